@@ -1,0 +1,39 @@
+/**
+ * An agent's own HTTP handler over a lifecycle that only has a report: JSON both ways and the check of its shape are paid for,
+ * an agent's own work is not. The report is read when it is asked for, so that agents hold no memory of the process that is measured.
+ */
+import { readFile } from "node:fs/promises";
+import { inProcessAgent } from "../src/agent/in-process.ts";
+import type { Lifecycle } from "../src/agent/lifecycle/lifecycle.ts";
+import type { NodeReport } from "../src/model/observed-state.ts";
+import type { AgentApi } from "../src/wire/agent-api.ts";
+import { findAnswerError } from "../src/wire/check-shape.ts";
+import { reportFile } from "./canned-reports.ts";
+
+export function cannedAgent(reports: string, node: string): AgentApi {
+  const agent = inProcessAgent(cannedLifecycle(reports, node), { nodeName: node });
+  return {
+    ...agent,
+    // As client.ts does with what comes over a socket.
+    async report(signal) {
+      const report = await agent.report(signal);
+      const problem = findAnswerError("node-report", report);
+      if (problem !== null) throw new Error(`the canned report of ${node} is not valid: ${problem}`);
+      return report;
+    },
+  };
+}
+
+export const cannedLifecycle = (reports: string, node: string): Lifecycle => ({
+  report: async () => JSON.parse(await readFile(reportFile(reports, node), "utf8")) as NodeReport,
+  vm: () => nothingElse(),
+  putVm: () => nothingElse(),
+  operate: () => nothingElse(),
+  operation: () => null,
+  tellWhereabouts: () => nothingElse(),
+  events: { since: () => ({ events: [], complete: true }), subscribe: () => () => {} },
+  serial: () => nothingElse(),
+  [Symbol.asyncDispose]: async () => {},
+});
+
+const nothingElse = (): Promise<never> => Promise.reject(new Error("this agent only reports"));

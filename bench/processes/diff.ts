@@ -1,0 +1,33 @@
+/** Only the comparison of a whole fleet: once as a command does it, then again and again in the same process for the growth. */
+
+import { observe } from "../../src/observe/observe.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { findDifferences } from "../../src/reconcile/diff.ts";
+import { locateVms } from "../../src/reconcile/locate-vms.ts";
+import { loadFleet } from "../../src/turn/read-fleet.ts";
+import { cannedAgent } from "../canned-agent.ts";
+import { median } from "../measure.ts";
+import { tell } from "../tell.ts";
+
+const ROUNDS = 9;
+
+const [manifests = "", reports = ""] = process.argv.slice(2);
+const { signal } = new AbortController();
+const { desired } = await loadFleet({ kind: "folder", path: manifests }, signal);
+const observed = await observe(desired.nodes, (node) => cannedAgent(reports, node.name), {
+  clock: systemClock,
+  signal,
+});
+
+const once = () => {
+  const begun = performance.now();
+  const findings = findDifferences(desired, locateVms(desired, observed), null);
+  return { milliseconds: performance.now() - begun, findings };
+};
+const first = once();
+const again = median(Array.from({ length: ROUNDS }, () => once().milliseconds));
+const unchanged = [...first.findings.values()].filter(({ kind }) => kind === "unchanged").length;
+tell(`${unchanged} of ${desired.vms.length} VMs compared and unchanged`, {
+  milliseconds: first.milliseconds,
+  values: { again },
+});

@@ -1,0 +1,36 @@
+/**
+ * What `odorobo plan FOLDER` does, as one process: read the folder, ask every agent, plan, check, render.
+ * `--nothing-runs`: the agents report no VM, so that the plan creates them all.
+ */
+import module from "node:module";
+import { tell } from "../tell.ts";
+
+module.enableCompileCache();
+const [manifests = "", reports = ""] = process.argv.slice(2);
+const { loadFleet } = await import("../../src/turn/read-fleet.ts");
+const { observe } = await import("../../src/observe/observe.ts");
+const { makePlan } = await import("../../src/reconcile/make-plan.ts");
+const { assertPlanKeepsPromises } = await import("../../src/reconcile/check-plan.ts");
+const { renderPlan } = await import("../../src/report/plan-text.ts");
+const { systemClock } = await import("../../src/platform/clock.ts");
+const { cannedAgent } = await import("../canned-agent.ts");
+const { withoutVms } = await import("../without-vms.ts");
+
+const { signal } = new AbortController();
+const { desired, source, commit } = await loadFleet({ kind: "folder", path: manifests }, signal);
+const seen = await observe(desired.nodes, (node) => cannedAgent(reports, node.name), { clock: systemClock, signal });
+const observed = process.argv.includes("--nothing-runs") ? withoutVms(seen) : seen;
+const plan = makePlan({
+  desired,
+  observed,
+  source,
+  commit,
+  selection: null,
+  allowances: { maxClass: null, allowDestroy: null },
+});
+assertPlanKeepsPromises(plan, desired, observed);
+const text = renderPlan(plan, { colour: false, verbose: false, next: null });
+const { unchanged, create } = plan.summary;
+tell(
+  `${unchanged} unchanged, ${create} to create, ${plan.steps.length} steps, ${text.trim().split("\n").length} lines`,
+);

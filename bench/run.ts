@@ -1,0 +1,101 @@
+/**
+ * `npm run bench`: what planning and applying cost, in one table.
+ *
+ *   npm run bench                    all scenarios
+ *   npm run bench -- plan apply      some of them
+ *   npm run bench -- --json          the rows as JSON
+ *   npm run bench -- --quick         small sizes, once each: only to see that it works
+ *
+ * Talks to this machine only, and leaves nothing behind. Exits with 1 when a scenario could not do its work; a missed target is in the table.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { withThisNode } from "./command-line.ts";
+import { endGuests } from "./end-guests.ts";
+import { type Row, verdictOf } from "./row.ts";
+import type { Bench, Scenario } from "./scenario.ts";
+import { applyNoop } from "./scenarios/apply-noop.ts";
+import { applyQemu } from "./scenarios/apply-qemu.ts";
+import { diff } from "./scenarios/diff.ts";
+import { plan } from "./scenarios/plan.ts";
+import { startUp } from "./scenarios/start-up.ts";
+import { terraform } from "./scenarios/terraform.ts";
+import { describeLoad, describeMachine, renderTable } from "./table.ts";
+
+const SCENARIOS: readonly Scenario[] = [startUp, plan, diff, applyNoop, applyQemu, terraform];
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: "boolean", default: false }, json: { type: "boolean", default: false } },
+});
+const strangers = positionals.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
+if (strangers.length > 0) {
+  const known = SCENARIOS.map(({ name, about }) => `  ${name.padEnd(12)}${about}`).join("\n");
+  console.error(`there is no scenario ${strangers.join(", ")}; there are:\n${known}`);
+  process.exitCode = 1;
+} else {
+  const chosen = SCENARIOS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  process.exitCode = await run(chosen, flags);
+}
+
+async function run(chosen: readonly Scenario[], { quick, json }: { quick: boolean; json: boolean }): Promise<number> {
+  const load = describeLoad();
+  const interrupted = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => {
+      console.error(`${signal}: cleaning up, what was measured so far follows`);
+      interrupted.abort();
+    });
+  // Whoever read the table may have gone; what is cleaned up afterwards is cleaned up all the same.
+  process.stdout.on("error", () => {});
+  const scratch = await mkdtemp(join(tmpdir(), "odb-"));
+  try {
+    const rows: Row[] = [];
+    const env = {
+      ...withThisNode(process.env),
+      XDG_CACHE_HOME: join(scratch, "cache"),
+      NODE_COMPILE_CACHE: join(scratch, "compiled"),
+      NO_COLOR: "1",
+    };
+    process.env.XDG_CACHE_HOME = env.XDG_CACHE_HOME;
+    const say = (text: string) => void process.stderr.write(`${text} …\n`);
+    const bench: Bench = { scratch, quick, env, signal: interrupted.signal, say };
+    let failed = false;
+    for (const scenario of chosen) {
+      if (interrupted.signal.aborted) break;
+      try {
+        rows.push(...(await scenario.run(bench)));
+      } catch (error) {
+        if (interrupted.signal.aborted) break;
+        failed = true;
+        console.error(`${scenario.name} failed:`, error);
+      }
+    }
+    console.log(json ? toJson(rows, load) : toText(rows, load, quick));
+    return failed ? 1 : interrupted.signal.aborted ? 130 : 0;
+  } finally {
+    endGuests(scratch);
+    await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+function toJson(rows: readonly Row[], load: string): string {
+  return JSON.stringify(
+    { machine: describeMachine(), load, rows: rows.map((row) => ({ ...row, verdict: verdictOf(row) })) },
+    null,
+    2,
+  );
+}
+
+function toText(rows: readonly Row[], load: string, quick: boolean): string {
+  return [
+    `${describeMachine()}; ${load}${quick ? "; --quick: small sizes, nothing is judged" : ""}`,
+    "",
+    renderTable(rows),
+    "",
+    "Agents of plan and diff answer in the same process, through their own HTTP handlers, with reports made beforehand: JSON both ways",
+    "and the check of its shape are in the figure, an agent's own work is not. Whole processes, from their start to their end.",
+  ].join("\n");
+}

@@ -1,0 +1,27 @@
+/** How the agent answers: a resource as it now is, or `{code, message, hint}` with the code's status. */
+import { type OdoroboError, toErrorBody } from "../../model/errors.ts";
+
+export function json(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Response {
+  const body = Buffer.from(JSON.stringify(value));
+  return new Response(body, {
+    status,
+    headers: {
+      "content-type": "application/json; charset=utf-8",
+      "content-length": String(body.length),
+      "cache-control": "no-store",
+      ...headers,
+    },
+  });
+}
+
+export function errorAnswer(error: OdoroboError, headers: Readonly<Record<string, string>> = {}): Response {
+  const challenge = error.code === "UNAUTHORIZED" ? { "www-authenticate": "Bearer" } : {};
+  return json(error.status, toErrorBody(error), { ...challenge, ...headers });
+}
+
+/** An answer that stays open. Not cached, not gathered up by a proxy. */
+export function stream(contentType: string, body: ReadableStream<Uint8Array>): Response {
+  return new Response(body, {
+    headers: { "content-type": contentType, "cache-control": "no-store", "x-accel-buffering": "no" },
+  });
+}

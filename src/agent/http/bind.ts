@@ -1,0 +1,63 @@
+/** Opens a server's listening socket: a taken address is told from a dead agent's leftover, and a Unix socket is for its owner only. */
+import { rm } from "node:fs/promises";
+import type { Server } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import { isErrno, OdoroboError } from "../../model/errors.ts";
+import { bracketed, formatListenAddress, type ListenAddress } from "../listen-address.ts";
+
+export async function bind(server: Server, address: ListenAddress): Promise<void> {
+  try {
+    await listen(server, address);
+  } catch (error) {
+    if (!isErrno(error, "EADDRINUSE")) throw cannotListen(address, error);
+    if (address.kind === "tcp" || (await isAnswered(address.path))) throw inUse(address, error);
+    await rm(address.path, { force: true });
+    await listen(server, address).catch((again) => {
+      throw cannotListen(address, again);
+    });
+  }
+}
+
+export function urlOf(server: Server, address: ListenAddress, isTls: boolean): string {
+  if (address.kind === "unix") return formatListenAddress(address);
+  return `${isTls ? "https" : "http"}://${bracketed(address.host)}:${(server.address() as AddressInfo).port}`;
+}
+
+function listen(server: Server, address: ListenAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    const onListening = () => {
+      server.off("error", reject);
+      resolve();
+    };
+    if (address.kind === "tcp") return void server.listen(address.port, address.host, onListening);
+    // The file is made within this call: at no moment may others open it.
+    const before = process.umask(0o177);
+    try {
+      server.listen(address.path, onListening);
+    } finally {
+      process.umask(before);
+    }
+  });
+}
+
+function isAnswered(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => resolve(true));
+    socket.once("error", (error) => resolve(!isErrno(error, "ECONNREFUSED") && !isErrno(error, "ENOENT")));
+    socket.once("connect", () => socket.destroy());
+  });
+}
+
+const inUse = (address: ListenAddress, cause: unknown) =>
+  new OdoroboError("ADDRESS_IN_USE", `another process listens on ${formatListenAddress(address)}`, {
+    cause,
+    hint: "is an agent running already? give another address with --listen",
+  });
+
+const cannotListen = (address: ListenAddress, cause: unknown) =>
+  new OdoroboError("AGENT_CONFIG", `cannot listen on ${formatListenAddress(address)}`, {
+    cause,
+    hint: "is it an address of this machine, and may the agent use it?",
+  });

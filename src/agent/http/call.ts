@@ -1,0 +1,87 @@
+/** What every route gets: the request, its parsed address, and the parts of the agent it may talk to. */
+import { OdoroboError } from "../../model/errors.ts";
+import { isDnsLabel, type VmName, vmName } from "../../model/names.ts";
+import type { Logger } from "../../platform/logger.ts";
+import { findRequestError, type WireDocument } from "../../wire/check-shape.ts";
+import type { Lifecycle } from "../lifecycle/lifecycle.ts";
+
+export interface Parts {
+  readonly lifecycle: Lifecycle;
+  readonly nodeName: string;
+  readonly version: string;
+  readonly log: Logger;
+  /** Aborts when the agent stops: waiters are answered AGENT_STOPPING, streams end. */
+  readonly stopping: AbortSignal;
+  /** How often an event stream says that it is still there. 15 s is below the idle timeout of every common proxy. */
+  readonly heartbeatMs?: number;
+}
+
+export interface Call {
+  readonly request: Request;
+  readonly query: URLSearchParams;
+  readonly params: Readonly<Record<string, string>>;
+  readonly parts: Parts;
+  /** Aborts when the client goes away or the agent stops. */
+  readonly signal: AbortSignal;
+}
+
+export type RouteHandler = (call: Call) => Promise<Response>;
+
+/** A spec is some kilobytes, cloud-init texts are at most 64 KiB in practice: more is a mistake or an attack. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+
+export function vmNameOf(call: Call): VmName {
+  const name = call.params.name ?? "";
+  if (isDnsLabel(name)) return vmName(name);
+  throw new OdoroboError("BAD_REQUEST", `${JSON.stringify(name.slice(0, 80))} is not a VM name`, {
+    hint: "a name has lower-case letters, digits and dashes, at most 63, and begins and ends with a letter or digit",
+  });
+}
+
+/** A whole number of the query string; `fallback` when it is not there. */
+export function numberOf(call: Call, name: string, range: { max: number; fallback: number }): number {
+  const text = call.query.get(name);
+  if (text === null) return range.fallback;
+  if (/^\d{1,9}$/.test(text) && Number(text) <= range.max) return Number(text);
+  throw new OdoroboError("BAD_REQUEST", `${name} must be a whole number from 0 to ${range.max}`);
+}
+
+/** The request's body, checked against its schema. */
+export async function readDocument<Document>(call: Call, document: WireDocument): Promise<Document> {
+  const contentType = call.request.headers.get("content-type") ?? "";
+  if (!/^application\/json\s*(;|$)/i.test(contentType)) {
+    throw new OdoroboError("BAD_REQUEST", `the body must be application/json, not ${contentType || "of no type"}`, {
+      hint: "send the header content-type: application/json",
+    });
+  }
+  const value = parseJson(await readBody(call.request));
+  const problem = findRequestError(document, value);
+  if (problem !== null) throw new OdoroboError("BAD_REQUEST", problem, { hint: `see schemas/${document}.schema.json` });
+  return value as Document;
+}
+
+async function readBody(request: Request): Promise<string> {
+  if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) throw tooLarge();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request.body ?? []) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) throw tooLarge();
+    chunks.push(chunk);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
+  } catch (error) {
+    throw new OdoroboError("BAD_REQUEST", "the body is not UTF-8", { cause: error });
+  }
+}
+
+const tooLarge = () => new OdoroboError("PAYLOAD_TOO_LARGE", `the body is larger than ${MAX_BODY_BYTES / 1024} KiB`);
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new OdoroboError("BAD_REQUEST", text === "" ? "the body is empty" : "the body is not JSON", { cause: error });
+  }
+}

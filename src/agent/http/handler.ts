@@ -1,0 +1,116 @@
+/**
+ * The agent's API as one function, `Request → Response`: the same in the process (tests, bench) and behind a socket.
+ *
+ *   node-server.ts → [handler.ts] → routes/ → lifecycle
+ *
+ * It finds the route, and turns what a route throws into an answer. Nothing unexpected leaves the house: details go to the log.
+ */
+import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
+import { errorAnswer } from "./answers.ts";
+import type { Parts, RouteHandler } from "./call.ts";
+import { openCallSignal, whenGiven } from "./call-signal.ts";
+import { streamEvents } from "./routes/events.ts";
+import { getHealth } from "./routes/health.ts";
+import { getLog } from "./routes/log.ts";
+import { getOperation, postOperation } from "./routes/operations.ts";
+import { getReport } from "./routes/report.ts";
+import { getVm, putVm } from "./routes/vms.ts";
+import { putWhereabouts } from "./routes/whereabouts.ts";
+
+export type Handler = (request: Request) => Promise<Response>;
+
+interface Route {
+  /** `{x}` stands for one segment. */
+  readonly path: string;
+  readonly methods: Readonly<Record<string, RouteHandler>>;
+}
+
+const ROUTES: readonly Route[] = [
+  { path: "/v1/health", methods: { GET: getHealth } },
+  { path: "/v1/report", methods: { GET: getReport } },
+  { path: "/v1/vms/{name}", methods: { GET: getVm, PUT: putVm } },
+  { path: "/v1/vms/{name}/operations", methods: { POST: postOperation } },
+  { path: "/v1/vms/{name}/log", methods: { GET: getLog } },
+  { path: "/v1/vms/{name}/console", methods: { GET: explainConsole } },
+  { path: "/v1/operations/{id}", methods: { GET: getOperation } },
+  { path: "/v1/events", methods: { GET: streamEvents } },
+  { path: "/v1/fleets/{fleet}/whereabouts", methods: { PUT: putWhereabouts } },
+];
+
+export function createHandler(parts: Parts): Handler {
+  return async (request) => {
+    const { signal, release } = openCallSignal(request, parts.stopping);
+    try {
+      if (parts.stopping.aborted) throw stopping();
+      return whenGiven(await dispatch(request, signal, parts), release);
+    } catch (error) {
+      release();
+      if (isOdoroboError(error)) return errorAnswer(error, allowHeader(error, request));
+      if (parts.stopping.aborted) return errorAnswer(stopping());
+      if (request.signal.aborted) return errorAnswer(new OdoroboError("INTERRUPTED", "the client went away"));
+      parts.log.error({ err: error, method: request.method, path: new URL(request.url).pathname }, "unexpected error");
+      return errorAnswer(
+        new OdoroboError("INTERNAL", "the agent failed at something it did not expect", {
+          hint: "see the agent's log",
+        }),
+      );
+    }
+  };
+}
+
+async function dispatch(request: Request, signal: AbortSignal, parts: Parts): Promise<Response> {
+  const { pathname, searchParams } = new URL(request.url);
+  const found = findRoute(pathname);
+  if (found === null) {
+    throw new OdoroboError("NOT_FOUND", `there is nothing at ${pathname.slice(0, 200)}`, {
+      hint: "the routes of this agent begin with /v1/",
+    });
+  }
+  const handle = Object.hasOwn(found.route.methods, request.method) ? found.route.methods[request.method] : undefined;
+  if (handle === undefined) {
+    const allowed = Object.keys(found.route.methods).join(", ");
+    throw new OdoroboError("METHOD_NOT_ALLOWED", `${found.route.path} takes ${allowed}, not ${request.method}`);
+  }
+  return await handle({ request, query: searchParams, params: found.params, parts, signal });
+}
+
+function findRoute(pathname: string): { route: Route; params: Record<string, string> } | null {
+  const segments = pathname.split("/");
+  for (const route of ROUTES) {
+    const params = matchSegments(route.path.split("/"), segments);
+    if (params !== null) return { route, params };
+  }
+  return null;
+}
+
+function matchSegments(pattern: readonly string[], segments: readonly string[]): Record<string, string> | null {
+  if (pattern.length !== segments.length) return null;
+  const params: Record<string, string> = {};
+  for (const [index, expected] of pattern.entries()) {
+    const segment = segments[index] ?? "";
+    if (expected.startsWith("{")) params[expected.slice(1, -1)] = decodeSegment(segment);
+    else if (expected !== segment) return null;
+  }
+  return params;
+}
+
+function decodeSegment(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch (error) {
+    throw new OdoroboError("BAD_REQUEST", "the address has a % that is followed by no byte", { cause: error });
+  }
+}
+
+function allowHeader(error: OdoroboError, request: Request): Record<string, string> {
+  if (error.code !== "METHOD_NOT_ALLOWED") return {};
+  const found = findRoute(new URL(request.url).pathname);
+  return { allow: Object.keys(found?.route.methods ?? {}).join(", ") };
+}
+
+const stopping = () =>
+  new OdoroboError("AGENT_STOPPING", "the agent is stopping", { hint: "try again when it is back; guests go on" });
+
+async function explainConsole(): Promise<Response> {
+  throw new OdoroboError("BAD_REQUEST", "the console is a WebSocket", { hint: "odorobo vm console NAME" });
+}

@@ -1,0 +1,105 @@
+/** The end of a log that someone else writes, and what is added to it. Never reads more than it must: serial logs grow for years. */
+import { type FileHandle, open } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isErrno } from "../../model/errors.ts";
+
+export interface Tail {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Where in which file reading goes on. */
+  readonly position: number;
+  readonly inode: number;
+}
+
+const BLOCK_BYTES = 64 * 1024;
+/** However many lines are asked for, and however long they are. */
+const MAX_TAIL_BYTES = 8 * 1024 * 1024;
+/** Short enough to feel live to a person; costs one stat. */
+const POLL_MS = 150;
+
+/** The last `lines` lines. A file that is not there yet is empty. */
+export async function readTail(path: string, lines: number): Promise<Tail> {
+  const file = await openIfThere(path);
+  if (file === null) return { bytes: new Uint8Array(0), position: 0, inode: 0 };
+  try {
+    const { size, ino } = await file.stat();
+    return { bytes: await readLastLines(file, size, lines), position: size, inode: ino };
+  } finally {
+    await file.close();
+  }
+}
+
+/** The last bytes, wherever a line begins. */
+export async function readTailBytes(path: string, limit: number): Promise<Buffer> {
+  const file = await openIfThere(path);
+  if (file === null) return Buffer.alloc(0);
+  try {
+    const { size } = await file.stat();
+    const length = Math.min(limit, size);
+    return Buffer.from(await readAt(file, size - length, length));
+  } finally {
+    await file.close();
+  }
+}
+
+/** First the tail itself, then what is appended, until the signal. A file that was truncated or replaced is read from its start. */
+export async function* followFile(path: string, tail: Tail, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  if (tail.bytes.length > 0) yield tail.bytes;
+  let { position, inode } = tail;
+  while (!signal.aborted) {
+    const file = await openIfThere(path);
+    if (file !== null) {
+      try {
+        const { size, ino } = await file.stat();
+        if (ino !== inode || size < position) position = 0;
+        inode = ino;
+        while (position < size && !signal.aborted) {
+          const chunk = await readAt(file, position, Math.min(BLOCK_BYTES, size - position));
+          if (chunk.length === 0) break;
+          position += chunk.length;
+          yield chunk;
+        }
+      } finally {
+        await file.close();
+      }
+    }
+    await sleep(POLL_MS, undefined, { signal }).catch(() => {});
+  }
+}
+
+async function readLastLines(file: FileHandle, size: number, lines: number): Promise<Uint8Array<ArrayBuffer>> {
+  if (lines === 0) return new Uint8Array(0);
+  const blocks: Uint8Array[] = [];
+  let start = size;
+  let newlines = 0;
+  while (start > 0 && size - start < MAX_TAIL_BYTES) {
+    const length = Math.min(BLOCK_BYTES, start);
+    const block = await readAt(file, start - length, length);
+    start -= length;
+    blocks.unshift(block);
+    for (let index = block.length - 1; index >= 0; index--) {
+      const isLastByte = start + index === size - 1;
+      if (block[index] !== 0x0a || isLastByte) continue;
+      newlines++;
+      if (newlines === lines) {
+        blocks[0] = block.subarray(index + 1);
+        return new Uint8Array(Buffer.concat(blocks));
+      }
+    }
+  }
+  return new Uint8Array(Buffer.concat(blocks));
+}
+
+async function readAt(file: FileHandle, position: number, length: number): Promise<Uint8Array> {
+  const buffer = new Uint8Array(length);
+  const { bytesRead } = await file.read(buffer, 0, length, position);
+  return buffer.subarray(0, bytesRead);
+}
+
+async function openIfThere(path: string): Promise<FileHandle | null> {
+  try {
+    return await open(path, "r");
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,90 @@
+/** node:http's messages as web standard ones, and back. What node:http does on its own (destroying, waiting) is kept in hand here. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type Duplex, Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { OdoroboError, toErrorBody } from "../../model/errors.ts";
+
+export function toRequest(request: IncomingMessage, signal: AbortSignal): Request {
+  const path = request.url ?? "";
+  const method = request.method ?? "";
+  if (!path.startsWith("/")) throw new OdoroboError("BAD_REQUEST", "the address must be a path");
+  if (["CONNECT", "TRACE", "TRACK"].includes(method)) {
+    throw new OdoroboError("METHOD_NOT_ALLOWED", `${method} is not a method of this agent`);
+  }
+  const hasBody = method !== "GET" && method !== "HEAD";
+  return new Request(`http://agent${path}`, {
+    method,
+    headers: headersOf(request),
+    signal,
+    ...(hasBody ? { body: bodyOf(request), duplex: "half" } : {}),
+  });
+}
+
+export function headersOf(request: IncomingMessage): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(", ") : value);
+  }
+  return headers;
+}
+
+/** Unlike `Readable.toWeb`, giving up the body does not destroy the connection: the answer must still go out on it. */
+function bodyOf(request: IncomingMessage): ReadableStream<Uint8Array> {
+  const chunks = request.iterator({ destroyOnReturn: false });
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { value, done } = await chunks.next();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      cancel() {
+        request.on("error", () => {});
+        request.resume();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+export async function sendAnswer(
+  answered: Response,
+  request: IncomingMessage,
+  response: ServerResponse,
+  stalledMs: number,
+): Promise<void> {
+  if (response.destroyed) return void answered.body?.cancel();
+  response.statusCode = answered.status;
+  for (const [name, value] of answered.headers) response.setHeader(name, value);
+  // 503 is the answer of an agent that stops: nobody should keep a connection to it.
+  if (!request.complete || answered.status === 503) response.setHeader("connection", "close");
+  if (answered.headers.has("content-length") || answered.body === null) {
+    const body = Buffer.from(await answered.arrayBuffer());
+    response.setTimeout(stalledMs, () => response.destroy());
+    response.end(request.method === "HEAD" ? undefined : body);
+    return;
+  }
+  response.flushHeaders();
+  // A reader that goes away is no failure.
+  await pipeline(Readable.fromWeb(answered.body as import("node:stream/web").ReadableStream), response).catch(() => {});
+}
+
+/** A client that was answered before it had sent everything gets a moment to read the answer, not for ever to go on sending. */
+export function letGo(request: IncomingMessage): void {
+  if (request.complete) return;
+  request.resume();
+  setTimeout(() => request.socket.destroy(), 1_000).unref();
+}
+
+/** Where there is no ServerResponse to answer with. */
+export function sendRefusal(socket: Duplex, error: OdoroboError): void {
+  if (!socket.writable) return void socket.destroy();
+  const body = JSON.stringify(toErrorBody(error));
+  const head = [
+    `HTTP/1.1 ${error.status} Refused`,
+    "content-type: application/json",
+    `content-length: ${Buffer.byteLength(body)}`,
+    "connection: close",
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
+}

@@ -1,0 +1,32 @@
+/** GET /v1/vms/{name}/log: the guest's serial log as text. `?tailLines=N`; `?follow=1` keeps the answer open. */
+import { OdoroboError } from "../../../model/errors.ts";
+import { stream } from "../answers.ts";
+import { type Call, numberOf, vmNameOf } from "../call.ts";
+import { followFile, readTail } from "../log-file.ts";
+
+/** A screenful or a few; who wants more says so. */
+const DEFAULT_TAIL_LINES = 200;
+const MAX_TAIL_LINES = 100_000;
+
+export async function getLog(call: Call): Promise<Response> {
+  const name = vmNameOf(call);
+  const tailLines = numberOf(call, "tailLines", { max: MAX_TAIL_LINES, fallback: DEFAULT_TAIL_LINES });
+  const follow = call.query.get("follow");
+  const { log } = await call.parts.lifecycle.serial(name);
+  if (log === null) {
+    throw new OdoroboError("NOT_FOUND", `${name} has no serial log`, {
+      hint: "it was never started, or its hypervisor has no serial line",
+    });
+  }
+  const tail = await readTail(log, tailLines);
+  if (follow !== "1" && follow !== "true") {
+    return new Response(tail.bytes, {
+      headers: {
+        "content-type": "text/plain; charset=utf-8",
+        "content-length": String(tail.bytes.length),
+        "cache-control": "no-store",
+      },
+    });
+  }
+  return stream("text/plain; charset=utf-8", ReadableStream.from(followFile(log, tail, call.signal)));
+}

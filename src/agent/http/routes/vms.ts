@@ -1,0 +1,15 @@
+/** GET and PUT /v1/vms/{name}. */
+import type { PutVmRequest } from "../../../wire/operations.ts";
+import { json } from "../answers.ts";
+import { type Call, readDocument, vmNameOf } from "../call.ts";
+import { answerWithResult } from "./operations.ts";
+
+export async function getVm(call: Call): Promise<Response> {
+  return json(200, await call.parts.lifecycle.vm(vmNameOf(call), call.signal));
+}
+
+export async function putVm(call: Call): Promise<Response> {
+  const name = vmNameOf(call);
+  const request = await readDocument<PutVmRequest>(call, "put-vm-request");
+  return await answerWithResult(call, request.id, (signal) => call.parts.lifecycle.putVm(name, request, signal));
+}

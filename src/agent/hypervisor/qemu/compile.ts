@@ -1,0 +1,184 @@
+/**
+ * Spec → the QEMU command line.
+ *
+ *   lifecycle → [compile.ts] → LaunchCommand → supervisor
+ *
+ * Pure: the same VM on the same host gives the same command. Secrets never stand in it: cloud-init's texts are in the seed image.
+ */
+import { join } from "node:path";
+import { OdoroboError } from "../../../model/errors.ts";
+import { BUILTIN_TINY_GUEST, type VmSpec } from "../../../model/vm-spec.ts";
+import { type LaunchCommand, seedImageFile, type VmPaths } from "../../launch-command.ts";
+import type { LaunchInput } from "../hypervisor.ts";
+import { type BlockNode, blockNode, diskDevice, readOnlyFileNode } from "./block-node.ts";
+import { FIRMWARE_ID, QMP_ID, RNG_ID, SEED_ID, SERIAL_ID } from "./device-ids.ts";
+import type { QemuHost } from "./host.ts";
+import { netBackend, nicDevice } from "./net-backend.ts";
+import { optionText, type Properties } from "./option-text.ts";
+import { passthroughArgs } from "./passthrough.ts";
+import { SANDBOX_ARGS } from "./sandbox.ts";
+import { placeInPort, ports, RNG_PLACE, SEED_PLACE, seedPort } from "./topology.ts";
+
+/** Files of one guest beside its disks. */
+export const qmpSocket = (paths: VmPaths): string => join(paths.runFolder, "qmp.sock");
+export const consoleSocket = (paths: VmPaths): string => join(paths.runFolder, "console.sock");
+export const consoleLog = (paths: VmPaths): string => join(paths.logFolder, "console.log");
+/** What was attached since the boot; see `attached.ts`. */
+export const attachedFile = (paths: VmPaths): string => join(paths.runFolder, "attached.json");
+
+/** sun_path has 108 bytes, the last one a NUL. */
+const SOCKET_PATH_BYTES = 107;
+
+/** Memory slots offered to a guest with room to grow. 32 is what libvirt users give; slots cost nothing until used. */
+const MEMORY_SLOTS = 32;
+
+export function toLaunchCommand({ name, spec, paths }: LaunchInput, host: QemuHost): LaunchCommand {
+  for (const socket of [qmpSocket(paths), consoleSocket(paths)]) checkSocketPath(socket);
+  return {
+    executable: host.executable,
+    args: [
+      ...machineArgs(name, spec, host),
+      ...bootArgs(spec, host),
+      ...consoleArgs(paths),
+      ...portArgs(spec),
+      ...nicArgs(name, spec, host),
+      ...diskArgs(spec, paths),
+      ...passthroughArgs(spec.passthrough),
+    ],
+    env: { LC_ALL: "C" },
+    workingFolder: paths.runFolder,
+    outputFile: join(paths.logFolder, "qemu.log"),
+    staleFiles: [qmpSocket(paths), consoleSocket(paths), attachedFile(paths)],
+  };
+}
+
+function machineArgs(name: string, spec: VmSpec, host: QemuHost): string[] {
+  const { count, max } = spec.cpus;
+  const { sizeMiB, maxMiB } = spec.memory;
+  // What q35 brings and a server does not need costs firmware time at each boot.
+  const machine: Properties = { sata: false, smbus: false, usb: false, vmport: false };
+  const firmware: Properties = flashImage(spec, host) === null ? {} : { pflash0: FIRMWARE_ID };
+  return [
+    ...["-name", optionText(`guest=${name}`, { "debug-threads": true })],
+    ...["-nodefaults", "-no-user-config", "-display", "none", "-msg", "timestamp=on"],
+    ...(host.sandbox ? SANDBOX_ARGS : []),
+    ...["-machine", optionText("q35", { ...machine, ...firmware })],
+    ...["-accel", host.accelerator],
+    // Both give the guest all that the accelerator has.
+    ...["-cpu", host.accelerator === "kvm" ? "host" : "max"],
+    ...["-smp", optionText(`cpus=${count}`, { maxcpus: max, sockets: 1, cores: max, threads: 1 })],
+    ...[
+      "-m",
+      maxMiB > sizeMiB
+        ? optionText(`size=${sizeMiB}M`, { slots: MEMORY_SLOTS, maxmem: `${maxMiB}M` })
+        : `size=${sizeMiB}M`,
+    ],
+    // A guest that powered itself off leaves a process that can be asked why it ended.
+    "-no-shutdown",
+    ...["-object", `rng-builtin,id=${RNG_ID}`],
+    ...device("virtio-rng-pci", { id: "rng.device", rng: RNG_ID, ...RNG_PLACE }),
+    // Lets a guest whose kernel panics say so.
+    ...["-device", "pvpanic"],
+  ];
+}
+
+function bootArgs(spec: VmSpec, host: QemuHost): string[] {
+  if (spec.boot.kind === "kernel") {
+    const { kernel, initramfs, cmdline } = spec.boot;
+    return [
+      ...["-kernel", kernel === BUILTIN_TINY_GUEST ? host.tinyGuest : kernel],
+      ...(initramfs === null ? [] : ["-initrd", initramfs]),
+      ...(cmdline === "" ? [] : ["-append", cmdline]),
+    ];
+  }
+  const flash = flashImage(spec, host);
+  if (flash !== null) return blockdev(readOnlyFileNode(FIRMWARE_ID, flash));
+  return spec.boot.firmware.startsWith("/") ? ["-bios", spec.boot.firmware] : [];
+}
+
+/** SeaBIOS is QEMU's own. UEFI images are flash: their variables live in memory and every boot starts from the default boot path. */
+function flashImage({ boot }: VmSpec, host: QemuHost): string | null {
+  if (boot.kind === "kernel") return null;
+  switch (boot.firmware) {
+    case "default":
+    case "bios":
+    case "seabios":
+      return null;
+    case "uefi":
+      if (host.uefiFirmware !== null) return host.uefiFirmware;
+      throw new OdoroboError("UNSUPPORTED", "this node has no UEFI firmware for QEMU", {
+        hint: "install it (Debian: apt-get install ovmf), or use firmware: bios",
+      });
+    default:
+      if (boot.firmware.startsWith("/")) return boot.firmware.endsWith(".fd") ? boot.firmware : null;
+      throw new OdoroboError("UNSUPPORTED", `QEMU has no firmware called ${boot.firmware}`, {
+        hint: "use bios, uefi, or the path of an image on the node",
+      });
+  }
+}
+
+/** Both as sockets of QEMU's own, so that they are there whether an agent is or not. The serial line is logged by QEMU itself. */
+function consoleArgs(paths: VmPaths): string[] {
+  const socket = { server: true, wait: false };
+  return [
+    "-chardev",
+    optionText("socket", {
+      id: SERIAL_ID,
+      path: consoleSocket(paths),
+      ...socket,
+      logfile: consoleLog(paths),
+      logappend: true,
+    }),
+    ...["-serial", `chardev:${SERIAL_ID}`],
+    ...["-chardev", optionText("socket", { id: QMP_ID, path: qmpSocket(paths), ...socket })],
+    ...["-mon", `chardev=${QMP_ID},mode=control`],
+  ];
+}
+
+function portArgs(spec: VmSpec): string[] {
+  return [...ports("nic", spec.nics.length), ...ports("disk", spec.disks.length)].flatMap((port) =>
+    device("pcie-root-port", port),
+  );
+}
+
+function nicArgs(vm: string, spec: VmSpec, host: QemuHost): string[] {
+  return spec.nics.flatMap((nic, index) => {
+    const backend = netBackend(vm, nic, host);
+    return [
+      ...(backend === null ? [] : ["-netdev", optionText(backend.type, backend.properties)]),
+      ...device("virtio-net-pci", { ...nicDevice(nic), ...placeInPort("nic", index) }),
+    ];
+  });
+}
+
+/** Firmware tries the disks in the order of the manifest. */
+function diskArgs(spec: VmSpec, paths: VmPaths): string[] {
+  const disks = spec.disks.flatMap((disk, index) => [
+    ...blockdev(blockNode(disk, paths)),
+    ...device("virtio-blk-pci", { ...diskDevice(disk), ...placeInPort("disk", index), bootindex: index + 1 }),
+  ]);
+  if (spec.cloudInit === null) return disks;
+  return [
+    ...disks,
+    ...device("pcie-root-port", seedPort()),
+    ...blockdev(readOnlyFileNode(SEED_ID, seedImageFile(paths))),
+    ...device("virtio-blk-pci", { id: "seed.device", drive: SEED_ID, ...SEED_PLACE }),
+  ];
+}
+
+const device = (driver: string, properties: Properties): string[] => ["-device", optionText(driver, properties)];
+
+/** As JSON, which needs no escaping. */
+const blockdev = (node: BlockNode): string[] => ["-blockdev", JSON.stringify(node)];
+
+function checkSocketPath(path: string): void {
+  const bytes = new TextEncoder().encode(path).length;
+  if (bytes <= SOCKET_PATH_BYTES) return;
+  throw new OdoroboError(
+    "AGENT_CONFIG",
+    `the socket path ${path} has ${bytes} bytes, ${SOCKET_PATH_BYTES} is the most`,
+    {
+      hint: "give the agent a shorter run folder",
+    },
+  );
+}

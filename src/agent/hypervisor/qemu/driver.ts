@@ -1,0 +1,37 @@
+/** QEMU as a Hypervisor: probe once, compile purely, connect over QMP. */
+import { OdoroboError } from "../../../model/errors.ts";
+import type { Hypervisor } from "../hypervisor.ts";
+import { NOTHING_ATTACHED, readAttached } from "./attached.ts";
+import { attachedFile, qmpSocket, toLaunchCommand } from "./compile.ts";
+import { QemuGuest } from "./guest.ts";
+import type { QemuHost } from "./host.ts";
+import { probeQemu, type QemuSettings, toReport } from "./probe.ts";
+import { QmpClient } from "./qmp.ts";
+
+/** Guests answer an ACPI unplug in 0.1 s, a native PCI Express one after 5 s (the time its button gives a person to change their mind). */
+const DETACH_MS = 20_000;
+
+/** `probe` comes first: what the host has decides what `compile` writes. */
+export function createQemuHypervisor(settings: QemuSettings): Hypervisor {
+  let known: QemuHost | null = null;
+  const host = (): QemuHost => {
+    if (known) return known;
+    throw new OdoroboError("HYPERVISOR_UNAVAILABLE", `there is no usable ${settings.executable} on this node`, {
+      hint: "install QEMU 6.2 or later (Debian: apt-get install qemu-system-x86), then restart the agent",
+    });
+  };
+  return {
+    kind: "qemu",
+    disks: "real",
+    async probe(signal) {
+      known = await probeQemu(settings, signal);
+      return known && toReport(known);
+    },
+    compile: (vm) => toLaunchCommand(vm, host()),
+    async connect(vm, { fresh, signal }) {
+      const attached = fresh ? NOTHING_ATTACHED : await readAttached(attachedFile(vm.paths));
+      const qmp = await QmpClient.connect(qmpSocket(vm.paths), { signal });
+      return new QemuGuest({ vm, host: host(), qmp, attached, detachMs: settings.detachMs ?? DETACH_MS });
+    },
+  };
+}

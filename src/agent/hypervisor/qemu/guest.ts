@@ -1,0 +1,152 @@
+/** One running QEMU guest: RunningVm over a QMP connection. */
+
+import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
+import type { LiveConfig } from "../../../model/observed-state.ts";
+import type { VmSpec } from "../../../model/vm-spec.ts";
+import type { GuestStatus, LaunchInput, RunningVm } from "../hypervisor.ts";
+import { type Attached, withDisk, withNic, writeAttached } from "./attached.ts";
+import { attachedFile, consoleLog, consoleSocket } from "./compile.ts";
+import type { QemuHost } from "./host.ts";
+import { liveChanges } from "./live-changes.ts";
+import { toLiveConfig } from "./live-config.ts";
+import { type ChangeContext, performChange, removeUnusedNodes } from "./perform-changes.ts";
+import type { QmpClient } from "./qmp.ts";
+
+/** Events after which the guest's status may be another. */
+const STATUS_EVENTS: ReadonlySet<string> = new Set([
+  "SHUTDOWN",
+  "RESET",
+  "STOP",
+  "RESUME",
+  "GUEST_PANICKED",
+  "SUSPEND",
+  "WAKEUP",
+]);
+
+export interface QemuGuestParts {
+  readonly vm: LaunchInput;
+  readonly host: QemuHost;
+  readonly qmp: QmpClient;
+  readonly attached: Attached;
+  readonly detachMs: number;
+}
+
+export class QemuGuest implements RunningVm {
+  readonly consoleSocket: string;
+  readonly consoleLog: string;
+  readonly #parts: QemuGuestParts;
+  readonly #listeners = new Set<() => void>();
+  #attached: Attached;
+
+  constructor(parts: QemuGuestParts) {
+    this.#parts = parts;
+    this.#attached = parts.attached;
+    this.consoleSocket = consoleSocket(parts.vm.paths);
+    this.consoleLog = consoleLog(parts.vm.paths);
+    parts.qmp.onEvent(({ event }) => {
+      if (STATUS_EVENTS.has(event)) this.#changed();
+    });
+    void parts.qmp.closed.then(() => this.#changed());
+  }
+
+  async status(signal: AbortSignal): Promise<GuestStatus> {
+    const { status } = await this.#parts.qmp.call("query-status", { signal });
+    return toGuestStatus(status);
+  }
+
+  async liveConfig(signal: AbortSignal): Promise<LiveConfig> {
+    const { qmp, vm } = this.#parts;
+    const [peripherals, cpuSlots, memory, blocks] = await Promise.all([
+      qmp.call("qom-list", { path: "/machine/peripheral" }, { signal }),
+      qmp.call("query-hotpluggable-cpus", { signal }),
+      qmp.call("query-memory-size-summary", { signal }),
+      qmp.call("query-block", { signal }),
+    ]);
+    return toLiveConfig(vm.spec, this.#attached, { peripherals, cpuSlots, memory, blocks });
+  }
+
+  async powerButton(signal: AbortSignal): Promise<void> {
+    await this.#parts.qmp.call("system_powerdown", { signal });
+  }
+
+  async pause(signal: AbortSignal): Promise<void> {
+    await this.#parts.qmp.call("stop", { signal });
+  }
+
+  async resume(signal: AbortSignal): Promise<void> {
+    await this.#parts.qmp.call("cont", { signal });
+  }
+
+  /** Tries every change, then says which failed: one disk in use must not keep a CPU away. */
+  async update(spec: VmSpec, signal: AbortSignal): Promise<void> {
+    const context = this.#changeContext(signal);
+    await removeUnusedNodes(context);
+    const failures: unknown[] = [];
+    for (const change of liveChanges(await this.liveConfig(signal), spec)) {
+      try {
+        await performChange(change, context);
+      } catch (error) {
+        signal.throwIfAborted();
+        failures.push(error);
+      }
+    }
+    if (failures.length === 1) throw failures[0];
+    if (failures.length > 1) {
+      const messages = failures.map((error) => (error instanceof Error ? error.message : String(error)));
+      throw new OdoroboError("HYPERVISOR_FAILED", `${failures.length} changes failed: ${messages.join("; ")}`, {
+        hint: failures.find((error) => isOdoroboError(error))?.hint,
+      });
+    }
+  }
+
+  /** QEMU may be gone before its answer is out. */
+  async quit(signal: AbortSignal): Promise<void> {
+    const { qmp } = this.#parts;
+    if (qmp.isClosed) return;
+    await qmp.call("quit", { signal }).catch((error: unknown) => {
+      if (!qmp.isClosed) throw error;
+    });
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listeners.clear();
+    await this.#parts.qmp[Symbol.asyncDispose]();
+  }
+
+  #changed(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  #changeContext(signal: AbortSignal): ChangeContext {
+    const { vm, host, qmp, detachMs } = this.#parts;
+    const remember: ChangeContext["remember"] = async (item) => {
+      this.#attached = "disk" in item ? withDisk(this.#attached, item.disk) : withNic(this.#attached, item.nic);
+      await writeAttached(attachedFile(vm.paths), this.#attached);
+    };
+    return { vm, host, qmp, detachMs, signal, remember };
+  }
+}
+
+/** QEMU's run states (qapi/run-state.json) in our words. */
+export function toGuestStatus(state: string): GuestStatus {
+  switch (state) {
+    case "running":
+    // ACPI sleep is the guest's own choice; `resume` would not wake it.
+    case "suspended":
+      return { phase: "running" };
+    case "shutdown":
+    // We never start a guest stopped: it is here when a guest that powered off asked for a reset as well.
+    case "prelaunch":
+      return { phase: "off", endedBy: "guest", reason: "the guest powered itself off" };
+    case "guest-panicked":
+      return { phase: "off", endedBy: "failure", reason: "the guest's kernel panicked" };
+    case "internal-error":
+      return { phase: "off", endedBy: "failure", reason: "QEMU could not go on running the guest (internal error)" };
+    default:
+      return { phase: "paused" };
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * What the agent can do with VMs, as its HTTP routes (and later the operator routes) see it.
+ * Implemented by `service.ts`; refusals reject with an OdoroboError whose status is the HTTP status.
+ */
+import type { OdoroboError } from "../../model/errors.ts";
+import type { VmName } from "../../model/names.ts";
+import type { NodeReport, VmReport, Whereabouts } from "../../model/observed-state.ts";
+import type { AgentEvent, OperationRequest, OperationResult, PutVmRequest } from "../../wire/operations.ts";
+
+export interface Lifecycle extends AsyncDisposable {
+  /** Asks every running guest (bounded), so that what it says was so just now. */
+  report(signal: AbortSignal): Promise<NodeReport>;
+  /** Rejects with NOT_FOUND. */
+  vm(name: VmName, signal: AbortSignal): Promise<VmReport>;
+  /** Resolves when the operation has ended. The operation goes on when the caller goes away: `signal` ends only the waiting. */
+  putVm(name: VmName, request: PutVmRequest, signal: AbortSignal): Promise<OperationResult>;
+  operate(name: VmName, request: OperationRequest, signal: AbortSignal): Promise<OperationResult>;
+  /** What became of an operation, `running` included; null: never heard of it. */
+  operation(id: string): OperationResult | null;
+  /** Remembers it for the fleet's sake, and says it in the next reports. Durable when it resolves. */
+  tellWhereabouts(told: Whereabouts): Promise<void>;
+  readonly events: EventLog;
+  /** Where the guest's serial line is; rejects with NOT_FOUND. */
+  serial(name: VmName): Promise<SerialLineAt>;
+}
+
+export interface SerialLineAt {
+  /** Null: the guest is off, or `absence` says why it has none. */
+  readonly socket: string | null;
+  /** Null: it never said anything. */
+  readonly log: string | null;
+  /** What to tell who wants to connect to a guest that runs and has no line. */
+  readonly absence: OdoroboError | null;
+}
+
+export interface EventLog {
+  /** Events after this sequence number that are still kept; `complete` is false when older ones were dropped in between. */
+  since(sequence: number): { readonly events: readonly AgentEvent[]; readonly complete: boolean };
+  /** Returns the function that ends the subscription. */
+  subscribe(listener: (event: AgentEvent) => void): () => void;
+}

@@ -1,0 +1,46 @@
+/** The log folder of a VM: how large the logs are before a boot, and the last words of a hypervisor that failed. */
+import { mkdir, open, readdir, rename, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+
+/** A log that has grown past this is put aside at the next boot, one generation: a chatty guest must not fill the node. */
+const ROTATE_BYTES = 16 * 1024 * 1024;
+
+/** Makes the folder, rotates, and returns the sizes of what is in it. */
+export async function prepareLogs(folder: string): Promise<Readonly<Record<string, number>>> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const sizes: Record<string, number> = {};
+  for (const name of await readdir(folder)) {
+    if (name.endsWith(".1")) continue;
+    const path = join(folder, name);
+    const { size } = await stat(path);
+    if (size > ROTATE_BYTES) await rename(path, `${path}.1`);
+    else sizes[name] = size;
+  }
+  return sizes;
+}
+
+const MAX_WORDS = 500;
+const LAST_LINES = 3;
+
+/** The last lines that were written since this boot, on one line, without control characters. Empty when it said nothing. */
+export async function lastWords(path: string, sizesBefore: Readonly<Record<string, number>>): Promise<string> {
+  const file = await open(path, "r").catch(() => null);
+  if (file === null) return "";
+  try {
+    const { size } = await file.stat();
+    const from = Math.max(sizesBefore[basename(path)] ?? 0, size - 8 * MAX_WORDS);
+    if (size <= from) return "";
+    const buffer = Buffer.alloc(size - from);
+    await file.read(buffer, 0, buffer.length, from);
+    const lines = buffer.toString("utf8").split("\n");
+    const words = lines
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach a terminal.
+      .map((line) => line.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ").trim())
+      .filter((line) => line !== "")
+      .slice(-LAST_LINES)
+      .join(" · ");
+    return words.slice(-MAX_WORDS);
+  } finally {
+    await file.close();
+  }
+}

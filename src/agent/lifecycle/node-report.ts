@@ -1,0 +1,51 @@
+/** The whole truth of this node in one answer, from what is in memory. */
+
+import { OdoroboError } from "../../model/errors.ts";
+import { byName, type VmName } from "../../model/names.ts";
+import type { Capacity, NodeReport, VmReport, Whereabouts } from "../../model/observed-state.ts";
+import type { VmState } from "./decision.ts";
+import type { Parts } from "./parts.ts";
+import type { Slot } from "./slot.ts";
+import { toJournalEntry, toTombstone, toVmReport } from "./to-report.ts";
+
+export function nodeReport(
+  parts: Parts,
+  capacity: Capacity,
+  slots: Iterable<Slot>,
+  whereabouts: readonly Whereabouts[],
+): NodeReport {
+  const sorted = [...slots].sort((a, b) => byName(a.name, b.name));
+  const unreadable = sorted.flatMap(({ stored }) =>
+    stored?.state === "unreadable" ? [{ name: stored.name, problem: stored.problem }] : [],
+  );
+  return {
+    apiVersion: 1,
+    at: parts.clock.now(),
+    node: parts.node,
+    capacity,
+    hypervisors: parts.reports.current(),
+    vms: sorted.flatMap((slot) => reportOf(slot) ?? []),
+    tombstones: sorted.flatMap(({ stored }) => (stored?.state === "tombstone" ? [toTombstone(stored)] : [])),
+    unfinished: sorted.flatMap(({ stored }) =>
+      stored === null || stored.state === "unreadable" ? [] : (toJournalEntry(stored) ?? []),
+    ),
+    ...(unreadable.length === 0 ? {} : { unreadable }),
+    ...(whereabouts.length === 0 ? {} : { whereabouts }),
+  };
+}
+
+/** Null: absent, deleted or unreadable. */
+export const reportOf = (slot: Slot): VmReport | null =>
+  slot.stored?.state === "present" ? toVmReport(slot, slot.stored) : null;
+
+export function notFound(name: VmName, state: VmState): OdoroboError {
+  if (state?.state === "unreadable")
+    return new OdoroboError("STORAGE_FAILED", `the agent cannot read its record of ${name}: ${state.problem}`, {
+      hint: "repair or restore the file and restart the agent",
+    });
+  const hint =
+    state === null
+      ? "odorobo vm list shows where each VM is"
+      : "it was deleted and its disks are kept: apply its manifest again to bring it back";
+  return new OdoroboError("NOT_FOUND", `there is no VM ${name} on this node`, { hint });
+}

@@ -1,0 +1,109 @@
+/**
+ * Looks at a guest, and notes what has changed since the last look without anybody asking odorobo for it.
+ * Runs in the VM's queue, so never in the middle of an operation.
+ */
+import { isOdoroboError } from "../../model/errors.ts";
+import { sameValue } from "../../model/fields.ts";
+import type { LiveConfig } from "../../model/observed-state.ts";
+import type { GuestStatus } from "../hypervisor/hypervisor.ts";
+import type { VmRecord } from "../store/vm-record.ts";
+import { driftOf } from "./booted-spec.ts";
+import { clearAway } from "./clear-away.ts";
+import { describeExit, type Guest } from "./guest.ts";
+import { noteEvent } from "./note-event.ts";
+import type { Parts } from "./parts.ts";
+import type { Slot } from "./slot.ts";
+
+/** A guest that takes longer to say how it is counts as silent; what was known of it stands. */
+export const REFRESH_DEADLINE_MS = 2000;
+/** A guest's last word after its process ended: it lies in memory or nowhere. */
+const LAST_WORD_DEADLINE_MS = 300;
+
+export async function refresh(parts: Parts, slot: Slot): Promise<void> {
+  const { guest, stored: vm } = slot;
+  if (guest === null || vm?.state !== "present" || parts.stopping.aborted) return;
+  if (guest.exit !== null || (guest.process !== null && !parts.supervisor.isRunning(guest.process)))
+    return noteDeath(parts, slot, vm, guest);
+  let seen: { readonly status: GuestStatus; readonly live: LiveConfig | null };
+  try {
+    seen = await guest.ask(REFRESH_DEADLINE_MS, parts.stopping, async (connection, signal) => {
+      const status = await connection.status(signal);
+      return { status, live: status.phase === "off" ? null : await connection.liveConfig(signal) };
+    });
+  } catch (error) {
+    if (parts.stopping.aborted) return;
+    if (guest.exit !== null) return noteDeath(parts, slot, vm, guest);
+    if (slot.silence === null) parts.logger.warn({ err: error, vm: slot.name }, "a guest does not answer");
+    slot.silence = isOdoroboError(error) ? error.message : "its hypervisor does not answer";
+    slot.live = null;
+    return;
+  }
+  slot.silence = null;
+  if (seen.status.phase === "off") return noteEnd(parts, slot, vm, seen.status);
+  slot.live = seen.live;
+  await noteChanges(parts, slot, vm, seen.status.phase);
+}
+
+async function noteChanges(parts: Parts, slot: Slot, vm: VmRecord, phase: "running" | "paused"): Promise<void> {
+  let now = vm;
+  if (phase !== now.phase) {
+    const reason = `${phase === "paused" ? "paused" : "let run on"} by someone else`;
+    await noteEvent(
+      parts,
+      slot,
+      now,
+      { phase, reason: phase === "paused" ? reason : null, since: parts.clock.now(), endedBy: null },
+      { kind: "phase", message: `${slot.name} was ${reason}` },
+    );
+    now = slot.stored as VmRecord;
+  }
+  if (slot.live === null || now.guest === null) return;
+  const drift = driftOf(slot.live, now.spec, now.guest.bootedSpec);
+  if (sameValue(drift, now.drift)) return;
+  const paths = drift.map((each) => each.path).join(", ");
+  const message =
+    drift.length === 0 ? `${slot.name} is as applied again` : `${slot.name} differs from its spec: ${paths}`;
+  await noteEvent(parts, slot, now, { drift }, { kind: "drift", message });
+}
+
+/** The process is gone. Whether the guest had powered off before only its connection may still know. */
+async function noteDeath(parts: Parts, slot: Slot, vm: VmRecord, guest: Guest): Promise<void> {
+  const lastWord = await lastStatus(parts, guest);
+  if (lastWord?.phase === "off") return noteEnd(parts, slot, vm, lastWord);
+  const exit = await guest.exitWithin(LAST_WORD_DEADLINE_MS);
+  const how = exit === null ? "how is not known" : describeExit(exit);
+  await noteEnd(parts, slot, vm, {
+    phase: "off",
+    endedBy: "failure",
+    reason: `its process ended (${how}) without the guest having powered off`,
+  });
+}
+
+async function lastStatus(parts: Parts, guest: Guest): Promise<GuestStatus | null> {
+  if (guest.connection === null) return null;
+  return guest
+    .ask(LAST_WORD_DEADLINE_MS, parts.stopping, (connection, signal) => connection.status(signal))
+    .catch(() => null);
+}
+
+type Off = Extract<GuestStatus, { readonly phase: "off" }>;
+
+async function noteEnd(parts: Parts, slot: Slot, vm: VmRecord, off: Off): Promise<void> {
+  await clearAway(parts, slot);
+  const phase = off.endedBy === "guest" ? "stopped" : "crashed";
+  await noteEvent(
+    parts,
+    slot,
+    vm,
+    {
+      phase,
+      endedBy: off.endedBy,
+      reason: off.reason,
+      since: parts.clock.now(),
+      ready: null,
+      drift: [],
+      guest: null,
+    },
+    { kind: "phase", message: `${slot.name} ${phase}: ${off.reason}` },
+  );
+}

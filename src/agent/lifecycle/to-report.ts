@@ -1,0 +1,67 @@
+/** What the agent knows of a VM, in the words of the wire. Pure. */
+import type { JournalEntry, Phase, Tombstone, VmReport } from "../../model/observed-state.ts";
+import type { OperationKind } from "../../wire/operations.ts";
+import type { StoredVm, TombstoneRecord, VmRecord } from "../store/vm-record.ts";
+import type { Slot } from "./slot.ts";
+
+export function toVmReport(slot: Slot, vm: VmRecord): VmReport {
+  return {
+    name: vm.name,
+    fleet: vm.fleet,
+    generation: vm.generation,
+    serial: vm.serial,
+    phase: passingPhase(slot.activity?.kind, vm.phase) ?? vm.phase,
+    endedBy: vm.endedBy,
+    reason: slot.silence ?? vm.reason,
+    ready: vm.ready,
+    since: vm.since,
+    spec: vm.spec,
+    specDigest: vm.specDigest,
+    commit: vm.commit,
+    appliedAt: vm.appliedAt,
+    live: slot.live,
+    drift: vm.drift,
+    pid: vm.guest?.process?.pid ?? null,
+  };
+}
+
+/** What an operation under way makes of a phase. */
+function passingPhase(kind: OperationKind | undefined, phase: VmRecord["phase"]): Phase | null {
+  switch (kind) {
+    case "boot":
+      return "starting";
+    case "shutdown":
+      return "stopping";
+    case "delete":
+      return phase === "running" || phase === "paused" ? "stopping" : null;
+    case "reboot":
+      return phase === "running" || phase === "paused" ? "stopping" : "starting";
+    case "create":
+    case "update":
+    case "pause":
+    case "resume":
+    case "purge":
+    case undefined:
+      return null;
+  }
+}
+
+export const toTombstone = (record: TombstoneRecord): Tombstone => ({
+  name: record.name,
+  fleet: record.fleet,
+  generation: record.generation,
+  serial: record.serial,
+  deletedAt: record.deletedAt,
+  retainUntil: record.retainUntil,
+  disks: record.disks,
+});
+
+export const toJournalEntry = (stored: StoredVm): JournalEntry | null =>
+  stored.unfinished === null
+    ? null
+    : {
+        id: stored.unfinished.id,
+        vm: stored.name,
+        kind: stored.unfinished.kind,
+        begunAt: stored.unfinished.begunAt,
+      };

@@ -1,0 +1,162 @@
+/**
+ * Composes an agent and starts it: folders, lock, hypervisors, lifecycle, HTTP, in this order; stops it in the other.
+ *
+ *   config.ts → [main.ts] → http/ → lifecycle/ → hypervisor/ and supervisor/
+ *
+ * To add a hypervisor: one line in `HYPERVISORS`, one in config.ts.
+ */
+import { randomUUID } from "node:crypto";
+import { mkdir, readFile, stat } from "node:fs/promises";
+import { createSecureContext } from "node:tls";
+import { fileURLToPath } from "node:url";
+import { OdoroboError } from "../model/errors.ts";
+import { type Clock, systemClock } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
+import { packageVersion } from "../platform/package-version.ts";
+import { openLog } from "../platform/pino-log.ts";
+import type { AgentConfig, DrivenHypervisor } from "./config.ts";
+import { ConsoleHub } from "./http/console/console-hub.ts";
+import { createGate } from "./http/gate.ts";
+import { createHandler } from "./http/handler.ts";
+import { serve, type TlsSettings } from "./http/node-server.ts";
+import { openTokenFile } from "./http/token-file.ts";
+import type { Hypervisor } from "./hypervisor/hypervisor.ts";
+import { createNoopHypervisor } from "./hypervisor/noop/driver.ts";
+import { createQemuHypervisor } from "./hypervisor/qemu/driver.ts";
+import { readBootId, readCapacity, readOrMakeNodeId } from "./inventory/inventory.ts";
+import type { Lifecycle } from "./lifecycle/lifecycle.ts";
+import { createLifecycle } from "./lifecycle/service.ts";
+import { isLocal } from "./listen-address.ts";
+import { lockDataFolder } from "./store/lock-data-folder.ts";
+import { createSpawnSupervisor } from "./supervisor/spawn/spawn-supervisor.ts";
+import type { Supervisor } from "./supervisor/supervisor.ts";
+
+export interface RunningAgent extends AsyncDisposable {
+  readonly nodeName: string;
+  /** With the ports that were really given. */
+  readonly urls: readonly string[];
+  readonly lifecycle: Lifecycle;
+}
+
+export interface AgentParts {
+  readonly clock?: Clock;
+  readonly log?: Logger;
+  readonly supervisor?: Supervisor;
+}
+
+const TINY_GUEST = fileURLToPath(new URL("../../guest/tiny.elf", import.meta.url));
+
+const HYPERVISORS: Readonly<Record<DrivenHypervisor, (config: AgentConfig, clock: Clock) => Hypervisor>> = {
+  qemu: ({ qemu }, clock) => createQemuHypervisor({ ...qemu, tinyGuest: TINY_GUEST, clock }),
+  noop: (_, clock) => createNoopHypervisor({ clock }),
+};
+
+/**
+ * Resolves when the agent knows all that runs on its node and answers. Disposing stops it gracefully: nobody new is let in,
+ * what is being done is finished or journaled, and the guests go on.
+ * Rejects with AGENT_CONFIG, AGENT_INSECURE, ADDRESS_IN_USE, DATA_FOLDER_IN_USE or STORAGE_FAILED, with everything closed again.
+ */
+export async function startAgent(config: AgentConfig, parts: AgentParts = {}): Promise<RunningAgent> {
+  const { clock = systemClock, log = openLog(config.log), supervisor = createSpawnSupervisor() } = parts;
+  const version = packageVersion();
+  await using opened = new AsyncDisposableStack();
+
+  await makeFolders(config, log);
+  opened.use(await lockDataFolder(config.dataFolder));
+  const token = config.tokenFile === null ? null : await openTokenFile(config.tokenFile);
+  const tls = await readTls(config.tls);
+  const [id, bootId, capacity] = await Promise.all([
+    readOrMakeNodeId(config.dataFolder, randomUUID),
+    readBootId(),
+    readCapacity(config.capacity),
+  ]);
+
+  const lifecycle = opened.use(
+    await createLifecycle({
+      node: { name: config.nodeName, id, agentVersion: version, bootId },
+      capacity,
+      hypervisors: config.hypervisors.map((kind) => HYPERVISORS[kind](config, clock)),
+      supervisor,
+      dataFolder: config.dataFolder,
+      runFolder: config.runFolder,
+      clock,
+      logger: log,
+    }),
+  );
+
+  const stopping = new AbortController();
+  const consoles = new ConsoleHub(lifecycle);
+  const server = opened.use(
+    await serve({
+      addresses: config.listen,
+      handler: createHandler({ lifecycle, nodeName: config.nodeName, version, log, stopping: stopping.signal }),
+      gate: createGate({ token, clientCertificates: tls !== null && tls.clientCa !== null }),
+      tls,
+      log,
+      upgrade: (request, socket, head) => consoles.accept(request, socket, head),
+    }),
+  );
+  opened.use(consoles);
+  opened.defer(() => {
+    log.info({ node: config.nodeName }, "the agent stops; guests go on");
+    stopping.abort();
+  });
+  if (tls === null && config.listen.some((address) => !isLocal(address))) {
+    log.warn({}, "the token crosses the network unencrypted; --tls-cert and --tls-key change that");
+  }
+  log.info({ node: config.nodeName, urls: server.urls, data: config.dataFolder }, "the agent answers");
+
+  const running = opened.move();
+  return {
+    nodeName: config.nodeName,
+    urls: server.urls,
+    lifecycle,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+/** What the command prints on stdout when others may begin to ask. */
+export const readyLine = ({ nodeName, urls }: Pick<RunningAgent, "nodeName" | "urls">): string =>
+  `odorobo agent ${nodeName} ready on ${urls.join(" ")}`;
+
+/** For the agent's user only: disks, texts with secrets and consoles are in there. A folder that is there already is left as it is. */
+async function makeFolders({ dataFolder, runFolder }: AgentConfig, log: Logger): Promise<void> {
+  for (const [folder, flag] of [
+    [dataFolder, "--data"],
+    [runFolder, "--run"],
+  ] as const) {
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      const { mode } = await stat(folder);
+      if ((mode & 0o007) !== 0)
+        log.warn({ folder }, "everybody on this machine can look into this folder: chmod 700 would keep them out");
+    } catch (cause) {
+      throw new OdoroboError("AGENT_CONFIG", `cannot make the folder ${folder}`, {
+        cause,
+        hint: `give a folder that this user may write to: ${flag} FOLDER`,
+      });
+    }
+  }
+}
+
+async function readTls(files: AgentConfig["tls"]): Promise<TlsSettings | null> {
+  if (files === null) return null;
+  const read = (path: string) =>
+    readFile(path).catch((cause) => {
+      throw new OdoroboError("AGENT_CONFIG", `cannot read ${path}`, { cause, hint: "it is named by a --tls flag" });
+    });
+  const settings = {
+    cert: await read(files.certFile),
+    key: await read(files.keyFile),
+    clientCa: files.clientCaFile === null ? null : await read(files.clientCaFile),
+  };
+  try {
+    createSecureContext({ ...settings, ...(settings.clientCa === null ? {} : { ca: settings.clientCa }) });
+  } catch (cause) {
+    throw new OdoroboError("AGENT_CONFIG", `${files.certFile} and ${files.keyFile} do not make a TLS server`, {
+      cause,
+      hint: "are both PEM files, and is the key the certificate's own and without a password?",
+    });
+  }
+  return settings;
+}

@@ -1,0 +1,78 @@
+/**
+ * The cloud-init seed of a VM: a NoCloud image, which every cloud-init finds by its label.
+ *
+ * Texts that may hold secrets end here: in a file that only the agent's user can read, never in an argument list.
+ */
+import { mkdir } from "node:fs/promises";
+import { digestOf } from "../../model/digest.ts";
+import { OdoroboError } from "../../model/errors.ts";
+import type { Digest } from "../../model/names.ts";
+import type { VmSpec } from "../../model/vm-spec.ts";
+import { writeFileAtomically } from "../../platform/atomic-write.ts";
+import { seedImageFile, type VmPaths } from "../launch-command.ts";
+import { isoImage } from "./iso9660.ts";
+
+export interface SeedInput {
+  readonly name: string;
+  readonly spec: VmSpec;
+  readonly paths: VmPaths;
+  /** Contents by digest. */
+  readonly files: ReadonlyMap<Digest, string>;
+}
+
+/** Writes the seed image if the spec has cloudInit. Before each boot: it is small, and then it is never stale. */
+export async function writeSeedImage(vm: SeedInput): Promise<void> {
+  const files = seedFiles(vm);
+  if (files === null) return;
+  const path = seedImageFile(vm.paths);
+  try {
+    await mkdir(vm.paths.diskFolder, { recursive: true, mode: 0o700 });
+    await writeFileAtomically(path, isoImage("CIDATA", files));
+  } catch (error) {
+    throw new OdoroboError("STORAGE_FAILED", `could not write the cloud-init image ${path}`, {
+      cause: error,
+      hint: "is there room on the node, and may the agent write there?",
+    });
+  }
+}
+
+/** The files of the image by name, or null when the spec has no cloudInit. Pure. */
+export function seedFiles({ name, spec, files }: SeedInput): Readonly<Record<string, string>> | null {
+  const { cloudInit } = spec;
+  if (cloudInit === null) return null;
+  const text = (digest: Digest, what: string): string => {
+    const found = files.get(digest);
+    if (found !== undefined) return found;
+    throw new OdoroboError("STORAGE_FAILED", `the ${what} of ${name} is not on this node`, {
+      hint: "apply again: it is sent along with the spec",
+    });
+  };
+  const network =
+    cloudInit.networkConfig === null ? addressing(spec) : text(cloudInit.networkConfig, "cloud-init networkConfig");
+  return {
+    "user-data": cloudInit.userData === null ? "#cloud-config\n{}\n" : text(cloudInit.userData, "cloud-init userData"),
+    "meta-data": json({
+      // Another id makes cloud-init run again: what changed in the manifest takes effect at the next boot.
+      "instance-id": `${name}-${digestOf([cloudInit, network]).slice(0, 12)}`,
+      "local-hostname": name,
+      "public-keys": cloudInit.sshKeys,
+    }),
+    ...(network === null ? {} : { "network-config": network }),
+  };
+}
+
+/** Version 2 network configuration: NICs with an address get it, the others ask DHCP. Null: no NIC has one, cloud-init's own default is right. */
+function addressing({ nics }: VmSpec): string | null {
+  if (nics.every((nic) => nic.address === null)) return null;
+  const ethernets = nics.map((nic) => [
+    nic.name,
+    {
+      match: { macaddress: nic.mac },
+      ...(nic.address === null ? { dhcp4: true } : { addresses: [nic.address] }),
+    },
+  ]);
+  return json({ version: 2, ethernets: Object.fromEntries(ethernets) });
+}
+
+/** JSON is YAML. */
+const json = (value: unknown): string => `${JSON.stringify(value)}\n`;

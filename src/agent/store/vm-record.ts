@@ -1,0 +1,156 @@
+/**
+ * What the agent remembers of one VM: `<data>/vms/<name>/record.json`.
+ *
+ * One file is either a VM or its tombstone, so that going from one to the other is a single atomic write: there is no
+ * moment at which a crash could leave both, or neither. Texts that may be secret lie beside it (`vm-store.ts`), not in it.
+ */
+import type { ErrorBody } from "../../model/errors.ts";
+import { type Digest, type Instant, isDnsLabel, type VmName } from "../../model/names.ts";
+import type { DriftedField, VmReport } from "../../model/observed-state.ts";
+import type { DiskOrigin, VmSpec } from "../../model/vm-spec.ts";
+import type { OperationKind } from "../../wire/operations.ts";
+import type { ProcessHandle } from "../supervisor/supervisor.ts";
+
+export const RECORD_FORMAT = 1;
+
+interface RecordHead {
+  readonly format: typeof RECORD_FORMAT;
+  readonly name: VmName;
+  readonly fleet: string | null;
+  readonly generation: number;
+  readonly serial: number;
+  /** What the files in the disk folder were made as. Never forgotten before the purge: it tells whether a file is still the disk that a spec means. */
+  readonly ownDisks: Readonly<Record<string, DiskOrigin>>;
+  /** The operation that was begun and is not known to have ended. */
+  readonly unfinished: UnfinishedOperation | null;
+  /** Oldest first, at most REMEMBERED_OPERATIONS. */
+  readonly completed: readonly CompletedOperation[];
+}
+
+/** A VM that was applied. */
+export interface VmRecord extends RecordHead {
+  readonly state: "present";
+  readonly commit: string | null;
+  readonly spec: VmSpec;
+  readonly specDigest: Digest;
+  readonly appliedAt: Instant;
+  /** As last known for sure. `starting` and `stopping` are never written: they follow from `unfinished`. */
+  readonly phase: "stopped" | "running" | "paused" | "crashed";
+  readonly endedBy: VmReport["endedBy"];
+  readonly reason: string | null;
+  readonly ready: boolean | null;
+  readonly since: Instant;
+  /** As last seen, so that the same drift is news only once. */
+  readonly drift: readonly DriftedField[];
+  /** Set before a guest is started, cleared after it ended. */
+  readonly guest: GuestRecord | null;
+}
+
+export interface GuestRecord {
+  /** Null for a hypervisor without a process, and between the decision to start one and the moment it runs. */
+  readonly process: ProcessHandle | null;
+  /** Guests do not outlive the boot of the host they were started in. */
+  readonly hostBootId: string;
+  /** What the guest was started with plus what was changed live since: what a reconnecting hypervisor is told. */
+  readonly bootedSpec: VmSpec;
+  /** Sizes of the log files before this boot: what was written since stands behind them. */
+  readonly logSizes: Readonly<Record<string, number>>;
+}
+
+/** A deleted VM whose disks are kept. */
+export interface TombstoneRecord extends RecordHead {
+  readonly state: "tombstone";
+  readonly deletedAt: Instant;
+  readonly retainUntil: Instant;
+  /** Names of the disks that are kept. */
+  readonly disks: readonly string[];
+}
+
+/** A VM whose record cannot be read. It is here, and nothing is done to it. */
+export interface UnreadableRecord {
+  readonly state: "unreadable";
+  readonly name: VmName;
+  readonly problem: string;
+}
+
+export type StoredVm = VmRecord | TombstoneRecord;
+
+export interface UnfinishedOperation {
+  readonly id: string;
+  readonly kind: OperationKind;
+  readonly graceSeconds: number | null;
+  readonly begunAt: Instant;
+}
+
+export interface CompletedOperation {
+  readonly id: string;
+  readonly kind: OperationKind;
+  readonly error: ErrorBody | null;
+}
+
+/** 64 is more than one apply ever asks of one VM; a caller that repeats an older id has lost interest long ago. */
+export const REMEMBERED_OPERATIONS = 64;
+
+/** Throws a plain Error that says what is wrong; the store says in which file. */
+export function parseRecord(text: string, folder: string): StoredVm {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new Error("it is not JSON, perhaps cut short");
+  }
+  if (!isObject(value)) throw new Error("it is not an object");
+  if (value.format !== RECORD_FORMAT) throw new OtherFormat(value.format);
+  if (value.name !== folder || !isDnsLabel(folder)) throw new Error("it does not name the VM that its folder names");
+  const wrong = Object.entries(shapeOf(value.state)).find(([key, isRight]) => !isRight(value[key]));
+  if (wrong) throw new Error(`its field ${wrong[0]} is not what it should be`);
+  return value as unknown as StoredVm;
+}
+
+/** Written by another version of odorobo: not broken, so it stays where it is. */
+export class OtherFormat extends Error {
+  constructor(format: unknown) {
+    super(`it has format ${JSON.stringify(format) ?? "none"}, this agent reads format ${RECORD_FORMAT}`);
+  }
+}
+
+type Check = (value: unknown) => boolean;
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isText: Check = (value) => typeof value === "string";
+const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const orNull =
+  (check: Check): Check =>
+  (value) =>
+    value === null || check(value);
+
+const HEAD: Readonly<Record<string, Check>> = {
+  fleet: orNull(isText),
+  generation: isCount,
+  serial: isCount,
+  ownDisks: isObject,
+  unfinished: orNull(isObject),
+  completed: Array.isArray,
+};
+
+function shapeOf(state: unknown): Readonly<Record<string, Check>> {
+  switch (state) {
+    case "present":
+      return {
+        ...HEAD,
+        commit: orNull(isText),
+        spec: isObject,
+        specDigest: isText,
+        appliedAt: isText,
+        phase: (value) => ["stopped", "running", "paused", "crashed"].includes(value as string),
+        since: isText,
+        drift: Array.isArray,
+        guest: orNull(isObject),
+      };
+    case "tombstone":
+      return { ...HEAD, deletedAt: isText, retainUntil: isText, disks: Array.isArray };
+    default:
+      return { state: () => false };
+  }
+}

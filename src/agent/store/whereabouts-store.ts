@@ -1,0 +1,66 @@
+/**
+ * What applies have told this node about where the VMs of its fleets are: `<data>/fleets/<fleet>.json`, the latest of each fleet.
+ * Memory for others' sake: nothing on this node depends on it, and a file that cannot be read is as good as none.
+ */
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { OdoroboError } from "../../model/errors.ts";
+import { byName, isDnsLabel } from "../../model/names.ts";
+import type { Whereabouts } from "../../model/observed-state.ts";
+import { writeFileAtomically } from "../../platform/atomic-write.ts";
+import type { Logger } from "../../platform/logger.ts";
+import { findRequestError } from "../../wire/check-shape.ts";
+
+export interface WhereaboutsStore {
+  /** Sorted by fleet. */
+  all(): readonly Whereabouts[];
+  /** Durable when it resolves. What is older than what is known changes nothing. Rejects with STORAGE_FAILED. */
+  keep(told: Whereabouts): Promise<void>;
+}
+
+export async function openWhereaboutsStore(dataFolder: string, logger: Logger): Promise<WhereaboutsStore> {
+  const folder = join(dataFolder, "fleets");
+  const known = new Map<string, Whereabouts>();
+  let writing: Promise<void> = Promise.resolve();
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch(failed(folder));
+  for (const file of await readdir(folder).catch(failed(folder))) {
+    const told = file.endsWith(".json") ? await read(join(folder, file), logger) : null;
+    if (told !== null) known.set(told.fleet, told);
+  }
+
+  async function write(told: Whereabouts): Promise<void> {
+    const before = known.get(told.fleet);
+    if (before !== undefined && before.at >= told.at) return;
+    await writeFileAtomically(join(folder, `${told.fleet}.json`), JSON.stringify(told)).catch(failed(folder));
+    known.set(told.fleet, told);
+  }
+
+  return {
+    all: () => [...known.values()].sort((a, b) => byName(a.fleet, b.fleet)),
+    keep(told) {
+      // One after the other: two writers of one file must take turns.
+      const mine = writing.then(() => write(told));
+      writing = mine.catch(() => {});
+      return mine;
+    },
+  };
+}
+
+async function read(path: string, logger: Logger): Promise<Whereabouts | null> {
+  try {
+    const told = JSON.parse(await readFile(path, "utf8")) as Whereabouts;
+    const problem = findRequestError("whereabouts", told) ?? (isDnsLabel(told.fleet) ? null : "its fleet has no name");
+    if (problem === null) return told;
+    logger.warn({ path, problem }, "what is noted of a fleet's whereabouts is left aside");
+  } catch (error) {
+    logger.warn({ err: error, path }, "what is noted of a fleet's whereabouts cannot be read");
+  }
+  return null;
+}
+
+const failed = (folder: string) => (cause: unknown) => {
+  throw new OdoroboError("STORAGE_FAILED", `the agent could not use ${folder}`, {
+    cause,
+    hint: "is there room, and is the folder writable?",
+  });
+};

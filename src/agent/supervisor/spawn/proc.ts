@@ -1,0 +1,50 @@
+/** Linux' /proc, which says what runs and whether a pid is still the process it was. It appears in no other file of this folder. */
+import { readdirSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+
+export interface ProcessFacts {
+  readonly parent: number;
+  /** Ticks after the boot of the host. */
+  readonly startTicks: number;
+}
+
+/**
+ * Null when the process is gone, a zombie included: it only waits for its parent to look.
+ * Synchronous: /proc is memory, and the answer must be about now (a pid is signalled right after it).
+ */
+export function processFacts(pid: number): ProcessFacts | null {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  } catch {
+    return null;
+  }
+  // pid (comm) state ppid … : comm may hold spaces and parentheses, so fields are counted after the last one.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const state = fields[0];
+  if (state === undefined || state === "Z" || state === "X") return null;
+  return { parent: Number(fields[1]), startTicks: Number(fields[19]) };
+}
+
+/** As `processFacts`, but a zombie still counts: for a process that was started just now. */
+export function startTicksOf(pid: number): number | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
+  } catch {
+    return null;
+  }
+}
+
+/** Pids of processes that were started with this variable in their environment. Those that we may not look into are not ours. */
+export async function findByEnvironment(variable: string): Promise<readonly number[]> {
+  const pids = readdirSync("/proc").map(Number).filter(Number.isInteger);
+  const found: number[] = [];
+  for (const pid of pids) {
+    const environment = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
+    if (environment.split("\0").includes(variable)) found.push(pid);
+  }
+  return found;
+}
+
+export const readHostBootId = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();

@@ -1,0 +1,30 @@
+/** Keeps hypervisor processes: starts, finds again, ends. Knows nothing of VMs beyond a name. */
+import type { LaunchCommand } from "../launch-command.ts";
+
+/**
+ * Enough to find the process again after an agent restart without mistaking a reused pid for it.
+ * Plain JSON, kept in the VM's record.
+ */
+export interface ProcessHandle {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat: ticks after boot. With the boot id, names one process for ever. */
+  readonly startTicks: number;
+  readonly bootId: string;
+}
+
+export interface Supervisor {
+  /** Starts the process detached, so that it outlives the agent. Resolves once it runs; rejects with HYPERVISOR_FAILED and the process's last words. */
+  start(name: string, command: LaunchCommand, signal: AbortSignal): Promise<ProcessHandle>;
+  /** A process of this VM's that runs although no record names it (the agent died between start and record), or null. */
+  find(name: string, command: LaunchCommand): Promise<ProcessHandle | null>;
+  isRunning(handle: ProcessHandle): boolean;
+  /** Resolves when the process is gone; rejects on abort. Exit status is null when an earlier agent was its parent. */
+  waitForExit(handle: ProcessHandle, signal: AbortSignal): Promise<ExitStatus>;
+  /** SIGTERM, and SIGKILL after `graceMs`. Resolves when it is gone. A process that is not ours is never signalled. */
+  stop(handle: ProcessHandle, graceMs: number): Promise<void>;
+}
+
+export interface ExitStatus {
+  readonly code: number | null;
+  readonly signal: string | null;
+}

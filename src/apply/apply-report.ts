@@ -1,0 +1,49 @@
+/** What happened when a plan was carried out: the stream of events while it runs, and the report at its end (`schemas/apply-report.schema.json`). */
+import type { ErrorBody } from "../model/errors.ts";
+import type { Instant, NodeName, VmName } from "../model/names.ts";
+import type { StepKind } from "../reconcile/step.ts";
+
+export interface ApplyReport {
+  readonly kind: "ApplyReport";
+  readonly version: 1;
+  readonly planId: string;
+  readonly startedAt: Instant;
+  readonly endedAt: Instant;
+  /** `interrupted`: a signal came; what was in flight was finished, nothing new was begun. */
+  readonly outcome: "done" | "failed" | "interrupted";
+  readonly counts: { readonly done: number; readonly failed: number; readonly skipped: number };
+  /** In the plan's order. */
+  readonly steps: readonly StepReport[];
+}
+
+export interface StepReport {
+  readonly id: string;
+  readonly kind: StepKind;
+  readonly vm: VmName;
+  readonly node: NodeName;
+  /** describeStep(step) */
+  readonly title: string;
+  readonly outcome: "done" | "failed" | "skipped";
+  /** The agent found it so already. */
+  readonly noop: boolean;
+  readonly attempts: number;
+  readonly milliseconds: number;
+  readonly error: ErrorBody | null;
+  /** Why it was not tried: "create web-1 on n1 failed", "interrupted". */
+  readonly skippedBecause: string | null;
+}
+
+export type ApplyEvent =
+  | { readonly event: "started"; readonly at: Instant; readonly steps: number }
+  | { readonly event: "step-started"; readonly at: Instant; readonly id: string; readonly title: string }
+  | {
+      readonly event: "step-retried";
+      readonly at: Instant;
+      readonly id: string;
+      readonly title: string;
+      readonly error: ErrorBody;
+      readonly inMilliseconds: number;
+    }
+  | { readonly event: "step-ended"; readonly at: Instant; readonly report: StepReport }
+  | { readonly event: "interrupting"; readonly at: Instant; readonly inFlight: number }
+  | { readonly event: "ended"; readonly report: ApplyReport };

@@ -1,0 +1,82 @@
+/**
+ * Carries out a plan: the only place where the fleet is changed. It has no judgement: what happens is all in the plan.
+ *
+ *   Plan → step-graph.ts → [apply.ts] → run-steps.ts (order, limits) → step-runner.ts → retry.ts → perform-step.ts → agents
+ *                               └──► ApplyEvent … ApplyReport → report/
+ *
+ * Checking that the world is still as the plan saw it comes before: `find-stale.ts`. Each step checks its own VM again.
+ */
+import type { Digest, NodeName } from "../model/names.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Sleep } from "../platform/sleep.ts";
+import type { Plan } from "../reconcile/plan-document.ts";
+import type { AgentApi } from "../wire/agent-api.ts";
+import type { ApplyEvent, ApplyReport, StepReport } from "./apply-report.ts";
+import { EventSink } from "./event-sink.ts";
+import type { Limits } from "./ready-queue.ts";
+import { refuseUnrunnable } from "./refuse-unrunnable.ts";
+import { RETRY_POLICY, type RetryPolicy } from "./retry.ts";
+import { runSteps } from "./run-steps.ts";
+import { toStepGraph } from "./step-graph.ts";
+import { StepRunner } from "./step-runner.ts";
+
+export interface ApplyOptions {
+  /** The texts that specs refer to by digest: `DesiredState.files`. */
+  readonly files: ReadonlyMap<Digest, string>;
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly sleep: Sleep;
+  /** First Ctrl-C: nothing new begins, what is in flight is finished, retries included. */
+  readonly signal: AbortSignal;
+  /** Second Ctrl-C: no more waiting. The agents finish what they have begun. */
+  readonly hardSignal?: AbortSignal;
+  /** Called in order, at once. Should it throw, apply stops as by `signal` and rejects with that error. */
+  readonly onEvent?: (event: ApplyEvent) => void;
+  readonly retries?: RetryPolicy;
+}
+
+/**
+ * Resolves with the report however the steps went. Rejects with PLAN_REFUSED, PLAN_BROKEN or PLAN_STALE, before anything
+ * was begun, for a plan that must not or cannot be carried out.
+ */
+export async function apply(
+  plan: Plan,
+  agents: (node: NodeName) => AgentApi,
+  options: ApplyOptions,
+): Promise<ApplyReport> {
+  const { files, limits, clock, sleep, signal, retries = RETRY_POLICY } = options;
+  const hardSignal = options.hardSignal ?? new AbortController().signal;
+  const graph = toStepGraph(plan.steps);
+  refuseUnrunnable(plan, files);
+
+  const startedAt = clock.now();
+  const events = new EventSink(options.onEvent);
+  events.emit({ event: "started", at: startedAt, steps: plan.steps.length });
+  const runner = new StepRunner({ plan, agents, files, clock, sleep, retries, hardSignal, events });
+  const { interrupted } = await runSteps(graph, runner, {
+    limits,
+    signal: AbortSignal.any([signal, events.broken]),
+    hardSignal,
+  });
+  const steps = plan.steps.map(({ id }) => runner.reports.get(id) as StepReport);
+  const counts = count(steps);
+  const report: ApplyReport = {
+    kind: "ApplyReport",
+    version: 1,
+    planId: plan.id,
+    startedAt,
+    endedAt: clock.now(),
+    outcome: interrupted ? "interrupted" : counts.failed > 0 ? "failed" : "done",
+    counts,
+    steps,
+  };
+  events.emit({ event: "ended", report });
+  events.broken.throwIfAborted();
+  return report;
+}
+
+function count(steps: readonly StepReport[]): ApplyReport["counts"] {
+  const counts = { done: 0, failed: 0, skipped: 0 };
+  for (const step of steps) counts[step.outcome]++;
+  return counts;
+}

@@ -1,0 +1,119 @@
+/**
+ * Carries out one step: one request to one agent. One performer per step kind; add a kind to `reconcile/step.ts` and the
+ * compiler asks for it here. There is nothing to decide: what happens is all in the step.
+ *
+ *   apply.ts → retry.ts → [perform-step.ts] → wire/agent-api.ts
+ */
+import { fromErrorBody, OdoroboError } from "../model/errors.ts";
+import type { Digest } from "../model/names.ts";
+import { referencedFiles, type VmSpec } from "../model/vm-spec.ts";
+import type { Plan } from "../reconcile/plan-document.ts";
+import type { Step, StepKind, StepOf } from "../reconcile/step.ts";
+import type { AgentApi } from "../wire/agent-api.ts";
+import type { Expectation, OperationArgs, OperationResult, PutVmRequest } from "../wire/operations.ts";
+
+export interface PerformContext {
+  readonly plan: Pick<Plan, "fleet" | "base" | "specs">;
+  readonly files: ReadonlyMap<Digest, string>;
+  readonly agent: AgentApi;
+  /** What the agent must still see; null: no condition. */
+  readonly expect: Expectation | null;
+  readonly signal: AbortSignal;
+}
+
+type Performers = {
+  readonly [K in StepKind]: (step: StepOf<K>, context: PerformContext) => Promise<OperationResult>;
+};
+
+/** The VM's own `shutdownGraceSeconds` counts wherever a guest is asked to power off. */
+const GRACE_OF_SPEC = { graceSeconds: null } as const;
+
+const performers: Performers = {
+  createVm: (step, context) => putVm(step, context),
+  updateVm: (step, context) => putVm(step, context),
+  bootVm: (step, context) => operate(step, { kind: "boot" }, context),
+  shutdownVm: (step, context) => operate(step, { kind: "shutdown", ...GRACE_OF_SPEC }, context),
+  rebootVm: (step, context) => operate(step, { kind: "reboot", ...GRACE_OF_SPEC }, context),
+  resumeVm: (step, context) => operate(step, { kind: "resume" }, context),
+  deleteVm: (step, context) => operate(step, { kind: "delete", ...GRACE_OF_SPEC }, context),
+};
+
+/** Resolves when the agent has done it; rejects with an OdoroboError when it has not, or did not say so. */
+export async function performStep(step: Step, context: PerformContext): Promise<OperationResult> {
+  const perform = performers[step.kind] as (step: Step, context: PerformContext) => Promise<OperationResult>;
+  const result = await perform(step, context);
+  if (result.outcome === "done") return requireAnswerTo(step, result);
+  if (result.outcome === "failed" && result.error !== null) throw fromErrorBody(result.error);
+  const what =
+    result.outcome === "failed"
+      ? "that it failed and not why"
+      : "that it is still running, though it was asked to wait";
+  throw new OdoroboError("AGENT_PROTOCOL", `${step.node} says of ${step.id} ${what}`, { hint: AGENT_VERSION_HINT });
+}
+
+/** The step's request of the plan, resolved: throws where the plan or the texts beside it are not complete. */
+export function toPutRequest(
+  step: StepOf<"createVm"> | StepOf<"updateVm">,
+  context: Omit<PerformContext, "agent" | "signal">,
+): PutVmRequest {
+  const { plan, files, expect } = context;
+  const spec = specOf(step, plan);
+  return {
+    id: step.id,
+    fleet: plan.fleet,
+    commit: plan.base.commit,
+    generation: step.generation,
+    spec,
+    files: filesOf(step, spec, plan, files),
+    expect,
+  };
+}
+
+const putVm = (step: StepOf<"createVm"> | StepOf<"updateVm">, context: PerformContext): Promise<OperationResult> =>
+  context.agent.putVm(step.vm, toPutRequest(step, context), context.signal);
+
+const operate = (step: Step, args: OperationArgs, { agent, plan, expect, signal }: PerformContext) =>
+  agent.operate(step.vm, { id: step.id, expect, fleet: plan.fleet, ...args }, signal);
+
+function specOf(step: Step, plan: PerformContext["plan"]): VmSpec {
+  if (!Object.hasOwn(plan.specs, step.vm)) {
+    throw new OdoroboError("PLAN_BROKEN", `the plan holds no spec for ${step.vm}, which ${step.id} needs`, {
+      hint: "make a new plan, and report this as a bug if it happens again",
+    });
+  }
+  return plan.specs[step.vm] as VmSpec;
+}
+
+function filesOf(
+  step: Step,
+  spec: VmSpec,
+  plan: PerformContext["plan"],
+  files: ReadonlyMap<Digest, string>,
+): Readonly<Record<Digest, string>> {
+  const texts: Record<Digest, string> = {};
+  for (const digest of referencedFiles(spec)) {
+    const text = files.get(digest);
+    if (text === undefined) {
+      const from = plan.base.commit === null ? plan.base.source : `${plan.base.source} at ${plan.base.commit}`;
+      throw new OdoroboError(
+        "PLAN_STALE",
+        `the cloud-init text ${digest.slice(0, 12)} of ${step.vm} is not in the manifests`,
+        {
+          hint: `a plan holds no such texts: apply it beside the manifests that it was made from (${from}), or make a new plan`,
+        },
+      );
+    }
+    texts[digest] = text;
+  }
+  return texts;
+}
+
+const AGENT_VERSION_HINT = "is the agent of the same version as this odorobo?";
+
+/** An answer that belongs to another request, or that leaves the next step of this VM without its precondition, is no answer. */
+function requireAnswerTo(step: Step, result: OperationResult): OperationResult {
+  const fits = result.id === step.id && result.vm === step.vm && (result.after !== null || step.kind === "deleteVm");
+  if (fits) return result;
+  const what = result.after === null ? "without saying what the VM now is" : `with ${result.id} of ${result.vm}`;
+  throw new OdoroboError("AGENT_PROTOCOL", `${step.node} answered ${step.id} ${what}`, { hint: AGENT_VERSION_HINT });
+}

@@ -1,0 +1,135 @@
+/**
+ * One step from its start to its report: performs it with retries, remembers what it left behind, tells everyone.
+ *
+ *   run-steps.ts (when) ◄──► [step-runner.ts] → retry.ts → perform-step.ts (what)
+ *                                  └──► ApplyEvent, StepReport
+ */
+import type { ErrorBody, OdoroboError } from "../model/errors.ts";
+import { toErrorBody } from "../model/errors.ts";
+import type { Digest, NodeName } from "../model/names.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Sleep } from "../platform/sleep.ts";
+import type { Plan } from "../reconcile/plan-document.ts";
+import { describeStep, type Step } from "../reconcile/step.ts";
+import type { AgentApi } from "../wire/agent-api.ts";
+import type { StepReport } from "./apply-report.ts";
+import type { EventSink } from "./event-sink.ts";
+import { explainFailure } from "./explain-failure.ts";
+import { LeftBehind } from "./left-behind.ts";
+import { performStep } from "./perform-step.ts";
+import { NodePatience, type RetryPolicy, withRetries } from "./retry.ts";
+import type { SkipReason, StepActions, StepResult } from "./run-steps.ts";
+
+interface StepRunnerParts {
+  readonly plan: Plan;
+  readonly agents: (node: NodeName) => AgentApi;
+  readonly files: ReadonlyMap<Digest, string>;
+  readonly clock: Clock;
+  readonly sleep: Sleep;
+  readonly retries: RetryPolicy;
+  readonly hardSignal: AbortSignal;
+  readonly events: EventSink;
+}
+
+type Ending =
+  | { readonly outcome: "done"; readonly noop: boolean }
+  | { readonly outcome: "failed"; readonly error: ErrorBody }
+  | { readonly outcome: "skipped"; readonly skippedBecause: string };
+
+export class StepRunner implements StepActions {
+  /** Of every step that has ended, by id. */
+  readonly reports = new Map<string, StepReport>();
+  readonly #parts: StepRunnerParts;
+  readonly #patience: NodePatience;
+  readonly #left = new LeftBehind();
+  /** Steps in flight: when they began, and how often they were tried. */
+  readonly #begun = new Map<string, { readonly atMs: number; attempts: number }>();
+
+  constructor(parts: StepRunnerParts) {
+    this.#parts = parts;
+    this.#patience = new NodePatience(parts.retries);
+  }
+
+  async perform(step: Step): Promise<StepResult> {
+    const { clock, events, hardSignal } = this.#parts;
+    const tries = { atMs: clock.monotonicMs(), attempts: 0 };
+    this.#begun.set(step.id, tries);
+    events.emit({ event: "step-started", at: clock.now(), id: step.id, title: describeStep(step) });
+    const expect = step.expect ?? this.#left.by(step);
+    try {
+      const { agents, plan, files, sleep, retries } = this.#parts;
+      const attempt = (number: number) => {
+        hardSignal.throwIfAborted();
+        tries.attempts = number;
+        return performStep(step, { plan, files, agent: agents(step.node), expect, signal: hardSignal });
+      };
+      const result = await withRetries(attempt, {
+        node: step.node,
+        patience: this.#patience,
+        policy: retries,
+        sleep,
+        signal: hardSignal,
+        onRetry: (error, inMilliseconds) => this.#tellRetry(step, error, inMilliseconds),
+      });
+      this.#left.remember(step, result);
+      return { succeeded: true, noop: result.noop };
+    } catch (error) {
+      return { succeeded: false, error: explainFailure(step, expect, error) };
+    }
+  }
+
+  ended(step: Step, result: StepResult): void {
+    const ending: Ending = result.succeeded
+      ? { outcome: "done", noop: result.noop }
+      : { outcome: "failed", error: result.error };
+    this.#end(step, ending);
+  }
+
+  skipped(step: Step, because: SkipReason): void {
+    const skippedBecause = because === "interrupted" ? because : `${describeStep(because.failed)} failed`;
+    this.#end(step, { outcome: "skipped", skippedBecause });
+  }
+
+  abandoned(step: Step): void {
+    const error: ErrorBody = {
+      code: "OPERATION_INTERRUPTED",
+      message: `not waited for: ${step.node} may still be at it, and finishes what it has begun`,
+      hint: "make a new plan: it shows what came of it",
+    };
+    this.#end(step, { outcome: "failed", error });
+  }
+
+  interrupting(inFlight: number): void {
+    const { clock, events } = this.#parts;
+    events.emit({ event: "interrupting", at: clock.now(), inFlight });
+  }
+
+  #tellRetry(step: Step, error: OdoroboError, inMilliseconds: number): void {
+    const { clock, events, hardSignal } = this.#parts;
+    if (hardSignal.aborted) return; // The step has been reported already.
+    const { id } = step;
+    const title = describeStep(step);
+    events.emit({ event: "step-retried", at: clock.now(), id, title, error: toErrorBody(error), inMilliseconds });
+  }
+
+  #end(step: Step, ending: Ending): void {
+    const { clock, events } = this.#parts;
+    const begun = this.#begun.get(step.id);
+    this.#begun.delete(step.id);
+    const report: StepReport = {
+      id: step.id,
+      kind: step.kind,
+      vm: step.vm,
+      node: step.node,
+      title: describeStep(step),
+      noop: false,
+      attempts: begun?.attempts ?? 0,
+      milliseconds: begun === undefined ? 0 : Math.round(clock.monotonicMs() - begun.atMs),
+      error: null,
+      skippedBecause: null,
+      ...ending,
+    };
+    this.reports.set(step.id, report);
+    events.emit({ event: "step-ended", at: clock.now(), report });
+  }
+}

@@ -1,0 +1,67 @@
+import { once } from "node:events";
+import { Flags } from "@oclif/core";
+import { HYPERVISOR_KINDS } from "../model/vm-spec.ts";
+import { OdoroboCommand } from "./cli/base-command.ts";
+import { listenForInterrupts } from "./cli/interrupt.ts";
+import { parseMiB } from "./cli/parse-quantity.ts";
+
+export default class AgentCommand extends OdoroboCommand {
+  static override summary = "run the agent of this server";
+  static override description =
+    "Keeps this server's VMs and answers those who plan and apply. Guests outlive it: stopped and started again, it finds them. " +
+    "What other machines can reach needs --token-file or --tls-client-ca.";
+  static override enableJsonFlag = false;
+  static override flags = {
+    name: Flags.string({ summary: "this node's name in the manifests (default: the host's name)", helpValue: "NODE" }),
+    listen: Flags.string({
+      summary: "where to answer: host:port, [ipv6]:port or unix:///path; may be repeated (default: 127.0.0.1:8890)",
+      helpValue: "ADDRESS",
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    data: Flags.string({ summary: "records, disks and logs (default: /var/lib/odorobo)", helpValue: "FOLDER" }),
+    run: Flags.string({ summary: "sockets and pid files (default: /run/odorobo)", helpValue: "FOLDER" }),
+    hypervisor: Flags.string({
+      summary: "offer only this one; may be repeated (default: all that are here)",
+      options: [...HYPERVISOR_KINDS],
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    cpus: Flags.integer({ summary: "offer so many cpus instead of what the host has", helpValue: "N", min: 1 }),
+    memory: Flags.string({ summary: "offer so much memory instead of what the host has", helpValue: "16GiB" }),
+    "token-file": Flags.string({ summary: "file with the token that callers must show", helpValue: "FILE" }),
+    "tls-cert": Flags.string({ summary: "certificate to serve with", helpValue: "FILE" }),
+    "tls-key": Flags.string({ summary: "key of --tls-cert", helpValue: "FILE" }),
+    "tls-client-ca": Flags.string({ summary: "callers must show a certificate signed by this", helpValue: "FILE" }),
+    "log-level": Flags.string({ summary: "debug, info, warn, error or silent", default: "info" }),
+    "log-format": Flags.string({ summary: "text, json or auto", default: "auto" }),
+    qemu: Flags.string({ summary: "the QEMU to use (default: qemu-system-x86_64 on the PATH)", helpValue: "FILE" }),
+    accelerator: Flags.string({ summary: "kvm, tcg or auto", default: "auto" }),
+  };
+  static override examples = [
+    "<%= config.bin %> agent",
+    "<%= config.bin %> agent --name n1 --listen 10.0.0.1:8890 --token-file /etc/odorobo/token",
+  ];
+
+  override async run(): Promise<void> {
+    const { flags } = await this.parse(AgentCommand);
+    const { parseAgentConfig } = await import("../agent/config.ts");
+    const { readyLine, startAgent } = await import("../agent/main.ts");
+    const config = parseAgentConfig({
+      ...flags,
+      memoryMiB: flags.memory === undefined ? undefined : parseMiB(flags.memory, "--memory"),
+      tokenFile: flags["token-file"],
+      tlsCert: flags["tls-cert"],
+      tlsKey: flags["tls-key"],
+      tlsClientCa: flags["tls-client-ca"],
+      logLevel: flags["log-level"],
+      logFormat: flags["log-format"],
+    });
+    using interrupts = listenForInterrupts();
+    // Stopping waits for what is being done. Who asks twice does not want to wait; the journal knows what was begun.
+    interrupts.second.addEventListener("abort", () => process.exit(130));
+    await using agent = await startAgent(config);
+    this.screen.print(readyLine(agent));
+    if (!interrupts.first.aborted) await once(interrupts.first, "abort");
+  }
+}

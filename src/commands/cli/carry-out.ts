@@ -1,0 +1,78 @@
+/** The second half of `apply` and `destroy`: show the plan, ask, carry it out under the eyes of the person, report. */
+import type { ApplyEvent, ApplyReport } from "../../apply/apply-report.ts";
+import { OdoroboError } from "../../model/errors.ts";
+import type { Plan } from "../../reconcile/plan-document.ts";
+import { renderApplyReport } from "../../report/apply-text.ts";
+import { plural } from "../../report/names.ts";
+import { renderPlan } from "../../report/plan-text.ts";
+import type { PlannedFleet } from "../../turn/plan-fleet.ts";
+import { confirm, type Question } from "./confirm.ts";
+import { applyExitCode } from "./exit-code.ts";
+import type { Interrupts } from "./interrupt.ts";
+import { noteWarnings } from "./note-warnings.ts";
+import { openProgress } from "./show-progress.ts";
+import type { Screen } from "./terminal.ts";
+
+interface CarryOutOptions {
+  readonly yes: boolean;
+  readonly verbose: boolean;
+  readonly parallelism: number | null;
+  readonly interrupts: Interrupts;
+  /** `steps`: "4 steps". */
+  readonly question: (steps: string) => Question;
+}
+
+/** Returns the report and sets the exit code. Rejects with PLAN_REFUSED or NOT_CONFIRMED before anything was done. */
+export async function carryOut(screen: Screen, planned: PlannedFleet, options: CarryOutOptions): Promise<ApplyReport> {
+  const { plan, fleet, agents } = planned;
+  noteWarnings(screen, fleet);
+  showPlan(screen, plan, options);
+  refuse(plan);
+  if (plan.steps.length > 0) {
+    await confirm(options.question(plural(plan.steps.length, "step")), {
+      yes: options.yes,
+      signal: options.interrupts.first,
+    });
+  }
+  const { applyPlan } = await import("../../turn/apply-plan.ts");
+  const report = await watch(screen, (onEvent) =>
+    applyPlan({
+      plan,
+      desired: fleet.desired,
+      observed: planned.observed,
+      agents,
+      clock: planned.clock,
+      parallelism: options.parallelism,
+      signal: options.interrupts.first,
+      hardSignal: options.interrupts.second,
+      onEvent,
+    }),
+  );
+  if (plan.steps.length > 0) screen.print(`\n${renderApplyReport(report, { colour: screen.colour })}`);
+  process.exitCode = applyExitCode(plan, report);
+  return report;
+}
+
+/** With a document to come, the plan is shown beside it, and only to somebody who is to confirm it. */
+function showPlan(screen: Screen, plan: Plan, { yes, verbose }: CarryOutOptions): void {
+  if (!screen.json) screen.print(renderPlan(plan, { colour: screen.colour, verbose, next: null }));
+  else if (!yes && plan.steps.length > 0)
+    screen.note(renderPlan(plan, { colour: screen.noteColour, verbose, next: null }));
+}
+
+/** The plan as shown names all refusals with their hints; the error names the first. */
+function refuse(plan: Plan): void {
+  const [first] = plan.refusals;
+  if (first === undefined) return;
+  const more = plan.refusals.length === 1 ? "" : ` (and ${plan.refusals.length - 1} more)`;
+  throw new OdoroboError("PLAN_REFUSED", `${first.message}${more}`, { hint: first.hint });
+}
+
+/** The progress is gone from the terminal before the report is printed. */
+async function watch(
+  screen: Screen,
+  run: (onEvent: (event: ApplyEvent) => void) => Promise<ApplyReport>,
+): Promise<ApplyReport> {
+  using progress = openProgress(process.stderr, { colour: screen.noteColour });
+  return await run((event) => progress.show(event));
+}

@@ -1,0 +1,59 @@
+/** What `odorobo init` writes: the smallest fleet that runs, with the words one needs next. Each text is what a person would type. */
+import type { HypervisorKind } from "../../model/vm-spec.ts";
+
+export interface StarterFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+export interface Starter {
+  /** A DNS label. */
+  readonly fleet: string;
+  readonly hypervisor: HypervisorKind;
+}
+
+export const STARTER_NODE = "local";
+
+export const starterFleet = ({ fleet, hypervisor }: Starter): StarterFile[] => [
+  {
+    path: "fleet.yaml",
+    text: `apiVersion: odorobo.dev/v1
+kind: Fleet
+metadata:
+  name: ${fleet}
+spec:
+  defaults:
+    hypervisor: ${hypervisor} # cloud-hypervisor, qemu, propolis, or noop to rehearse without one
+`,
+  },
+  {
+    path: `nodes/${STARTER_NODE}.yaml`,
+    text: `# One file for each server that runs: odorobo agent
+apiVersion: odorobo.dev/v1
+kind: Node
+metadata:
+  name: ${STARTER_NODE}
+spec:
+  address: http://127.0.0.1:8890
+`,
+  },
+  {
+    path: "vms/hello.yaml",
+    text: `# A guest that comes with odorobo: it counts aloud on its serial line and answers the power button.
+apiVersion: odorobo.dev/v1
+kind: VirtualMachine
+metadata:
+  name: hello
+  labels: { app: hello }
+spec:
+  cpus: 1
+  memory: 64MiB
+  boot: { kernel: "builtin:tiny" }
+`,
+  },
+  {
+    path: "README.md",
+    text: `# ${fleet}: virtual machines, from this repository. \`odorobo plan\` shows what would change, \`odorobo apply\` does it.
+`,
+  },
+];

@@ -1,0 +1,53 @@
+/** What is known of the terminal, and how one writes to it. */
+
+/** Colours only on a terminal that can, and unless somebody asked for none (https://no-color.org). */
+export const wantsColour = (stream: NodeJS.WriteStream, argv: readonly string[]): boolean =>
+  stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb" && !argv.includes("--no-color");
+
+export const isInteractive = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true;
+
+const brokenPipe = new AbortController();
+/** Aborted when nobody reads stdout any more (`| head`): what only prints may stop then, what acts goes on. */
+export const stdoutClosed: AbortSignal = brokenPipe.signal;
+
+export function ignoreBrokenPipes(): void {
+  for (const stream of [process.stdout, process.stderr])
+    if (!stream.listeners("error").includes(onWriteError)) stream.on("error", onWriteError);
+}
+
+function onWriteError(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+  brokenPipe.abort();
+}
+
+/** Where a command's texts go. */
+export interface Screen {
+  /** A document is asked for: nothing else is printed on stdout. */
+  readonly json: boolean;
+  /** For views that go to stdout. */
+  readonly colour: boolean;
+  /** For views that go to stderr. */
+  readonly noteColour: boolean;
+  /** For people, on stdout. */
+  print(text: string): void;
+  /** On stderr, beside a document too. */
+  note(text: string): void;
+}
+
+export const printLine = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
+
+/** Progress, notes and questions: never mixed into what a program reads from stdout. */
+export const noteLine = (text: string): void => {
+  process.stderr.write(`${text}\n`);
+};
+
+/** Bytes as they are, no faster than they are read. */
+export async function writeBytes(bytes: Uint8Array): Promise<void> {
+  if (process.stdout.write(bytes) || stdoutClosed.aborted) return;
+  await new Promise<void>((resolve) => {
+    process.stdout.once("drain", resolve);
+    stdoutClosed.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

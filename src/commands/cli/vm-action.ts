@@ -1,0 +1,94 @@
+/** One imperative act on one VM: found, asked for, waited for, told honestly. Shared by `vm boot`, `vm shutdown` and their kin. */
+import { randomUUID } from "node:crypto";
+import { Args, Flags } from "@oclif/core";
+import { fromErrorBody } from "../../model/errors.ts";
+import { type NodeName, type VmName, vmName } from "../../model/names.ts";
+import { systemClock } from "../../platform/clock.ts";
+import type { VmAction } from "../../report/vm-action-text.ts";
+import type { FoundVm } from "../../turn/find-vm.ts";
+import type { Reached } from "../../turn/reach-nodes.ts";
+import type { OperationArgs, OperationResult } from "../../wire/operations.ts";
+import { type AgentFlags, agentFlags, type FleetFlags, fleetFlags, toAccess, toLocation } from "./flags.ts";
+import { parseMilliseconds } from "./parse-quantity.ts";
+import { showWaiting } from "./show-waiting.ts";
+
+export const vmArgs = { vm: Args.string({ description: "name of the VM", required: true }) };
+
+export const nodesFlags = {
+  agent: Flags.string({
+    summary: "ask this agent alone, without manifests",
+    helpValue: "URL",
+    env: "ODOROBO_AGENT",
+    exclusive: ["fleet", "repo", "node"],
+    helpGroup: "SOURCE",
+  }),
+  node: Flags.string({ summary: "ask this node of the fleet alone", helpValue: "NAME", helpGroup: "SOURCE" }),
+  ...fleetFlags,
+  ...agentFlags,
+};
+
+export const graceFlag = {
+  grace: Flags.string({
+    summary: "how long the guest may take to power off before it is cut off; 0s: at once (default: its manifest's)",
+    helpValue: "90s",
+  }),
+};
+
+/** Null: what the VM's spec says. */
+export const toGraceSeconds = (grace: string | undefined): number | null =>
+  grace === undefined ? null : Math.ceil(parseMilliseconds(grace, "--grace") / 1_000);
+
+export interface NodesFlags extends FleetFlags, AgentFlags {
+  readonly agent?: string | undefined;
+  readonly node?: string | undefined;
+}
+
+export async function reach(flags: NodesFlags, signal: AbortSignal): Promise<Reached> {
+  const { reachNodes } = await import("../../turn/reach-nodes.ts");
+  return await reachNodes(
+    {
+      agent: flags.agent ?? null,
+      location: toLocation(flags),
+      node: flags.node ?? null,
+      access: toAccess(flags),
+      clock: systemClock,
+    },
+    signal,
+  );
+}
+
+export interface VmActionRequest {
+  readonly vm: string;
+  readonly flags: NodesFlags;
+  readonly operation: OperationArgs;
+  /** While one waits: `shutting down`. */
+  readonly doing: string;
+  readonly signal: AbortSignal;
+  /** Asked once the VM is found; what it rejects with is the end of it. */
+  readonly confirm?: (found: FoundVm, reached: Reached) => Promise<void>;
+}
+
+/** Rejects with what the agent answered when the operation failed. */
+export async function actOnVm(request: VmActionRequest): Promise<VmAction> {
+  const { findVm } = await import("../../turn/find-vm.ts");
+  const name = vmName(request.vm);
+  await using reached = await reach(request.flags, request.signal);
+  const found = findVm(name, reached.observed);
+  await request.confirm?.(found, reached);
+  const begun = systemClock.monotonicMs();
+  const result = await operate(reached, found.node, name, request);
+  return { before: found.vm, node: found.node, result, milliseconds: systemClock.monotonicMs() - begun };
+}
+
+/** Asks the node's agent and waits. Rejects with what it answered when the operation failed. */
+export async function operate(
+  reached: Reached,
+  node: NodeName,
+  vm: VmName,
+  { operation, doing, signal }: Pick<VmActionRequest, "operation" | "doing" | "signal">,
+): Promise<OperationResult> {
+  using _waiting = showWaiting(`${doing} ${vm} on ${node}`, process.stderr);
+  const result = await reached.agents.of(node).operate(vm, { id: randomUUID(), expect: null, ...operation }, signal);
+  if (result.error !== null) throw fromErrorBody(result.error);
+  return result;
+}

@@ -1,0 +1,109 @@
+/** Fleet, nodes, groups, and what networks and images must say: the documents that are no VM. */
+import {
+  DEFAULT_POLICY,
+  type DesiredNode,
+  type FleetPolicy,
+  type FleetSettings,
+  type Group,
+} from "../model/desired-state.ts";
+import { byName, nodeName } from "../model/names.ts";
+import { formatOf } from "./build-devices.ts";
+import type { Catalog } from "./catalog.ts";
+import type { Diagnostic } from "./diagnostic.ts";
+import type { Segments } from "./places.ts";
+import { parseSizeMiB } from "./quantities.ts";
+import { diagnose, type SourceDocument, whereNamed } from "./source-document.ts";
+import { positionOf } from "./where-is.ts";
+
+type Report = (found: Diagnostic) => void;
+
+/** As OpenStack Nova's reserved_host_memory_mb and cpu_allocation_ratio: what operators of shared hosts start from. */
+const NODE_DEFAULTS = { reservedCpus: 0, reservedMemoryMiB: 512, overcommitCpus: 4, overcommitMemory: 1 } as const;
+
+export function buildFleet(catalog: Catalog): FleetSettings | null {
+  const [fleet] = catalog.all("Fleet");
+  if (fleet === undefined) return null;
+  const { metadata, spec } = fleet.content;
+  const { destroyGuard, maxClass, parallelism } = spec?.policy ?? {};
+  const policy: FleetPolicy = {
+    maxClass: maxClass ?? DEFAULT_POLICY.maxClass,
+    destroyGuard: {
+      percent: destroyGuard?.percent ?? DEFAULT_POLICY.destroyGuard.percent,
+      count: destroyGuard?.count ?? DEFAULT_POLICY.destroyGuard.count,
+    },
+    parallelism: {
+      total: parallelism?.total ?? DEFAULT_POLICY.parallelism.total,
+      perNode: parallelism?.perNode ?? DEFAULT_POLICY.parallelism.perNode,
+    },
+  };
+  return { name: metadata.name, policy };
+}
+
+export function buildNodes(catalog: Catalog, report: Report): DesiredNode[] {
+  const addresses = new Map<string, SourceDocument>();
+  const nodes = catalog.all("Node").map((document): DesiredNode => {
+    const { metadata, spec } = document.content;
+    const address = spec.address.replace(/\/$/, "");
+    const first = addresses.get(address);
+    if (first === undefined) addresses.set(address, document);
+    else
+      report(
+        diagnose(document, ["spec", "address"], {
+          code: "duplicate-address",
+          message: `node ${first.content.metadata.name} has this address too`,
+          hint: `it is in ${whereNamed(first)}; two nodes are two agents`,
+        }),
+      );
+    return {
+      name: nodeName(metadata.name),
+      address,
+      labels: metadata.labels ?? {},
+      reserved: {
+        cpus: spec.reserved?.cpus ?? NODE_DEFAULTS.reservedCpus,
+        memoryMiB: memoryOf(document, spec.reserved?.memory, ["spec", "reserved", "memory"], report),
+      },
+      overcommit: {
+        cpus: spec.overcommit?.cpus ?? NODE_DEFAULTS.overcommitCpus,
+        memory: spec.overcommit?.memory ?? NODE_DEFAULTS.overcommitMemory,
+      },
+      cordoned: spec.cordoned ?? false,
+      fenced: spec.fenced ?? false,
+      source: positionOf({ document, at: ["metadata", "name"] }),
+    };
+  });
+  return nodes.sort((a, b) => byName(a.name, b.name));
+}
+
+function memoryOf(document: SourceDocument, size: string | null | undefined, at: Segments, report: Report): number {
+  if (!size) return NODE_DEFAULTS.reservedMemoryMiB;
+  // Nothing at all is a fair answer here, and only here.
+  if (Number.parseFloat(size) === 0) return 0;
+  const parsed = parseSizeMiB(size);
+  if (parsed.ok) return parsed.value;
+  report(diagnose(document, at, { code: "bad-size", message: parsed.message, hint: parsed.hint }));
+  return NODE_DEFAULTS.reservedMemoryMiB;
+}
+
+export const buildGroups = (catalog: Catalog): Group[] =>
+  catalog
+    .all("Group")
+    .map(({ content }) => ({ name: content.metadata.name, maxUnavailable: content.spec?.maxUnavailable ?? 1 }))
+    .sort((a, b) => byName(a.name, b.name));
+
+export function checkNetworksAndImages(catalog: Catalog, report: Report): void {
+  for (const document of catalog.all("Network")) {
+    const { type, bridge } = document.content.spec;
+    if (type === "bridge" && !bridge && !document.isBroken) {
+      const hint = "add bridge: the interface's name on the nodes";
+      report(diagnose(document, ["spec", "type"], { code: "missing-field", message: "which bridge?", hint }));
+    } else if (type !== "bridge" && bridge) {
+      const message = `a network of type ${type} has no bridge`;
+      report(diagnose(document, ["spec", "bridge"], { code: "conflicting-fields", message, hint: "type: bridge?" }));
+    }
+  }
+  for (const document of catalog.all("Image")) {
+    if (formatOf(document.content.spec) !== null || document.isBroken) continue;
+    const message = "the path's ending does not say the image's format";
+    report(diagnose(document, ["spec", "path"], { code: "missing-field", message, hint: "add format: qcow2 or raw" }));
+  }
+}

@@ -1,0 +1,201 @@
+/** What the validator says → what a person needs to hear: one sentence, a hint, and whether the key or the value is wrong. */
+import type { ErrorObject } from "ajv/dist/2020.js";
+import type { DiagnosticCode } from "./diagnostic.ts";
+import type { Segments } from "./places.ts";
+import { nearest, suggest } from "./suggest.ts";
+
+export interface SchemaMistake {
+  readonly code: DiagnosticCode;
+  readonly message: string;
+  readonly hint: string | null;
+  readonly at: Segments;
+  readonly points: "key" | "value";
+}
+
+type SchemaPart = Readonly<Record<string, unknown>>;
+
+/** Null for errors that only repeat another one. */
+export function explainSchemaError(error: ErrorObject): SchemaMistake | null {
+  const at = toSegments(error.instancePath);
+  const params = error.params as SchemaPart;
+  switch (error.keyword) {
+    case "additionalProperties":
+      return unknownField(at, String(params.additionalProperty), error.parentSchema ?? {});
+    case "required":
+      return {
+        code: "missing-field",
+        message: `${String(params.missingProperty)} is missing`,
+        hint: `${nameOf(at)} needs one`,
+        at,
+        points: "key",
+      };
+    case "propertyNames":
+      return null;
+    case "type":
+      return wrongType(at, error);
+    case "enum":
+      return badValue(at, error.data, params.allowedValues as readonly unknown[]);
+    case "const":
+      return badValue(at, error.data, [params.allowedValue]);
+    case "pattern":
+      return error.propertyName === undefined ? badPattern(at, error) : badKey(at, error.propertyName);
+    default:
+      return {
+        code: "bad-value",
+        message: `${nameOf(at)} ${boundOf(error.keyword, params)}`,
+        hint: null,
+        at,
+        points: "value",
+      };
+  }
+}
+
+function unknownField(at: Segments, field: string, schema: SchemaPart): SchemaMistake {
+  const known = Object.keys((schema.properties ?? {}) as object);
+  const message = `unknown field ${JSON.stringify(field)}`;
+  const hint = suggest(field, known, "leave it out");
+  return { code: "unknown-field", message, hint, at: [...at, field], points: "key" };
+}
+
+function wrongType(at: Segments, error: ErrorObject): SchemaMistake {
+  const schema = error.parentSchema ?? {};
+  const wanted = [schema.type].flat().filter((type) => type !== "null");
+  const words = wanted.map((type) =>
+    type === "string" && schema.title ? String(schema.title) : TYPE_WORDS[String(type)],
+  );
+  const message = `${nameOf(at)} must be ${words.join(" or ")}, not ${kindOf(error.data)}`;
+  return { code: "wrong-type", message, hint: typeHint(wanted, schema, error.data), at, points: "value" };
+}
+
+function typeHint(wanted: readonly unknown[], schema: SchemaPart, data: unknown): string | null {
+  const isText = wanted.includes("string");
+  if (isText && typeof data === "number" && isTitled(schema, "a size")) return `write a unit: ${data}MiB or ${data}GiB`;
+  if (isText && typeof data === "number" && isTitled(schema, "a duration")) return `write a unit: ${data}s`;
+  if (isText && (typeof data === "number" || typeof data === "boolean")) return `write it in quotes: "${data}"`;
+  if (wanted.includes("boolean")) return "true or false, without quotes";
+  if (wanted.includes("array") && !Array.isArray(data))
+    return "write it as a list: each item on a line that begins with a dash";
+  if (typeof data === "string" && /^[0-9]+$/.test(data)) return "write the number without quotes";
+  return null;
+}
+
+function badValue(at: Segments, data: unknown, allowed: readonly unknown[]): SchemaMistake {
+  const words = allowed.filter((each) => each !== null).map(String);
+  const message = `${nameOf(at)} must be one of: ${words.join(", ")}`;
+  const near = typeof data === "string" ? nearest(data, words) : null;
+  return { code: "bad-value", message, hint: near === null ? null : `did you mean "${near}"?`, at, points: "value" };
+}
+
+function badPattern(at: Segments, error: ErrorObject): SchemaMistake {
+  const schema = error.parentSchema ?? {};
+  const text = String(error.data);
+  const message = `${nameOf(at)} must be ${String(schema.title ?? `like ${String(schema.pattern)}`)}`;
+  const mistake = (code: DiagnosticCode, hint: string | null): SchemaMistake => ({
+    code,
+    message,
+    hint,
+    at,
+    points: "value",
+  });
+  if (isTitled(schema, "a size")) return mistake("bad-size", sizeHint(text));
+  if (isTitled(schema, "a duration"))
+    return mistake("bad-duration", /^[0-9]+$/.test(text) ? `write a unit: ${text}s` : null);
+  if (isTitled(schema, "a name")) return mistake("bad-name", nameHint(text));
+  if (isTitled(schema, "an address")) return mistake("bad-value", addressHint(text));
+  return mistake("bad-value", null);
+}
+
+function badKey(at: Segments, key: string): SchemaMistake {
+  const message = `${JSON.stringify(key)} cannot be a label key`;
+  return {
+    code: "bad-name",
+    message,
+    hint: "letters, digits and . _ / - between them",
+    at: [...at, key],
+    points: "key",
+  };
+}
+
+function sizeHint(text: string): string | null {
+  const number = /^[0-9.]+/.exec(text)?.[0];
+  if (number === undefined) return null;
+  const unit = /^\s*([kmgt])i?b?$/i.exec(text.slice(number.length))?.[1];
+  return `write ${number}${unit === undefined ? "M" : unit.toUpperCase()}iB`;
+}
+
+/** Without a scheme, or with something after the port. 8890 is the agent's own port. */
+function addressHint(text: string): string | null {
+  const [, host, port = "8890"] =
+    /^(?:https?:\/\/)?(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::([0-9]{1,5}))?(?:\/.*)?$/i.exec(text) ?? [];
+  return host === undefined ? null : `write ${text.startsWith("https:") ? "https" : "http"}://${host}:${port}`;
+}
+
+function nameHint(text: string): string | null {
+  if (text.length > 63) return "at most 63 characters";
+  const slug = text
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]+/g, "-")
+    .replaceAll(/^-+|-+$/g, "");
+  return slug === "" ? null : `write ${slug}`;
+}
+
+function boundOf(keyword: string, params: SchemaPart): string {
+  const limit = String(params.limit);
+  switch (keyword) {
+    case "minimum":
+      return `must be at least ${limit}`;
+    case "exclusiveMinimum":
+      return `must be more than ${limit}`;
+    case "maximum":
+      return `must be at most ${limit}`;
+    case "minLength":
+    case "minItems":
+    case "minProperties":
+      return "must not be empty";
+    case "maxItems":
+      return `has more than ${limit} items`;
+    case "uniqueItems":
+      return "names something twice";
+    default:
+      return "is not valid here";
+  }
+}
+
+const isTitled = (schema: SchemaPart, beginning: string): boolean => String(schema.title ?? "").startsWith(beginning);
+
+const TYPE_WORDS: Readonly<Record<string, string>> = {
+  array: "a list",
+  boolean: "true or false",
+  integer: "a whole number",
+  number: "a number",
+  object: "a map",
+  string: "text",
+};
+
+function kindOf(data: unknown): string {
+  if (data === null) return "empty";
+  if (Array.isArray(data)) return "a list";
+  if (typeof data === "number" && !Number.isInteger(data)) return "a fraction";
+  return (
+    { boolean: "true or false", number: "a number", object: "a map", string: "text" }[typeof data as string] ?? "this"
+  );
+}
+
+/** `disks[0].size`: what follows spec, because the caret shows the rest. */
+function nameOf(at: Segments): string {
+  const own = at[0] === "spec" && at.length > 1 ? at.slice(1) : at;
+  if (own.length === 0) return "the document";
+  return own
+    .map((segment, index) => (typeof segment === "number" ? `[${segment}]` : `${index > 0 ? "." : ""}${segment}`))
+    .join("");
+}
+
+/** A JSON pointer as segments. Digits are indices in our schemas' lists and keys only in maps of labels: told apart when looked up. */
+const toSegments = (pointer: string): Segments =>
+  pointer === ""
+    ? []
+    : pointer
+        .slice(1)
+        .split("/")
+        .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"))
+        .map((part) => (/^(0|[1-9][0-9]*)$/.test(part) ? Number(part) : part));

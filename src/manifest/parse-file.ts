@@ -1,0 +1,150 @@
+/**
+ * One YAML text → its documents, each checked against the schema of its kind, and everything that is wrong with it.
+ *
+ *   text → the yaml library, to-value.ts → [parse-file.ts] → check-schema.ts → ParsedFile → read-manifests.ts
+ */
+import { Composer, type ErrorCode, Parser, type YAMLError } from "yaml";
+import { checkSchema, isKind, KINDS } from "./check-schema.ts";
+import type { Kind, ParsedDocument, ParsedFile, Problem } from "./parsed-file.ts";
+import { findPlace } from "./places.ts";
+import { nearest, suggest } from "./suggest.ts";
+import { type ReadValue, toValue } from "./to-value.ts";
+
+export const API_VERSION = "odorobo.dev/v1";
+
+export function parseFile(text: string): ParsedFile {
+  if (isCloudConfig(text)) return { documents: [], problems: [], isIncomplete: false };
+  const reading = new Reading(text);
+  readYaml(text, reading);
+  return reading.result();
+}
+
+function readYaml(text: string, reading: Reading): void {
+  try {
+    // Duplicate keys are found by our own walk: the library compares every key with every other.
+    const composer = new Composer({ version: "1.2", schema: "core", uniqueKeys: false, prettyErrors: false });
+    for (const document of composer.compose(new Parser().parse(text), false, text.length)) {
+      for (const error of [...document.errors, ...document.warnings]) reading.report(toSyntaxProblem(error));
+      reading.add(toValue(document.contents, document.range[0]), document.errors.length > 0);
+    }
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    reading.lose({ code: "yaml-syntax", message: "nested too deeply", hint: "at most 64 levels", start: 0, end: 1 });
+  }
+}
+
+/** Cloud-init's own marker, which must be the first line (after a template marker, if there is one). */
+const isCloudConfig = (text: string): boolean => /^\uFEFF?(## template:.*\r?\n)?#cloud-config\b/.test(text);
+
+class Reading {
+  readonly #text: string;
+  readonly #documents: ParsedDocument[] = [];
+  readonly #problems: Problem[] = [];
+  #isIncomplete = false;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  report(problem: Problem): void {
+    this.#problems.push(problem);
+  }
+
+  /** `isBroken`: YAML itself refuses parts of it. */
+  add(read: ReadValue, isBroken: boolean): void {
+    // Of a broken document only what YAML itself refuses: the rest may follow from that.
+    this.#problems.push(...read.problems.filter(({ code }) => !isBroken || code === "yaml-syntax"));
+    if (read.value === null) {
+      this.#isIncomplete ||= isBroken || read.problems.length > 0;
+      return;
+    }
+    const kind = this.#kindOf(read, isBroken);
+    if (kind === null) {
+      this.#isIncomplete ||= isBroken || hasOurKind(read.value);
+      return;
+    }
+    const { problems, usable } = checkSchema(kind, read.value, read.places);
+    if (!isBroken) this.#problems.push(...problems);
+    if (usable === null) this.#isIncomplete = true;
+    // A broken document counts as being there, so that what refers to it is not called wrong as well.
+    else
+      this.#documents.push({
+        kind,
+        value: read.value,
+        usable: isBroken || usable !== read.value ? usable : null,
+        places: read.places,
+      });
+  }
+
+  lose(problem: Problem): void {
+    this.#problems.push(problem);
+    this.#isIncomplete = true;
+  }
+
+  result(): ParsedFile {
+    return { documents: this.#documents, problems: this.#problems, isIncomplete: this.#isIncomplete };
+  }
+
+  /** Null, with the reason reported, when this is no document of ours. */
+  #kindOf(read: ReadValue, isBroken: boolean): Kind | null {
+    const { value } = read;
+    const version = isRecord(value) ? value.apiVersion : undefined;
+    const kind = isRecord(value) ? value.kind : undefined;
+    if (version === API_VERSION && isKind(kind)) return kind;
+    if (isBroken) return null;
+    if (typeof version !== "string" || !looksOurs(version)) {
+      const hint = isKind(kind)
+        ? `a manifest says apiVersion: ${API_VERSION}`
+        : `a manifest says apiVersion: ${API_VERSION} and a kind; move other files out of the folder, or into a hidden one`;
+      this.#reportAt(read, [], "not-a-manifest", "this document is not an odorobo manifest", hint);
+    } else if (version !== API_VERSION) {
+      const hint = `did you mean "${API_VERSION}"?`;
+      this.#reportAt(read, ["apiVersion"], "unknown-version", `this odorobo does not read ${version}`, hint);
+    } else if (kind === undefined) {
+      this.#reportAt(read, [], "missing-field", "kind is missing", `one of: ${KINDS.join(", ")}`);
+    } else {
+      const hint = suggest(String(kind), KINDS, "");
+      this.#reportAt(read, ["kind"], "unknown-kind", `there is no kind ${JSON.stringify(kind)}`, hint);
+    }
+    return null;
+  }
+
+  #reportAt(read: ReadValue, at: readonly string[], code: Problem["code"], message: string, hint: string): void {
+    const place = findPlace(read.value, read.places, at);
+    const start = place?.start ?? 0;
+    const lineEnd = this.#text.indexOf("\n", start);
+    const end = at.length > 0 ? (place?.end ?? start) : lineEnd === -1 ? this.#text.length : lineEnd;
+    this.#problems.push({ code, message, hint, start, end });
+  }
+}
+
+/** Somebody meant a manifest: what refers to nothing may refer to it. */
+const hasOurKind = (value: unknown): boolean =>
+  isRecord(value) && (isKind(value.kind) || (typeof value.apiVersion === "string" && looksOurs(value.apiVersion)));
+
+const looksOurs = (version: string): boolean =>
+  version.startsWith("odorobo.dev/") || nearest(version, [API_VERSION]) !== null;
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Our own words where the library's would quote the text, which may be a secret, and for the mistakes people make most. */
+const SYNTAX: { readonly [code in ErrorCode]?: readonly [message: string, hint: string] } = {
+  BAD_COLLECTION_TYPE: ["a list and a map do not mix here", "compare the indentation with the lines above"],
+  BAD_DIRECTIVE: ["this YAML directive is not known", "text that begins with % needs quotes"],
+  BAD_DQ_ESCAPE: ["this escape in double quotes is not known", "in single quotes, backslashes are plain text"],
+  BAD_INDENT: ["the indentation does not fit the lines above", "items of one map or list begin in the same column"],
+  BAD_SCALAR_START: ["a plain text cannot begin with this character", "write the text in quotes"],
+  BLOCK_AS_IMPLICIT_KEY: ["two keys on one line", "begin a new line, or write the value in quotes"],
+  KEY_OVER_1024_CHARS: ["this key is too long", "is a colon or a closing quote missing?"],
+  MISSING_CHAR: ["something is missing here", "a closing quote, bracket or brace, or a colon after a key?"],
+  MULTILINE_IMPLICIT_KEY: ["a key goes over several lines", "is a colon missing, or the indentation off?"],
+  TAB_AS_INDENT: ["a tab is used as indentation", "YAML is indented with spaces"],
+  TAG_RESOLVE_FAILED: ["tags have no meaning in manifests", "text that begins with ! needs quotes"],
+  UNEXPECTED_TOKEN: ["this was not expected here", "is a quote, a comma or the indentation off?"],
+};
+
+function toSyntaxProblem(error: YAMLError): Problem {
+  const [message, hint] = SYNTAX[error.code] ?? ["this is not valid YAML", "compare with the lines above"];
+  return { code: "yaml-syntax", message, hint, start: error.pos[0], end: Math.max(error.pos[0] + 1, error.pos[1]) };
+}

@@ -1,0 +1,86 @@
+/**
+ * Where each value of a document stands in its text, packed into one string, because a parse cache keeps thousands of them
+ * and few are ever asked for: four numbers for each map entry and list item, in the order of a walk through the document.
+ */
+
+/**
+ * Offsets into the text: of the key (for a list item: of the value) and of the value.
+ * A block map or list has no end of its own, and what is left empty stands right behind its key: there `end` is `start`.
+ */
+export interface Place {
+  readonly keyStart: number;
+  readonly keyEnd: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Keys as strings, list indices as numbers. */
+export type Segments = readonly (string | number)[];
+
+/** Collects places during a walk. The first one is the document itself. */
+export class PlacesWriter {
+  readonly #numbers: number[] = [];
+
+  /** Answers with a handle for `setEnd`. */
+  add(keyStart: number, keyEnd: number, start: number, end: number): number {
+    return this.#numbers.push(keyStart, keyEnd, start, end) - 1;
+  }
+
+  /** For values whose parts come before their end is known. */
+  setEnd(place: number, end: number): void {
+    this.#numbers[place] = end;
+  }
+
+  /** Differences in base 36: a third of what the offsets would take. */
+  toString(): string {
+    let text = "";
+    let previous = 0;
+    for (let i = 0; i < this.#numbers.length; i += 4) {
+      const [keyStart = 0, keyEnd = 0, start = 0, end = 0] = this.#numbers.slice(i, i + 4);
+      const parts = [keyStart - previous, keyEnd - keyStart, start - keyStart, end - start];
+      for (const part of parts) text += `${text === "" ? "" : " "}${part.toString(36)}`;
+      previous = keyStart;
+    }
+    return text;
+  }
+}
+
+/** Null when there is no such value in the document. */
+export function findPlace(document: unknown, places: string, segments: Segments): Place | null {
+  const index = countBefore(document, segments);
+  return index === null ? null : readPlace(places, index);
+}
+
+/** How many entries a walk meets before it comes to this one. */
+function countBefore(document: unknown, segments: Segments): number | null {
+  let index = 0;
+  let current = document;
+  for (const segment of segments) {
+    if (typeof current !== "object" || current === null || !Object.hasOwn(current, segment)) return null;
+    index++;
+    for (const [key, value] of Object.entries(current)) {
+      if (key === String(segment)) break;
+      index += countEntries(value) + 1;
+    }
+    current = (current as Record<string, unknown>)[segment];
+  }
+  return index;
+}
+
+function countEntries(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  let count = 0;
+  for (const each of Object.values(value)) count += countEntries(each) + 1;
+  return count;
+}
+
+function readPlace(places: string, index: number): Place | null {
+  const numbers = places.split(" ", (index + 1) * 4);
+  if (numbers.length < (index + 1) * 4) return null;
+  let keyStart = 0;
+  for (let i = 0; i <= index; i++) keyStart += Number.parseInt(numbers[i * 4] ?? "", 36);
+  const [keyLength = 0, toValue = 0, length = 0] = numbers
+    .slice(index * 4 + 1)
+    .map((each) => Number.parseInt(each, 36));
+  return { keyStart, keyEnd: keyStart + keyLength, start: keyStart + toValue, end: keyStart + toValue + length };
+}

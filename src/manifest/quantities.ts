@@ -1,0 +1,57 @@
+/** Sizes and lengths of time as users write them. Each answers with a number, or with the hint that helps. */
+
+export type Quantity =
+  | { readonly ok: true; readonly value: number }
+  | { readonly ok: false; readonly message: string; readonly hint: string };
+
+/**
+ * Powers of 1024 with and without the `i`: cloud-hypervisor, QEMU, qemu-img and LVM all read `20G` as 20 GiB, and people
+ * copy these numbers from there. `20GB`, which some tools read as 20·10⁹, is refused by the schema instead of guessed.
+ */
+const MIB_PER_UNIT: Readonly<Record<string, number>> = { K: 1 / 1024, M: 1, G: 1024, T: 1024 * 1024 };
+
+/** A size in MiB: what hypervisors align to and all of the model counts in. */
+export function parseSizeMiB(text: string): Quantity {
+  const match = /^([0-9.]+)([KMGT])/.exec(text);
+  const exact = Number(match?.[1]) * (MIB_PER_UNIT[match?.[2] ?? ""] ?? Number.NaN);
+  if (!Number.isFinite(exact)) return { ok: false, message: `"${text}" is not a size`, hint: "such as 512MiB or 4GiB" };
+  if (exact === 0) return { ok: false, message: "a size of nothing", hint: "at least 1MiB" };
+  if (exact > MAX_MIB) return { ok: false, message: `${text} is too large`, hint: "at most 1048576TiB" };
+  // Decimal fractions of a GiB are rarely exact in binary: what is within a byte of a whole MiB is meant to be that.
+  const whole = Math.round(exact);
+  if (whole >= 1 && Math.abs(exact - whole) < 1e-6) return { ok: true, value: whole };
+  return { ok: false, message: `${text} is not a whole number of MiB`, hint: `write ${Math.ceil(exact)}MiB` };
+}
+
+/** 1 EiB: beyond it, byte counts are no longer exact integers in JSON. */
+const MAX_MIB = 2 ** 40;
+
+const MS_PER_UNIT: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
+
+export function parseDurationMs(text: string): Quantity {
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(/([0-9.]+)(ms|[smhdw])/g))
+    total += Number(amount) * (MS_PER_UNIT[unit ?? ""] ?? Number.NaN);
+  if (!Number.isFinite(total)) return { ok: false, message: `"${text}" is not a duration`, hint: "such as 90s or 10m" };
+  // A century: longer ones overflow dates and are typos.
+  if (total > MAX_MS) return { ok: false, message: `${text} is too long`, hint: "at most 36500d" };
+  const whole = Math.round(total);
+  if (Math.abs(total - whole) < 1e-6) return { ok: true, value: whole };
+  return { ok: false, message: `${text} is not a whole number of milliseconds`, hint: `write ${Math.ceil(total)}ms` };
+}
+
+const MAX_MS = 36_500 * 86_400_000;
+
+export function parseDurationSeconds(text: string): Quantity {
+  const ms = parseDurationMs(text);
+  if (!ms.ok || ms.value % 1000 === 0) return ms.ok ? { ok: true, value: ms.value / 1000 } : ms;
+  const hint = `write ${Math.ceil(ms.value / 1000)}s`;
+  return { ok: false, message: `${text} is not a whole number of seconds`, hint };
+}

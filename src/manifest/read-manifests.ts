@@ -1,0 +1,102 @@
+/**
+ * The texts of a fleet → its DesiredState, or everything that is wrong with them.
+ *
+ *   texts → parse-file.ts → catalog.ts → resolve-vms.ts, build-fleet.ts → [read-manifests.ts] → DesiredState
+ *
+ * Pure: the same texts, in whatever order, give the same answer, with a cache and without.
+ */
+import type { DesiredState, DesiredVm } from "../model/desired-state.ts";
+import { digestOf, digestOfText } from "../model/digest.ts";
+import type { ManifestDocument } from "../model/documents.ts";
+import { byName, type Digest } from "../model/names.ts";
+import { referencedFiles } from "../model/vm-spec.ts";
+import { buildFleet, buildGroups, buildNodes, checkNetworksAndImages } from "./build-fleet.ts";
+import { Catalog } from "./catalog.ts";
+import { type Diagnostic, hasErrors, sortDiagnostics } from "./diagnostic.ts";
+import { API_VERSION, parseFile } from "./parse-file.ts";
+import type { ParseCache, ParsedFile } from "./parsed-file.ts";
+import { resolveVms } from "./resolve-vms.ts";
+import { type ManifestText, type SourceDocument, SourceFile } from "./source-document.ts";
+import { UserTexts } from "./user-texts.ts";
+
+export interface ManifestReading {
+  /** Null exactly when a diagnostic is an error. */
+  readonly desired: DesiredState | null;
+  /** By file, line and column. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export const isManifestPath = (path: string): boolean => /\.ya?ml$/.test(path);
+
+export function readManifests(texts: readonly ManifestText[], cache?: ParseCache): ManifestReading {
+  const files = [...texts].sort((a, b) => byName(a.path, b.path)).filter(({ path }) => isManifestPath(path));
+  const parsedFiles = files.map((text) => ({ file: new SourceFile(text), parsed: parse(text, cache) }));
+  const found: Diagnostic[] = [];
+  const report = (diagnostic: Diagnostic) => void found.push(diagnostic);
+
+  const isIncomplete = parsedFiles.some(({ parsed }) => parsed.isIncomplete);
+  const documents = parsedFiles.flatMap(({ file, parsed }) => toDocuments(file, parsed));
+  const catalog = new Catalog(documents, isIncomplete, report);
+  const userTexts = new UserTexts(texts);
+  const fleet = buildFleet(catalog);
+  const vms = resolveVms(catalog, fleet?.name ?? "", userTexts, report);
+  const nodes = buildNodes(catalog, report);
+  const groups = buildGroups(catalog);
+  checkNetworksAndImages(catalog, report);
+
+  for (const { file, parsed } of parsedFiles) {
+    // Network configurations and templates are YAML too, and none of our business.
+    if (parsed.documents.length === 0 && userTexts.isReferred(file.path)) continue;
+    for (const problem of parsed.problems) report(file.toDiagnostic(problem));
+  }
+  if (fleet === null && !isIncomplete) report(missingFleet(files[0]?.path ?? "."));
+
+  const diagnostics = sortDiagnostics(found);
+  if (fleet === null || hasErrors(diagnostics)) return { desired: null, diagnostics };
+  const content = { fleet, nodes, groups, files: filesOf(vms, userTexts) };
+  return { desired: { ...content, vms, digest: digestAll(content, vms) }, diagnostics };
+}
+
+function parse(text: ManifestText, cache: ParseCache | undefined): ParsedFile {
+  if (cache === undefined) return parseFile(text.text);
+  const key = text.blobId ?? digestOfText(text.text);
+  const known = cache.get(key);
+  if (known !== undefined) return known;
+  const parsed = parseFile(text.text);
+  cache.set(key, parsed);
+  return parsed;
+}
+
+const toDocuments = (file: SourceFile, { documents }: ParsedFile): SourceDocument[] =>
+  documents.map((parsed) => ({
+    file,
+    parsed,
+    content: (parsed.usable ?? parsed.value) as ManifestDocument,
+    isBroken: parsed.usable !== null,
+  }));
+
+/** A default name would make two repositories one fleet, and each would delete the other's VMs. */
+const missingFleet = (file: string): Diagnostic => ({
+  severity: "error",
+  file,
+  line: 1,
+  column: 1,
+  endColumn: 2,
+  code: "missing-fleet",
+  message: "no document says which fleet this is",
+  hint: `add one, unique among your repositories: { apiVersion: ${API_VERSION}, kind: Fleet, metadata: { name: home } }`,
+});
+
+function filesOf(vms: readonly DesiredVm[], texts: UserTexts): ReadonlyMap<Digest, string> {
+  const digests = new Set(vms.flatMap(({ spec }) => referencedFiles(spec)));
+  return new Map([...digests].sort(byName).map((digest) => [digest, texts.text(digest) ?? ""]));
+}
+
+/** One VM at a time, because a text of all of them would be large. Files are in it by the digests in the specs. Specs are built with their keys in one order, so plain JSON is canonical. */
+function digestAll(content: Omit<DesiredState, "vms" | "digest">, vms: readonly DesiredVm[]): Digest {
+  const ofVms = vms.map(({ name, spec, placement, ignore }) =>
+    digestOfText(JSON.stringify([name, spec, placement, ignore])),
+  );
+  const nodes = content.nodes.map(({ source: _, ...node }) => node);
+  return digestOf({ fleet: content.fleet, nodes, groups: content.groups, vms: ofVms });
+}

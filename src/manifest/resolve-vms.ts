@@ -1,0 +1,150 @@
+/** Every VM document with what lies underneath it → its spec, its placement, and where to find what was written. */
+
+import type { DesiredVm, Placement } from "../model/desired-state.ts";
+import { byName, type VmName, vmName } from "../model/names.ts";
+import type { VmSpec } from "../model/vm-spec.ts";
+import { checkBetweenVms, withMacs } from "./between-vms.ts";
+import { buildPlacement, buildSpec, type ReportField } from "./build-vm.ts";
+import type { Catalog } from "./catalog.ts";
+import { buildIgnore, checkPassthrough, PlacementCheck } from "./check-vm.ts";
+import type { Diagnostic, DiagnosticCode } from "./diagnostic.ts";
+import { type Layer, type LayerContext, spellOut } from "./layer.ts";
+import { mergeLayers } from "./merge-layers.ts";
+import type { Segments } from "./places.ts";
+import { Profiles } from "./profiles.ts";
+import { checkReferences } from "./references.ts";
+import { diagnose, type Finding, type SourceDocument } from "./source-document.ts";
+import type { UserTexts } from "./user-texts.ts";
+import { findPointer, findWritten, positionOf, type WrittenLayer } from "./where-is.ts";
+
+export interface BuiltVm {
+  readonly name: VmName;
+  readonly layers: readonly WrittenLayer[];
+  readonly spec: VmSpec;
+  readonly placement: Placement;
+  readonly ignore: readonly string[];
+}
+
+/** `fleet`: the name that MAC addresses are derived from. */
+export function resolveVms(
+  catalog: Catalog,
+  fleet: string,
+  texts: UserTexts,
+  report: (found: Diagnostic) => void,
+): DesiredVm[] {
+  const resolver = new Resolver(catalog, texts, report);
+  const built = catalog
+    .all("VirtualMachine")
+    .sort((a, b) => byName(a.content.metadata.name, b.content.metadata.name))
+    .map((document) => resolver.build(document));
+  const reportAbout = (vm: BuiltVm, at: Segments, finding: Finding) => resolver.reportAbout(vm.layers, at, finding);
+  checkBetweenVms(built, reportAbout);
+  return withMacs(fleet, built, reportAbout).map(toDesired);
+}
+
+/** What seems to be missing may be what was refused already. */
+const ABOUT_WHAT_IS_MISSING: ReadonlySet<DiagnosticCode> = new Set(["missing-field", "nothing-to-boot"]);
+
+class Resolver {
+  readonly #catalog: Catalog;
+  readonly #texts: UserTexts;
+  readonly #report: (found: Diagnostic) => void;
+  readonly #profiles: Profiles;
+  readonly #placements: PlacementCheck;
+  /** Documents of which something was refused. */
+  readonly #troubled = new Set<SourceDocument>();
+
+  constructor(catalog: Catalog, texts: UserTexts, report: (found: Diagnostic) => void) {
+    this.#catalog = catalog;
+    this.#texts = texts;
+    this.#report = report;
+    this.#placements = new PlacementCheck(catalog);
+    this.#profiles = new Profiles(catalog, (document, at) => this.#toLayer(document, at), report);
+  }
+
+  build(document: SourceDocument): BuiltVm {
+    const content = document.content as Extract<SourceDocument["content"], { kind: "VirtualMachine" }>;
+    const own = this.#toLayer(document, ["spec"]);
+    const below = this.#profiles.underneath(content.spec.profile);
+    const layers: WrittenLayer[] = [{ document, at: own.at }, ...below.layers];
+    const values = mergeLayers(below.values, own.values);
+    const report: ReportField = (at, finding) => this.reportAbout(layers, at, finding);
+    const { name, labels, annotations } = content.metadata;
+    const spec = buildSpec({ labels, annotations, values, catalog: this.#catalog, report });
+    const placement = buildPlacement(values, report);
+    this.#placements.check(placement, report);
+    checkPassthrough(content.spec, spec, report);
+    return { name: vmName(name), layers, spec, placement, ignore: buildIgnore(values.ignore, report) };
+  }
+
+  /** Where the value was written; for what was not, at the VM's name. */
+  reportAbout(layers: readonly WrittenLayer[], at: Segments, finding: Finding): void {
+    if (ABOUT_WHAT_IS_MISSING.has(finding.code) && layers.some(({ document }) => this.#troubled.has(document))) return;
+    let written = null;
+    for (let length = at.length; length > 0 && written === null; length--)
+      written = findWritten(layers, at.slice(0, length));
+    const [top] = layers;
+    if (written !== null) this.#report(diagnose(written.document, written.at, finding));
+    else if (top !== undefined) this.#report(diagnose(top.document, ["metadata", "name"], finding));
+  }
+
+  #toLayer(document: SourceDocument, at: Segments): Layer {
+    const spec = specAt(document, at);
+    if (document.isBroken) this.#troubled.add(document);
+    const report = (where: Segments, finding: Finding) => {
+      this.#troubled.add(document);
+      this.#report(diagnose(document, where, finding));
+    };
+    checkReferences(document, at, spec, this.#catalog, (found) => {
+      this.#troubled.add(document);
+      this.#report(found);
+    });
+    checkNames(spec, at, report);
+    const context: LayerContext = {
+      report,
+      textDigest: (where, text) => {
+        const found = this.#texts.digestOf(text, document.file.path);
+        if (typeof found === "string") return found;
+        report(where, found);
+        return null;
+      },
+    };
+    return { document, at, values: spellOut(spec, at, context) };
+  }
+}
+
+type SpecLike = Parameters<typeof checkReferences>[2];
+
+function specAt(document: SourceDocument, at: Segments): SpecLike {
+  let current: unknown = document.content;
+  for (const segment of at) current = (current as Record<string | number, unknown> | null | undefined)?.[segment];
+  return (current ?? {}) as SpecLike;
+}
+
+function checkNames(spec: SpecLike, at: Segments, report: (at: Segments, finding: Finding) => void): void {
+  for (const list of ["disks", "nics"] as const) {
+    const seen = new Set<string>();
+    for (const [index, { name }] of (spec[list] ?? []).entries()) {
+      if (seen.has(name)) {
+        const message = `there are two ${list} named ${name}`;
+        report([...at, list, index, "name"], { code: "duplicate-name", message, hint: "give one another name" });
+      }
+      seen.add(name);
+    }
+  }
+}
+
+function toDesired({ name, layers, spec, placement, ignore }: BuiltVm): DesiredVm {
+  const [top] = layers;
+  return {
+    name,
+    spec,
+    placement,
+    ignore,
+    source: top === undefined ? null : positionOf({ document: top.document, at: ["metadata", "name"] }),
+    whereIs: (pointer) => {
+      const written = findPointer(layers, pointer);
+      return written === null ? null : positionOf(written);
+    },
+  };
+}

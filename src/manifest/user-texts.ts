@@ -1,0 +1,74 @@
+/** Cloud-init texts, inline or in files beside the manifests. Specs hold their digests, because they may hold secrets. */
+import { digestOfText } from "../model/digest.ts";
+import type { Digest } from "../model/names.ts";
+import type { Finding, ManifestText } from "./source-document.ts";
+
+export class UserTexts {
+  readonly #files: ReadonlyMap<string, string>;
+  readonly #byDigest = new Map<Digest, string>();
+  /** Thousands of VMs share few texts. */
+  readonly #digests = new Map<string, Digest>();
+  readonly #referred = new Set<string>();
+
+  constructor(texts: readonly ManifestText[]) {
+    this.#files = new Map(texts.map(({ path, text }) => [path, text]));
+  }
+
+  /** The digest of a text, or of the file that a path names, seen from the manifest that says so. */
+  digestOf(written: string, manifestPath: string): Digest | Finding {
+    if (!isPath(written)) return isText(written) ? this.#keep(written) : notText();
+    const path = resolvePath(manifestPath, written);
+    if (path === null) {
+      const hint = "keep the file beside the manifests";
+      return { code: "file-not-found", message: `${written} leads out of the manifests' folder`, hint };
+    }
+    const text = this.#files.get(path);
+    this.#referred.add(path);
+    if (text !== undefined) return this.#keep(text);
+    return {
+      code: "file-not-found",
+      message: `there is no file ${path}`,
+      hint: "paths begin at this manifest's folder",
+    };
+  }
+
+  text(digest: Digest): string | undefined {
+    return this.#byDigest.get(digest);
+  }
+
+  /** Some manifest names this file: it is a text, not a manifest gone wrong. */
+  isReferred(path: string): boolean {
+    return this.#referred.has(path);
+  }
+
+  #keep(text: string): Digest {
+    let digest = this.#digests.get(text);
+    if (digest === undefined) {
+      digest = digestOfText(text);
+      this.#digests.set(text, digest);
+      this.#byDigest.set(digest, text);
+    }
+    return digest;
+  }
+}
+
+const isPath = (written: string): boolean => /^\.{1,2}\//.test(written) && !written.trimEnd().includes("\n");
+
+const isText = (written: string): boolean => written.includes("\n") || written.startsWith("#");
+
+const notText = (): Finding => ({
+  code: "bad-value",
+  message: "this is neither a text for cloud-init nor the path of one",
+  hint: "a path begins with ./ and a text with #cloud-config",
+});
+
+/** Null when it leads out of the root. */
+function resolvePath(manifestPath: string, relative: string): string | null {
+  const parts = manifestPath.split("/").slice(0, -1);
+  for (const part of relative.trim().split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part !== "..") parts.push(part);
+    else if (parts.pop() === undefined) return null;
+  }
+  return parts.join("/");
+}

@@ -1,0 +1,100 @@
+/** What the manifests say, resolved. Made by `manifest/`, read by `reconcile/`. */
+import type { ChangeClass } from "./change-class.ts";
+import type { Digest, NodeName, VmName } from "./names.ts";
+import type { VmSpec } from "./vm-spec.ts";
+
+export interface DesiredState {
+  readonly fleet: FleetSettings;
+  /** Sorted by name, as are the lists below. */
+  readonly nodes: readonly DesiredNode[];
+  readonly vms: readonly DesiredVm[];
+  readonly groups: readonly Group[];
+  /** Texts that specs refer to by digest (cloud-init user data). They may hold secrets: sent to agents, never shown or stored in a plan. */
+  readonly files: ReadonlyMap<Digest, string>;
+  /** Of everything above: equal digests mean equal desired states. */
+  readonly digest: Digest;
+}
+
+export interface FleetSettings {
+  readonly name: string;
+  readonly policy: FleetPolicy;
+}
+
+export interface FleetPolicy {
+  /** No change may be worse than this. null: everything but `replace`, which loses local disks and must be asked for. */
+  readonly maxClass: ChangeClass | null;
+  /** More VMs destroyed or replaced than the larger of the two needs `--allow-destroy N`. */
+  readonly destroyGuard: { readonly percent: number; readonly count: number };
+  readonly parallelism: { readonly total: number; readonly perNode: number };
+}
+
+/** Guards as the product promises them: 10 % of the fleet's VMs or 5, whichever is larger. */
+export const DEFAULT_POLICY: FleetPolicy = {
+  maxClass: null,
+  destroyGuard: { percent: 10, count: 5 },
+  parallelism: { total: 64, perNode: 8 },
+};
+
+export interface DesiredNode {
+  readonly name: NodeName;
+  /** `http://host:port`, `https://host:port` or `unix:///path`. */
+  readonly address: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Kept free for the host itself. */
+  readonly reserved: { readonly cpus: number; readonly memoryMiB: number };
+  /** Factor on what is left after `reserved`: cpus 4 sells each core four times. */
+  readonly overcommit: { readonly cpus: number; readonly memory: number };
+  /** Takes no new VMs; those it has stay. */
+  readonly cordoned: boolean;
+  /**
+   * A person's word that the node is off and stays off. Only then may a silent node's VMs be started elsewhere.
+   * Has no effect while the node answers.
+   */
+  readonly fenced: boolean;
+  readonly source: SourcePosition | null;
+}
+
+export interface DesiredVm {
+  readonly name: VmName;
+  readonly spec: VmSpec;
+  readonly placement: Placement;
+  /** JSON pointers into the manifest (`/spec/cpus/count`) whose differences are left alone. */
+  readonly ignore: readonly string[];
+  /** Where the manifest's `metadata.name` stands. */
+  readonly source: SourcePosition | null;
+  /**
+   * Where the value at a manifest pointer was written: in the VM's own document, else in its profile, else null (a default).
+   * A function, because few of the many positions are ever asked for.
+   */
+  readonly whereIs: (pointer: string) => SourcePosition | null;
+}
+
+/** Where a VM may live: a constraint, not a host string. */
+export interface Placement {
+  /** Empty: any node. */
+  readonly nodes: readonly NodeName[];
+  /** Labels the node must have. Empty: any. */
+  readonly selector: Readonly<Record<string, string>>;
+  readonly affinity: readonly AffinityRule[];
+  readonly antiAffinity: readonly AffinityRule[];
+}
+
+/** `match`: labels of other VMs. `per`: `node`, or a node label key that names a domain (`rack`). */
+export interface AffinityRule {
+  readonly match: Readonly<Record<string, string>>;
+  readonly per: string;
+  readonly required: boolean;
+}
+
+export interface Group {
+  readonly name: string;
+  /** How many members one plan may have down at the same time. At least 1. */
+  readonly maxUnavailable: number;
+}
+
+/** A place in the manifests. `file` is relative to the source's root; line and column count from 1. */
+export interface SourcePosition {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}

@@ -1,0 +1,20 @@
+/** Digests of values, the same on every machine: sha256 of the JSON with sorted keys. Pure JavaScript, because the core imports no node: module. */
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import { byName, type Digest, digest } from "./names.ts";
+
+export const digestOfText = (text: string): Digest => digest(bytesToHex(sha256(utf8ToBytes(text))));
+
+export const digestOf = (value: unknown): Digest => digestOfText(canonicalJson(value));
+
+/** JSON with keys in code-unit order and no white space; `undefined` properties are left out, as JSON.stringify does. */
+export function canonicalJson(value: unknown): string {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  const record = value as Record<string, unknown>;
+  const parts: string[] = [];
+  for (const key of Object.keys(record).sort(byName)) {
+    if (record[key] !== undefined) parts.push(`${JSON.stringify(key)}:${canonicalJson(record[key])}`);
+  }
+  return `{${parts.join(",")}}`;
+}

@@ -1,0 +1,580 @@
+/** Generated from schemas/ by scripts/generate-types.ts: `npm run schemas`. What users write, before anything is resolved. */
+
+/**
+ * Any document of a manifest.
+ */
+export type ManifestDocument =
+  | FleetDocument
+  | NodeDocument
+  | VirtualMachineDocument
+  | ProfileDocument
+  | GroupDocument
+  | NetworkDocument
+  | ImageDocument;
+/**
+ * A DNS label.
+ */
+export type CommonName = string;
+/**
+ * Keys and values are text: write "true" with quotes.
+ */
+export type CommonLabels = {
+  [k: string]: string;
+} | null;
+/**
+ * Defaults and policy.
+ */
+export type FleetSpec = {
+  defaults?: FleetDefaults;
+  /**
+   * What an apply may do without being asked twice.
+   */
+  policy?: {
+    /**
+     * No change may be worse than this. Left out: everything but replace, which loses local disks and must be asked for.
+     */
+    maxClass?: "none" | "metadata" | "live" | "pause" | "migrate" | "reboot" | "replace" | "destroy" | null;
+    /**
+     * More VMs destroyed or replaced in one apply than the larger of the two needs --allow-destroy.
+     */
+    destroyGuard?: {
+      /**
+       * Of the fleet's VMs.
+       */
+      percent?: number | null;
+      /**
+       * VMs.
+       */
+      count?: number | null;
+    } | null;
+    /**
+     * How many steps of an apply run at the same time.
+     */
+    parallelism?: {
+      /**
+       * In all.
+       */
+      total?: number | null;
+      /**
+       * On one node.
+       */
+      perNode?: number | null;
+    } | null;
+  } | null;
+} | null;
+/**
+ * A part of a VM's spec, merged underneath all profiles.
+ */
+export type FleetDefaults = {
+  hypervisor?: VirtualMachineHypervisor;
+  runStrategy?: VirtualMachineRunStrategy;
+  placement?: VirtualMachinePlacement;
+  cpus?: VirtualMachineCpus;
+  memory?: VirtualMachineMemory;
+  image?: VirtualMachineImage;
+  size?: CommonSize;
+  boot?: VirtualMachineBoot;
+  disks?: VirtualMachineDisks;
+  nics?: VirtualMachineNics;
+  cloudInit?: VirtualMachineCloudInit;
+  ready?: VirtualMachineReady;
+  migration?: VirtualMachineMigration;
+  onDrain?: VirtualMachineOnDrain;
+  group?: VirtualMachineGroup;
+  protect?: VirtualMachineProtect;
+  ignore?: VirtualMachineIgnore;
+  retain?: VirtualMachineRetain;
+  shutdownGrace?: CommonDuration;
+  cloudHypervisor?: VirtualMachineCloudHypervisor;
+  qemu?: VirtualMachineQemu;
+} | null;
+/**
+ * What runs the guest. The fleet's default, else cloud-hypervisor. noop runs nothing and answers at once: for rehearsals.
+ */
+export type VirtualMachineHypervisor = "cloud-hypervisor" | "qemu" | "propolis" | "noop" | null;
+/**
+ * Who decides that the guest runs. Always: it should run. RerunOnFailure: like Always, but a guest that powered itself off stays off. Manual: a person decides. Stopped: it should be off.
+ */
+export type VirtualMachineRunStrategy = "Always" | "RerunOnFailure" | "Manual" | "Stopped" | null;
+/**
+ * Where the VM may live: a constraint. Left out: any node.
+ */
+export type VirtualMachinePlacement = {
+  /**
+   * This node and no other.
+   */
+  node?: string | null;
+  /**
+   * One of these nodes.
+   *
+   * @minItems 1
+   */
+  nodes?: CommonName[] | null;
+  selector?: CommonLabels;
+  /**
+   * Be where VMs with these labels are.
+   */
+  affinity?: AffinityRule[] | null;
+  /**
+   * Be where no VM with these labels is.
+   */
+  antiAffinity?: AffinityRule[] | null;
+} | null;
+/**
+ * Virtual CPUs: a number, or count and max.
+ */
+export type VirtualMachineCpus =
+  | number
+  | {
+      /**
+       * How many the guest has.
+       */
+      count?: number | null;
+      /**
+       * How many it can be given while it runs. Default: count.
+       */
+      max?: number | null;
+    }
+  | null;
+/**
+ * Memory: a size, or size and max.
+ */
+export type VirtualMachineMemory =
+  | string
+  | {
+      size?: CommonSize;
+      max?: CommonSize;
+    }
+  | null;
+/**
+ * An amount of bytes: 512MiB, 4GiB, 20G. K, M, G and T are powers of 1024, as hypervisors and qemu-img read them; a whole number of MiB.
+ */
+export type CommonSize = string | null;
+/**
+ * Short for a disk named root: the Image it is a copy-on-write overlay of.
+ */
+export type VirtualMachineImage = string | null;
+/**
+ * What the guest starts from. Default: firmware, which boots the first disk.
+ */
+export type VirtualMachineBoot = {
+  /**
+   * A path on the node, or default: the one the agent knows for the hypervisor.
+   */
+  firmware?: string | null;
+  /**
+   * A kernel to load directly: a path on the node, or builtin:tiny, the small guest that odorobo brings along.
+   */
+  kernel?: string | null;
+  /**
+   * An initramfs for the kernel: a path on the node.
+   */
+  initramfs?: string | null;
+  /**
+   * The kernel's command line.
+   */
+  cmdline?: string | null;
+} | null;
+/**
+ * Disks, by name. The one named root comes first, the others in the order written; firmware boots the first. Merged by name with the profile's.
+ *
+ * @maxItems 64
+ */
+export type VirtualMachineDisks = DiskManifest[] | null;
+/**
+ * Network cards, by name, in the order written. Merged by name with the profile's.
+ *
+ * @maxItems 32
+ */
+export type VirtualMachineNics = NicManifest[] | null;
+/**
+ * What cloud-init in the guest is given.
+ */
+export type VirtualMachineCloudInit = {
+  /**
+   * The text itself (several lines, or beginning with #), or the path of a file beside this manifest, beginning with ./ or ../.
+   */
+  userData?: string | null;
+  /**
+   * The same for the network configuration.
+   */
+  networkConfig?: string | null;
+  /**
+   * Public keys that may log in.
+   */
+  sshKeys?: string[] | null;
+} | null;
+/**
+ * When the guest counts as up: one of serial and tcp. Left out: as soon as the hypervisor runs it.
+ */
+export type VirtualMachineReady = {
+  /**
+   * A text that appears on the serial line.
+   */
+  serial?: string | null;
+  /**
+   * A port that accepts connections on the guest's first address.
+   */
+  tcp?: number | null;
+  timeout?: CommonDuration;
+} | null;
+/**
+ * A length of time: 300ms, 90s, 10m, 1h30m, 7d.
+ */
+export type CommonDuration = string | null;
+/**
+ * How the VM moves to another node.
+ */
+export type VirtualMachineMigration = {
+  /**
+   * live: while it runs. cold: switched off. never: it stays.
+   */
+  mode?: "live" | "cold" | "never" | null;
+  downtime?: CommonDuration;
+  timeout?: CommonDuration;
+} | null;
+/**
+ * What happens to the VM when its node is emptied.
+ */
+export type VirtualMachineOnDrain = "migrate" | "pause" | "stop" | "block" | null;
+/**
+ * The Group whose members are not all taken down at once.
+ */
+export type VirtualMachineGroup = string | null;
+/**
+ * true: never destroyed or replaced. The agent remembers it: removing this document does not remove the protection.
+ */
+export type VirtualMachineProtect = boolean | null;
+/**
+ * Fields whose differences are left alone, as pointers into this document: /spec/cpus/count.
+ */
+export type VirtualMachineIgnore = string[] | null;
+/**
+ * What stays after the VM was deleted.
+ */
+export type VirtualMachineRetain = {
+  disks?: CommonDuration;
+} | null;
+/**
+ * Settings of cloud-hypervisor's VmConfig that odorobo does not model, merged last.
+ */
+export type VirtualMachineCloudHypervisor = {
+  [k: string]: unknown;
+} | null;
+/**
+ * Settings of QEMU that odorobo does not model, merged last.
+ */
+export type VirtualMachineQemu = {
+  [k: string]: unknown;
+} | null;
+/**
+ * A Profile that is merged underneath this document.
+ */
+export type VirtualMachineProfile = string | null;
+/**
+ * How many at a time.
+ */
+export type GroupSpec = {
+  /**
+   * How many members one plan may have down at the same time.
+   */
+  maxUnavailable?: number | null;
+} | null;
+
+/**
+ * The fleet: one document for all the manifests of a repository. Its name is how agents tell whose VMs they keep.
+ */
+export interface FleetDocument {
+  /**
+   * The version of the manifest language.
+   */
+  apiVersion: "odorobo.dev/v1";
+  /**
+   * What this document describes.
+   */
+  kind: "Fleet";
+  metadata: Metadata;
+  spec?: FleetSpec;
+}
+/**
+ * The name and the labels of the thing.
+ */
+export interface Metadata {
+  name: CommonName;
+  labels?: CommonLabels;
+  /**
+   * Notes for people and other tools. odorobo keeps them and reads nothing from them.
+   */
+  annotations?: {
+    [k: string]: string;
+  } | null;
+}
+/**
+ * A rule about other VMs.
+ */
+export interface AffinityRule {
+  /**
+   * Labels that the other VMs have.
+   */
+  match: {
+    [k: string]: string;
+  };
+  /**
+   * What may not (or must) be shared: node, or the key of a node label that names a domain, such as rack.
+   */
+  per?: string;
+  /**
+   * true: never broken. false: a wish.
+   */
+  required?: boolean;
+}
+/**
+ * A disk: over an image, blank (only a size), or someone else's bytes (source).
+ */
+export interface DiskManifest {
+  name: CommonName;
+  /**
+   * The Image it is a copy-on-write overlay of. odorobo owns the overlay.
+   */
+  image?: string | null;
+  size?: CommonSize;
+  /**
+   * Bytes that odorobo never creates, resizes or deletes.
+   */
+  source?: string | null;
+  /**
+   * The guest cannot write to it.
+   */
+  readonly?: boolean | null;
+}
+/**
+ * A network card.
+ */
+export interface NicManifest {
+  name: CommonName;
+  /**
+   * The Network it is on. default is there without being written: NAT inside the hypervisor's process.
+   */
+  network?: string | null;
+  /**
+   * Derived from fleet, VM and NIC name unless given.
+   */
+  mac?: string | null;
+  /**
+   * Address and prefix length for cloud-init: 10.0.0.11/24. Left out: DHCP.
+   */
+  address?: string | null;
+}
+/**
+ * A server with an agent. Its labels are in metadata.labels.
+ */
+export interface NodeDocument {
+  /**
+   * The version of the manifest language.
+   */
+  apiVersion: "odorobo.dev/v1";
+  /**
+   * What this document describes.
+   */
+  kind: "Node";
+  metadata: Metadata;
+  spec: NodeSpec;
+}
+/**
+ * How to reach it and what it may hold.
+ */
+export interface NodeSpec {
+  /**
+   * Where its agent listens: http://host:port, https://host:port or unix:///path.
+   */
+  address: string;
+  /**
+   * Kept free for the host itself.
+   */
+  reserved?: {
+    /**
+     * Cores.
+     */
+    cpus?: number | null;
+    memory?: CommonSize;
+  } | null;
+  /**
+   * Factors on what is left after reserved.
+   */
+  overcommit?: {
+    /**
+     * 4 sells each core four times.
+     */
+    cpus?: number | null;
+    /**
+     * More than 1 relies on swap or on guests that do not use what they have.
+     */
+    memory?: number | null;
+  } | null;
+  /**
+   * Takes no new VMs; those it has stay.
+   */
+  cordoned?: boolean | null;
+  /**
+   * A person's word that the node is off and stays off: its VMs may be started elsewhere. No effect while its agent answers.
+   */
+  fenced?: boolean | null;
+}
+/**
+ * A virtual machine. Its name is its id everywhere. What is not written here comes from the profile, then from the fleet's defaults. null: as if the profile did not say it.
+ */
+export interface VirtualMachineDocument {
+  /**
+   * The version of the manifest language.
+   */
+  apiVersion: "odorobo.dev/v1";
+  /**
+   * What this document describes.
+   */
+  kind: "VirtualMachine";
+  metadata: Metadata;
+  spec: VirtualMachineSpec;
+}
+/**
+ * What the VM should be.
+ */
+export interface VirtualMachineSpec {
+  profile?: VirtualMachineProfile;
+  hypervisor?: VirtualMachineHypervisor;
+  runStrategy?: VirtualMachineRunStrategy;
+  placement?: VirtualMachinePlacement;
+  cpus?: VirtualMachineCpus;
+  memory?: VirtualMachineMemory;
+  image?: VirtualMachineImage;
+  size?: CommonSize;
+  boot?: VirtualMachineBoot;
+  disks?: VirtualMachineDisks;
+  nics?: VirtualMachineNics;
+  cloudInit?: VirtualMachineCloudInit;
+  ready?: VirtualMachineReady;
+  migration?: VirtualMachineMigration;
+  onDrain?: VirtualMachineOnDrain;
+  group?: VirtualMachineGroup;
+  protect?: VirtualMachineProtect;
+  ignore?: VirtualMachineIgnore;
+  retain?: VirtualMachineRetain;
+  shutdownGrace?: CommonDuration;
+  cloudHypervisor?: VirtualMachineCloudHypervisor;
+  qemu?: VirtualMachineQemu;
+}
+/**
+ * A part of a VM's spec under a name. Merged underneath the VMs that name it: objects merge, disks and nics merge by name, other lists replace, null removes.
+ */
+export interface ProfileDocument {
+  /**
+   * The version of the manifest language.
+   */
+  apiVersion: "odorobo.dev/v1";
+  /**
+   * What this document describes.
+   */
+  kind: "Profile";
+  metadata: Metadata;
+  spec: ProfileSpec;
+}
+/**
+ * What the VMs of this profile have unless they say otherwise.
+ */
+export interface ProfileSpec {
+  /**
+   * A Profile that is merged underneath this one.
+   */
+  base?: string | null;
+  hypervisor?: VirtualMachineHypervisor;
+  runStrategy?: VirtualMachineRunStrategy;
+  placement?: VirtualMachinePlacement;
+  cpus?: VirtualMachineCpus;
+  memory?: VirtualMachineMemory;
+  image?: VirtualMachineImage;
+  size?: CommonSize;
+  boot?: VirtualMachineBoot;
+  disks?: VirtualMachineDisks;
+  nics?: VirtualMachineNics;
+  cloudInit?: VirtualMachineCloudInit;
+  ready?: VirtualMachineReady;
+  migration?: VirtualMachineMigration;
+  onDrain?: VirtualMachineOnDrain;
+  group?: VirtualMachineGroup;
+  protect?: VirtualMachineProtect;
+  ignore?: VirtualMachineIgnore;
+  retain?: VirtualMachineRetain;
+  shutdownGrace?: CommonDuration;
+  cloudHypervisor?: VirtualMachineCloudHypervisor;
+  qemu?: VirtualMachineQemu;
+}
+/**
+ * VMs that are not all taken down at once.
+ */
+export interface GroupDocument {
+  /**
+   * The version of the manifest language.
+   */
+  apiVersion: "odorobo.dev/v1";
+  /**
+   * What this document describes.
+   */
+  kind: "Group";
+  metadata: Metadata;
+  spec?: GroupSpec;
+}
+/**
+ * What NICs are plugged into. One named default, of type user, is there without being written.
+ */
+export interface NetworkDocument {
+  /**
+   * The version of the manifest language.
+   */
+  apiVersion: "odorobo.dev/v1";
+  /**
+   * What this document describes.
+   */
+  kind: "Network";
+  metadata: Metadata;
+  spec: NetworkSpec;
+}
+/**
+ * How a NIC is attached.
+ */
+export interface NetworkSpec {
+  /**
+   * user: NAT inside the hypervisor's process, no privileges needed. bridge: a tap on a bridge of the node. none: a NIC with no peer.
+   */
+  type: "user" | "bridge" | "none";
+  /**
+   * The bridge's interface name, for type bridge.
+   */
+  bridge?: string | null;
+}
+/**
+ * A disk image on the nodes that root disks are copy-on-write overlays of.
+ */
+export interface ImageDocument {
+  /**
+   * The version of the manifest language.
+   */
+  apiVersion: "odorobo.dev/v1";
+  /**
+   * What this document describes.
+   */
+  kind: "Image";
+  metadata: Metadata;
+  spec: ImageSpec;
+}
+/**
+ * Where it is.
+ */
+export interface ImageSpec {
+  /**
+   * An absolute path, the same on every node.
+   */
+  path: string;
+  /**
+   * What the file is. May be left out when the path ends in .qcow2 or .raw: other endings do not say.
+   */
+  format?: "qcow2" | "raw" | null;
+}

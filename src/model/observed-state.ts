@@ -1,0 +1,184 @@
+/** What the agents say. Made by `observe/`, read by `reconcile/`. */
+import type { ErrorCode } from "./errors.ts";
+import type { Digest, Instant, NodeName, VmName } from "./names.ts";
+import type { HypervisorKind, VmSpec } from "./vm-spec.ts";
+
+/**
+ * A whole fleet as seen once. The world has three values: a VM is present (in a report), absent (no node that answered
+ * has it and none is silent) or unknown (a node that may have it is silent).
+ */
+export interface ObservedState {
+  readonly at: Instant;
+  /** One entry for each node of the manifests, sorted by name. */
+  readonly nodes: readonly ObservedNode[];
+}
+
+/** What we could not see is a value. We start nothing elsewhere for a VM whose node is silent. */
+export type ObservedNode =
+  | { readonly name: NodeName; readonly reach: "answered"; readonly report: NodeReport }
+  | { readonly name: NodeName; readonly reach: "silent"; readonly error: string; readonly code?: ErrorCode };
+
+/** One agent's whole truth in one answer (`GET /v1/report`). */
+export interface NodeReport {
+  readonly apiVersion: 1;
+  readonly at: Instant;
+  readonly node: NodeIdentity;
+  readonly capacity: Capacity;
+  readonly hypervisors: readonly HypervisorReport[];
+  /** Sorted by name. */
+  readonly vms: readonly VmReport[];
+  /** Deleted VMs whose disks are still kept, sorted by name. */
+  readonly tombstones: readonly Tombstone[];
+  /** Operations that were begun and are not known to have ended. */
+  readonly unfinished: readonly JournalEntry[];
+  /**
+   * VMs that are here, but whose record on the node cannot be read: neither absent nor safe to touch, so nothing is planned
+   * for them, here or elsewhere. Sorted by name; left out when there is none.
+   */
+  readonly unreadable?: readonly UnreadableVm[];
+  /** What applies have told this node about the fleets it belongs to; left out when there is none. */
+  readonly whereabouts?: readonly Whereabouts[];
+}
+
+/**
+ * Where a fleet's VMs are, as the last apply knew it before it began. Agents keep it for one another: a node that leaves
+ * the manifests takes its VMs out of sight, and they must not be started elsewhere because of that.
+ */
+export interface Whereabouts {
+  readonly fleet: string;
+  /** Of the observation that it was worked out from. The latest counts. */
+  readonly at: Instant;
+  readonly homes: Readonly<Record<VmName, NodeName>>;
+}
+
+export interface UnreadableVm {
+  readonly name: VmName;
+  /** For people: what is wrong with which file. */
+  readonly problem: string;
+}
+
+export interface NodeIdentity {
+  readonly name: NodeName;
+  /** Made once per data folder; two manifests that reach the same id reach the same agent. */
+  readonly id: string;
+  readonly agentVersion: string;
+  /** Changes at every start of the host. */
+  readonly bootId: string;
+  readonly startedAt: Instant;
+}
+
+/** What the host has, before the manifests' `reserved` and `overcommit`. */
+export interface Capacity {
+  readonly cpus: number;
+  readonly memoryMiB: number;
+}
+
+export interface HypervisorReport {
+  readonly kind: HypervisorKind;
+  readonly version: string;
+  /** How guests' code runs, where that is a question: `kvm` on the CPU, `tcg` emulated and many times slower. For people. */
+  readonly accelerator?: "kvm" | "tcg";
+  readonly capabilities: HypervisorCapabilities;
+}
+
+/**
+ * What this hypervisor in this version on this host can do, as data, so that "can't" is found at plan time.
+ * A kind that a node does not list is not there.
+ */
+export interface HypervisorCapabilities {
+  /** Which changes a running guest takes without a reboot. Headroom is the VM's own and stands in its `live.max…`. */
+  readonly live: {
+    readonly cpusUp: boolean;
+    readonly cpusDown: boolean;
+    readonly memoryUp: boolean;
+    readonly memoryDown: boolean;
+    readonly diskGrow: boolean;
+    readonly diskAttach: boolean;
+    readonly diskDetach: boolean;
+    readonly nicAttach: boolean;
+    readonly nicDetach: boolean;
+  };
+  readonly pause: boolean;
+  readonly migrate: boolean;
+  readonly bootKinds: readonly ("firmware" | "kernel")[];
+  /** URL schemes of external disks, and the own kinds: `image`, `blank`, `file`, `nbd`, `rbd`, `iscsi`. */
+  readonly diskKinds: readonly string[];
+  readonly nicKinds: readonly ("user" | "bridge" | "none")[];
+  readonly cloudInit: boolean;
+}
+
+/**
+ * - `stopped`: defined, not running: never started, powered off, or shut down. `endedBy` says which.
+ * - `starting`, `stopping`: an operation is under way.
+ * - `running`, `paused`: as the hypervisor says.
+ * - `crashed`: it ran and its process ended, or its boot failed, without anybody asking. `reason` says what is known.
+ */
+export const PHASES = ["stopped", "starting", "running", "paused", "stopping", "crashed"] as const;
+export type Phase = (typeof PHASES)[number];
+
+export interface VmReport {
+  readonly name: VmName;
+  /** The fleet that last applied it; null: made by hand. Another fleet's VMs are never touched. */
+  readonly fleet: string | null;
+  /** Raised by each applied spec. A PUT with an older one is refused. */
+  readonly generation: number;
+  /**
+   * Raised by the agent at everything that happens to the VM: each operation that ended and each event (crash, guest power-off, drift seen).
+   * Equal serials mean that nothing happened in between: this is what a saved plan checks.
+   */
+  readonly serial: number;
+  readonly phase: Phase;
+  /** How a stopped or crashed guest ended: by `operator` (us), by the `guest` itself, by `failure`; null while it runs or before it ever ran. */
+  readonly endedBy: "operator" | "guest" | "failure" | null;
+  /** For people: why it is in this phase. */
+  readonly reason: string | null;
+  /** null while there is no probe or no guest. */
+  readonly ready: boolean | null;
+  readonly since: Instant;
+  /** The spec last applied, and the commit it came from. */
+  readonly spec: VmSpec;
+  readonly specDigest: Digest;
+  readonly commit: string | null;
+  readonly appliedAt: Instant;
+  /** What the hypervisor runs right now, normalised to the spec's own terms; null while no process runs. */
+  readonly live: LiveConfig | null;
+  /** Where `live` differs from `spec`, in words of the spec: someone else changed it, or a reboot is still owed. */
+  readonly drift: readonly DriftedField[];
+  readonly pid: number | null;
+}
+
+/** The part of a spec that a running hypervisor can be asked about. */
+export interface LiveConfig {
+  readonly cpus: { readonly count: number; readonly max: number };
+  readonly memory: { readonly sizeMiB: number; readonly maxMiB: number };
+  readonly boot: VmSpec["boot"];
+  readonly disks: VmSpec["disks"];
+  readonly nics: VmSpec["nics"];
+  readonly cloudInit: VmSpec["cloudInit"];
+  readonly passthrough: VmSpec["passthrough"];
+}
+
+/** `path` as in `reconcile/fields.ts`: dotted, list items by name: `cpus.count`, `disks.root`. */
+export interface DriftedField {
+  readonly path: string;
+  readonly applied: unknown;
+  readonly live: unknown;
+}
+
+export interface Tombstone {
+  readonly name: VmName;
+  readonly fleet: string | null;
+  readonly generation: number;
+  readonly serial: number;
+  readonly deletedAt: Instant;
+  readonly retainUntil: Instant;
+  /** Disk names that are kept. */
+  readonly disks: readonly string[];
+}
+
+export interface JournalEntry {
+  readonly id: string;
+  readonly vm: VmName;
+  readonly kind: string;
+  readonly begunAt: Instant;
+}

@@ -1,0 +1,134 @@
+/**
+ * What a VM should be, after profiles, defaults, sizes and references were resolved: the value that
+ * manifests compile to, agents are given, hypervisors compile from, and the diff compares.
+ *
+ * Everything is explicit: nothing in here is "the default". Units are in the names.
+ * Secrets are not in here: texts that may hold them travel by digest (see `DesiredState.files`).
+ */
+import type { Digest } from "./names.ts";
+
+export const HYPERVISOR_KINDS = ["cloud-hypervisor", "qemu", "propolis", "noop"] as const;
+export type HypervisorKind = (typeof HYPERVISOR_KINDS)[number];
+
+/**
+ * Who decides that the guest runs.
+ * - `Always`: it should run; a stopped guest is started by the next apply.
+ * - `RerunOnFailure`: like Always, but a guest that powered itself off stays off.
+ * - `Manual`: a person decides; odorobo never starts or stops it because of this field.
+ * - `Stopped`: it should be off.
+ */
+export const RUN_STRATEGIES = ["Always", "RerunOnFailure", "Manual", "Stopped"] as const;
+export type RunStrategy = (typeof RUN_STRATEGIES)[number];
+
+export interface VmSpec {
+  readonly hypervisor: HypervisorKind;
+  readonly runStrategy: RunStrategy;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** `max` is the room for growth that the guest is booted with; never below `count`. */
+  readonly cpus: { readonly count: number; readonly max: number };
+  readonly memory: { readonly sizeMiB: number; readonly maxMiB: number };
+  readonly boot: BootSource;
+  readonly disks: readonly Disk[];
+  readonly nics: readonly Nic[];
+  readonly cloudInit: CloudInit | null;
+  /** When the guest counts as up. null: as soon as the hypervisor runs it. */
+  readonly ready: ReadyProbe | null;
+  readonly migration: {
+    readonly mode: "live" | "cold" | "never";
+    readonly downtimeMs: number;
+    readonly timeoutSeconds: number;
+  };
+  readonly onDrain: "migrate" | "pause" | "stop" | "block";
+  readonly group: string | null;
+  /** Remembered by the agent: removing the manifest does not remove the protection. */
+  readonly protect: boolean;
+  /** How long the disks of a deleted VM are kept. */
+  readonly retainDisksSeconds: number;
+  /** How long a guest may take to power off before it is cut off. */
+  readonly shutdownGraceSeconds: number;
+  /** Hypervisor-specific settings that odorobo does not model, merged last by the hypervisor's compile. Diffed like the rest. */
+  readonly passthrough: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What the guest starts from: firmware that boots the first disk, or a kernel loaded directly.
+ * Paths are paths on the node. `kernel: "builtin:tiny"` is the small guest that odorobo brings along.
+ */
+export type BootSource =
+  | { readonly kind: "firmware"; readonly firmware: string }
+  | { readonly kind: "kernel"; readonly kernel: string; readonly initramfs: string | null; readonly cmdline: string };
+
+export const BUILTIN_TINY_GUEST = "builtin:tiny";
+
+/** A disk. `origin` says who owns the bytes. */
+export interface Disk {
+  readonly name: string;
+  readonly origin: DiskOrigin;
+  readonly readonly: boolean;
+}
+
+/**
+ * - `image`: copy-on-write over an image on the node; the overlay is the agent's, kept after deletion until the retention ends.
+ * - `blank`: an empty volume of the agent's, kept likewise.
+ * - `external`: someone else's bytes (`file://`, `rbd://`, `iscsi://`, `nbd://`); never created, resized or deleted by us.
+ */
+export type DiskOrigin =
+  | {
+      readonly kind: "image";
+      readonly image: string;
+      readonly path: string;
+      readonly format: ImageFormat;
+      readonly sizeMiB: number;
+    }
+  | { readonly kind: "blank"; readonly sizeMiB: number }
+  | { readonly kind: "external"; readonly url: string };
+
+export type ImageFormat = "qcow2" | "raw";
+
+export interface Nic {
+  readonly name: string;
+  readonly network: string;
+  readonly attachment: NicAttachment;
+  /** Lower case, colon separated. Derived from fleet, VM and NIC name unless the manifest gives one. */
+  readonly mac: string;
+  /** `10.0.0.11/24`, handed to cloud-init; null: DHCP or nothing. */
+  readonly address: string | null;
+}
+
+/** `user`: NAT inside the hypervisor process, no privileges needed. `bridge`: a tap on a bridge of the node. `none`: a NIC with no peer. */
+export type NicAttachment =
+  | { readonly kind: "user" }
+  | { readonly kind: "bridge"; readonly bridge: string }
+  | { readonly kind: "none" };
+
+export interface CloudInit {
+  /** Digest of the user-data text, or null. The text is in `DesiredState.files` and goes to the agent beside the spec. */
+  readonly userData: Digest | null;
+  readonly networkConfig: Digest | null;
+  readonly sshKeys: readonly string[];
+}
+
+export type ReadyProbe =
+  | { readonly kind: "serial"; readonly pattern: string; readonly timeoutSeconds: number }
+  | { readonly kind: "tcp"; readonly port: number; readonly timeoutSeconds: number };
+
+/** Whether the run strategy wants the guest to run, given how it last ended. `null`: a person decides. */
+export function wantsRunning(strategy: RunStrategy, endedByItself: boolean): boolean | null {
+  switch (strategy) {
+    case "Always":
+      return true;
+    case "RerunOnFailure":
+      return endedByItself ? null : true;
+    case "Manual":
+      return null;
+    case "Stopped":
+      return false;
+  }
+}
+
+/** Texts (by digest) that an agent must be given together with this spec. */
+export function referencedFiles(spec: VmSpec): readonly Digest[] {
+  const digests = [spec.cloudInit?.userData, spec.cloudInit?.networkConfig];
+  return digests.filter((d): d is Digest => d !== null && d !== undefined);
+}

@@ -1,0 +1,196 @@
+/**
+ * The product's promises as invariants of a plan. Run on every plan before it is shown or applied: a planner with a bug
+ * must be stopped by something that does not share it. Each rule looks only at the plan, the manifests and the observation.
+ *
+ *   make-plan.ts → [check-plan.ts] → report/, apply/
+ */
+import { isWorse } from "../model/change-class.ts";
+import type { DesiredState } from "../model/desired-state.ts";
+import { OdoroboError } from "../model/errors.ts";
+import type { VmName } from "../model/names.ts";
+import type { ObservedState } from "../model/observed-state.ts";
+import { findOverfilled } from "./check-capacity.ts";
+import { findCrowdedGroups } from "./check-groups.ts";
+import { locateVms, type Sightings } from "./locate-vms.ts";
+import type { Plan } from "./plan-document.ts";
+import { planIdOf } from "./plan-id.ts";
+import { describeStep, type Step } from "./step.ts";
+
+export interface Violation {
+  readonly promise: "one-home" | "three-values" | "no-surprise" | "capacity" | "data" | "order" | "identity";
+  readonly message: string;
+}
+
+interface World {
+  readonly plan: Plan;
+  readonly desired: DesiredState;
+  readonly sightings: Sightings;
+  readonly stepsOf: ReadonlyMap<VmName, readonly Step[]>;
+}
+
+const RULES: readonly ((world: World) => Violation[])[] = [
+  oneHome,
+  unknownIsLeftAlone,
+  nothingUnannounced,
+  capacityHolds,
+  dataOutlives,
+  isADag,
+  isItself,
+];
+
+export function checkPlan(plan: Plan, desired: DesiredState, observed: ObservedState): Violation[] {
+  const stepsOf = new Map<VmName, Step[]>();
+  for (const step of plan.steps) {
+    const known = stepsOf.get(step.vm);
+    if (known) known.push(step);
+    else stepsOf.set(step.vm, [step]);
+  }
+  const world: World = { plan, desired, sightings: locateVms(desired, observed), stepsOf };
+  return RULES.flatMap((rule) => rule(world));
+}
+
+/** Throws PLAN_BROKEN when a promise would be broken: a fault of ours, never of the user's. */
+export function assertPlanKeepsPromises(plan: Plan, desired: DesiredState, observed: ObservedState): void {
+  const violations = checkPlan(plan, desired, observed);
+  if (violations.length === 0) return;
+  const all = violations.map((each) => `${each.promise}: ${each.message}`).join("; ");
+  throw new OdoroboError("PLAN_BROKEN", `the planner made a plan that breaks a promise, so it is not used: ${all}`, {
+    hint: "this is a fault in odorobo: please report it with the plan's JSON",
+  });
+}
+
+/** Never on two nodes: a VM is created only where none is, or after its only other self was deleted. */
+function oneHome({ plan, sightings, stepsOf }: World): Violation[] {
+  const violations: Violation[] = [];
+  for (const [name, steps] of stepsOf) {
+    const creates = steps.filter((step) => step.kind === "createVm");
+    if (creates.length > 1)
+      violations.push({ promise: "one-home", message: `${name} would be created ${creates.length} times` });
+    const [create] = creates;
+    if (!create) continue;
+    const location = sightings.locate(name);
+    const removal = steps.find((step) => step.kind === "deleteVm");
+    const leaves =
+      location.kind === "present" && removal?.node === location.node && comesBefore(removal, create, plan.steps);
+    if (location.kind !== "absent" && !leaves) {
+      violations.push({
+        promise: "one-home",
+        message: `${name} would be created on ${create.node} while it is ${location.kind}`,
+      });
+    }
+  }
+  return violations;
+}
+
+/** What we could not see gets no step, and nothing is done to a VM that may be there. */
+function unknownIsLeftAlone({ plan, sightings }: World): Violation[] {
+  const violations: Violation[] = [];
+  for (const step of plan.steps) {
+    if (!sightings.reports.has(step.node))
+      violations.push({ promise: "three-values", message: `${describeStep(step)}: ${step.node} does not answer` });
+    const { kind } = sightings.locate(step.vm);
+    if (kind === "unknown" || kind === "two-homes")
+      violations.push({ promise: "three-values", message: `${describeStep(step)}: its home is ${kind}` });
+  }
+  const unseen = new Set(plan.unknown.filter((each) => each.kind === "Node").map((each) => each.name));
+  for (const { name } of sightings.silent) {
+    if (!unseen.has(name))
+      violations.push({ promise: "three-values", message: `${name} does not answer, and the plan does not say so` });
+  }
+  if (plan.complete && sightings.silent.length > 0)
+    violations.push({
+      promise: "three-values",
+      message: "the plan calls itself complete without having seen every node",
+    });
+  return violations;
+}
+
+/** Every step belongs to a change that is shown, and does nothing worse than it says; groups keep enough members up. */
+function nothingUnannounced({ plan, desired, stepsOf }: World): Violation[] {
+  const violations: Violation[] = [];
+  const changes = new Map(plan.changes.map((change) => [change.name, change]));
+  for (const step of plan.steps) {
+    const change = changes.get(step.vm);
+    if (!change) violations.push({ promise: "no-surprise", message: `${describeStep(step)} belongs to no change` });
+    else if (isWorse(step.class, change.class))
+      violations.push({
+        promise: "no-surprise",
+        message: `${describeStep(step)} is ${step.class}, its change says ${change.class}`,
+      });
+    const disruptive = step.kind === "rebootVm" || step.kind === "shutdownVm";
+    if (disruptive && isWorse("reboot", step.class))
+      violations.push({ promise: "no-surprise", message: `${describeStep(step)} calls itself ${step.class}` });
+  }
+  for (const change of plan.changes) {
+    if (change.reasons.length === 0)
+      violations.push({ promise: "no-surprise", message: `${change.name} changes for no reason` });
+    if (!stepsOf.has(change.name))
+      violations.push({ promise: "no-surprise", message: `${change.name} is announced, and nothing would be done` });
+  }
+  for (const message of findCrowdedGroups(plan, desired)) violations.push({ promise: "no-surprise", message });
+  return violations;
+}
+
+function capacityHolds({ plan, desired, sightings }: World): Violation[] {
+  return findOverfilled(plan, desired, sightings).map((message) => ({ promise: "capacity", message }));
+}
+
+/** Deletions only of this fleet's unprotected VMs, only announced, and never of a desired VM that is not replaced. */
+function dataOutlives({ plan, desired, sightings }: World): Violation[] {
+  const violations: Violation[] = [];
+  const wanted = new Set(desired.vms.map((vm) => vm.name));
+  const actions = new Map(plan.changes.map((change) => [change.name, change.action]));
+  for (const step of plan.steps) {
+    if (step.kind !== "deleteVm") continue;
+    const location = sightings.locate(step.vm);
+    if (location.kind !== "present") continue;
+    const action = actions.get(step.vm);
+    const complain = (message: string) =>
+      violations.push({ promise: "data", message: `${describeStep(step)}: ${message}` });
+    if (location.vm.fleet !== desired.fleet.name) complain("it is not of this fleet");
+    if (location.vm.spec.protect) complain("it is protected");
+    if (action !== "destroy" && action !== "replace") complain(`its change is called ${action}`);
+    if (action === "destroy" && wanted.has(step.vm)) complain("the manifests still want it");
+  }
+  return violations;
+}
+
+/** Ids are unique, every reference exists and stands before, and the steps of one VM follow one another. */
+function isADag({ plan, stepsOf }: World): Violation[] {
+  const violations: Violation[] = [];
+  const before = new Set<string>();
+  for (const step of plan.steps) {
+    if (before.has(step.id)) violations.push({ promise: "order", message: `two steps are called ${step.id}` });
+    for (const id of step.after)
+      if (!before.has(id))
+        violations.push({ promise: "order", message: `${step.id} waits for ${id}, which does not stand before it` });
+    before.add(step.id);
+  }
+  for (const [name, steps] of stepsOf) {
+    for (const [index, step] of steps.entries()) {
+      const previous = steps[index - 1];
+      if (previous && !step.after.includes(previous.id))
+        violations.push({ promise: "order", message: `the steps of ${name} do not follow one another` });
+    }
+  }
+  return violations;
+}
+
+function isItself({ plan }: World): Violation[] {
+  return plan.id === planIdOf(plan)
+    ? []
+    : [{ promise: "identity", message: `it is called ${plan.id} and says ${planIdOf(plan)}` }];
+}
+
+function comesBefore(first: Step, second: Step, steps: readonly Step[]): boolean {
+  const parents = new Map(steps.map((step) => [step.id, step.after]));
+  const waiting = [...second.after];
+  const seen = new Set<string>();
+  for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
+    if (id === first.id) return true;
+    if (seen.has(id)) continue;
+    seen.add(id);
+    waiting.push(...(parents.get(id) ?? []));
+  }
+  return false;
+}

@@ -1,0 +1,159 @@
+/**
+ * What one changed field does to this guest now: the class, and why it is not milder.
+ *
+ * Asked of the capabilities that the node's hypervisor reports and of the room this very guest was booted with,
+ * never of a constant table: memory up is `live` only while hotplug room is left.
+ */
+import type { ChangeClass } from "../model/change-class.ts";
+import { type FieldDifference, sameValue } from "../model/fields.ts";
+import type { HypervisorCapabilities, LiveConfig } from "../model/observed-state.ts";
+import type { Disk, Nic } from "../model/vm-spec.ts";
+
+/** The guest as it runs, or null when it does not: then nothing can disturb it. */
+export interface RunningGuest {
+  readonly live: LiveConfig;
+  readonly capabilities: HypervisorCapabilities | null;
+}
+
+export type Verdict =
+  | { readonly kind: "class"; readonly class: ChangeClass; readonly note: string | null }
+  /** Must not be done at all. */
+  | {
+      readonly kind: "blocked";
+      readonly code: "SHRINK" | "UNSUPPORTED";
+      readonly message: string;
+      readonly hint: string;
+    };
+
+const METADATA = new Set([
+  "runStrategy",
+  "labels",
+  "annotations",
+  "ready",
+  "migration",
+  "onDrain",
+  "group",
+  "protect",
+  "retain.disks",
+  "shutdownGrace",
+]);
+
+const inClass = (changeClass: ChangeClass, note: string | null = null): Verdict => ({
+  kind: "class",
+  class: changeClass,
+  note,
+});
+
+const NOT_RUNNING = inClass("metadata", "it does not run: takes effect at its next boot");
+
+export function classify(difference: FieldDifference, guest: RunningGuest | null): Verdict {
+  const { path, from, to } = difference;
+  if (METADATA.has(path)) return inClass("metadata");
+  if (path === "hypervisor") return inClass("replace", "a guest cannot change its hypervisor");
+  if (path.startsWith("disks.")) return classifyDisk(difference, guest);
+  if (path.startsWith("nics.") && isOtherNetworkName(difference)) return inClass("metadata");
+  if (guest === null) return NOT_RUNNING;
+  if (path.startsWith("nics.")) return classifyNic(difference, guest);
+
+  const can = guest.capabilities?.live;
+  switch (path) {
+    case "cpus.count":
+      return resize(from, to, guest.live.cpus.max, can?.cpusUp, can?.cpusDown, "vCPUs");
+    case "memory.size":
+      return resize(from, to, guest.live.memory.maxMiB, can?.memoryUp, can?.memoryDown, "MiB");
+    case "disks":
+    case "nics":
+      return inClass("reboot", "the order is read only at boot");
+    case "cpus.max":
+    case "memory.max":
+      return inClass("reboot", "room for growth is given at boot");
+    default:
+      return inClass("reboot", "read only at boot");
+  }
+}
+
+function resize(from: unknown, to: unknown, max: number, up = false, down = false, unit: string): Verdict {
+  if (Number(to) < Number(from))
+    return down ? inClass("live") : inClass("reboot", "this hypervisor cannot take it away while the guest runs");
+  if (!up) return inClass("reboot", "this hypervisor cannot add it while the guest runs");
+  if (Number(to) > max)
+    return inClass(
+      "reboot",
+      `the guest was booted with room for ${max} ${max === 1 && unit === "vCPUs" ? "vCPU" : unit}`,
+    );
+  return inClass("live");
+}
+
+function classifyDisk({ path, from, to }: FieldDifference, guest: RunningGuest | null): Verdict {
+  const before = from as Disk | null;
+  const after = to as Disk | null;
+  const name = path.slice("disks.".length);
+  const can = guest?.capabilities?.live;
+  if (before === null || after === null) {
+    if (guest === null) return NOT_RUNNING;
+    const possible = before === null ? can?.diskAttach : can?.diskDetach;
+    return possible ? inClass("live") : inClass("reboot", "this hypervisor does not hotplug disks");
+  }
+  if (before.origin.kind !== "external" && after.origin.kind !== "external") {
+    const other = isOtherContent(before, after);
+    if (other) {
+      return {
+        kind: "blocked",
+        code: "UNSUPPORTED",
+        message: `disk ${name} exists and is never overwritten: ${other}`,
+        hint: "give the disk a new name to start from the new image; the old disk stays on the node",
+      };
+    }
+    if (after.origin.sizeMiB < before.origin.sizeMiB) {
+      return {
+        kind: "blocked",
+        code: "SHRINK",
+        message: `disk ${name} cannot shrink from ${before.origin.sizeMiB} MiB to ${after.origin.sizeMiB} MiB: what is beyond would be lost`,
+        hint: `set its size to at least ${before.origin.sizeMiB}MiB`,
+      };
+    }
+    const onlyGrows = before.readonly === after.readonly && after.origin.sizeMiB > before.origin.sizeMiB;
+    if (onlyGrows) {
+      if (guest === null) return NOT_RUNNING;
+      return can?.diskGrow
+        ? inClass("live")
+        : inClass("reboot", "this hypervisor cannot grow a disk while the guest runs");
+    }
+    // Only the Image's name can be left: the bytes are the same.
+    if (before.readonly === after.readonly) return inClass("metadata");
+  }
+  return guest === null ? NOT_RUNNING : inClass("reboot", "a disk in use cannot be exchanged");
+}
+
+/** In words, when two own disks of one name cannot be the same bytes; else null. */
+function isOtherContent({ origin: before }: Disk, { origin: after }: Disk): string | null {
+  if (before.kind !== after.kind) return `it is ${describe(before.kind)} and cannot become ${describe(after.kind)}`;
+  if (
+    before.kind === "image" &&
+    after.kind === "image" &&
+    (before.path !== after.path || before.format !== after.format)
+  ) {
+    return `it was made from ${before.path}, the manifest now says ${after.path}`;
+  }
+  return null;
+}
+
+const describe = (kind: Disk["origin"]["kind"]): string =>
+  kind === "image" ? "a copy of an image" : "an empty volume";
+
+/** The Network has another name and is the same one. */
+function isOtherNetworkName({ from, to }: FieldDifference): boolean {
+  if (from === null || to === null) return false;
+  return sameValue({ ...(from as Nic), network: "" }, { ...(to as Nic), network: "" });
+}
+
+function classifyNic({ from, to }: FieldDifference, guest: RunningGuest): Verdict {
+  const can = guest.capabilities?.live;
+  if (from === null)
+    return can?.nicAttach ? inClass("live") : inClass("reboot", "this hypervisor does not hotplug NICs");
+  if (to === null) return can?.nicDetach ? inClass("live") : inClass("reboot", "this hypervisor does not hotplug NICs");
+  const { address: _a, ...before } = from as { address: unknown };
+  const { address: _b, ...after } = to as { address: unknown };
+  if (sameValue(before, after)) return inClass("reboot", "the guest reads its address at boot");
+  return inClass("reboot", "a NIC in use cannot be exchanged");
+}

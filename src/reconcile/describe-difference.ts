@@ -1,0 +1,46 @@
+/** A changed field as a short sentence. Texts that may hold secrets are digests in a spec, so nothing here can show one. */
+import { type FieldDifference, sameValue } from "../model/fields.ts";
+import { byName } from "../model/names.ts";
+
+/** `cpus.count 2 → 4`, with the note behind it. */
+export function describeDifference({ path, from, to }: FieldDifference, note: string | null): string {
+  const unit = path.startsWith("memory.") ? " MiB" : "";
+  const change =
+    from === null
+      ? `${path} added: ${show(to)}`
+      : to === null
+        ? `${path} removed`
+        : isRecord(from) && isRecord(to)
+          ? describeKeys(path, from, to)
+          : `${path} ${show(from)} → ${show(to)}${unit}`;
+  return note === null ? change : `${change} (${note})`;
+}
+
+/** Only the keys that differ, however deep, so that a long object does not hide a short change. */
+function describeKeys(path: string, from: Record<string, unknown>, to: Record<string, unknown>): string {
+  const parts = changedKeys(path, from, to);
+  return parts.length <= 3 ? parts.join(", ") : `${parts.slice(0, 3).join(", ")} and ${parts.length - 3} more`;
+}
+
+function changedKeys(path: string, from: Record<string, unknown>, to: Record<string, unknown>): string[] {
+  const keys = [...new Set([...Object.keys(from), ...Object.keys(to)])].sort(byName);
+  return keys.flatMap((key) => {
+    const [before, after] = [from[key], to[key]];
+    if (sameValue(before, after)) return [];
+    // Where a disk comes from is part of the disk, as in the manifests.
+    const place = key === "origin" ? path : `${path}.${key}`;
+    if (isRecord(before) && isRecord(after)) return changedKeys(place, before, after);
+    return [`${place} ${show(before)} → ${show(after)}`];
+  });
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const LONGEST = 60;
+
+function show(value: unknown): string {
+  if (value === undefined || value === null) return "nothing";
+  const text = typeof value === "string" && value !== "" ? value : JSON.stringify(value);
+  return text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text;
+}

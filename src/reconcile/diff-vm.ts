@@ -1,0 +1,242 @@
+/**
+ * One VM: what it should be (desired), what it was last told (applied), what it is (live) → what must happen to it, and why.
+ *
+ *   locate-vms.ts → [diff-vm.ts] → place-vms.ts → make-steps.ts
+ *
+ * Desired differs from applied: we changed our mind (`git`). Live differs from applied: somebody else did (`drift`).
+ */
+import { type ChangeClass, isWorse, worstClass } from "../model/change-class.ts";
+import type { DesiredNode, DesiredVm, SourcePosition } from "../model/desired-state.ts";
+import {
+  compareLive,
+  compareSpecs,
+  type FieldDifference,
+  isCovered,
+  keepFields,
+  toLiveConfig,
+} from "../model/fields.ts";
+import type { NodeName, VmName } from "../model/names.ts";
+import type { NodeReport, VmReport } from "../model/observed-state.ts";
+import { type VmSpec, wantsRunning } from "../model/vm-spec.ts";
+import { type Amount, hasProcess, heldBy, NOTHING, sizeOf } from "./capacity.ts";
+import { findHypervisor, whyUnsupported } from "./check-support.ts";
+import { classify, type RunningGuest } from "./classify.ts";
+import { describeDifference } from "./describe-difference.ts";
+import type { KeptDisks } from "./locate-vms.ts";
+import { mayLiveOn } from "./placement-rules.ts";
+import type { Action, Blocked, Reason, SeenVm, Unknown } from "./plan-document.ts";
+
+/** What a VM that exists needs. */
+export interface Draft {
+  readonly name: VmName;
+  readonly node: NodeName;
+  readonly action: Action;
+  readonly class: ChangeClass;
+  readonly reasons: readonly Reason[];
+  readonly seen: SeenVm;
+  /** The spec to give it first; null: it has the right one. */
+  readonly put: VmSpec | null;
+  readonly power: "boot" | "reboot" | "shutdown" | "resume" | "delete" | null;
+  /** What it holds of its node now and afterwards. */
+  readonly before: Amount;
+  readonly after: Amount;
+  readonly group: string | null;
+  readonly source: SourcePosition | null;
+}
+
+/** A VM that needs a home: it is new, or it must leave the one it has (`from`). */
+export interface Homeless {
+  readonly vm: DesiredVm;
+  readonly spec: VmSpec;
+  readonly keptDisks: KeptDisks | null;
+  /** Of all its former lives, and of others' VMs of its name. */
+  readonly remains: readonly KeptDisks[];
+  readonly from: { readonly seen: SeenVm; readonly held: Amount; readonly stays: boolean } | null;
+  readonly reasons: readonly Reason[];
+}
+
+export type Finding =
+  | { readonly kind: "unchanged" }
+  | { readonly kind: "change"; readonly draft: Draft }
+  | { readonly kind: "homeless"; readonly homeless: Homeless }
+  | { readonly kind: "unknown"; readonly unknown: Unknown }
+  | { readonly kind: "blocked"; readonly blocked: Blocked };
+
+export interface Present {
+  readonly vm: VmReport;
+  readonly node: DesiredNode;
+  readonly report: NodeReport;
+  readonly remains: readonly KeptDisks[];
+}
+
+export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }: Present, fleet: string): Finding {
+  const blocked = (code: Blocked["code"], message: string, hint: string): Finding => ({
+    kind: "blocked",
+    blocked: { name: desired.name, code, message, hint, source: desired.source },
+  });
+  if (vm.fleet !== fleet) {
+    const owner = vm.fleet === null ? "made by hand" : `of the fleet ${vm.fleet}`;
+    return blocked(
+      "FOREIGN",
+      `${node.name} already has a VM of this name, ${owner}`,
+      "rename one of the two, or delete that VM yourself",
+    );
+  }
+  if (vm.phase === "starting" || vm.phase === "stopping" || report.unfinished.some((entry) => entry.vm === vm.name)) {
+    const because = `an operation is under way on ${node.name} (${vm.phase}); plan again when it has ended`;
+    return { kind: "unknown", unknown: { kind: "VirtualMachine", name: vm.name, node: node.name, because } };
+  }
+
+  const spec = keepFields(desired.spec, vm.spec, desired.ignore);
+  // Giving a spec makes the guest like it: what is ignored is given as the guest has it.
+  const given = vm.live === null ? spec : keepFields(spec, { ...vm.spec, ...vm.live }, desired.ignore);
+  const seen: SeenVm = { node: node.name, generation: vm.generation, serial: vm.serial };
+  const reasons: Reason[] = [];
+  const leaves = !mayLiveOn(desired.placement, node);
+  if (leaves) {
+    const source = desired.whereIs("/spec/placement") ?? desired.source;
+    const text = `its placement no longer allows ${node.name}, and it cannot be migrated: its local disks stay behind`;
+    reasons.push({
+      because: "placement",
+      field: "placement",
+      from: node.name,
+      to: null,
+      class: "replace",
+      text,
+      source,
+    });
+  }
+
+  const running = hasProcess(vm);
+  const guest: RunningGuest | null = running
+    ? { live: vm.live ?? toLiveConfig(vm.spec), capabilities: findHypervisor(vm.spec, report)?.capabilities ?? null }
+    : null;
+  const git = compareSpecs(vm.spec, spec);
+  const drift =
+    vm.live === null ? [] : compareLive(vm.live, spec).filter((each) => !isCovered(each.pointer, desired.ignore));
+  for (const [difference, because] of merge(git, drift, vm.live !== null)) {
+    const verdict = classify(difference, guest);
+    if (verdict.kind === "blocked") return blocked(verdict.code, verdict.message, verdict.hint);
+    reasons.push({
+      because: because === "git-only" ? "git" : because,
+      field: difference.path,
+      from: difference.from,
+      to: difference.to,
+      // The guest has it already: only the agent's record must learn of it.
+      class: because === "git-only" ? "metadata" : verdict.class,
+      text: describeDifference(difference, because === "drift" ? "someone else changed it" : verdict.note),
+      source: desired.whereIs(difference.pointer),
+    });
+  }
+
+  if (git.length > 0 && !leaves) {
+    const why = whyUnsupported(spec, report);
+    if (why !== null)
+      return blocked("UNSUPPORTED", `${node.name} ${why}`, "change the spec, or place the VM on a node that has it");
+  }
+  const replaced = reasons.find((reason) => reason.class === "replace");
+  if (replaced && vm.spec.protect) {
+    const hint = "put back what asks for the replacement, or first apply its manifest with protect: false";
+    return blocked(
+      "PROTECTED",
+      `${vm.name} on ${node.name} is protected and would have to be replaced: ${replaced.text}`,
+      hint,
+    );
+  }
+  if (replaced) {
+    return {
+      kind: "homeless",
+      homeless: {
+        vm: desired,
+        spec,
+        keptDisks: null,
+        remains,
+        from: { seen, held: heldBy(vm), stays: !leaves },
+        reasons,
+      },
+    };
+  }
+
+  const power = decidePower(vm, spec, desired, reasons);
+  if (reasons.length === 0 && running && vm.live === null) {
+    const because = `what its guest has cannot be seen: ${vm.reason ?? "its hypervisor does not answer"}`;
+    return { kind: "unknown", unknown: { kind: "VirtualMachine", name: vm.name, node: node.name, because } };
+  }
+  if (reasons.length === 0) return { kind: "unchanged" };
+  const put =
+    git.length > 0 || reasons.some((reason) => reason.because === "drift" && reason.class !== "reboot") ? given : null;
+  const changeClass = worstClass(reasons.map((reason) => reason.class));
+  const holds =
+    power === "shutdown"
+      ? false
+      : running || power === "boot" || wantsRunning(spec.runStrategy, vm.endedBy === "guest") === true;
+  return {
+    kind: "change",
+    draft: {
+      name: vm.name,
+      node: node.name,
+      action: toAction(power, changeClass),
+      class: changeClass,
+      reasons,
+      seen,
+      put,
+      power,
+      before: heldBy(vm),
+      after: holds ? sizeOf(put === null && power === "reboot" ? spec : given) : NOTHING,
+      group: spec.group,
+      source: desired.source,
+    },
+  };
+}
+
+/** Desired against applied, and desired against live, as one list by field. `git-only`: the running guest is already as desired. */
+function merge(
+  git: readonly FieldDifference[],
+  drift: readonly FieldDifference[],
+  liveKnown: boolean,
+): [FieldDifference, "git" | "git-only" | "drift"][] {
+  const live = new Map(drift.map((each) => [each.path, each]));
+  const merged: [FieldDifference, "git" | "git-only" | "drift"][] = git.map((difference) => {
+    const seen = live.get(difference.path);
+    live.delete(difference.path);
+    if (seen) return [seen, "git"];
+    return [difference, liveKnown && isAsked(difference.path) ? "git-only" : "git"];
+  });
+  for (const difference of live.values()) merged.push([difference, "drift"]);
+  return merged;
+}
+
+const ASKED = /^(cpus|memory)\.|^(boot|cloudInit|passthrough)$|^(disks|nics)\./;
+const isAsked = (path: string): boolean => ASKED.test(path);
+
+/** Whether the guest must be started, stopped or cycled; adds the reason where it is the guest's state and not a field. */
+function decidePower(vm: VmReport, spec: VmSpec, desired: DesiredVm, reasons: Reason[]): Draft["power"] {
+  const wants = wantsRunning(spec.runStrategy, vm.endedBy === "guest");
+  const source = desired.whereIs("/spec/runStrategy") ?? desired.source;
+  const because = (to: string, changeClass: ChangeClass, text: string) => {
+    reasons.push({ because: "state", field: null, from: vm.phase, to, class: changeClass, text, source });
+  };
+  if (!hasProcess(vm)) {
+    if (wants !== true) return null;
+    const story = vm.reason === null ? "" : `: ${vm.reason}`;
+    because("running", "live", vm.endedBy === null ? "it has never run" : `it should run and is ${vm.phase}${story}`);
+    return "boot";
+  }
+  if (wants === false) {
+    because("stopped", "reboot", `it ${vm.phase === "paused" ? "is paused" : "runs"} and should be off`);
+    return "shutdown";
+  }
+  const needsReboot = reasons.some((reason) => !isWorse("reboot", reason.class));
+  if (needsReboot) return "reboot";
+  if (vm.phase === "paused" && wants === true) {
+    because("running", "live", `it should run and is paused${vm.reason === null ? "" : `: ${vm.reason}`}`);
+    return "resume";
+  }
+  return null;
+}
+
+function toAction(power: Draft["power"], changeClass: ChangeClass): Action {
+  if (power === "boot") return "boot";
+  if (power === "shutdown") return "stop";
+  return changeClass === "reboot" ? "reboot" : "update";
+}

@@ -1,0 +1,26 @@
+/**
+ * A VM that gets a home, and the disks of its former lives: what it leaves behind, and what it wakes up beside.
+ *
+ *   place-vms.ts → [disks-of-lives.ts] → make-plan.ts (reasons of a change)
+ */
+import type { NodeName } from "../model/names.ts";
+import type { Homeless } from "./diff-vm.ts";
+import type { Reason } from "./plan-document.ts";
+
+/** What nobody should find out afterwards: disks that it leaves behind, and disks of an earlier life that it wakes up beside. */
+export function disksLeftOrFound({ vm, spec, from, keptDisks, remains }: Homeless, node: NodeName): Reason[] {
+  if (spec.disks.every((disk) => disk.origin.kind === "external")) return [];
+  const about = { because: "placement", field: null, from: null, source: vm.source } as const;
+  const reasons: Reason[] = [];
+  const left = from === null && keptDisks !== null && keptDisks.node !== node ? keptDisks : null;
+  if (left !== null && left.tombstone.disks.length > 0) {
+    const text = `its disks stay behind on ${left.node}, which its placement no longer allows`;
+    reasons.push({ ...about, from: left.node, to: node, class: "replace", text });
+  }
+  const found = remains.find((each) => each.node === node && each.tombstone.disks.length > 0);
+  if (found !== undefined && found !== keptDisks) {
+    const text = `older disks of it are kept on ${node} since ${found.tombstone.deletedAt}, and it is given them again`;
+    reasons.push({ ...about, to: found.tombstone.disks, class: "live", text });
+  }
+  return reasons;
+}

@@ -1,0 +1,135 @@
+/**
+ * Where every VM is, in the three values of the world: present on one node, absent, or unknown. First step of planning.
+ *
+ *   [locate-vms.ts] → diff-vm.ts → place-vms.ts → make-steps.ts → order-steps.ts
+ *
+ * The rule: while a node is silent and nobody has fenced it, a VM that no other node reports may be there.
+ * It is not absent, it is unknown, and nothing is started for it. The same holds for a VM whose last known home has left
+ * the manifests: nobody asks that node any more.
+ */
+import type { DesiredState } from "../model/desired-state.ts";
+import type { NodeName, VmName } from "../model/names.ts";
+import type {
+  NodeReport,
+  ObservedNode,
+  ObservedState,
+  Tombstone,
+  VmReport,
+  Whereabouts,
+} from "../model/observed-state.ts";
+
+export type Location =
+  | { readonly kind: "present"; readonly node: NodeName; readonly vm: VmReport }
+  /** `tombstone`: where its disks were kept when it was last deleted. */
+  | { readonly kind: "absent"; readonly tombstone: KeptDisks | null }
+  | { readonly kind: "unknown"; readonly because: string }
+  | { readonly kind: "two-homes"; readonly nodes: readonly NodeName[] };
+
+export interface KeptDisks {
+  readonly node: NodeName;
+  readonly tombstone: Tombstone;
+}
+
+export type SilentNode = Extract<ObservedNode, { readonly reach: "silent" }>;
+
+export interface Sightings {
+  readonly locate: (name: VmName) => Location;
+  /** What is left of deleted VMs of this name, on whatever node and of whichever fleet, in the order of nodes. */
+  readonly remains: (name: VmName) => readonly KeptDisks[];
+  /** VMs that this fleet applied, wherever they are, with their homes. */
+  readonly ofFleet: ReadonlyMap<VmName, NodeName>;
+  /** Nodes that answered, by name. */
+  readonly reports: ReadonlyMap<NodeName, NodeReport>;
+  /** Silent and not fenced: what lives there is unknown. */
+  readonly silent: readonly SilentNode[];
+}
+
+export function locateVms(desired: DesiredState, observed: ObservedState): Sightings {
+  const fleet = desired.fleet.name;
+  const fenced = new Set(desired.nodes.filter((node) => node.fenced).map((node) => node.name));
+  const reports = new Map<NodeName, NodeReport>();
+  const silent: SilentNode[] = [];
+  const homes = new Map<VmName, { node: NodeName; vm: VmReport }[]>();
+  const remains = new Map<VmName, KeptDisks[]>();
+  const ofFleet = new Map<VmName, NodeName>();
+  const unreadable = new Map<VmName, { readonly node: NodeName; readonly because: string }>();
+
+  for (const node of observed.nodes) {
+    if (node.reach === "silent") {
+      if (!fenced.has(node.name)) silent.push(node);
+      continue;
+    }
+    reports.set(node.name, node.report);
+    for (const vm of node.report.vms) {
+      const known = homes.get(vm.name);
+      if (known) known.push({ node: node.name, vm });
+      else homes.set(vm.name, [{ node: node.name, vm }]);
+      if (vm.fleet === fleet) ofFleet.set(vm.name, node.name);
+    }
+    for (const { name, problem } of node.report.unreadable ?? [])
+      unreadable.set(name, {
+        node: node.name,
+        because: `its record on ${node.name} cannot be read: ${problem}`,
+      });
+    for (const tombstone of node.report.tombstones) {
+      const known = remains.get(tombstone.name);
+      if (known) known.push({ node: node.name, tombstone });
+      else remains.set(tombstone.name, [{ node: node.name, tombstone }]);
+    }
+  }
+
+  const mayBeElsewhere = describeSilent(silent);
+  const lastHomes = latestWhereabouts(fleet, reports.values())?.homes ?? {};
+  // Whose it is stands in the record that cannot be read; what the agents were told of the fleet knows it too.
+  for (const [name, { node }] of unreadable) if (Object.hasOwn(lastHomes, name)) ofFleet.set(name, node);
+  const named = new Set(desired.nodes.map((node) => node.name));
+  const locate = (name: VmName): Location => {
+    const found = homes.get(name) ?? [];
+    const [first] = found;
+    const broken = unreadable.get(name);
+    if (broken !== undefined) return { kind: "unknown", because: broken.because };
+    // Another fleet's VM of this name is another VM. One without a fleet may be ours, copied by hand.
+    const ours = found.filter(({ vm }) => vm.fleet === fleet || vm.fleet === null);
+    if (ours.length > 1) return { kind: "two-homes", nodes: ours.map((each) => each.node) };
+    if (ours[0]) return { kind: "present", ...ours[0] };
+    if (first) return { kind: "present", ...first };
+    if (mayBeElsewhere !== null) return { kind: "unknown", because: mayBeElsewhere };
+    const lastHome = Object.hasOwn(lastHomes, name) ? lastHomes[name] : undefined;
+    if (lastHome !== undefined && !named.has(lastHome)) return { kind: "unknown", because: describeLeft(lastHome) };
+    return { kind: "absent", tombstone: latestOf(remains.get(name) ?? [], fleet) };
+  };
+  return { locate, remains: (name) => remains.get(name) ?? [], ofFleet, reports, silent };
+}
+
+/** The latest deletion is where the VM last lived; the first in the order of nodes among equals. */
+function latestOf(remains: readonly KeptDisks[], fleet: string): KeptDisks | null {
+  let latest: KeptDisks | null = null;
+  for (const each of remains) {
+    if (each.tombstone.fleet !== fleet) continue;
+    // ISO instants order as text.
+    if (latest === null || latest.tombstone.deletedAt < each.tombstone.deletedAt) latest = each;
+  }
+  return latest;
+}
+
+/** The latest of what the agents were told about a fleet; the first in the order of nodes among equals. */
+export function latestWhereabouts(fleet: string, reports: Iterable<NodeReport>): Whereabouts | null {
+  let latest: Whereabouts | null = null;
+  for (const report of reports) {
+    for (const told of report.whereabouts ?? []) {
+      if (told.fleet === fleet && (latest === null || told.at > latest.at)) latest = told;
+    }
+  }
+  return latest;
+}
+
+const describeLeft = (node: NodeName): string =>
+  `was last on ${node}, which the manifests no longer name: put that Node back, with fenced: true if it is gone for good`;
+
+function describeSilent(silent: readonly { name: NodeName }[]): string | null {
+  const names = silent.map((node) => node.name);
+  if (names.length === 0) return null;
+  if (names.length === 1) return `may be on ${names[0]}, which does not answer`;
+  const shown = names.slice(0, 3).join(", ");
+  return `may be on one of ${names.length} nodes that do not answer (${shown}${names.length > 3 ? ", …" : ""})`;
+}

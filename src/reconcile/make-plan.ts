@@ -1,0 +1,243 @@
+/**
+ * Turns the difference between desired and observed into an ordered Plan.
+ *
+ *   locate → diff → place → steps → order → [Plan] → check-plan.ts → report/, apply/
+ *
+ * Pure: same inputs, same plan, byte for byte. Nothing here knows how a step is carried out.
+ */
+
+import { worstClass } from "../model/change-class.ts";
+import type { DesiredState, DesiredVm } from "../model/desired-state.ts";
+import { digestOf } from "../model/digest.ts";
+import { byName, type Digest, type VmName } from "../model/names.ts";
+import type { ObservedState } from "../model/observed-state.ts";
+import { wantsRunning } from "../model/vm-spec.ts";
+import { findDifferences } from "./diff.ts";
+import type { Draft, Finding, Homeless } from "./diff-vm.ts";
+import { disksLeftOrFound } from "./disks-of-lives.ts";
+import { type Allowances, allowsReplace, findRefusals } from "./guards.ts";
+import { locateVms, type Sightings } from "./locate-vms.ts";
+import { type Chain, stepsOfDraft, stepsOfPlaced } from "./make-steps.ts";
+import { orderSteps } from "./order-steps.ts";
+import { type Placed, placeVms } from "./place-vms.ts";
+import { AffinityBook, type Settled } from "./placement-rules.ts";
+import {
+  ACTIONS,
+  type Blocked,
+  type Change,
+  PLAN_VERSION,
+  type Plan,
+  type PlanSummary,
+  type Selection,
+  type Unknown,
+} from "./plan-document.ts";
+import { planIdOf } from "./plan-id.ts";
+import { fitGrowth, freeAfter, freeNow, toSites } from "./room.ts";
+import { unmatchedPatterns } from "./select.ts";
+import { unknownNode } from "./unknown-node.ts";
+
+export interface PlanInput {
+  readonly desired: DesiredState;
+  readonly observed: ObservedState;
+  /** Where the manifests came from, for people. */
+  readonly source: string;
+  readonly commit: string | null;
+  readonly selection: Selection | null;
+  readonly allowances: Allowances;
+  /** Why the fleet's VMs that are not desired go, for people; left out: the manifests no longer name them. */
+  readonly removedBecause?: string;
+}
+
+export function makePlan(input: PlanInput): Plan {
+  const sightings = locateVms(input.desired, input.observed);
+  const findings = findDifferences(input.desired, sightings, input.selection, input.removedBecause);
+  // VMs that wait for one another in a circle give way one by one; the rest is planned again without them.
+  const heldBack = new Map<VmName, Blocked>();
+  for (;;) {
+    const draft = draftPlan(input, sightings, findings, heldBack);
+    if (draft.stuck.length === 0) return draft.plan;
+    for (const name of draft.stuck) heldBack.set(name, giveWay(name));
+  }
+}
+
+const giveWay = (name: VmName): Blocked => ({
+  name,
+  code: "UNPLACEABLE",
+  message: `${name} waits for room that only comes when others have moved, and they wait for it`,
+  hint: "apply the rest and plan again, or free some room",
+  source: null,
+});
+
+interface PlanDraft {
+  readonly plan: Plan;
+  readonly stuck: readonly VmName[];
+}
+
+function draftPlan(
+  input: PlanInput,
+  sightings: Sightings,
+  findings: ReadonlyMap<VmName, Finding>,
+  heldBack: ReadonlyMap<VmName, Blocked>,
+): PlanDraft {
+  const { desired, observed, selection, allowances } = input;
+  const blocked: Blocked[] = [...heldBack.values()];
+  const unknown: Unknown[] = sightings.silent.map(unknownNode);
+  const drafts: Draft[] = [];
+  const homeless: Homeless[] = [];
+  let unchanged = 0;
+  for (const [name, finding] of findings) {
+    if (heldBack.has(name)) continue;
+    if (finding.kind === "unchanged") unchanged++;
+    if (finding.kind === "unknown") unknown.push(finding.unknown);
+    if (finding.kind === "blocked") blocked.push(finding.blocked);
+    if (finding.kind === "change") drafts.push(finding.draft);
+    if (finding.kind === "homeless") homeless.push(finding.homeless);
+  }
+
+  const now = freeNow(desired, sightings);
+  const { growing, tooBig } = fitGrowth(drafts, now);
+  blocked.push(...tooBig);
+  const after = freeAfter(now, growing, homeless);
+  const sites = toSites(desired, sightings);
+  const { placed, blocked: unplaceable } = placeVms(homeless, sites, after, settledBook(desired, sightings, homeless), {
+    mayLeaveDisks: allowsReplace(desired.fleet.policy, allowances),
+    fleet: desired.fleet.name,
+  });
+  blocked.push(...unplaceable);
+
+  const chains: Chain[] = [
+    ...growing.map(stepsOfDraft),
+    ...placed.map((each) => stepsOfPlaced(each, wantsRunning(each.homeless.spec.runStrategy, false) === true)),
+  ];
+  const { steps, stuck } = orderSteps(chains, now, desired.groups);
+  const changes = [...growing.map(toChange), ...placed.map(toPlacedChange)].sort((a, b) => byName(a.name, b.name));
+
+  const fleetSize = sightings.ofFleet.size;
+  const refusals = [
+    ...refusePatterns(input, sightings),
+    ...findRefusals(changes, desired.fleet.policy, allowances, fleetSize),
+  ];
+  unknown.sort((a, b) => byName(a.kind, b.kind) || byName(a.name, b.name));
+  blocked.sort((a, b) => byName(a.name, b.name));
+  const everything = desired.vms.length + [...sightings.ofFleet.keys()].filter((name) => !findings.has(name)).length;
+  const leftOut = selection !== null && findings.size < everything;
+  const plan: Omit<Plan, "id"> = {
+    kind: "Plan",
+    version: PLAN_VERSION,
+    fleet: desired.fleet.name,
+    base: {
+      source: input.source,
+      commit: input.commit,
+      desiredDigest: desired.digest,
+      observedDigest: digestOfObserved(observed),
+      observedAt: observed.at,
+      selection,
+      vms: Object.fromEntries(chains.map((chain) => [chain.vm, chain.seen] as const).sort(([a], [b]) => byName(a, b))),
+    },
+    summary: summarise(changes, unchanged, unknown, blocked),
+    changes,
+    steps,
+    unknown,
+    blocked,
+    refusals,
+    complete: unknown.length === 0 && blocked.length === 0 && refusals.length === 0 && !leftOut,
+    applyable: steps.length > 0 && refusals.length === 0,
+    specs: Object.fromEntries(
+      chains
+        .flatMap((chain) => (chain.spec === null ? [] : [[chain.vm, chain.spec] as const]))
+        .sort(([a], [b]) => byName(a, b)),
+    ),
+  };
+  return { plan: { ...plan, id: planIdOf(plan) }, stuck };
+}
+
+/** Everybody who has a home and keeps it, entered into a fresh book. */
+function settledBook(desired: DesiredState, sightings: Sightings, homeless: readonly Homeless[]): AffinityBook {
+  const leaving = new Set(homeless.map((each) => each.vm.name));
+  const placements = new Map(desired.vms.map((vm) => [vm.name, vm]));
+  const book = new AffinityBook(desired.nodes, affinityRules(desired.vms));
+  for (const [node, report] of sightings.reports) {
+    for (const vm of report.vms) {
+      if (leaving.has(vm.name)) continue;
+      const settled: Settled = {
+        labels: vm.spec.labels,
+        antiAffinity: placements.get(vm.name)?.placement.antiAffinity ?? [],
+      };
+      book.settle(settled, node);
+    }
+  }
+  return book;
+}
+
+function* affinityRules(vms: readonly DesiredVm[]) {
+  for (const { placement } of vms) {
+    yield* placement.affinity;
+    yield* placement.antiAffinity;
+  }
+}
+
+const toChange = (draft: Draft): Change => ({
+  kind: "VirtualMachine",
+  name: draft.name,
+  node: draft.node,
+  fromNode: null,
+  action: draft.action,
+  class: draft.class,
+  reasons: draft.reasons,
+});
+
+function toPlacedChange({ homeless, node }: Placed): Change {
+  const { vm, from, reasons } = homeless;
+  const aboutDisks = disksLeftOrFound(homeless, node);
+  return {
+    kind: "VirtualMachine",
+    name: vm.name,
+    node,
+    fromNode: from && from.seen.node !== node ? from.seen.node : null,
+    action: from ? "replace" : "create",
+    class: worstClass([from ? "replace" : "live", ...aboutDisks.map((reason) => reason.class)]),
+    // That it would come back to its disks is not so when it leaves them.
+    reasons: [...(from || aboutDisks.every((reason) => reason.class === "live") ? reasons : []), ...aboutDisks],
+  };
+}
+
+function refusePatterns({ desired, selection }: PlanInput, sightings: Sightings): Plan["refusals"] {
+  const all = [
+    ...desired.vms.map((vm) => ({ name: vm.name as string, labels: vm.spec.labels })),
+    ...[...sightings.reports.values()].flatMap((report) =>
+      report.vms.map((vm) => ({ name: vm.name as string, labels: vm.spec.labels })),
+    ),
+  ];
+  return unmatchedPatterns(selection, all).map((pattern) => ({
+    code: "USAGE",
+    message: `no VM answers to ${pattern}`,
+    hint: "targets and excludes are names, globs (web-*) or labels (app=web)",
+  }));
+}
+
+function summarise(
+  changes: readonly Change[],
+  unchanged: number,
+  unknown: readonly Unknown[],
+  blocked: readonly Blocked[],
+): PlanSummary {
+  const counts = Object.fromEntries(ACTIONS.map((action) => [action, 0])) as Record<keyof PlanSummary, number>;
+  for (const change of changes) counts[change.action]++;
+  counts.unchanged = unchanged;
+  counts.unknown = unknown.filter((each) => each.kind === "VirtualMachine").length;
+  counts.blocked = blocked.length;
+  return counts;
+}
+
+/** The serial moves with everything that happens to a VM, so it stands for the rest of its report. */
+function digestOfObserved(observed: ObservedState): Digest {
+  const facts = observed.nodes.map((node) => {
+    if (node.reach === "silent") return [node.name, "silent"];
+    const { capacity, hypervisors, vms, tombstones } = node.report;
+    const kinds = hypervisors.map((each) => `${each.kind} ${each.version}`);
+    const seen = vms.map((vm) => `${vm.name} ${vm.generation} ${vm.serial} ${vm.phase} ${vm.specDigest}`);
+    const kept = tombstones.map((each) => `${each.name} ${each.generation} ${each.serial}`);
+    return [node.name, capacity.cpus, capacity.memoryMiB, kinds, seen, kept];
+  });
+  return digestOf(facts);
+}

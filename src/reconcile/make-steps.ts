@@ -1,0 +1,147 @@
+/**
+ * What each VM needs → its chain of steps, with what the chain takes from and gives back to nodes.
+ *
+ *   place-vms.ts → [make-steps.ts] → order-steps.ts
+ *
+ * The steps of one VM always follow one another; nothing is ordered between VMs here.
+ */
+import type { ChangeClass } from "../model/change-class.ts";
+import { digestOf } from "../model/digest.ts";
+import type { NodeName, VmName } from "../model/names.ts";
+import type { Tombstone } from "../model/observed-state.ts";
+import type { VmSpec } from "../model/vm-spec.ts";
+import { type Amount, excess, isNothing } from "./capacity.ts";
+import type { Draft } from "./diff-vm.ts";
+import type { Placed } from "./place-vms.ts";
+import type { SeenVm } from "./plan-document.ts";
+import type { Step, StepKind } from "./step.ts";
+
+/** All the steps of one VM, in order. */
+export interface Chain {
+  readonly vm: VmName;
+  readonly group: string | null;
+  /** Takes a guest down that was up: counts against its group's `maxUnavailable`. */
+  readonly disrupts: boolean;
+  /** Brings a guest up that was down. */
+  readonly restores: boolean;
+  readonly seen: SeenVm | null;
+  readonly spec: VmSpec | null;
+  readonly steps: readonly Step[];
+  readonly takes: readonly Holding[];
+  readonly gives: readonly Holding[];
+}
+
+/** `takes`: from the start of the step on. `gives`: once the step has ended. */
+export interface Holding {
+  readonly step: string;
+  readonly node: NodeName;
+  readonly amount: Amount;
+}
+
+export function stepsOfDraft(draft: Draft): Chain {
+  const generation = draft.seen.generation + (draft.put === null ? 0 : 1);
+  const kinds: StepKind[] = [];
+  if (draft.put !== null) kinds.push("updateVm");
+  // A guest that is to be off is stopped first: it need not grow for its last second.
+  if (draft.power === "shutdown") kinds.unshift("shutdownVm");
+  else if (draft.power !== null) kinds.push(POWER_STEPS[draft.power]);
+  const steps = toSteps(
+    draft.name,
+    draft.seen,
+    kinds.map((kind) => ({ kind, node: draft.node, class: classOf(kind, draft.class) })),
+    generation,
+  );
+  const [first, last] = [steps[0], steps.at(-1)];
+  const more = excess(draft.after, draft.before);
+  const less = excess(draft.before, draft.after);
+  return {
+    vm: draft.name,
+    group: draft.group,
+    disrupts: draft.power === "reboot" || draft.power === "shutdown",
+    restores: draft.power === "boot" || draft.power === "resume",
+    seen: draft.seen,
+    spec: draft.put,
+    steps,
+    takes: first && !isNothing(more) ? [{ step: first.id, node: draft.node, amount: more }] : [],
+    gives: last && !isNothing(less) ? [{ step: last.id, node: draft.node, amount: less }] : [],
+  };
+}
+
+/** A new VM, or one that is deleted where it was and made anew. */
+export function stepsOfPlaced({ homeless, node, holds }: Placed, startsNow: boolean): Chain {
+  const { vm, spec, from, keptDisks, remains } = homeless;
+  // Above all former lives, wherever they were: an agent that still knows one takes less for an old plan.
+  const last = Math.max(from?.seen.generation ?? 0, ...remains.map(({ tombstone }) => tombstone.generation));
+  const wokenFrom = remains.find((each) => each.node === node && each.tombstone.disks.length > 0)?.tombstone ?? null;
+  const kinds: { kind: StepKind; node: NodeName; class: ChangeClass }[] = [];
+  if (from) kinds.push({ kind: "deleteVm", node: from.seen.node, class: "replace" });
+  kinds.push({ kind: "createVm", node, class: from ? "replace" : "live" });
+  if (startsNow) kinds.push({ kind: "bootVm", node, class: from ? "replace" : "live" });
+  const seed = from?.seen ?? { node, generation: last, serial: keptDisks?.tombstone.serial ?? 0 };
+  const steps = toSteps(vm.name, seed, kinds, last + 1, { exists: from !== null, wokenFrom });
+  const create = steps[from ? 1 : 0];
+  const remove = from ? steps[0] : undefined;
+  return {
+    vm: vm.name,
+    group: spec.group,
+    disrupts: from !== null,
+    restores: false,
+    seen: from?.seen ?? null,
+    spec,
+    steps,
+    takes: create && !isNothing(holds) ? [{ step: create.id, node, amount: holds }] : [],
+    gives:
+      from && remove && !isNothing(from.held) ? [{ step: remove.id, node: from.seen.node, amount: from.held }] : [],
+  };
+}
+
+const POWER_STEPS = {
+  boot: "bootVm",
+  reboot: "rebootVm",
+  resume: "resumeVm",
+  delete: "deleteVm",
+} as const satisfies Partial<Record<NonNullable<Draft["power"]>, StepKind>>;
+
+/** Giving a spec disturbs nobody by itself: what a reboot is needed for happens in the reboot. */
+const classOf = (kind: StepKind, changeClass: ChangeClass): ChangeClass => {
+  if (kind !== "updateVm") return changeClass;
+  return changeClass === "metadata" ? "metadata" : "live";
+};
+
+function toSteps(
+  vm: VmName,
+  seed: SeenVm,
+  kinds: readonly { kind: StepKind; node: NodeName; class: ChangeClass }[],
+  generation: number,
+  { exists, wokenFrom }: { readonly exists: boolean; readonly wokenFrom: Tombstone | null } = {
+    exists: true,
+    wokenFrom: null,
+  },
+): Step[] {
+  const steps: Step[] = [];
+  for (const { kind, node, class: changeClass } of kinds) {
+    const before = steps.at(-1);
+    const head = {
+      id: stepId(kind, vm, node, seed),
+      vm,
+      node,
+      after: before ? [before.id] : [],
+      class: changeClass,
+      expect: expectationOf(kind === "createVm" ? wokenFrom : before || !exists ? null : seed),
+    };
+    if (kind === "createVm" || kind === "updateVm") steps.push({ ...head, kind, generation });
+    else steps.push({ ...head, kind });
+  }
+  return steps;
+}
+
+/** A VM that comes back to its disks must find them: what was purged meanwhile is not made anew, empty. */
+const expectationOf = (seen: Pick<SeenVm, "generation" | "serial"> | null): Step["expect"] =>
+  seen && { generation: seen.generation, serial: seen.serial };
+
+/**
+ * The same act on the same VM in the same state has the same id, so an agent does it once however often it is asked;
+ * the VM's serial moves with everything that happens to it, so the next act has another.
+ */
+const stepId = (kind: StepKind, vm: VmName, node: NodeName, seen: SeenVm): string =>
+  `${kind}-${vm}-${digestOf([kind, vm, node, seen.generation, seen.serial]).slice(0, 8)}`;

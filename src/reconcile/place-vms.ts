@@ -1,0 +1,221 @@
+/**
+ * Which node takes a VM that has no home: simple, deterministic, explained.
+ *
+ *   diff-vm.ts → [place-vms.ts] → make-steps.ts
+ *
+ * Those first that have one node to go to, because the others can go elsewhere; then biggest first, then by name. Among the
+ * nodes that may and can take it, the one that is emptiest afterwards (spread).
+ * A VM whose disks were kept somewhere goes back to them or nowhere: it never wakes up beside an empty disk by surprise.
+ * VMs that have a home are never moved to make room.
+ */
+import type { DesiredNode } from "../model/desired-state.ts";
+import { byName, type NodeName } from "../model/names.ts";
+import type { NodeReport } from "../model/observed-state.ts";
+import { type VmSpec, wantsRunning } from "../model/vm-spec.ts";
+import { type Amount, describeAmount, fits, minus, NOTHING, sizeOf } from "./capacity.ts";
+import { whyUnsupported } from "./check-support.ts";
+import type { Homeless } from "./diff-vm.ts";
+import { type AffinityBook, type AffinityJudge, mayLiveOn, type Settled } from "./placement-rules.ts";
+import type { Blocked } from "./plan-document.ts";
+
+export interface Site {
+  readonly node: DesiredNode;
+  /** Null: it does not answer. */
+  readonly report: NodeReport | null;
+  readonly room: Amount;
+}
+
+export interface Placed {
+  readonly homeless: Homeless;
+  readonly node: NodeName;
+  readonly holds: Amount;
+}
+
+export interface Placements {
+  readonly placed: readonly Placed[];
+  readonly blocked: readonly Blocked[];
+}
+
+export interface PlacingRules {
+  /** A VM whose disks are kept where its placement no longer allows it may be made anew elsewhere, without them. */
+  readonly mayLeaveDisks: boolean;
+  readonly fleet: string;
+}
+
+/** `free`: what each site has left when everything else in the plan is done; it is drawn down here. */
+export function placeVms(
+  homeless: readonly Homeless[],
+  sites: readonly Site[],
+  free: Map<NodeName, Amount>,
+  book: AffinityBook,
+  { mayLeaveDisks, fleet }: PlacingRules,
+): Placements {
+  const placed: Placed[] = [];
+  const blocked: Blocked[] = [];
+  const support = supportCache();
+  const siteByName = new Map(sites.map((site) => [site.node.name, site]));
+  const freeOn = (site: Site): Amount => free.get(site.node.name) ?? NOTHING;
+
+  const isTied = (each: Homeless): boolean =>
+    each.vm.placement.nodes.length === 1 || candidatesOf(each, sites, siteByName, mayLeaveDisks).length === 1;
+  const [tied, others] = [homeless.filter(isTied), homeless.filter((each) => !isTied(each))];
+  for (const each of [...tied.sort(biggestFirst), ...others.sort(biggestFirst)]) {
+    const holds = wantsRunning(each.spec.runStrategy, false) === true ? sizeOf(each.spec) : NOTHING;
+    const settled = toSettled(each);
+    const affinity = book.judge(settled, each.vm.placement.affinity);
+    const candidates = candidatesOf(each, sites, siteByName, mayLeaveDisks);
+    const judge = (site: Site) =>
+      whyTaken(each, site, fleet) ?? whyNot(each, site, holds, freeOn(site), affinity, support);
+    let best: Site | null = null;
+    let bestScore: Score = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+    for (const site of candidates) {
+      if (judge(site) !== null) continue;
+      const score = scoreOf(site, holds, freeOn(site), affinity);
+      if (isBetter(score, bestScore)) [best, bestScore] = [site, score];
+    }
+    if (best === null) {
+      blocked.push(explain(each, holds, candidates.map(judge)));
+      continue;
+    }
+    const node = best.node.name;
+    placed.push({ homeless: each, node, holds });
+    free.set(node, minus(freeOn(best), holds));
+    book.settle(settled, node);
+  }
+  return { placed, blocked };
+}
+
+export const toSettled = ({ vm, spec }: Homeless): Settled => ({
+  labels: spec.labels,
+  antiAffinity: vm.placement.antiAffinity,
+});
+
+/** Where its bytes are, if anywhere; else everywhere. */
+function candidatesOf(
+  { vm, keptDisks, from, spec }: Homeless,
+  sites: readonly Site[],
+  siteByName: ReadonlyMap<NodeName, Site>,
+  mayLeaveDisks: boolean,
+): readonly Site[] {
+  const hasLocalDisks = spec.disks.some((disk) => disk.origin.kind !== "external");
+  if (from?.stays && hasLocalDisks) return [siteByName.get(from.seen.node)].filter((site) => site !== undefined);
+  if (keptDisks === null || keptDisks.tombstone.disks.length === 0 || !hasLocalDisks) return sites;
+  const home = siteByName.get(keptDisks.node);
+  if (home === undefined) return [];
+  return mayLeaveDisks && !mayLiveOn(vm.placement, home.node) ? sites : [home];
+}
+
+/** An agent gives a name to one fleet at a time: until the other's tombstone is gone, the name is taken there. */
+function whyTaken({ remains }: Homeless, { node }: Site, fleet: string): WhyNot | null {
+  const taken = remains.find((each) => each.node === node.name && each.tombstone.fleet !== fleet);
+  if (taken === undefined) return null;
+  const owner = taken.tombstone.fleet === null ? "made by hand" : `of the fleet ${taken.tombstone.fleet}`;
+  return { kind: `keeps what is left of a VM of this name ${owner}`, detail: node.name };
+}
+
+interface WhyNot {
+  /** What an explanation counts nodes by. */
+  readonly kind: string;
+  readonly detail: string;
+}
+
+/** Asked in this order; the first objection counts. */
+function whyNot(
+  each: Homeless,
+  { node, report }: Site,
+  holds: Amount,
+  room: Amount,
+  affinity: AffinityJudge,
+  support: (spec: VmSpec, report: NodeReport) => string | null,
+): WhyNot | null {
+  const because = (kind: string): WhyNot => ({ kind, detail: node.name });
+  if (!mayLiveOn(each.vm.placement, node)) return because("not allowed by its placement");
+  if (report === null) return because("does not answer");
+  if (node.cordoned && !(each.from?.stays && each.from.seen.node === node.name)) return because("cordoned");
+  const unsupported = support(each.spec, report);
+  if (unsupported !== null) return because(unsupported);
+  const apart = affinity.whyApart(node);
+  if (apart !== null) return because(`anti-affinity (${apart})`);
+  const alone = affinity.whyNotTogether(node);
+  if (alone !== null) return because(`affinity (${alone})`);
+  if (fits(holds, room)) return null;
+  return { kind: "lacks room", detail: `${node.name} has ${describeAmount(atLeastNothing(room))} free` };
+}
+
+type Score = readonly [preference: number, fullness: number];
+
+/** Preferred affinity first, then how full the node's scarcer resource would be. */
+function scoreOf(site: Site, holds: Amount, room: Amount, affinity: AffinityJudge): Score {
+  const left = minus(room, holds);
+  const cpus = 1 - left.cpus / Math.max(1, site.room.cpus);
+  const memory = 1 - left.memoryMiB / Math.max(1, site.room.memoryMiB);
+  return [affinity.preference(site.node), Math.max(cpus, memory)];
+}
+
+/** Sites come sorted by name, so a tie goes to the first name. */
+const isBetter = (a: Score, b: Score): boolean => a[0] < b[0] || (a[0] === b[0] && a[1] < b[1]);
+
+function explain(each: Homeless, holds: Amount, objections: readonly (WhyNot | null)[]): Blocked {
+  const name = each.vm.name;
+  const counts = new Map<string, string[]>();
+  for (const why of objections) if (why !== null) counts.set(why.kind, [...(counts.get(why.kind) ?? []), why.detail]);
+  const parts = [...counts].map(([kind, details]) => {
+    const shown = details.slice(0, 3).join(", ") + (details.length > 3 ? ", …" : "");
+    return `${details.length} ${kind} (${shown})`;
+  });
+  const kept = each.keptDisks !== null && each.keptDisks.tombstone.disks.length > 0 ? each.keptDisks : null;
+  const size = describeAmount(holds);
+  const nodes = objections.length === 1 ? "1 node" : `${objections.length} nodes`;
+  return {
+    name,
+    code: "UNPLACEABLE",
+    message:
+      kept === null
+        ? `${name} (${size}) fits nowhere: of ${nodes}, ${parts.join("; ")}`
+        : `${name} (${size}) cannot go back to its disks, which are kept on ${kept.node}: ${parts.join("; ")}`,
+    hint:
+      kept === null
+        ? "make room, loosen its placement, or add a node"
+        : `make ${kept.node} able to take it; to lose those disks and start afresh elsewhere: odorobo vm purge ${name} --node ${kept.node}, or, where its placement no longer allows ${kept.node}, --max-class replace, which leaves them there`,
+    source: each.vm.whereIs("/spec/placement") ?? each.vm.source,
+  };
+}
+
+/** Whether a node supports a spec depends on few of its fields: asked once per node and combination. */
+function supportCache(): (spec: VmSpec, report: NodeReport) => string | null {
+  const answers = new Map<NodeReport, Map<string, string | null>>();
+  const keys = new WeakMap<VmSpec, string>();
+  return (spec, report) => {
+    let key = keys.get(spec);
+    if (key === undefined) {
+      const disks = spec.disks.map(({ origin }) =>
+        origin.kind === "external" ? origin.url.split(":")[0] : origin.kind,
+      );
+      key = JSON.stringify([
+        spec.hypervisor,
+        spec.boot.kind,
+        disks,
+        spec.nics.map((nic) => nic.attachment.kind),
+        spec.cloudInit !== null,
+      ]);
+      keys.set(spec, key);
+    }
+    const known = answers.get(report) ?? new Map<string, string | null>();
+    answers.set(report, known);
+    const answer = known.get(key);
+    if (answer !== undefined) return answer;
+    const asked = whyUnsupported(spec, report);
+    known.set(key, asked);
+    return asked;
+  };
+}
+
+const atLeastNothing = (a: Amount): Amount => ({ cpus: Math.max(0, a.cpus), memoryMiB: Math.max(0, a.memoryMiB) });
+
+function biggestFirst(a: Homeless, b: Homeless): number {
+  return (
+    b.spec.memory.sizeMiB - a.spec.memory.sizeMiB ||
+    b.spec.cpus.count - a.spec.cpus.count ||
+    byName(a.vm.name, b.vm.name)
+  );
+}

@@ -1,0 +1,74 @@
+/** How much room nodes have: now, after what must happen where it is, and for whom that is not enough. */
+import type { DesiredState } from "../model/desired-state.ts";
+import type { NodeName } from "../model/names.ts";
+import { type Amount, excess, fits, heldOn, isNothing, minus, NOTHING, plus, roomOf } from "./capacity.ts";
+import type { Draft, Homeless } from "./diff-vm.ts";
+import type { Sightings } from "./locate-vms.ts";
+import type { Site } from "./place-vms.ts";
+import type { Blocked } from "./plan-document.ts";
+
+/** What each answering node has left right now. */
+export function freeNow(desired: DesiredState, sightings: Sightings): Map<NodeName, Amount> {
+  const free = new Map<NodeName, Amount>();
+  for (const node of desired.nodes) {
+    const report = sightings.reports.get(node.name);
+    if (report) free.set(node.name, minus(roomOf(report.capacity, node), heldOn(report)));
+  }
+  return free;
+}
+
+/** VMs that grow where they are, as long as there is room at the end of the plan; the others are blocked, smaller first. */
+export function fitGrowth(
+  drafts: readonly Draft[],
+  free: ReadonlyMap<NodeName, Amount>,
+): { growing: Draft[]; tooBig: Blocked[] } {
+  const left = new Map(free);
+  const room = (node: NodeName): Amount => left.get(node) ?? NOTHING;
+  const moreOf = (draft: Draft) => excess(draft.after, draft.before);
+  for (const draft of drafts) {
+    // Only those who take nothing give room that others may count on; see order-steps.ts.
+    if (isNothing(moreOf(draft))) left.set(draft.node, plus(room(draft.node), excess(draft.before, draft.after)));
+  }
+  const growing: Draft[] = [];
+  const tooBig: Blocked[] = [];
+  for (const draft of drafts) {
+    const more = moreOf(draft);
+    const isGrowth = !isNothing(more);
+    if (isGrowth && !fits(more, room(draft.node))) {
+      tooBig.push({
+        name: draft.name,
+        code: "UNPLACEABLE",
+        message: `${draft.name} needs ${more.cpus} more cpus and ${more.memoryMiB} MiB more memory than ${draft.node} has to give (${room(draft.node).cpus} cpus, ${room(draft.node).memoryMiB} MiB free)`,
+        hint: "ask for less, or free room on that node",
+        source: draft.source,
+      });
+      continue;
+    }
+    if (isGrowth) left.set(draft.node, minus(room(draft.node), more));
+    growing.push(draft);
+  }
+  return { growing, tooBig };
+}
+
+/** What each node has left once all but the placements is done. */
+export function freeAfter(
+  now: ReadonlyMap<NodeName, Amount>,
+  drafts: readonly Draft[],
+  homeless: readonly Homeless[],
+): Map<NodeName, Amount> {
+  const free = new Map(now);
+  const add = (node: NodeName, amount: Amount) => free.set(node, plus(free.get(node) ?? NOTHING, amount));
+  for (const draft of drafts) {
+    const more = excess(draft.after, draft.before);
+    const less = excess(draft.before, draft.after);
+    add(draft.node, isNothing(more) ? less : { cpus: -more.cpus, memoryMiB: -more.memoryMiB });
+  }
+  for (const { from } of homeless) if (from) add(from.seen.node, from.held);
+  return free;
+}
+
+export const toSites = (desired: DesiredState, sightings: Sightings): Site[] =>
+  desired.nodes.map((node) => {
+    const report = sightings.reports.get(node.name) ?? null;
+    return { node, report, room: report ? roomOf(report.capacity, node) : NOTHING };
+  });

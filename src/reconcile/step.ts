@@ -1,0 +1,56 @@
+/**
+ * Every kind of step, what it needs, and its sentence.
+ *
+ * Add a row to StepArgs, and the compiler asks for its sentence here and its performer in `apply/perform-step.ts`.
+ * A step is data: one act of one agent, with nothing left to decide when it is carried out.
+ */
+import type { ChangeClass } from "../model/change-class.ts";
+import type { NodeName, VmName } from "../model/names.ts";
+
+interface StepArgs {
+  /** Defines the VM on the node with `specs[vm]` of the plan. Its disks are made, or taken back from a tombstone. */
+  createVm: { readonly generation: number };
+  /** Gives the VM `specs[vm]`; what can change live changes now, the rest at its next boot. */
+  updateVm: { readonly generation: number };
+  bootVm: object;
+  shutdownVm: object;
+  /** Power cycle with the spec as last applied. */
+  rebootVm: object;
+  resumeVm: object;
+  /** Stops it and leaves a tombstone; disks stay until the retention ends. */
+  deleteVm: object;
+}
+
+export type StepKind = keyof StepArgs;
+
+interface StepHead<K extends StepKind> {
+  /** Same VM, same kind, same state of the world: same id. Agents use it to do a thing once. */
+  readonly id: string;
+  readonly kind: K;
+  readonly vm: VmName;
+  readonly node: NodeName;
+  /** Ids of the steps that must have succeeded before this one starts. Sorted. */
+  readonly after: readonly string[];
+  readonly class: ChangeClass;
+  /** What the agent must still see for this step to be right. For a VM that comes back to its disks: their tombstone. Null: what the VM's preceding step in this plan left behind (or nothing, for a VM that is new). */
+  readonly expect: { readonly generation: number; readonly serial: number } | null;
+}
+
+export type StepOf<K extends StepKind> = StepHead<K> & StepArgs[K];
+export type Step = { [K in StepKind]: StepOf<K> }[StepKind];
+
+const sentences: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
+  createVm: (step) => `create ${step.vm} on ${step.node}`,
+  updateVm: (step) => `update ${step.vm} on ${step.node}`,
+  bootVm: (step) => `boot ${step.vm} on ${step.node}`,
+  shutdownVm: (step) => `shut down ${step.vm} on ${step.node}`,
+  rebootVm: (step) => `reboot ${step.vm} on ${step.node}`,
+  resumeVm: (step) => `resume ${step.vm} on ${step.node}`,
+  deleteVm: (step) => `delete ${step.vm} from ${step.node}, keeping its disks`,
+};
+
+export const STEP_KINDS = Object.keys(sentences) as readonly StepKind[];
+
+export function describeStep(step: Step): string {
+  return (sentences[step.kind] as (step: Step) => string)(step);
+}

@@ -1,0 +1,42 @@
+/** What an apply did, for people: the count, what failed and what to do, what was not tried and why. */
+import type { ApplyReport, StepReport } from "../apply/apply-report.ts";
+import { paintWith } from "./paint.ts";
+import { safeLine } from "./safe-text.ts";
+import { showMilliseconds } from "./values.ts";
+
+export function renderApplyReport(report: ApplyReport, options: { readonly colour: boolean }): string {
+  const paint = paintWith(options.colour);
+  const took = showMilliseconds(Date.parse(report.endedAt) - Date.parse(report.startedAt));
+  const { done, failed, skipped } = report.counts;
+  const counts = `${done} done, ${failed} failed, ${skipped} skipped in ${took}`;
+  const lines = [paint(report.outcome === "done" ? "green" : "red", `${TITLES[report.outcome]}: ${counts}.`)];
+  for (const step of report.steps) {
+    if (step.outcome !== "failed") continue;
+    lines.push(
+      `  ${paint("red", "failed ")} ${safeLine(step.title)}: ${safeLine(step.error?.message ?? "")} (${step.error?.code ?? "?"})`,
+    );
+    if (step.error?.hint !== undefined) lines.push(`          ${paint("cyan", "hint:")} ${safeLine(step.error.hint)}`);
+  }
+  lines.push(...skippedByReason(report.steps).map((line) => `  ${paint("yellow", "skipped")} ${line}`));
+  if (report.outcome !== "done")
+    lines.push("What was done stays done. odorobo plan shows what is left; apply carries on from there.");
+  return lines.join("\n");
+}
+
+const TITLES = { done: "Applied", failed: "Applied in part", interrupted: "Interrupted" } as const;
+
+/** Hundreds of steps may wait for one that failed: one line for each reason. */
+function skippedByReason(steps: readonly StepReport[]): string[] {
+  const titles = new Map<string, string[]>();
+  for (const step of steps) {
+    if (step.outcome !== "skipped") continue;
+    const because = step.skippedBecause ?? "";
+    const known = titles.get(because);
+    if (known) known.push(step.title);
+    else titles.set(because, [step.title]);
+  }
+  return [...titles].map(([because, all]) => {
+    const first = safeLine(all[0] ?? "");
+    return `${all.length === 1 ? first : `${first} and ${all.length - 1} more`}: ${safeLine(because)}`;
+  });
+}

@@ -1,0 +1,84 @@
+/** Deleted VMs and what is kept of them, in words: what one is asked before, and told afterwards. */
+import type { Tombstone, VmReport } from "../model/observed-state.ts";
+import type { DeletedVm } from "./lists.ts";
+import { paintWith } from "./paint.ts";
+import { safeLine } from "./safe-text.ts";
+import { type Column, renderTable } from "./table.ts";
+import { showMilliseconds, showSeconds } from "./values.ts";
+import type { VmAction } from "./vm-action-text.ts";
+
+interface Options {
+  readonly colour: boolean;
+}
+
+export function askDeletion({ name, phase, fleet, spec }: VmReport, node: string): string {
+  const disks = spec.disks.filter((disk) => disk.origin.kind !== "external").map((disk) => disk.name);
+  const whose = fleet === null ? "made by hand" : `of fleet ${safeLine(fleet)}`;
+  const kept =
+    disks.length === 0
+      ? "It has no disks of its own"
+      : `Its disks (${safeLine(disks.join(", "))}) are kept for ${showSeconds(spec.retainDisksSeconds)}`;
+  return `This deletes ${safeLine(name)} on ${safeLine(node)} (${phase}, ${whose}). ${kept}. Only "yes" is accepted:`;
+}
+
+/** `isNamed`: by the manifests of its fleet; null when they are not at hand. */
+export function renderDeletion(
+  { before, node, result, milliseconds }: VmAction,
+  isNamed: boolean | null,
+  options: Options,
+): string {
+  const paint = paintWith(options.colour);
+  const what = `${before.phase} → deleted in ${showMilliseconds(milliseconds)}`;
+  const note = returnNote(before, isNamed);
+  return [
+    `${paint("bold", safeLine(before.name))} on ${safeLine(node)}: ${what}`,
+    describeKept(result.tombstone, node),
+    ...(note === null ? [] : [paint("yellow", note)]),
+  ].join("\n");
+}
+
+function describeKept(tombstone: Tombstone | undefined, node: string): string {
+  if (tombstone === undefined || tombstone.retainUntil <= tombstone.deletedAt)
+    return "Nothing is kept of it: it has no retention.";
+  if (tombstone.disks.length === 0) return "It had no disks of its own.";
+  const name = safeLine(tombstone.name);
+  return [
+    `Its disks (${safeLine(tombstone.disks.join(", "))}) are kept on ${safeLine(node)} until ${tombstone.retainUntil}.`,
+    `To remove them before: odorobo vm purge ${name} --node ${safeLine(node)}`,
+  ].join("\n");
+}
+
+/** What is deleted here and stands in git is wanted again: the next plan says so, unless it lives elsewhere too. */
+function returnNote({ fleet }: VmReport, isNamed: boolean | null): string | null {
+  if (fleet === null || isNamed === false) return null;
+  const manifests = `the manifests of fleet ${safeLine(fleet)}`;
+  return isNamed
+    ? `It stands in ${manifests}: where no node has it, their next plan makes it again, from these disks, unless its manifest goes.`
+    : `Should it stand in ${manifests}, their next plan makes it again, unless its manifest goes.`;
+}
+
+export function askPurge({ node, tombstone }: { readonly node: string; readonly tombstone: Tombstone }): string {
+  const disks = tombstone.disks.length === 0 ? "no disks" : `disks: ${tombstone.disks.join(", ")}`;
+  return `This removes for good what is kept of ${safeLine(tombstone.name)} on ${safeLine(node)} (${safeLine(disks)}; deleted at ${tombstone.deletedAt}). Type the VM's name to go on:`;
+}
+
+export function renderPurge(
+  { node, tombstone }: { readonly node: string; readonly tombstone: Tombstone },
+  options: Options,
+): string {
+  const name = paintWith(options.colour)("bold", safeLine(tombstone.name));
+  const disks = tombstone.disks.length === 0 ? "it had no disks" : `gone for good: ${tombstone.disks.join(", ")}`;
+  return `${name} on ${safeLine(node)}: purged (${safeLine(disks)})`;
+}
+
+const DELETED_COLUMNS: readonly Column<DeletedVm>[] = [
+  { title: "VM", show: (vm) => vm.name },
+  { title: "NODE", show: (vm) => vm.node },
+  { title: "FLEET", show: (vm) => vm.fleet ?? "-" },
+  { title: "DELETED AT", show: (vm) => vm.deletedAt },
+  { title: "KEPT UNTIL", show: (vm) => vm.retainUntil },
+  { title: "DISKS", show: (vm) => (vm.disks.length === 0 ? "-" : vm.disks.join(", ")) },
+];
+
+export const renderDeletedVms = (vms: readonly DeletedVm[], options: Options): string =>
+  vms.length === 0 ? "No deleted VMs: nothing is kept." : renderTable(DELETED_COLUMNS, vms, paintWith(options.colour));

@@ -1,0 +1,175 @@
+/**
+ * What `odorobo status --json` prints: the fleet as it was seen, beside what the manifests name (`schemas/status.schema.json`).
+ * It judges nothing (that is `plan`); what could not be seen stands in it as unknown and is counted nowhere else.
+ */
+import type { DesiredNode, DesiredState } from "../model/desired-state.ts";
+import { byName, type Instant, type NodeName, type VmName } from "../model/names.ts";
+import type {
+  DriftedField,
+  NodeReport,
+  ObservedNode,
+  ObservedState,
+  Phase,
+  VmReport,
+} from "../model/observed-state.ts";
+import type { RunStrategy } from "../model/vm-spec.ts";
+
+export interface StatusDocument {
+  readonly kind: "Status";
+  readonly version: 1;
+  readonly fleet: string;
+  /** Where the manifests came from, as in a plan. */
+  readonly source: string;
+  readonly commit: string | null;
+  readonly observedAt: Instant;
+  readonly summary: StatusSummary;
+  /** Sorted by name, as are the lists below. */
+  readonly nodes: readonly NodeStatus[];
+  /** Every VM of the nodes that answered. */
+  readonly vms: readonly VmStatus[];
+  /** In the manifests, on no node, and every node answered. */
+  readonly absent: readonly VmName[];
+  /** In the manifests and not seen, while a node that may have it is silent. */
+  readonly unknown: readonly VmName[];
+  /** On a node whose record of them cannot be read: neither absent nor known. */
+  readonly unreadable: readonly { readonly name: VmName; readonly node: NodeName; readonly problem: string }[];
+}
+
+export interface StatusSummary {
+  readonly nodes: number;
+  readonly silentNodes: number;
+  readonly vms: number;
+  readonly running: number;
+  readonly notReady: number;
+  readonly drifted: number;
+  readonly absent: number;
+  readonly unknown: number;
+}
+
+export interface NodeStatus {
+  readonly name: NodeName;
+  readonly address: string;
+  readonly reach: "answered" | "silent";
+  readonly error: string | null;
+  readonly cordoned: boolean;
+  readonly fenced: boolean;
+  readonly agentVersion: string | null;
+  readonly hypervisors: readonly { readonly kind: string; readonly version: string }[];
+  readonly capacity: { readonly cpus: number; readonly memoryMiB: number } | null;
+  /** Sum of the specs of the VMs that have a process. */
+  readonly used: { readonly cpus: number; readonly memoryMiB: number } | null;
+  readonly vms: number | null;
+  readonly tombstones: number | null;
+}
+
+export interface VmStatus {
+  readonly name: VmName;
+  readonly node: NodeName;
+  /** `fleet`: named by these manifests. `left`: applied by this fleet and no longer named. `other`: another fleet's, or made by hand. */
+  readonly belongs: "fleet" | "left" | "other";
+  readonly phase: Phase;
+  readonly ready: boolean | null;
+  readonly reason: string | null;
+  readonly since: Instant;
+  readonly runStrategy: RunStrategy;
+  readonly generation: number;
+  readonly commit: string | null;
+  readonly appliedAt: Instant;
+  readonly drift: readonly DriftedField[];
+}
+
+export interface StatusInput {
+  readonly desired: DesiredState;
+  readonly observed: ObservedState;
+  readonly source: string;
+  readonly commit: string | null;
+}
+
+export function toStatusDocument({ desired, observed, source, commit }: StatusInput): StatusDocument {
+  const named = new Set(desired.vms.map((vm) => vm.name));
+  const answered = observed.nodes.filter((node) => node.reach === "answered");
+  const vms = answered
+    .flatMap((node) => node.report.vms.map((vm) => toVmStatus(vm, node.name, desired.fleet.name, named)))
+    .sort((a, b) => byName(a.name, b.name) || byName(a.node, b.node));
+  const unreadable = answered
+    .flatMap((node) => (node.report.unreadable ?? []).map((vm) => ({ ...vm, node: node.name })))
+    .sort((a, b) => byName(a.name, b.name));
+  const seen = new Set([...vms, ...unreadable].map((vm) => vm.name));
+  const unseen = desired.vms.map((vm) => vm.name).filter((name) => !seen.has(name));
+  const fenced = new Set(desired.nodes.filter((node) => node.fenced).map((node) => node.name));
+  const byNode = new Map(desired.nodes.map((node) => [node.name, node]));
+  const someSilent = observed.nodes.some((node) => node.reach === "silent" && !fenced.has(node.name));
+  const absent = someSilent ? [] : unseen;
+  const unknown = someSilent ? unseen : [];
+  return {
+    kind: "Status",
+    version: 1,
+    fleet: desired.fleet.name,
+    source,
+    commit,
+    observedAt: observed.at,
+    summary: {
+      nodes: observed.nodes.length,
+      silentNodes: observed.nodes.length - answered.length,
+      vms: vms.length,
+      running: vms.filter((vm) => vm.phase === "running").length,
+      notReady: vms.filter((vm) => vm.ready === false).length,
+      drifted: vms.filter((vm) => vm.drift.length > 0).length,
+      absent: absent.length,
+      unknown: unknown.length + unreadable.length,
+    },
+    nodes: observed.nodes.map((node) => toNodeStatus(node, byNode.get(node.name))),
+    vms,
+    absent,
+    unknown,
+    unreadable,
+  };
+}
+
+export function toNodeStatus(node: ObservedNode, desired: DesiredNode | undefined): NodeStatus {
+  const report = node.reach === "answered" ? node.report : null;
+  return {
+    name: node.name,
+    address: desired?.address ?? "",
+    reach: node.reach,
+    error: node.reach === "silent" ? node.error : null,
+    cordoned: desired?.cordoned ?? false,
+    fenced: desired?.fenced ?? false,
+    agentVersion: report?.node.agentVersion ?? null,
+    hypervisors: report?.hypervisors.map(({ kind, version }) => ({ kind, version })) ?? [],
+    capacity: report?.capacity ?? null,
+    used: report === null ? null : sumOf(report),
+    vms: report?.vms.length ?? null,
+    tombstones: report?.tombstones.length ?? null,
+  };
+}
+
+function sumOf(report: NodeReport): { cpus: number; memoryMiB: number } {
+  const running = report.vms
+    .filter((vm) => vm.phase !== "stopped" && vm.phase !== "crashed")
+    .map((vm) => vm.live ?? toSize(vm));
+  return {
+    cpus: running.reduce((sum, vm) => sum + vm.cpus.count, 0),
+    memoryMiB: running.reduce((sum, vm) => sum + vm.memory.sizeMiB, 0),
+  };
+}
+
+const toSize = ({ spec }: VmReport) => ({ cpus: spec.cpus, memory: spec.memory });
+
+/** `named`: the VMs of the manifests at hand; null when there are none at hand and only the agent is asked. */
+export function toVmStatus(vm: VmReport, node: NodeName, fleet: string | null, named: ReadonlySet<VmName>): VmStatus {
+  return {
+    name: vm.name,
+    node,
+    belongs: vm.fleet === null || vm.fleet !== fleet ? "other" : named.has(vm.name) ? "fleet" : "left",
+    phase: vm.phase,
+    ready: vm.ready,
+    reason: vm.reason,
+    since: vm.since,
+    runStrategy: vm.spec.runStrategy,
+    generation: vm.generation,
+    commit: vm.commit,
+    appliedAt: vm.appliedAt,
+    drift: vm.drift,
+  };
+}

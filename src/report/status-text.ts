@@ -1,0 +1,143 @@
+/** Status, and the tables of nodes and VMs, for people. Rendered from the documents. */
+import type { VmReport } from "../model/observed-state.ts";
+import { plural, showNames } from "./names.ts";
+import { type Paint, paintWith } from "./paint.ts";
+import { safeLine } from "./safe-text.ts";
+import type { NodeStatus, StatusDocument, VmStatus } from "./status-document.ts";
+import { type Column, renderTable } from "./table.ts";
+import { showDifference, showMiB, showRoughMiB } from "./values.ts";
+
+interface Options {
+  readonly colour: boolean;
+}
+
+export function renderStatus(status: StatusDocument, options: Options): string {
+  const paint = paintWith(options.colour);
+  const sections = [
+    `${paint("bold", describeSummary(status))}\n${paint("dim", `fleet ${safeLine(status.fleet)}, from ${safeLine(status.source)}${status.commit === null ? "" : ` at ${status.commit.slice(0, 12)}`}, seen at ${status.observedAt}`)}`,
+    renderNodes(status.nodes, options),
+    ...(status.vms.length === 0 ? [] : [renderVms(status.vms, options)]),
+    ...renderDrift(status.vms, paint),
+    ...status.unreadable.map(
+      (vm) => `${paint("yellow", "Unreadable")} on ${safeLine(vm.node)}: ${safeLine(vm.name)}: ${safeLine(vm.problem)}`,
+    ),
+    ...(status.absent.length === 0 ? [] : [`In the manifests and on no node: ${showNames(status.absent)}`]),
+    ...(status.unknown.length === 0
+      ? []
+      : [`${paint("yellow", "Unknown")}, while a node is silent: ${showNames(status.unknown)}`]),
+  ];
+  return sections.join("\n\n");
+}
+
+function describeSummary({ summary }: StatusDocument): string {
+  const parts = [`${summary.running} of ${plural(summary.vms, "VM")} running`];
+  if (summary.notReady > 0) parts.push(`${summary.notReady} not ready`);
+  if (summary.drifted > 0) parts.push(`${summary.drifted} drifted`);
+  if (summary.absent > 0) parts.push(`${summary.absent} absent`);
+  if (summary.unknown > 0) parts.push(`${summary.unknown} unknown`);
+  const silent = summary.silentNodes > 0 ? `, ${summary.silentNodes} silent` : "";
+  return `${parts.join(", ")}; ${plural(summary.nodes, "node")}${silent}`;
+}
+
+const NODE_COLUMNS: readonly Column<NodeStatus>[] = [
+  { title: "NODE", show: (node) => node.name },
+  { title: "STATE", show: describeNodeState },
+  { title: "VMS", align: "right", show: (node) => (node.vms === null ? "?" : String(node.vms)) },
+  { title: "CPUS", align: "right", show: (node) => (node.capacity ? `${node.used?.cpus}/${node.capacity.cpus}` : "?") },
+  {
+    title: "MEMORY",
+    align: "right",
+    show: (node) =>
+      node.capacity ? `${showRoughMiB(node.used?.memoryMiB ?? 0)}/${showRoughMiB(node.capacity.memoryMiB)}` : "?",
+  },
+  {
+    title: "HYPERVISORS",
+    show: (node) =>
+      node.hypervisors.length === 0 ? "-" : node.hypervisors.map((each) => `${each.kind} ${each.version}`).join(", "),
+  },
+  { title: "ADDRESS", show: (node) => (node.error === null ? node.address : `${node.address}  ${node.error}`) },
+];
+
+function describeNodeState(node: NodeStatus): string {
+  const marks = [node.reach === "answered" ? "up" : "silent"];
+  if (node.cordoned) marks.push("cordoned");
+  if (node.fenced) marks.push("fenced");
+  return marks.join(", ");
+}
+
+export const renderNodes = (nodes: readonly NodeStatus[], options: Options): string =>
+  nodes.length === 0 ? "No nodes." : renderTable(NODE_COLUMNS, nodes, paintWith(options.colour));
+
+const VM_COLUMNS: readonly Column<VmStatus>[] = [
+  { title: "VM", show: (vm) => vm.name },
+  { title: "NODE", show: (vm) => vm.node },
+  { title: "PHASE", show: (vm) => vm.phase },
+  { title: "READY", show: (vm) => (vm.ready === null ? "-" : vm.ready ? "yes" : "no") },
+  { title: "GEN", align: "right", show: (vm) => String(vm.generation) },
+  { title: "COMMIT", show: (vm) => vm.commit?.slice(0, 8) ?? "-" },
+  { title: "NOTES", show: describeNotes },
+];
+
+function describeNotes(vm: VmStatus): string {
+  const notes: string[] = [];
+  if (vm.drift.length > 0) notes.push(`drift: ${vm.drift.map((field) => field.path).join(", ")}`);
+  if (vm.belongs === "left") notes.push("no longer in the manifests");
+  if (vm.belongs === "other") notes.push("not this fleet's");
+  if (vm.reason !== null) notes.push(vm.reason);
+  return notes.join("; ");
+}
+
+export const renderVms = (vms: readonly VmStatus[], options: Options): string =>
+  vms.length === 0 ? "No VMs." : renderTable(VM_COLUMNS, vms, paintWith(options.colour));
+
+function renderDrift(vms: readonly VmStatus[], paint: Paint): string[] {
+  const lines = vms.flatMap((vm) =>
+    driftLines(vm.drift).map((line) => `  ${paint("bold", safeLine(vm.name))} ${line}`),
+  );
+  return lines.length === 0 ? [] : [["Drift (applied → live):", ...lines].join("\n")];
+}
+
+const driftLines = (drift: VmStatus["drift"]): string[] =>
+  drift.flatMap((field) => showDifference(field.path, field.applied, field.live));
+
+/** `vm info`: everything an agent knows of one VM that fits a screen. */
+export function renderVm(vm: VmReport, node: string, options: Options): string {
+  const paint = paintWith(options.colour);
+  const { spec } = vm;
+  const ready = vm.ready === null ? "" : vm.ready ? ", ready" : ", not ready";
+  const rows: [string, string][] = [
+    ["name", vm.name],
+    ["node", node],
+    ["phase", `${vm.phase}${ready} since ${vm.since}${vm.reason === null ? "" : ` (${vm.reason})`}`],
+    ["fleet", vm.fleet ?? "none: made by hand"],
+    [
+      "applied",
+      `generation ${vm.generation} at ${vm.appliedAt}${vm.commit === null ? "" : `, commit ${vm.commit.slice(0, 12)}`}`,
+    ],
+    ["strategy", `${spec.runStrategy}${spec.protect ? ", protected" : ""}`],
+    ["hypervisor", `${spec.hypervisor}${vm.pid === null ? "" : `, pid ${vm.pid}`}`],
+    ["cpus", `${spec.cpus.count} (room for ${spec.cpus.max})`],
+    ["memory", `${showMiB(spec.memory.sizeMiB)} (room for ${showMiB(spec.memory.maxMiB)})`],
+    ...spec.disks.map((disk): [string, string] => [`disk ${disk.name}`, describeDisk(disk)]),
+    ...spec.nics.map((nic): [string, string] => [
+      `nic ${nic.name}`,
+      [nic.network, nic.mac, nic.address].filter((part) => part !== null).join(", "),
+    ]),
+    ...Object.entries(spec.labels).map(([key, value]): [string, string] => [`label ${key}`, value]),
+    ...driftLines(vm.drift).map((line): [string, string] => ["drift", line]),
+  ];
+  const width = rows.reduce((most, [key]) => Math.max(most, safeLine(key).length), 0);
+  return rows.map(([key, value]) => `${paint("dim", safeLine(key).padEnd(width))}  ${safeLine(value)}`).join("\n");
+}
+
+function describeDisk({ origin, readonly }: VmReport["spec"]["disks"][number]): string {
+  const suffix = readonly ? ", read-only" : "";
+  switch (origin.kind) {
+    case "image":
+      return `${showMiB(origin.sizeMiB)} over ${origin.image}${suffix}`;
+    case "blank":
+      return `${showMiB(origin.sizeMiB)}${suffix}`;
+    case "external":
+      return `${origin.url}${suffix}`;
+  }
+}

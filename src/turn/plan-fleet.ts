@@ -1,0 +1,92 @@
+/**
+ * One turn up to the plan: read → observe → plan → check. What `plan`, `diff`, `apply` and `destroy` begin with.
+ *
+ *   read-fleet.ts → observe-nodes.ts → [plan-fleet.ts] → report/, apply-plan.ts
+ */
+import { digestOf } from "../model/digest.ts";
+import { OdoroboError } from "../model/errors.ts";
+import type { ObservedState } from "../model/observed-state.ts";
+import type { Clock } from "../platform/clock.ts";
+import { assertPlanKeepsPromises } from "../reconcile/check-plan.ts";
+import type { Allowances } from "../reconcile/guards.ts";
+import { makePlan } from "../reconcile/make-plan.ts";
+import type { Plan, Selection } from "../reconcile/plan-document.ts";
+import { type AgentAccess, type Agents, connectAgents, observeAgents } from "./connect-agents.ts";
+import { type Fleet, type FleetLocation, loadFleet } from "./read-fleet.ts";
+
+export interface PlanRequest {
+  readonly location: FleetLocation;
+  readonly access: AgentAccess;
+  readonly selection: Selection | null;
+  readonly allowances: Allowances;
+  readonly clock: Clock;
+}
+
+/** A plan with what is needed to carry it out. Disposing closes the connections. */
+export interface PlannedFleet extends AsyncDisposable {
+  readonly plan: Plan;
+  readonly fleet: Fleet;
+  readonly observed: ObservedState;
+  readonly agents: Agents;
+  readonly clock: Clock;
+}
+
+/** Rejects with MANIFEST_INVALID, SOURCE_EMPTY and the errors of sources. Silent nodes are in the plan, not errors. */
+export const planFleet = async (request: PlanRequest, signal: AbortSignal): Promise<PlannedFleet> => {
+  const planned = await planFor(await loadFleet(request.location, signal), request, signal);
+  try {
+    refuseEmptying(planned);
+    return planned;
+  } catch (error) {
+    await planned[Symbol.asyncDispose]();
+    throw error;
+  }
+};
+
+/** A plan that deletes what this fleet has, as if every manifest of a VM were removed. Protected VMs are blocked in it. */
+export async function planDestruction(request: PlanRequest, signal: AbortSignal): Promise<PlannedFleet> {
+  const fleet = await loadFleet(request.location, signal);
+  const desired = { ...fleet.desired, vms: [], digest: digestOf([fleet.desired.digest, "destroy"]) };
+  return await planFor({ ...fleet, desired }, request, signal, "odorobo destroy asks for it");
+}
+
+async function planFor(
+  fleet: Fleet,
+  request: PlanRequest,
+  signal: AbortSignal,
+  removedBecause?: string,
+): Promise<PlannedFleet> {
+  const { desired, source, commit } = fleet;
+  const { access, clock, selection, allowances } = request;
+  const agents = await connectAgents(desired.nodes, access);
+  try {
+    const observed = await observeAgents(desired.nodes, agents, { access, clock, signal });
+    const plan = makePlan({
+      desired,
+      observed,
+      source,
+      commit,
+      selection,
+      allowances,
+      ...(removedBecause !== undefined && { removedBecause }),
+    });
+    assertPlanKeepsPromises(plan, desired, observed);
+    return { plan, fleet, observed, agents, clock, [Symbol.asyncDispose]: () => agents[Symbol.asyncDispose]() };
+  } catch (error) {
+    await agents[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Manifests that name no VM at all are more often a wrong folder or a bad merge than a wish to delete all that runs. */
+function refuseEmptying({ plan, fleet }: PlannedFleet): void {
+  const lost = plan.summary.destroy;
+  if (fleet.desired.vms.length > 0 || lost === 0) return;
+  throw new OdoroboError(
+    "SOURCE_EMPTY",
+    `${fleet.source} names no VM, and the fleet ${plan.fleet} has ${lost}: nothing is deleted because of that`,
+    {
+      hint: "is it the right folder, ref and path? To delete them all: odorobo destroy",
+    },
+  );
+}

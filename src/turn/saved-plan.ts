@@ -1,0 +1,60 @@
+/**
+ * A plan that was saved and reviewed, made ready to be carried out: the world is looked at again, and when a VM that
+ * the plan touches has moved on, nothing is begun.
+ */
+import { findStale, refuseStale } from "../apply/find-stale.ts";
+import { readPlanFile } from "../apply/plan-file.ts";
+import { OdoroboError } from "../model/errors.ts";
+import type { ObservedState } from "../model/observed-state.ts";
+import { checkPlan } from "../reconcile/check-plan.ts";
+import type { Plan } from "../reconcile/plan-document.ts";
+import { connectAgents, observeAgents } from "./connect-agents.ts";
+import type { PlannedFleet, PlanRequest } from "./plan-fleet.ts";
+import { type Fleet, loadFleet } from "./read-fleet.ts";
+
+export interface SavedPlanRequest extends Pick<PlanRequest, "location" | "access" | "clock"> {
+  readonly path: string;
+}
+
+/** Rejects with PLAN_FILE_INVALID, PLAN_VERSION or PLAN_STALE. The manifests give the agents' addresses and secret texts; what is done is the plan's alone. */
+export async function openSavedPlan(request: SavedPlanRequest, signal: AbortSignal): Promise<PlannedFleet> {
+  const { path, location, access, clock } = request;
+  const plan = await readPlanFile(path);
+  const fleet = await loadFleet(location, signal);
+  const { desired } = fleet;
+  if (desired.fleet.name !== plan.fleet) {
+    throw new OdoroboError(
+      "PLAN_STALE",
+      `${path} is a plan for the fleet ${plan.fleet}, and ${fleet.source} is the fleet ${desired.fleet.name}`,
+      {
+        hint: "give the fleet that the plan was made from: --fleet FOLDER, or --repo and --ref",
+      },
+    );
+  }
+  const agents = await connectAgents(desired.nodes, access);
+  try {
+    const observed = await observeAgents(desired.nodes, agents, { access, clock, signal });
+    const fenced = new Set(desired.nodes.filter((node) => node.fenced).map((node) => node.name));
+    refuseStale(plan, findStale(plan, observed, fenced));
+    refuseOverfull(plan, fleet, observed);
+    return { plan, fleet, observed, agents, clock, [Symbol.asyncDispose]: () => agents[Symbol.asyncDispose]() };
+  } catch (error) {
+    await agents[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** The VMs of the plan have not moved, but others may have taken the room it counted on. */
+function refuseOverfull(plan: Plan, fleet: Fleet, observed: ObservedState): void {
+  const violations = checkPlan(plan, fleet.desired, observed).filter(
+    (each) => each.promise === "capacity" || each.promise === "one-home",
+  );
+  if (violations.length === 0) return;
+  throw new OdoroboError(
+    "PLAN_STALE",
+    `plan ${plan.id} no longer fits: ${violations.map((each) => each.message).join("; ")}`,
+    {
+      hint: "nothing was begun; make a new plan",
+    },
+  );
+}

@@ -1,0 +1,48 @@
+/**
+ * Before the first step of an apply: some agents are told where the fleet's VMs are and will be. Should a node leave the
+ * manifests later, they know that its VMs are not simply gone (see `reconcile/locate-vms.ts`).
+ */
+import type { DesiredState } from "../model/desired-state.ts";
+import { OdoroboError } from "../model/errors.ts";
+import { sameValue } from "../model/fields.ts";
+import type { NodeReport, ObservedState } from "../model/observed-state.ts";
+import { mapWithLimit } from "../platform/limit.ts";
+import type { Plan } from "../reconcile/plan-document.ts";
+import { whereaboutsFor } from "../reconcile/whereabouts.ts";
+import type { Agents } from "./connect-agents.ts";
+
+/** Enough that losing some nodes loses no memory, few enough that a fleet of 500 is not told 500 times. */
+const WITNESSES = 7;
+
+export interface WhereaboutsRequest {
+  readonly plan: Plan;
+  readonly desired: DesiredState;
+  readonly observed: ObservedState;
+  readonly agents: Agents;
+  readonly signal: AbortSignal;
+}
+
+/** Rejects with AGENT_UNREACHABLE when none of them could be told and VMs are to be created: nothing has been done then. */
+export async function tellWhereabouts({ plan, desired, observed, agents, signal }: WhereaboutsRequest): Promise<void> {
+  const told = whereaboutsFor(plan, desired, observed);
+  const witnesses = observed.nodes
+    .flatMap((node) => (node.reach === "answered" ? [node.report] : []))
+    .slice(0, WITNESSES);
+  const untold = witnesses.filter((report) => !knows(report, told));
+  if (untold.length === 0) return;
+  const results = await mapWithLimit(untold, WITNESSES, ({ node }) =>
+    agents.of(node.name).tellWhereabouts(told, signal),
+  );
+  // Interrupted: apply begins nothing and says so.
+  if (signal.aborted) return;
+  const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
+  const creates = plan.steps.some((step) => step.kind === "createVm");
+  if (!creates || failures.length < witnesses.length) return;
+  throw new OdoroboError("AGENT_UNREACHABLE", "no agent could note where the fleet's VMs are, so none is created", {
+    cause: failures[0],
+    hint: "nothing was done; are the agents up, and is there room on their disks?",
+  });
+}
+
+const knows = (report: NodeReport, told: ReturnType<typeof whereaboutsFor>): boolean =>
+  sameValue(report.whereabouts?.find((each) => each.fleet === told.fleet)?.homes ?? {}, told.homes);

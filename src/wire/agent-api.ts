@@ -1,0 +1,15 @@
+/**
+ * What one needs of an agent, whoever carries it: HTTP (`client.ts`), or the agent's own handler in the same process (tests, bench).
+ * Every method rejects with an OdoroboError: AGENT_UNREACHABLE, AGENT_TIMEOUT, AGENT_PROTOCOL, UNAUTHORIZED, or what the agent answered.
+ */
+import type { VmName } from "../model/names.ts";
+import type { NodeReport } from "../model/observed-state.ts";
+import type { OperationRequest, OperationResult, PutVmRequest } from "./operations.ts";
+
+export interface AgentApi {
+  report(signal: AbortSignal): Promise<NodeReport>;
+  /** Resolves when the operation has ended, well or badly; `failed` is a result, not a rejection. Refusals (4xx) reject. */
+  putVm(vm: VmName, request: PutVmRequest, signal: AbortSignal): Promise<OperationResult>;
+  operate(vm: VmName, request: OperationRequest, signal: AbortSignal): Promise<OperationResult>;
+  close(): Promise<void>;
+}

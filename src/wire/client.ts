@@ -1,0 +1,121 @@
+/**
+ * An agent over HTTP: AgentApi, and what a person at a terminal wants beside it.
+ *
+ *   observe/, apply/, commands/ → [client.ts] → transport.ts → the agent's node-server.ts
+ */
+import type { VmName } from "../model/names.ts";
+import type { NodeReport, VmReport, Whereabouts } from "../model/observed-state.ts";
+import type { AgentApi } from "./agent-api.ts";
+import { findAnswerError } from "./check-shape.ts";
+import type { CredentialSettings } from "./credentials.ts";
+import { withDeadline } from "./deadline.ts";
+import { followEvents } from "./follow-events.ts";
+import { type ConsoleConnection, openConsole } from "./open-console.ts";
+import type { AgentEvent, OperationRequest, OperationResult, PutVmRequest } from "./operations.ts";
+import { DEFAULT_PATIENCE, type Patience, performOperation } from "./perform-operation.ts";
+import { routes } from "./routes.ts";
+import { type Question, Transport } from "./transport.ts";
+
+export interface ConnectOptions extends CredentialSettings {
+  /** `http://host:port`, `https://host:port` or `unix:///path`. */
+  readonly address: string;
+  readonly connectMs?: number;
+  /** For the whole of a question that is answered at once (report, vm). */
+  readonly answerMs?: number;
+  readonly patience?: Partial<Patience>;
+}
+
+export interface AgentClient extends AgentApi {
+  vm(name: VmName, signal: AbortSignal): Promise<VmReport>;
+  /** The serial log's last lines, and with `follow` what is added until the signal. */
+  followLog(name: VmName, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** What happens from now on, or after an event that was seen. Comes back by itself after a cut. */
+  events(after: number | null, signal: AbortSignal): AsyncIterable<AgentEvent>;
+  openConsole(name: VmName, signal: AbortSignal): Promise<ConsoleConnection>;
+  /** Resolves when the agent has it on disk. */
+  tellWhereabouts(told: Whereabouts, signal: AbortSignal): Promise<void>;
+}
+
+export interface LogOptions {
+  /** Null: the agent's default. */
+  readonly tailLines: number | null;
+  readonly follow: boolean;
+}
+
+const CONNECT_MS = 3_000;
+const ANSWER_MS = 10_000;
+
+/** Opens nothing yet: the first question connects. Throws USAGE for an address that is none. */
+export function connectAgent(options: ConnectOptions): AgentClient {
+  const transport = new Transport(options.address, options, options.connectMs ?? CONNECT_MS);
+  const answerMs = options.answerMs ?? ANSWER_MS;
+  const patience = { ...DEFAULT_PATIENCE, ...options.patience };
+
+  const get = async <Document>(path: string, document: "node-report" | null, what: string, signal: AbortSignal) => {
+    const value = await withDeadline(answerMs, signal, transport.address.text, (within) =>
+      transport.askJson({ method: "GET", path, headersMs: answerMs, silenceMs: answerMs, signal: within }, what),
+    );
+    const problem = document === null ? null : findAnswerError(document, value);
+    if (problem !== null) throw transport.protocolError(`answered with something else than ${what}: ${problem}`);
+    return value as Document;
+  };
+
+  const perform = (method: "PUT" | "POST", path: string, body: { id: string }, title: string, signal: AbortSignal) => {
+    const heldOpenMs = patience.waitSeconds * 1000 + answerMs;
+    const wait = `?waitSeconds=${patience.waitSeconds}`;
+    const ask = async (question: Pick<Question, "method" | "path" | "body">): Promise<OperationResult> => {
+      // Half an answer is a cut connection here: the operation can be asked for again.
+      const asked = {
+        ...question,
+        headersMs: heldOpenMs,
+        silenceMs: answerMs,
+        signal,
+        brokenOff: "AGENT_UNREACHABLE",
+      } as const;
+      const value = await transport.askJson(asked, "a result");
+      const problem = findAnswerError("operation-result", value);
+      if (problem !== null) throw transport.protocolError(`answered with something else than a result: ${problem}`);
+      const result = value as OperationResult;
+      if (result.id !== body.id) throw transport.protocolError("answered with the result of another operation");
+      return result;
+    };
+    const exchange = {
+      title: `${title} on ${transport.address.text}`,
+      send: () => ask({ method, path: path + wait, body }),
+      join: () => ask({ method: "GET", path: routes.operation(body.id) + wait }),
+    };
+    return performOperation(exchange, patience.awayMs, signal);
+  };
+
+  return {
+    report: (signal) => get<NodeReport>(routes.report(), "node-report", "a report", signal),
+    vm: (name, signal) => get<VmReport>(routes.vm(name), null, "a VM", signal),
+    putVm: (name, request: PutVmRequest, signal) =>
+      perform("PUT", routes.vm(name), request, `giving ${name} its spec`, signal),
+    operate: (name, request: OperationRequest, signal) =>
+      perform("POST", routes.operations(name), request, `${request.kind} of ${name}`, signal),
+    async *followLog(name, { tailLines, follow }, signal) {
+      const query = new URLSearchParams();
+      if (tailLines !== null) query.set("tailLines", String(tailLines));
+      if (follow) query.set("follow", "1");
+      const path = `${routes.log(name)}?${query}`;
+      yield* await transport.askStream(
+        { method: "GET", path, headersMs: answerMs, silenceMs: follow ? 0 : answerMs, signal },
+        "text/plain",
+        "a log",
+      );
+    },
+    events: (after, signal) => followEvents(transport, after, { answerMs, awayMs: patience.awayMs }, signal),
+    openConsole: (name, signal) => openConsole(transport, name, answerMs, signal),
+    async tellWhereabouts(told, signal) {
+      const path = routes.whereabouts(told.fleet);
+      await withDeadline(answerMs, signal, transport.address.text, (within) =>
+        transport.askJson(
+          { method: "PUT", path, body: told, headersMs: answerMs, silenceMs: answerMs, signal: within },
+          "that it has noted the whereabouts",
+        ),
+      );
+    },
+    close: () => transport.close(),
+  };
+}

@@ -1,0 +1,80 @@
+/**
+ * The contract between those who apply and an agent: bodies of `/v1`. Routes are in `routes.ts`, the client in `client.ts`.
+ *
+ * Every act has an id chosen by the caller. Sending the same id again gives the outcome of the first time: a cut
+ * connection or a second run never makes an agent do a thing twice.
+ */
+import type { ErrorBody } from "../model/errors.ts";
+import type { Digest, VmName } from "../model/names.ts";
+import type { Tombstone, VmReport } from "../model/observed-state.ts";
+import type { VmSpec } from "../model/vm-spec.ts";
+
+/** What the caller saw when it decided. An agent that sees otherwise answers 409 and does nothing. Null: no condition (a person at the keyboard). */
+export interface Expectation {
+  readonly generation: number;
+  readonly serial: number;
+}
+
+/**
+ * PUT /v1/vms/{name}. Defines the VM or gives it a new spec; live changes are made at once, the rest waits for a reboot.
+ * Older generation: 409 STALE_GENERATION. Same generation and same spec: no-op. Same generation, other spec: 409 too.
+ * A tombstoned VM comes back with its retained disks.
+ */
+export interface PutVmRequest {
+  readonly id: string;
+  readonly fleet: string | null;
+  readonly commit: string | null;
+  readonly generation: number;
+  readonly spec: VmSpec;
+  /** The texts that the spec refers to by digest. Never reported back. */
+  readonly files: Readonly<Record<Digest, string>>;
+  readonly expect: Expectation | null;
+}
+
+/** POST /v1/vms/{name}/operations */
+export type OperationRequest = {
+  readonly id: string;
+  readonly expect: Expectation | null;
+  /** On whose behalf. Another fleet's VM is never touched: 409 FLEET_MISMATCH. Null or absent: a person at the keyboard. */
+  readonly fleet?: string | null;
+} & OperationArgs;
+
+export type OperationArgs =
+  | { readonly kind: "boot" }
+  /** ACPI power button, then after the grace the process is ended. graceSeconds 0: at once. null: the spec's own. */
+  | { readonly kind: "shutdown"; readonly graceSeconds: number | null }
+  /** Shutdown and boot with the spec as last applied. */
+  | { readonly kind: "reboot"; readonly graceSeconds: number | null }
+  | { readonly kind: "pause" }
+  | { readonly kind: "resume" }
+  /** Stops the guest if it runs and leaves a tombstone; disks are retained. Refused while `protect` is remembered. */
+  | { readonly kind: "delete"; readonly graceSeconds: number | null }
+  /** Removes a tombstone and its disks, for good. The only way to lose bytes before the retention ends. */
+  | { readonly kind: "purge" };
+
+export type OperationKind = "create" | "update" | OperationArgs["kind"];
+
+/** What PUT, POST and GET /v1/operations/{id} answer. */
+export interface OperationResult {
+  readonly id: string;
+  readonly vm: VmName;
+  readonly kind: OperationKind;
+  readonly outcome: "running" | "done" | "failed";
+  /** Nothing had to be done: it was so already. */
+  readonly noop: boolean;
+  readonly error: ErrorBody | null;
+  /** The VM as it now is; null when it is gone. */
+  readonly after: VmReport | null;
+  /** What is kept of a VM that is gone; left out when there is nothing. */
+  readonly tombstone?: Tombstone;
+}
+
+/** One line of `GET /v1/events` (SSE; the event's `id:` is `sequence`, resume with Last-Event-ID). */
+export interface AgentEvent {
+  readonly sequence: number;
+  readonly at: string;
+  readonly kind: "phase" | "operation" | "drift" | "reset";
+  readonly vm: VmName | null;
+  /** For people. */
+  readonly message: string;
+}

@@ -1,0 +1,18 @@
+/** Where things are, said once for server and client. */
+import type { VmName } from "../model/names.ts";
+
+export const DEFAULT_AGENT_PORT = 8890;
+
+export const routes = {
+  health: () => "/v1/health",
+  report: () => "/v1/report",
+  vm: (name: VmName) => `/v1/vms/${encodeURIComponent(name)}`,
+  operations: (name: VmName) => `/v1/vms/${encodeURIComponent(name)}/operations`,
+  operation: (id: string) => `/v1/operations/${encodeURIComponent(id)}`,
+  /** text/plain; `?tailLines=N`, `?follow=1` keeps the answer open. */
+  log: (name: VmName) => `/v1/vms/${encodeURIComponent(name)}/log`,
+  /** WebSocket: binary frames are the serial line, both ways. */
+  console: (name: VmName) => `/v1/vms/${encodeURIComponent(name)}/console`,
+  events: () => "/v1/events",
+  whereabouts: (fleet: string) => `/v1/fleets/${encodeURIComponent(fleet)}/whereabouts`,
+} as const;

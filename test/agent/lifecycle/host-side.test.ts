@@ -1,0 +1,140 @@
+/** What a guest on a real hypervisor needs of its host: told to a hypervisor that is real in all but its guest. */
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { Hypervisor } from "../../../src/agent/hypervisor/hypervisor.ts";
+import { createNoopHypervisor } from "../../../src/agent/hypervisor/noop/driver.ts";
+import type { HostNetwork } from "../../../src/agent/lifecycle/host-side.ts";
+import { digestOfText } from "../../../src/model/digest.ts";
+import { OdoroboError } from "../../../src/model/errors.ts";
+import type { Nic, VmSpec } from "../../../src/model/vm-spec.ts";
+import { aClock } from "../../support/a-clock.ts";
+import { anAgent, aSpec, type TestAgentOptions, withProcess } from "../../support/an-agent.ts";
+import { until } from "../../support/until.ts";
+
+const aNic = (name: string, over: Partial<Nic> = {}): Nic => ({
+  name,
+  network: "front",
+  attachment: { kind: "bridge", bridge: "br0" },
+  mac: "52:54:00:00:00:01",
+  address: null,
+  ...over,
+});
+const bare = (over: Partial<VmSpec> = {}): VmSpec =>
+  aSpec({ disks: [], boot: { kind: "kernel", kernel: "builtin:tiny", initramfs: null, cmdline: "" }, ...over });
+
+/** Taps in a set. */
+function aNetwork(): HostNetwork & { readonly taps: Set<string>; bridgeIsMissing: boolean } {
+  const taps = new Set<string>();
+  return {
+    taps,
+    bridgeIsMissing: false,
+    async prepareTaps(vm, nics) {
+      if (this.bridgeIsMissing && nics.length > 0) throw new OdoroboError("UNSUPPORTED", "this node has no bridge br0");
+      for (const nic of nics) taps.add(`${vm}.${nic.name}`);
+    },
+    async removeTaps(vm, nics) {
+      for (const nic of nics) taps.delete(`${vm}.${nic.name}`);
+    },
+  };
+}
+
+const aRealAgent = (options: TestAgentOptions = {}) => {
+  const real: Hypervisor = { ...withProcess(createNoopHypervisor({ clock: aClock() })), disks: "real" };
+  return anAgent({ processes: true, hypervisors: [real], ...options });
+};
+
+test("taps are there while the guest is, those of attached and detached NICs included", async () => {
+  const network = aNetwork();
+  await using agent = await aRealAgent({ network });
+  await agent.put("web-1", { spec: bare({ nics: [aNic("eth0")] }) });
+  expect([...network.taps]).toEqual([]);
+  await agent.boot("web-1");
+  expect([...network.taps]).toEqual(["web-1.eth0"]);
+  await agent.put("web-1", { generation: 2, spec: bare({ nics: [aNic("eth0"), aNic("eth1")] }) });
+  expect([...network.taps]).toEqual(["web-1.eth0", "web-1.eth1"]);
+  await agent.put("web-1", { generation: 3, spec: bare({ nics: [aNic("eth1")] }) });
+  expect([...network.taps]).toEqual(["web-1.eth1"]);
+  await agent.shutdown("web-1");
+  expect([...network.taps]).toEqual([]);
+});
+
+test("taps go with a guest that crashes, whether the agent was there or not", async () => {
+  const network = aNetwork();
+  await using agent = await aRealAgent({ network });
+  await agent.put("web-1", { spec: bare({ nics: [aNic("eth0")] }) });
+  const first = await agent.boot("web-1");
+  agent.processes.end(first.after?.pid as number, { code: 1, signal: null });
+  await until("its tap is gone", () => network.taps.size === 0);
+  await until("it is known", async () => (await agent.vm("web-1")).phase === "crashed");
+  const second = await agent.boot("web-1");
+  expect(network.taps.size).toBe(1);
+  await agent.lifecycle[Symbol.asyncDispose]();
+  agent.processes.end(second.after?.pid as number, { code: 1, signal: null });
+  await agent.restart();
+  expect(network.taps.size).toBe(0);
+});
+
+test("a bridge that is missing fails the boot, and nothing runs", async () => {
+  const network = aNetwork();
+  network.bridgeIsMissing = true;
+  await using agent = await aRealAgent({ network });
+  await agent.put("web-1", { spec: bare({ nics: [aNic("eth0")] }) });
+  const failed = await agent.boot("web-1");
+  expect(failed).toMatchObject({ outcome: "failed", error: { code: "UNSUPPORTED" }, after: { phase: "crashed" } });
+  expect(agent.processes.running()).toEqual([]);
+});
+
+test("the seed has the texts, for the agent's eyes only, and goes when the spec has none", async () => {
+  await using agent = await aRealAgent();
+  const text = "#cloud-config\npassword: hunter2\n";
+  const digest = digestOfText(text);
+  const cloudInit = { userData: digest, networkConfig: null, sshKeys: [] };
+  await agent.put("web-1", { spec: bare({ cloudInit }), files: { [digest]: text } });
+  await agent.boot("web-1");
+  const folder = join(agent.dataFolder, "vms/web-1/disks");
+  const [seed] = await readdir(folder);
+  expect(await readFile(join(folder, seed as string), "latin1")).toContain("hunter2");
+  expect((await stat(join(folder, seed as string))).mode & 0o777).toBe(0o600);
+  await agent.put("web-1", { generation: 2, spec: bare() });
+  await agent.operate("web-1", { kind: "reboot", graceSeconds: null });
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test("a kernel, an initramfs or an image that is not on the node is named before anything is begun", async () => {
+  await using agent = await aRealAgent();
+  const path = "/nowhere/debian-12.qcow2";
+  const origin = { kind: "image", image: "debian-12", path, format: "qcow2", sizeMiB: 64 } as const;
+  await agent.put("kernel", {
+    spec: bare({ boot: { kind: "kernel", kernel: "/nowhere/vmlinuz", initramfs: null, cmdline: "" } }),
+  });
+  await expect(agent.boot("kernel")).rejects.toMatchObject({
+    code: "IMAGE_MISSING",
+    message: expect.stringContaining("/nowhere/vmlinuz"),
+  });
+  expect(await agent.vm("kernel")).toMatchObject({ phase: "stopped", serial: 1 });
+  const created = await agent.put("image", { spec: bare({ disks: [{ name: "root", origin, readonly: false }] }) });
+  expect(created).toMatchObject({ outcome: "failed", error: { code: "IMAGE_MISSING" }, after: { phase: "stopped" } });
+  expect(created.after?.reason).toContain(path);
+});
+
+test("a port to wait for needs an address that can be reached", async () => {
+  await using agent = await aRealAgent();
+  const ready = { kind: "tcp", port: 22, timeoutSeconds: 1 } as const;
+  const nic = aNic("eth0", { attachment: { kind: "user" }, address: "10.0.0.2/24" });
+  await expect(agent.put("web-1", { spec: bare({ ready, nics: [nic] }) })).rejects.toMatchObject({
+    code: "UNSUPPORTED",
+  });
+});
+
+test("a port that takes connections makes a guest ready", async () => {
+  const { createServer } = await import("node:net");
+  const server = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await using agent = await aRealAgent({ network: aNetwork() });
+  const ready = { kind: "tcp", port, timeoutSeconds: 5 } as const;
+  await agent.put("web-1", { spec: bare({ ready, nics: [aNic("eth0", { address: "127.0.0.1/8" })] }) });
+  expect((await agent.boot("web-1")).after).toMatchObject({ phase: "running", ready: true });
+  await new Promise((resolve) => server.close(resolve));
+});

@@ -1,0 +1,66 @@
+/** Taps on a real bridge, in a network namespace of the test's own. */
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import { tapName } from "../../../src/agent/launch-command.ts";
+import { requires } from "../../support/requirements.ts";
+
+const run = promisify(execFile);
+
+/** A namespace with a bridge; what is in it goes with it. */
+async function aNamespace() {
+  const name = `odo-${process.pid}`;
+  const ip = async (...args: string[]) => (await run("ip", ["-n", name, ...args])).stdout;
+  await run("ip", ["netns", "add", name]);
+  await ip("link", "add", "br0", "type", "bridge");
+  return {
+    ip,
+    /** Runs a script of test/support inside; gives what it printed. */
+    run: async (script: string, ...args: string[]) => {
+      const path = fileURLToPath(new URL(`../../support/${script}`, import.meta.url));
+      return (await run("ip", ["netns", "exec", name, process.execPath, path, ...args])).stdout.trim();
+    },
+    [Symbol.asyncDispose]: async () => void (await run("ip", ["netns", "del", name])),
+  };
+}
+
+test("tap names fit Linux, and differ for every NIC of every VM", () => {
+  const long = "x".repeat(63);
+  for (const name of [tapName("a", "b"), tapName(long, long)]) expect(name).toMatch(/^odo[0-9a-f]{12}$/);
+  expect(tapName("a", "b")).not.toBe(tapName("a", "c"));
+  expect(tapName("a-b", "c")).not.toBe(tapName("a", "b-c"));
+});
+
+describe.runIf(requires("taps on a bridge", "ip", "network-admin"))("a tap", () => {
+  test("is made on its bridge once, and removed once", async () => {
+    await using namespace = await aNamespace();
+    for (let time = 0; time < 2; time++)
+      expect(await namespace.run("tap-script.ts", "prepare", "web-1", "br0")).toBe("");
+    const link = await namespace.ip("link", "show", "dev", tapName("web-1", "eth0"));
+    expect(link).toContain("master br0");
+    expect(link).toContain("UP");
+    for (let time = 0; time < 2; time++)
+      expect(await namespace.run("tap-script.ts", "remove", "web-1", "br0")).toBe("");
+    expect(await namespace.ip("link", "show")).not.toContain(tapName("web-1", "eth0"));
+  });
+
+  test("on a bridge that is not there is refused, and nothing is left behind", async () => {
+    await using namespace = await aNamespace();
+    expect(await namespace.run("tap-script.ts", "prepare", "web-1", "br9")).toBe(
+      "UNSUPPORTED this node has no bridge br9",
+    );
+    expect(await namespace.ip("link", "show")).not.toContain("odo");
+  });
+});
+
+describe.runIf(requires("a guest on a bridge", "ip", "network-admin", "qemu-system-x86_64"))(
+  "a guest on a bridge",
+  () => {
+    test("has its NICs there, from its boot and attached later", async () => {
+      await using namespace = await aNamespace();
+      expect(await namespace.run("bridged-guest-script.ts")).toBe("as asked");
+      expect(await namespace.ip("link", "show")).not.toContain("odo");
+    });
+  },
+);

@@ -1,0 +1,122 @@
+/** The cloud-init seed: what is in it, and that others than us can read it. */
+import { execFile } from "node:child_process";
+import { stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { isoImage } from "../../../src/agent/storage/iso9660.ts";
+import { seedFiles, writeSeedImage } from "../../../src/agent/storage/seed-image.ts";
+import { type Digest, digest } from "../../../src/model/names.ts";
+import type { Nic, VmSpec } from "../../../src/model/vm-spec.ts";
+import { aSpec } from "../../support/a-fleet.ts";
+import { requires } from "../../support/requirements.ts";
+import { aTempFolder } from "../../support/temp-folder.ts";
+
+const USER_DATA = digest("ab".repeat(32));
+const NETWORK = digest("cd".repeat(32));
+const FILES: ReadonlyMap<Digest, string> = new Map([
+  [USER_DATA, "#cloud-config\npackages: [nginx]\n"],
+  [NETWORK, "version: 2\n"],
+]);
+const nic = (name: string, address: string | null): Nic => ({
+  name,
+  network: "front",
+  attachment: { kind: "user" },
+  mac: "52:54:00:00:00:01",
+  address,
+});
+
+const seed = (over: Partial<VmSpec>, diskFolder = "/d") => ({
+  name: "web-1",
+  spec: aSpec({ cloudInit: { userData: null, networkConfig: null, sshKeys: [] }, ...over }),
+  paths: { runFolder: "/r", diskFolder, logFolder: "/l" },
+  files: FILES,
+});
+const metaData = (over: Partial<VmSpec>) => JSON.parse(seedFiles(seed(over))?.["meta-data"] ?? "");
+
+test("a VM without cloudInit has no seed", async () => {
+  expect(seedFiles(seed({ cloudInit: null }))).toBeNull();
+  await writeSeedImage(seed({ cloudInit: null }, "/nowhere"));
+});
+
+test("the seed has the VM's name, its keys and its texts", () => {
+  const cloudInit = { userData: USER_DATA, networkConfig: NETWORK, sshKeys: ["ssh-ed25519 AAAA me"] };
+  const files = seedFiles(seed({ cloudInit }));
+  expect(files?.["user-data"]).toBe("#cloud-config\npackages: [nginx]\n");
+  expect(files?.["network-config"]).toBe("version: 2\n");
+  expect(metaData({ cloudInit })).toMatchObject({
+    "local-hostname": "web-1",
+    "public-keys": ["ssh-ed25519 AAAA me"],
+  });
+});
+
+test("NICs with addresses get them, the others ask DHCP; without any address cloud-init decides", () => {
+  expect(seedFiles(seed({ nics: [nic("eth0", null)] }))?.["network-config"]).toBeUndefined();
+  const files = seedFiles(seed({ nics: [nic("eth0", "10.0.0.11/24"), nic("eth1", null)] }));
+  expect(JSON.parse(files?.["network-config"] ?? "")).toEqual({
+    version: 2,
+    ethernets: {
+      eth0: { match: { macaddress: "52:54:00:00:00:01" }, addresses: ["10.0.0.11/24"] },
+      eth1: { match: { macaddress: "52:54:00:00:00:01" }, dhcp4: true },
+    },
+  });
+});
+
+test("a change in the manifest is a new instance for cloud-init, a reboot is not", () => {
+  const id = (over: Partial<VmSpec>) => metaData(over)["instance-id"];
+  expect(id({})).toBe(id({ cpus: { count: 2, max: 2 } }));
+  expect(id({})).not.toBe(id({ cloudInit: { userData: USER_DATA, networkConfig: null, sshKeys: [] } }));
+  expect(id({})).not.toBe(id({ nics: [nic("eth0", "10.0.0.11/24")] }));
+});
+
+test("a text that the node was not given is an error that names it", () => {
+  const cloudInit = { userData: digest("00".repeat(32)), networkConfig: null, sshKeys: [] };
+  expect(() => seedFiles(seed({ cloudInit }))).toThrow("the cloud-init userData of web-1 is not on this node");
+});
+
+test("only the agent's user may read it", async () => {
+  await using folder = await aTempFolder();
+  await writeSeedImage(seed({}, join(folder.path, "disks")));
+  expect((await stat(join(folder.path, "disks", "cloud-init.iso"))).mode & 0o777).toBe(0o600);
+});
+
+test("a folder that cannot be written is an error that says so", async () => {
+  await using folder = await aTempFolder();
+  const file = join(folder.path, "file");
+  await writeFile(file, "");
+  await expect(writeSeedImage(seed({}, join(file, "disks")))).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+});
+
+test("the same files give the same image, in whole sectors", () => {
+  const text = fc.string({ maxLength: 5000 });
+  fc.assert(
+    fc.property(fc.dictionary(fc.constantFrom("user-data", "meta-data", "network-config"), text), (files) => {
+      const image = isoImage("CIDATA", files);
+      expect(image.length % 2048).toBe(0);
+      expect(isoImage("CIDATA", { ...files }).equals(image)).toBe(true);
+      for (const content of Object.values(files)) expect(image.includes(Buffer.from(content))).toBe(true);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test.runIf(requires("seed images as another program reads them", "isoinfo"))(
+  "isoinfo reads label, names and contents, in both trees",
+  async () => {
+    // Version numbers (`;1`) are part of ISO 9660's names; operating systems do not show them.
+    await using folder = await aTempFolder();
+    const path = join(folder.path, "seed.iso");
+    const long = "x".repeat(10_000);
+    await writeFile(path, isoImage("CIDATA", { "user-data": long, "meta-data": "{}\n", "network-config": "" }));
+    const isoinfo = async (...args: string[]) => (await promisify(execFile)("isoinfo", [...args, "-i", path])).stdout;
+    expect(await isoinfo("-d")).toMatch(/Volume id: CIDATA/);
+    expect((await isoinfo("-J", "-f")).trim().split("\n").sort()).toEqual([
+      "/meta-data;1",
+      "/network-config;1",
+      "/user-data;1",
+    ]);
+    expect(await isoinfo("-J", "-x", "/user-data;1")).toBe(long);
+    expect(await isoinfo("-x", "/META-DATA;1")).toBe("{}\n");
+  },
+);

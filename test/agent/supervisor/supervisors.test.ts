@@ -1,0 +1,188 @@
+/** One table for both supervisors: the one for tests must behave as the real one does. */
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { LaunchCommand } from "../../../src/agent/launch-command.ts";
+import {
+  createInMemorySupervisor,
+  ProcessTable,
+} from "../../../src/agent/supervisor/in-memory/in-memory-supervisor.ts";
+import { createSpawnSupervisor } from "../../../src/agent/supervisor/spawn/spawn-supervisor.ts";
+import type { Supervisor } from "../../../src/agent/supervisor/supervisor.ts";
+import { aTempFolder } from "../../support/temp-folder.ts";
+import { until } from "../../support/until.ts";
+
+const NEVER = new AbortController().signal;
+
+interface Kind {
+  readonly name: string;
+  /** The supervisors of two agents, one after the other, over the same processes. */
+  readonly agents: () => {
+    readonly first: Supervisor;
+    readonly second: Supervisor;
+    readonly kill: (pid: number) => void;
+  };
+}
+
+const KINDS: readonly Kind[] = [
+  {
+    name: "spawn",
+    agents: () => ({
+      first: createSpawnSupervisor(),
+      second: createSpawnSupervisor(),
+      kill: (pid) => process.kill(pid, "SIGKILL"),
+    }),
+  },
+  {
+    name: "in memory",
+    agents: () => {
+      const table = new ProcessTable("boot-1");
+      return {
+        first: createInMemorySupervisor(table),
+        second: createInMemorySupervisor(table),
+        kill: (pid) => table.end(pid, { code: null, signal: "SIGKILL" }),
+      };
+    },
+  },
+];
+
+const aCommand = (folder: string, over: Partial<LaunchCommand> = {}): LaunchCommand => ({
+  executable: "sleep",
+  args: ["60"],
+  env: {},
+  workingFolder: folder,
+  outputFile: join(folder, "out.log"),
+  staleFiles: [],
+  ...over,
+});
+
+describe.each(KINDS)("$name", ({ agents }) => {
+  test("a process runs until it is stopped, and its handle is plain data", async () => {
+    await using folder = await aTempFolder();
+    const { first } = agents();
+    const handle = await first.start("web-1", aCommand(folder.path), NEVER);
+    try {
+      expect(JSON.parse(JSON.stringify(handle))).toEqual(handle);
+      expect(first.isRunning(handle)).toBe(true);
+    } finally {
+      await first.stop(handle, 1000);
+    }
+    expect(first.isRunning(handle)).toBe(false);
+    await first.stop(handle, 1000);
+  });
+
+  test("who started it learns how it ended; a later agent learns that it ended", async () => {
+    await using folder = await aTempFolder();
+    const { first, second, kill } = agents();
+    const handle = await first.start("web-1", aCommand(folder.path), NEVER);
+    const ends = [first.waitForExit(handle, NEVER), second.waitForExit(handle, NEVER)];
+    expect(second.isRunning(handle)).toBe(true);
+    kill(handle.pid);
+    expect(await Promise.all(ends)).toEqual([
+      { code: null, signal: "SIGKILL" },
+      { code: null, signal: null },
+    ]);
+    expect(await first.waitForExit(handle, NEVER)).toEqual({ code: null, signal: "SIGKILL" });
+  });
+
+  test("a later agent finds the process that no record names, and only while it runs", async () => {
+    await using folder = await aTempFolder();
+    await using other = await aTempFolder();
+    const { first, second } = agents();
+    const command = aCommand(folder.path);
+    expect(await second.find("web-1", command)).toBeNull();
+    const handle = await first.start("web-1", command, NEVER);
+    try {
+      expect(await second.find("web-1", command)).toEqual(handle);
+      // Another agent's VM of the same name.
+      expect(await second.find("web-1", aCommand(other.path))).toBeNull();
+    } finally {
+      await second.stop(handle, 1000);
+    }
+    expect(await second.find("web-1", command)).toBeNull();
+  });
+
+  test("a handle of another boot, or of an earlier process with the same pid, is not running and never signalled", async () => {
+    await using folder = await aTempFolder();
+    const { first } = agents();
+    const handle = await first.start("web-1", aCommand(folder.path), NEVER);
+    try {
+      for (const stranger of [
+        { ...handle, bootId: "another" },
+        { ...handle, startTicks: handle.startTicks - 1 },
+      ]) {
+        expect(first.isRunning(stranger)).toBe(false);
+        await first.stop(stranger, 1000);
+        expect(await first.waitForExit(stranger, NEVER)).toEqual({ code: null, signal: null });
+      }
+      expect(first.isRunning(handle)).toBe(true);
+    } finally {
+      await first.stop(handle, 1000);
+    }
+  });
+
+  test("waiting ends when it is called off, the process goes on", async () => {
+    await using folder = await aTempFolder();
+    const { first, second } = agents();
+    const handle = await first.start("web-1", aCommand(folder.path), NEVER);
+    try {
+      for (const supervisor of [first, second]) {
+        const caller = new AbortController();
+        const waiting = supervisor.waitForExit(handle, caller.signal);
+        caller.abort();
+        await expect(waiting).rejects.toThrow();
+      }
+      expect(first.isRunning(handle)).toBe(true);
+    } finally {
+      await first.stop(handle, 1000);
+    }
+  });
+
+  test("what is not there cannot be started", async () => {
+    await using folder = await aTempFolder();
+    const { first } = agents();
+    await expect(first.start("web-1", aCommand(folder.path, { executable: "missing" }), NEVER)).rejects.toMatchObject({
+      code: "HYPERVISOR_FAILED",
+    });
+  });
+});
+
+test("a process that ignores SIGTERM is ended by SIGKILL, and its helpers with it", async () => {
+  await using folder = await aTempFolder();
+  const supervisor = createSpawnSupervisor();
+  const script = `process.on("SIGTERM", () => {}); require("child_process").spawn("sleep", ["60"], { stdio: "inherit" }); console.log("up");`;
+  const command = aCommand(folder.path, {
+    executable: process.execPath,
+    args: ["-e", `${script} setInterval(() => {}, 1000);`],
+  });
+  const handle = await supervisor.start("web-1", command, NEVER);
+  await until("it is up", async () => (await readFile(command.outputFile, "utf8")).includes("up"));
+  // Both carry the mark; the one that was started is found.
+  expect(await supervisor.find("web-1", command)).toEqual(handle);
+  await supervisor.stop(handle, 50);
+  expect(supervisor.isRunning(handle)).toBe(false);
+  await until("its helper is gone too", async () => (await supervisor.find("web-1", command)) === null);
+});
+
+test("output is kept, stale files go, and nothing of the agent's environment leaks", async () => {
+  await using folder = await aTempFolder();
+  const stale = join(folder.path, "run/qmp.sock");
+  await mkdir(join(folder.path, "run"));
+  await writeFile(stale, "");
+  process.env.ODOROBO_TEST_SECRET = "hunter2";
+  const supervisor = createSpawnSupervisor();
+  const command = aCommand(folder.path, {
+    executable: "sh",
+    args: ["-c", 'env; ls run; echo "to stderr" >&2; exit 3'],
+    env: { COLOUR: "blue" },
+    staleFiles: [stale],
+  });
+  const handle = await supervisor.start("web-1", command, NEVER);
+  expect(await supervisor.waitForExit(handle, NEVER)).toEqual({ code: 3, signal: null });
+  const output = await readFile(command.outputFile, "utf8");
+  expect(output).toContain("COLOUR=blue");
+  expect(output).toContain("to stderr");
+  expect(output).not.toContain("hunter2");
+  expect(output).not.toContain("qmp.sock");
+  delete process.env.ODOROBO_TEST_SECRET;
+});

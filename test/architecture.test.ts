@@ -1,0 +1,169 @@
+/**
+ * The map of the house, and the test that it is true: which folder may import which.
+ * Arrows point to nouns; agent and gateway meet only in wire; the pure core imports no node: module and reads no clock.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { expect, test } from "vitest";
+
+/** Folder → folders it may import. The longest matching key names a file's folder. Nothing else is allowed. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  model: [],
+  manifest: ["model"],
+  reconcile: ["model"],
+  report: ["model", "reconcile", "apply", "manifest", "wire"],
+  platform: ["model"],
+  wire: ["model", "platform"],
+  source: ["model", "manifest", "platform"],
+  observe: ["model", "wire", "platform"],
+  apply: ["model", "reconcile", "wire", "platform"],
+  turn: ["model", "manifest", "source", "observe", "reconcile", "apply", "report", "wire", "platform"],
+  agent: [
+    "model",
+    "platform",
+    "wire",
+    "agent/http",
+    "agent/lifecycle",
+    "agent/hypervisor",
+    "agent/supervisor",
+    "agent/inventory",
+    "agent/store",
+    "agent/storage",
+    "agent/network",
+  ],
+  "agent/http": ["model", "platform", "wire", "agent", "agent/lifecycle"],
+  "agent/lifecycle": [
+    "model",
+    "platform",
+    "wire",
+    "agent",
+    "agent/hypervisor",
+    "agent/supervisor",
+    "agent/store",
+    "agent/storage",
+    "agent/network",
+  ],
+  "agent/hypervisor": ["model", "platform", "agent", "agent/storage", "agent/network"],
+  "agent/supervisor": ["model", "platform", "agent"],
+  "agent/inventory": ["model", "platform"],
+  "agent/store": ["model", "platform", "wire", "agent", "agent/supervisor"],
+  "agent/storage": ["model", "platform", "agent"],
+  "agent/network": ["model", "platform", "agent"],
+  commands: [
+    "model",
+    "manifest",
+    "source",
+    "observe",
+    "reconcile",
+    "apply",
+    "turn",
+    "report",
+    "wire",
+    "platform",
+    "agent",
+    "demo",
+  ],
+  demo: ["model", "turn", "report", "wire", "platform", "apply", "reconcile", "agent"],
+};
+
+/** Of `agent`, only the files at its top may be imported from inside it, and only these from outside. */
+const AGENT_DOORS = ["agent/main.ts", "agent/config.ts", "agent/in-process.ts"];
+
+const PURE = ["model", "manifest", "reconcile", "report"];
+const IMPURE_CALLS =
+  /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|process\.|setTimeout|setInterval|fetch)\b/;
+
+const SRC = resolve(import.meta.dirname, "../src");
+const FOLDERS = Object.keys(MAY_IMPORT).sort((a, b) => b.length - a.length);
+const folderOf = (path: string): string =>
+  FOLDERS.find((folder) => path.startsWith(`${folder}/`)) ?? `nowhere (${path})`;
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+}
+
+function findImports(path: string, text: string): Import[] {
+  const specifiers = [
+    ...text.matchAll(
+      /(?:^|\n)\s*(?:import|export)\b[^"';]*?from\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']\s*\)|(?:^|\n)import\s+["']([^"']+)["']/g,
+    ),
+  ];
+  return specifiers.map((match) => {
+    const specifier = match[1] ?? match[2] ?? match[3] ?? "";
+    return {
+      from: path,
+      to: specifier.startsWith(".") ? relative(SRC, resolve(SRC, dirname(path), specifier)) : specifier,
+    };
+  });
+}
+
+/** What is wrong with one import, or null. */
+function complaint({ from, to }: Import): string | null {
+  const folder = folderOf(from);
+  if (to.startsWith("node:")) return PURE.includes(folder) ? `${from} is pure and imports ${to}` : null;
+  if (to.startsWith("../schemas/")) return null;
+  if (/^[@a-z]/.test(to) && !/\.tsx?$/.test(to)) return null;
+  const target = folderOf(to);
+  if (target === folder) return null;
+  if (!MAY_IMPORT[folder]?.includes(target)) return `${from} may not import ${to}`;
+  const isForeign = target === "agent" && !folder.startsWith("agent");
+  return isForeign && !AGENT_DOORS.includes(to) ? `${from} goes around the agent's door to ${to}` : null;
+}
+
+const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
+const texts = new Map(files.map((path) => [path, readFileSync(join(SRC, path), "utf8")]));
+const imports = [...texts].flatMap(([path, text]) => findImports(path, text));
+
+test("every import is allowed by the table", () => {
+  expect(imports.map(complaint).filter((each) => each !== null)).toEqual([]);
+});
+
+test("the test sees the imports it is about", () => {
+  expect(files.length).toBeGreaterThan(60);
+  expect(imports.length).toBeGreaterThan(300);
+  const planted = (from: string, text: string) => findImports(from, text).map(complaint);
+  expect(planted("reconcile/x.ts", 'import { a } from "../wire/routes.ts";')).toEqual([
+    "reconcile/x.ts may not import wire/routes.ts",
+  ]);
+  expect(planted("model/x.ts", 'import type { A } from "../reconcile/step.ts";')).toEqual([
+    "model/x.ts may not import reconcile/step.ts",
+  ]);
+  expect(planted("manifest/x.ts", 'import {\n  readFile,\n} from "node:fs/promises";')).toEqual([
+    "manifest/x.ts is pure and imports node:fs/promises",
+  ]);
+  expect(planted("commands/x.ts", 'const a = await import("../agent/lifecycle/service.ts");')).toEqual([
+    "commands/x.ts may not import agent/lifecycle/service.ts",
+  ]);
+  expect(planted("turn/x.ts", 'export { a } from "../agent/main.ts";')).toEqual([
+    "turn/x.ts may not import agent/main.ts",
+  ]);
+  expect(planted("agent/hypervisor/noop/x.ts", 'import { a } from "../../supervisor/supervisor.ts";')).toEqual([
+    "agent/hypervisor/noop/x.ts may not import agent/supervisor/supervisor.ts",
+  ]);
+});
+
+test("the pure core reads no clock, no chance and no environment", () => {
+  const guilty = [...texts].filter(
+    ([path, text]) => PURE.includes(folderOf(path)) && IMPURE_CALLS.test(withoutComments(text)),
+  );
+  expect(guilty.map(([path]) => path)).toEqual([]);
+  expect(IMPURE_CALLS.test("const now = Date.now();")).toBe(true);
+});
+
+test("a foreign system appears in its own place only", () => {
+  const HOMES: Readonly<Record<string, RegExp>> = {
+    undici: /^wire\//,
+    "simple-git": /^source\//,
+    yaml: /^manifest\//,
+    "@oclif/core": /^commands\//,
+    ws: /^(wire|agent\/http)\//,
+    pino: /^platform\//,
+  };
+  const strays = imports.filter(({ from, to }) => HOMES[to] !== undefined && !HOMES[to]?.test(from));
+  expect(strays).toEqual([]);
+});
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "");
+}

@@ -1,0 +1,125 @@
+/** `npm run bench -- --quick`: every scenario still does its work. How fast is for the bench itself to say. */
+import { execFile } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { onPath } from "../bench/on-path.ts";
+import { requires } from "./support/requirements.ts";
+import { aTempFolder } from "./support/temp-folder.ts";
+
+interface Row {
+  readonly name: string;
+  readonly unit: string;
+  readonly figure: { readonly median: number; readonly runs: number } | null;
+  readonly did: string;
+  readonly verdict: unknown;
+}
+
+const run = promisify(execFile);
+const BENCH = resolve(import.meta.dirname, "../bench/run.ts");
+
+async function bench(...args: string[]): Promise<Map<string, Row>> {
+  await using folder = await aTempFolder();
+  const env = { ...process.env, TMPDIR: folder.path };
+  const { stdout } = await run(process.execPath, [BENCH, "--quick", "--json", ...args], { env });
+  expect(readdirSync(folder.path)).toEqual([]);
+  const { rows } = JSON.parse(stdout) as { rows: Row[] };
+  for (const row of rows) {
+    expect(row.verdict, row.name).toBe(null);
+    if (row.figure !== null) expect(row.figure.median, row.name).toBeGreaterThan(0);
+  }
+  return new Map(rows.map((row) => [row.name, row]));
+}
+
+test("plans, comparisons and applies of small fleets do what they say, and leave nothing behind", {
+  timeout: 120_000,
+}, async () => {
+  const rows = await bench("plan", "diff", "apply-noop");
+  expect(
+    Object.fromEntries(
+      [...rows].filter(([, { unit }]) => unit === "ms" || unit === "steps/s").map(([name, { did }]) => [name, did]),
+    ),
+  ).toEqual({
+    "plan 12 cold": "12 unchanged, 0 to create, 0 steps, 2 lines",
+    "plan 12 warm": "12 unchanged, 0 to create, 0 steps, 2 lines",
+    "plan 60 cold": "60 unchanged, 0 to create, 0 steps, 2 lines",
+    "plan 60 warm": "60 unchanged, 0 to create, 0 steps, 2 lines",
+    "first plan 60": expect.stringMatching(/^0 unchanged, 60 to create, 120 steps, /),
+    "odorobo plan 12":
+      "the command, its agents in another process on sockets: Nothing to do: 12 VMs are as the manifests say.",
+    "odorobo plan 60":
+      "the command, its agents in another process on sockets: Nothing to do: 60 VMs are as the manifests say.",
+    "diff 12": "12 of 12 VMs compared and unchanged",
+    "diff 60": "60 of 60 VMs compared and unchanged",
+    "apply 6 noop": "12 steps done, then 6 VMs unchanged; 10 agents in the process",
+    "apply 20 noop": "40 steps done, then 20 VMs unchanged; 10 agents in the process",
+  });
+  expect([...rows.values()].filter(({ figure }) => figure === null)).toEqual([]);
+});
+
+test("the command answers from a checkout and as it is installed", { timeout: 120_000 }, async () => {
+  const rows = await bench("start-up");
+  expect([...rows.keys()]).toEqual([
+    "bin/dev.js --version",
+    "bin/dev.js --help",
+    "bin/run.js --version",
+    "bin/run.js --help",
+  ]);
+  expect(rows.get("bin/run.js --version")?.did).toMatch(/^wrote odorobo\/\d+\.\d+\.\d+ /);
+  expect(rows.get("bin/dev.js --help")?.did).toBe(rows.get("bin/run.js --help")?.did);
+});
+
+test.runIf(requires("the bench of real guests", "qemu-system-x86_64"))(
+  "guests count, ours and the bare loop's",
+  { timeout: 120_000 },
+  async () => {
+    const rows = await bench("apply-qemu");
+    expect(rows.get("apply 3 QEMU")?.did).toBe("6 steps done, 3 guests count");
+    expect(rows.get("bare loop, 3 QEMU")?.did).toBe("3 guests count");
+  },
+);
+
+test.runIf(onPath("terraform", "tofu"))(
+  "terraform has as many objects and nothing to change, either",
+  { timeout: 120_000 },
+  async () => {
+    const rows = [...(await bench("terraform")).values()];
+    expect(rows.map(({ did }) => did)).toEqual(
+      [12, 60].flatMap((vms) => [
+        expect.stringMatching(`^${vms} terraform_data objects: No changes\\.`),
+        expect.stringMatching(`^${vms} unchanged, 0 to create`),
+        "each pair in turns",
+      ]),
+    );
+  },
+);
+
+test("what is not there is not measured, and said so", { timeout: 120_000 }, async () => {
+  const { stdout } = await run(process.execPath, [BENCH, "--quick", "apply-qemu", "terraform"], {
+    env: { PATH: "/nonexistent" },
+  });
+  expect(stdout).toContain("QEMU is not installed: apt-get install qemu-system-x86");
+  expect(stdout).toContain("neither terraform nor tofu is on the PATH");
+});
+
+test("a scenario that there is not is refused with the list of those there are", async () => {
+  const refused = await run(process.execPath, [BENCH, "palns"]).catch((error) => error);
+  expect(refused).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/no scenario palns; there are:\n {2}start-up/),
+  });
+});
+
+test("cut short, it cleans up", { timeout: 60_000 }, async () => {
+  await using folder = await aTempFolder();
+  const child = execFile(process.execPath, [BENCH, "--quick", "plan"], {
+    env: { ...process.env, TMPDIR: folder.path },
+  });
+  const ended = new Promise((done) => child.once("exit", done));
+  for await (const text of child.stderr!) if (String(text).includes("plan of 12")) break;
+  expect(readdirSync(folder.path)).toEqual([expect.stringMatching(/^odb-/)]);
+  child.kill("SIGTERM");
+  expect(await ended).toBe(130);
+  expect(readdirSync(folder.path)).toEqual([]);
+});

@@ -1,0 +1,54 @@
+/** What `--json` prints is what the schemas say, for every command that prints a document. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Ajv } from "ajv";
+import { expect, test } from "vitest";
+import { aLiveFleet } from "../support/a-live-fleet.ts";
+import { odorobo } from "../support/run-odorobo.ts";
+
+const FOLDER = new URL("../../schemas/", import.meta.url);
+
+/** Manifests have schemas of a newer draft and a reader of their own. */
+const schemas = readdirSync(FOLDER)
+  .map((file) => JSON.parse(readFileSync(new URL(file, FOLDER), "utf8")))
+  .filter((schema) => schema.$schema === "http://json-schema.org/draft-07/schema#");
+const ajv = new Ajv({ strict: false, validateFormats: false, schemas });
+
+function expectValid(document: unknown, schema: string): void {
+  const validate = ajv.getSchema(`https://odorobo.dev/schemas/${schema}.schema.json`);
+  if (validate === undefined) throw new Error(`there is no schema ${schema}`);
+  expect(validate(document), `${schema}: ${JSON.stringify(validate.errors)}`).toBe(true);
+}
+
+test("each document is valid by its schema, in good times and bad", async () => {
+  await using fleet = await aLiveFleet("n1", "n2");
+  await fleet.vm("web-1", ["placement: { node: n1 }"]);
+  await fleet.vm("web-2", ["placement: { node: n2 }"]);
+  const at = ["--fleet", fleet.folder];
+  const look = async (...argv: string[]) => JSON.parse((await odorobo(...argv, "--json")).stdout);
+
+  expectValid(await look("plan", fleet.folder), "plan");
+  expectValid(await look("apply", fleet.folder, "--yes"), "apply-report");
+  expectValid(await look("vm", "shutdown", "web-1", ...at), "operation-result");
+  expectValid(await look("vm", "delete", "web-1", ...at, "--yes"), "operation-result");
+  expectValid(await look("vm", "list", ...at), "vm-list");
+  for (const silent of [false, true]) {
+    if (silent) await fleet.stop("n2");
+    expectValid(await look("plan", fleet.folder), "plan");
+    expectValid(await look("diff", fleet.folder), "plan");
+    expectValid(await look("status", fleet.folder), "status");
+    expectValid(await look("validate", fleet.folder), "validation");
+    expectValid(await look("vm", "list", ...at), "vm-list");
+    expectValid(await look("node", "list", ...at), "node-list");
+  }
+  await fleet.write("broken.yaml", "kind: [");
+  expectValid(await look("validate", fleet.folder), "validation");
+});
+
+test("every schema of ours has an example, and it is valid", () => {
+  for (const schema of ["status", "vm-list", "node-list", "validation"]) {
+    const { examples } = JSON.parse(readFileSync(join(FOLDER.pathname, `${schema}.schema.json`), "utf8"));
+    expect(examples.length).toBeGreaterThan(0);
+    for (const example of examples) expectValid(example, schema);
+  }
+});

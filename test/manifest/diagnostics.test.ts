@@ -1,0 +1,251 @@
+/** Every mistake is found at its place, says what is wrong, and what to do. */
+import { expect, test } from "vitest";
+import { API, aDocument, aNode, aVm, mistakesIn, read } from "../support/manifest-texts.ts";
+
+const shared = [
+  aDocument("Image", "debian-12", "path: /images/debian.qcow2"),
+  aDocument("Network", "front", "type: bridge\nbridge: br0"),
+  aDocument("Group", "web"),
+  aDocument("Profile", "small", "cpus: 1"),
+  aNode("n1", "{ ssd: 'true' }"),
+  aNode("n2"),
+].join("---\n");
+
+/** A spec with one mistake (its lines begin at line 6, column 3) → what is said about it. */
+const MISTAKES: readonly (readonly [spec: string, said: string])[] = [
+  ["cpu: 2\nimage: debian-12\nsize: 1GiB", '6:3 unknown-field: unknown field "cpu" (did you mean "cpus"?)'],
+  [
+    "memory: 64\nimage: debian-12\nsize: 1GiB",
+    "6:11 wrong-type: memory must be a size such as 512MiB or 4GiB or a map, not a number (write a unit: 64MiB or 64GiB)",
+  ],
+  ["image: debian-12\nsize: 20GB", "7:9 bad-size: size must be a size such as 512MiB or 4GiB (write 20GiB)"],
+  ["image: debian-12\nsize: 0.3MiB", "7:9 bad-size: 0.3MiB is not a whole number of MiB (write 1MiB)"],
+  ["image: debian-12\nsize: 0GiB", "7:9 bad-size: a size of nothing (at least 1MiB)"],
+  ["image: debian-12", "6:10 missing-field: disk root has no size (add its size: at least the image's)"],
+  ["image: debain-12\nsize: 1GiB", '6:10 unknown-reference: there is no Image debain-12 (did you mean "debian-12"?)'],
+  ["profile: smal\nsize: 1GiB", '6:12 unknown-reference: there is no Profile smal (did you mean "small"?)'],
+  [
+    "size: 1GiB\nnics:\n  - { name: eth0, network: frnt }",
+    '8:30 unknown-reference: there is no Network frnt (did you mean "front"?)',
+  ],
+  ["size: 1GiB\ngroup: wbe", '7:10 unknown-reference: there is no Group wbe (did you mean "web"?)'],
+  ["size: 1GiB\nplacement: { node: n3 }", '7:22 unknown-reference: there is no Node n3 (did you mean "n1"?)'],
+  ["size: 1GiB\nplacement: { nodes: [n1, n9] }", '7:28 unknown-reference: there is no Node n9 (did you mean "n1"?)'],
+  [
+    "size: 1GiB\nplacement: { node: n1, nodes: [n2] }",
+    "7:33 conflicting-fields: placement has both node and nodes (keep one of them; null takes away what a profile says)",
+  ],
+  [
+    "size: 1GiB\nplacement: { selector: { ssd: 'no' } }",
+    "7:26 impossible-placement: no node has the labels ssd=no (compare with metadata.labels of the nodes)",
+  ],
+  [
+    "size: 1GiB\nplacement: { node: n2, selector: { ssd: 'true' } }",
+    "7:36 impossible-placement: none of n2 has the labels ssd=true (compare with metadata.labels of the nodes)",
+  ],
+  [
+    "size: 1GiB\nplacement: { antiAffinity: [{ match: { a: b }, per: rack }] }",
+    "7:55 unknown-reference: no node has a label rack (one of: node, ssd)",
+  ],
+  [
+    "size: 1GiB\ncpus: { count: 4, max: 2 }",
+    "7:26 conflicting-fields: cpus.max is 2, less than cpus.count, 4 (at least 4, or leave it out)",
+  ],
+  [
+    "size: 1GiB\nmemory:\n  size: 2GiB\n  max: 1GiB",
+    "9:10 conflicting-fields: memory.max is 1024MiB, less than memory.size, 2048MiB (at least 2048MiB, or leave it out)",
+  ],
+  ["size: 1GiB\ncpus: 0", "7:9 bad-value: cpus must be at least 1"],
+  [
+    "size: 1GiB\nrunStrategy: always",
+    '7:16 bad-value: runStrategy must be one of: Always, RerunOnFailure, Manual, Stopped (did you mean "Always"?)',
+  ],
+  [
+    "size: 1GiB\nprotect: yes",
+    "7:12 wrong-type: protect must be true or false, not text (true or false, without quotes)",
+  ],
+  [
+    "size: 1GiB\nshutdownGrace: 90",
+    "7:18 wrong-type: shutdownGrace must be a duration such as 90s or 10m, not a number (write a unit: 90s)",
+  ],
+  ["size: 1GiB\nshutdownGrace: 1500ms", "7:18 bad-duration: 1500ms is not a whole number of seconds (write 2s)"],
+  [
+    "size: 1GiB\nready: { serial: 'login:', tcp: 22 }",
+    "7:35 conflicting-fields: ready has both serial and tcp (keep one of them; null takes away what a profile says)",
+  ],
+  ["size: 1GiB\nready: { timeout: 5s }", "7:10 missing-field: ready does not say what to wait for (add serial or tcp)"],
+  [
+    "runStrategy: Always",
+    "4:9 nothing-to-boot: this VM has neither a disk nor a kernel to boot (add image and size, or boot.kernel (builtin:tiny is the guest that odorobo brings along))",
+  ],
+  [
+    "size: 1GiB\nboot: { firmware: default, kernel: /vmlinuz }",
+    "7:21 conflicting-fields: boot has both kernel and firmware (keep one of them; null takes away what a profile says)",
+  ],
+  [
+    "size: 1GiB\nboot: { cmdline: quiet }",
+    "7:20 conflicting-fields: boot.cmdline is for a kernel, and there is none (add boot.kernel)",
+  ],
+  [
+    "disks:\n  - { name: root, image: debian-12, size: 1GiB, source: 'nbd://x/y' }",
+    "7:28 conflicting-fields: disk root has both source and image (a source is someone else's disk, as it is: remove one of them (image: null takes away what a profile says))",
+  ],
+  [
+    "disks:\n  - { name: root, source: 'iscsi://user%25hunter2@host/target/1' }",
+    "7:29 bad-value: the source of disk root has a name or password in it, and plans, logs and process lists would show it (give the host alone, and the credentials to the node: for iSCSI and Ceph in their own configuration)",
+  ],
+  [
+    "disks:\n  - { name: root }",
+    "7:7 missing-field: disk root says neither image, size nor source (a size alone makes a blank disk)",
+  ],
+  [
+    "disks:\n  - { name: a, size: 1GiB }\n  - { name: a, size: 2GiB }",
+    "8:15 duplicate-name: there are two disks named a (give one another name)",
+  ],
+  [
+    "size: 1GiB\nimage: debian-12\ndisks: [{ name: root, readonly: true }]",
+    "7:10 conflicting-fields: the disk root is written twice: in disks, and as image and size of the spec (write its image and size in the list)",
+  ],
+  [
+    "size: 1GiB\nnics: [{ name: a, mac: '01:00:00:00:00:01' }]",
+    "7:26 bad-value: nics[0].mac must be a unicast MAC address",
+  ],
+  [
+    "size: 1GiB\nnics: [{ name: a, address: 10.0.0.300/24 }]",
+    "7:30 bad-value: 10.0.0.300/24 is not an address with a prefix length (such as 10.0.0.11/24)",
+  ],
+  [
+    "size: 1GiB\nignore: [/spec/cpus/cuont]",
+    "7:12 no-effect: /spec/cpus/cuont is not a field that can be ignored (did you mean /spec/cpus/count?)",
+  ],
+  [
+    "size: 1GiB\nignore: [/spec/boot/cmdline]",
+    "7:12 no-effect: /spec/boot/cmdline is not a field that can be ignored (the whole of /spec/boot can be)",
+  ],
+  [
+    "size: 1GiB\nqemu: { cpu: host }",
+    "7:9 no-effect: qemu has no effect: this VM runs on cloud-hypervisor (remove it, or set hypervisor: qemu)",
+  ],
+  [
+    "size: 1GiB\ncloudInit: { userData: ./none.yaml }",
+    "7:26 file-not-found: there is no file none.yaml (paths begin at this manifest's folder)",
+  ],
+  [
+    "size: 1GiB\ncloudInit: { userData: ../../etc/passwd }",
+    "7:26 file-not-found: ../../etc/passwd leads out of the manifests' folder (keep the file beside the manifests)",
+  ],
+  [
+    "size: 1GiB\ncloudInit: { userData: user-data.yaml }",
+    "7:26 bad-value: this is neither a text for cloud-init nor the path of one (a path begins with ./ and a text with #cloud-config)",
+  ],
+];
+
+test.each(MISTAKES)("%s", (spec, said) => {
+  expect(mistakesIn({ "shared.yaml": shared, "web.yaml": aVm("web-1", spec) })[0]).toBe(`web.yaml:${said}`);
+  // One mistake is told once, not again as all that follows from it.
+  expect(mistakesIn({ "shared.yaml": shared, "web.yaml": aVm("web-1", spec) }).length).toBeLessThanOrEqual(
+    spec.includes("source: 'nbd") ? 2 : 1,
+  );
+});
+
+test("all mistakes of all files at once, by file and line", () => {
+  const files = {
+    "b.yaml": aVm("b", "cpu: 1\nmemory: 1\nsize: 1GiB"),
+    "a.yaml": `${aVm("a", "size: 1GiB\nprofile: none")}---\n${API}\nkind: Virtualmachine\nmetadata: { name: x }\n`,
+  };
+  const places = read(files).diagnostics.map(({ file, line, code }) => `${file}:${line} ${code}`);
+  // What refers to nothing may mean the document of unknown kind: not told until that one can be read.
+  expect(places).toEqual(["a.yaml:10 unknown-kind", "b.yaml:6 unknown-field", "b.yaml:7 wrong-type"]);
+});
+
+test("duplicate names tell the other place", () => {
+  expect(mistakesIn({ "a.yaml": aVm("web"), "b.yaml": `# moved\n${aVm("web")}` })).toEqual([
+    "b.yaml:5:9 duplicate-name: there is another VirtualMachine named web (the first one is in a.yaml:4)",
+  ]);
+  expect(mistakesIn({ "a.yaml": aNode("n1"), "b.yaml": aNode("n2").replace("//n2", "//n1") })).toEqual([
+    "b.yaml:6:12 duplicate-address: node n1 has this address too (it is in a.yaml:4; two nodes are two agents)",
+  ]);
+  expect(mistakesIn({ "z.yaml": aDocument("Fleet", "other") })).toEqual([
+    "z.yaml:2:7 duplicate-name: there is more than one Fleet (the first one is in _fleet.yaml:4; one repository is one fleet: give the folder of one of them)",
+  ]);
+  const twice = `${aDocument("Fleet", "test")}---\n${aVm("web")}`;
+  expect(mistakesIn({ "a/all.yaml": twice, "b/all.yaml": twice }).filter((each) => !each.includes("Fleet"))).toEqual(
+    [],
+  );
+});
+
+test("a circle of profiles names the circle, once", () => {
+  const profiles = [
+    ["a", "b"],
+    ["b", "c"],
+    ["c", "a"],
+    ["d", "a"],
+  ].map(([name = "", base]) => aDocument("Profile", name, `base: ${base}`));
+  expect(mistakesIn({ "p.yaml": profiles.join("---\n"), "v.yaml": aVm("v", "profile: d\nsize: 1GiB") })).toEqual([
+    "p.yaml:6:9 profile-cycle: profiles go in a circle: a → b → c → a (remove one of these bases)",
+  ]);
+});
+
+test("a chain of profiles without end is refused, not followed", () => {
+  const chain = Array.from({ length: 5000 }, (_, i) =>
+    aDocument("Profile", `p${i}`, i > 0 ? `base: p${i - 1}` : "cpus: 1"),
+  );
+  const [mistake] = mistakesIn({ "p.yaml": chain.join("---\n"), "v.yaml": aVm("v", "profile: p4999\nsize: 1GiB") });
+  expect(mistake).toContain("more than 32 profiles on top of one another");
+});
+
+test("a mistake in a profile is told once, not by each of its VMs", () => {
+  const files = {
+    "p.yaml": aDocument("Profile", "p", "cpus: { count: 4, max: 2 }\nsize: 1GiB"),
+    "v.yaml": ["a", "b", "c"].map((name) => aVm(name, "profile: p")).join("---\n"),
+  };
+  expect(mistakesIn(files)).toEqual([
+    "p.yaml:6:26 conflicting-fields: cpus.max is 2, less than cpus.count, 4 (at least 4, or leave it out)",
+  ]);
+});
+
+test("one disk for two guests that write to it", () => {
+  const vm = (name: string, readonly: boolean) =>
+    aVm(name, `disks: [{ name: d, source: "rbd://p/d", readonly: ${readonly} }]`);
+  expect(mistakesIn({ "a.yaml": vm("a", true), "b.yaml": vm("b", false) })[0]).toMatch(
+    /^b\.yaml:6:30 shared-disk: a's disk d is the same bytes/,
+  );
+  expect(mistakesIn({ "a.yaml": vm("a", true), "b.yaml": vm("b", true) })).toEqual([]);
+});
+
+test("MAC and IP addresses are given once", () => {
+  const vm = (name: string, nic: string) => aVm(name, `size: 1GiB\nnics: [{ name: eth0, ${nic} }]`);
+  expect(
+    mistakesIn({ "a.yaml": vm("a", "mac: '02:00:00:00:00:AA'"), "b.yaml": vm("b", "mac: '02:00:00:00:00:aa'") }),
+  ).toEqual(["b.yaml:7:29 duplicate-mac: a's eth0 has this MAC address too (leave mac out: a unique one is derived)"]);
+  expect(mistakesIn({ "a.yaml": vm("a", "address: 10.0.0.1/24"), "b.yaml": vm("b", "address: 10.0.0.1/16") })).toEqual([
+    "b.yaml:7:33 duplicate-address: a has this address on network default too (give each its own)",
+  ]);
+});
+
+test("what is not a manifest is named, and broken YAML does not hide the rest", () => {
+  expect(mistakesIn({ "compose.yaml": "services: {}\n" })).toEqual([
+    expect.stringMatching(/^compose\.yaml:1:1 not-a-manifest: this document is not an odorobo manifest \(.*hidden/),
+  ]);
+  expect(mistakesIn({ "a.yaml": `${aVm("a")}---\nfoo: [1\n`, "b.yaml": aVm("b", "cpu: 1\nsize: 1GiB") })).toEqual([
+    expect.stringMatching(/^a\.yaml:9:1 yaml-syntax/),
+    expect.stringMatching(/^b\.yaml:6:3 unknown-field/),
+  ]);
+  expect(mistakesIn({ "a.yaml": aVm("a").replace("/v1", "/v2") })).toEqual([
+    'a.yaml:1:13 unknown-version: this odorobo does not read odorobo.dev/v2 (did you mean "odorobo.dev/v1"?)',
+  ]);
+});
+
+test("a repository must say which fleet it is", () => {
+  const { desired, diagnostics } = read({ "_fleet.yaml": "", "a.yaml": aVm("a") });
+  expect(desired).toBeNull();
+  expect(diagnostics.map(({ code }) => code)).toEqual(["missing-fleet"]);
+});
+
+test("names that are no names", () => {
+  expect(mistakesIn({ "a.yaml": aVm("Web_1") })).toEqual([
+    "a.yaml:4:9 bad-name: metadata.name must be a name of lower-case letters, digits and dashes (write web-1)",
+  ]);
+  expect(mistakesIn({ "a.yaml": aVm("x".repeat(64)) })[0]).toContain("at most 63 characters");
+  expect(mistakesIn({ "a.yaml": aVm("1234") })[0]).toContain('write it in quotes: "1234"');
+});

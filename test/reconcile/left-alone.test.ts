@@ -1,0 +1,158 @@
+/** What a plan must not touch, must not call unchanged, and must not change in passing. */
+import { describe, expect, test } from "vitest";
+import { vmName } from "../../src/model/names.ts";
+import type { Disk, Nic } from "../../src/model/vm-spec.ts";
+import { checkPlan } from "../../src/reconcile/check-plan.ts";
+import { aFleet, aSpec, type FleetBuilder, planOf, type WorldBuilder } from "../support/a-fleet.ts";
+import { planFor } from "../support/any-world.ts";
+
+function soundPlan(fleet: FleetBuilder, world: WorldBuilder) {
+  const plan = planOf(fleet, world);
+  expect(checkPlan(plan, fleet.desired(), world.observed())).toEqual([]);
+  return plan;
+}
+
+const blank = (name: string): Disk => ({ name, origin: { kind: "blank", sizeMiB: 64 }, readonly: false });
+const image = (name: string): Disk => ({
+  name: "root",
+  origin: { kind: "image", image: name, path: "/images/a.qcow2", format: "qcow2", sizeMiB: 64 },
+  readonly: false,
+});
+const nic = (network: string): Nic => ({
+  name: "eth0",
+  network,
+  attachment: { kind: "bridge", bridge: "br0" },
+  mac: "02:00:00:00:00:01",
+  address: null,
+});
+
+describe("ignored fields", () => {
+  test("keep what the running guest has when another field is applied", () => {
+    const input = { on: "n1", cpus: { count: 2, max: 4 }, labels: { a: "b" }, ignore: ["/spec/cpus/count"] };
+    const fleet = aFleet().nodes("n1").vm("db", input);
+    const world = fleet.empty().has("db", "n1", {
+      spec: aSpec({ cpus: { count: 2, max: 4 } }),
+      live: { cpus: { count: 4, max: 4 } },
+    });
+    const plan = soundPlan(fleet, world);
+    expect(plan.changes).toMatchObject([{ class: "metadata" }]);
+    expect(plan.changes[0]?.reasons.map((reason) => reason.field)).toEqual(["labels"]);
+    expect(Object.values(plan.specs)[0]?.cpus).toEqual({ count: 4, max: 4 });
+  });
+
+  test("a disk that somebody attached and that is ignored is not detached by another change", () => {
+    const input = { on: "n1", disks: [blank("root")], labels: { a: "b" }, ignore: ["/spec/disks/extra"] };
+    const fleet = aFleet().nodes("n1").vm("db", input);
+    const world = fleet.empty().has("db", "n1", {
+      spec: aSpec({ disks: [blank("root")] }),
+      live: { disks: [blank("root"), blank("extra")] },
+    });
+    expect(Object.values(soundPlan(fleet, world).specs)[0]?.disks.map((disk) => disk.name)).toEqual(["root", "extra"]);
+  });
+});
+
+describe("a guest whose hypervisor does not answer", () => {
+  test("is unknown, not unchanged", () => {
+    const fleet = aFleet().nodes("n1").vm("web", { on: "n1" });
+    const world = fleet.empty().has("web", "n1", { silent: true, reason: "its hypervisor does not answer" });
+    const plan = soundPlan(fleet, world);
+    expect(plan).toMatchObject({
+      steps: [],
+      complete: false,
+      summary: { unchanged: 0, unknown: 1 },
+      unknown: [{ kind: "VirtualMachine", name: "web", node: "n1" }],
+    });
+    expect(plan.unknown[0]?.because).toContain("its hypervisor does not answer");
+  });
+
+  test("can still be switched off", () => {
+    const fleet = aFleet().nodes("n1").vm("web", { on: "n1", runStrategy: "Stopped" });
+    const plan = soundPlan(fleet, fleet.empty().has("web", "n1", { silent: true }));
+    expect(plan.steps.map((step) => step.kind)).toEqual(["shutdownVm", "updateVm"]);
+  });
+});
+
+describe("the order of disks and NICs is what the guest boots from and how it names them", () => {
+  test("exchanged disks are a change that needs a reboot, not one carried along unseen", () => {
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("db", { on: "n1", disks: [blank("b"), blank("a")] });
+    const world = fleet.empty().has("db", "n1", { spec: aSpec({ disks: [blank("a"), blank("b")] }) });
+    const plan = soundPlan(fleet, world);
+    expect(plan.changes).toMatchObject([
+      { class: "reboot", reasons: [{ field: "disks", from: ["a", "b"], to: ["b", "a"] }] },
+    ]);
+  });
+
+  test("a disk added between two others is only that", () => {
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("db", { on: "n1", disks: [blank("a"), blank("c"), blank("b")] });
+    const world = fleet.empty().has("db", "n1", { spec: aSpec({ disks: [blank("a"), blank("b")] }) });
+    expect(soundPlan(fleet, world).changes).toMatchObject([{ class: "live", reasons: [{ field: "disks.c" }] }]);
+  });
+
+  test("an ignored disk that the manifest does not name stays in its place", () => {
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("db", { on: "n1", disks: [blank("b")], ignore: ["/spec/disks/a"] });
+    const world = fleet.empty().has("db", "n1", { spec: aSpec({ disks: [blank("a"), blank("b")] }) });
+    expect(soundPlan(fleet, world).changes).toEqual([]);
+  });
+});
+
+describe("another name for the same thing", () => {
+  test("an Image that was renamed is metadata, and done once", () => {
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("db", { on: "n1", disks: [image("debian-12")] });
+    const before = fleet.empty().has("db", "n1", { spec: aSpec({ disks: [image("debian")] }) });
+    expect(soundPlan(fleet, before).changes).toMatchObject([{ class: "metadata" }]);
+    // The guest was booted under the old name, and a hypervisor knows no other.
+    const after = fleet
+      .empty()
+      .has("db", "n1", { spec: aSpec({ disks: [image("debian-12")] }), live: { disks: [image("debian")] } });
+    expect(soundPlan(fleet, after).changes).toEqual([]);
+  });
+
+  test("a Network that was renamed reboots nobody, and is done once", () => {
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("db", { on: "n1", nics: [nic("frontend")] });
+    const before = fleet.empty().has("db", "n1", { spec: aSpec({ nics: [nic("front")] }) });
+    expect(soundPlan(fleet, before).changes).toMatchObject([{ class: "metadata" }]);
+    const after = fleet
+      .empty()
+      .has("db", "n1", { spec: aSpec({ nics: [nic("frontend")] }), live: { nics: [nic("front")] } });
+    expect(soundPlan(fleet, after).changes).toEqual([]);
+  });
+});
+
+describe("two fleets on the same nodes", () => {
+  test("another fleet's VM of the same name on another node is not a second home of ours", () => {
+    const fleet = aFleet()
+      .nodes("n1", "n2")
+      .vm("web", { on: "n2", labels: { a: "1" } });
+    const world = fleet.empty().has("web", "n1", { fleet: "other" }).has("web", "n2");
+    expect(soundPlan(fleet, world)).toMatchObject({ blocked: [], steps: [{ kind: "updateVm", node: "n2" }] });
+  });
+
+  test("two others' VMs of that name: ours is not made, and nobody is told to delete theirs", () => {
+    const fleet = aFleet().nodes("n1", "n2").vm("web");
+    const world = fleet.empty().has("web", "n1", { fleet: "other" }).has("web", "n2", { fleet: "third" });
+    expect(soundPlan(fleet, world)).toMatchObject({ steps: [], blocked: [{ code: "FOREIGN" }] });
+  });
+});
+
+test("a VM of ours whose record cannot be read is named although the manifests no longer do", () => {
+  const fleet = aFleet().nodes("n1");
+  const { at, nodes } = fleet.empty().told({ old: "n1" }).observed();
+  const unreadable = ["old", "theirs"].map((name) => ({ name: vmName(name), problem: "it is not JSON" }));
+  const observed = {
+    at,
+    nodes: nodes.map((node) => (node.reach === "silent" ? node : { ...node, report: { ...node.report, unreadable } })),
+  };
+  const plan = planFor(fleet.desired(), observed, { maxClass: null, allowDestroy: null });
+  expect(checkPlan(plan, fleet.desired(), observed)).toEqual([]);
+  expect(plan).toMatchObject({ steps: [], complete: false, unknown: [{ kind: "VirtualMachine", name: "old" }] });
+});

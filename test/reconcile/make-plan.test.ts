@@ -1,0 +1,510 @@
+/** Situations a fleet gets into, and the plan a person would expect. Plans are compared as sentences. */
+import { describe, expect, test } from "vitest";
+import { instant } from "../../src/model/names.ts";
+import { checkPlan } from "../../src/reconcile/check-plan.ts";
+import { describeStep } from "../../src/reconcile/step.ts";
+import { whereaboutsFor } from "../../src/reconcile/whereabouts.ts";
+import {
+  aFleet,
+  aSpec,
+  type FleetBuilder,
+  NOON,
+  type PlanOptions,
+  planOf,
+  type WorldBuilder,
+} from "../support/a-fleet.ts";
+
+/** The plan as sentences; every plan of every test also keeps the promises. */
+function sentences(fleet: FleetBuilder, world: WorldBuilder, options: PlanOptions = {}): string[] {
+  const plan = planOf(fleet, world, options);
+  expect(checkPlan(plan, fleet.desired(), world.observed())).toEqual([]);
+  return [
+    ...plan.steps.map(describeStep),
+    ...plan.unknown.map((each) => `unknown ${each.name}: ${each.because}`),
+    ...plan.blocked.map((each) => `blocked ${each.name}: ${each.message}`),
+    ...plan.refusals.map((each) => `refused: ${each.message}`),
+  ];
+}
+
+const actions = (fleet: FleetBuilder, world: WorldBuilder) =>
+  planOf(fleet, world).changes.map((each) => `${each.name} ${each.action} ${each.class}`);
+const blank = (sizeMiB: number) => ({ name: "data", origin: { kind: "blank", sizeMiB }, readonly: false }) as const;
+const image = (path: string) =>
+  ({
+    name: "root",
+    origin: { kind: "image", image: "i", path, format: "qcow2", sizeMiB: 64 },
+    readonly: false,
+  }) as const;
+
+describe("what is there already", () => {
+  test("a fleet that is as the manifests say needs nothing", () => {
+    const fleet = aFleet().nodes("n1", "n2").vm("web-1", { on: "n1" }).vm("web-2", { on: "n2" });
+    const plan = planOf(fleet, fleet.asDesired());
+    expect(plan).toMatchObject({ steps: [], changes: [], complete: true, applyable: false, summary: { unchanged: 2 } });
+  });
+
+  test("a label is metadata: the guest notices nothing", () => {
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("web-1", { on: "n1", labels: { tier: "front" } });
+    const world = fleet.empty().has("web-1", "n1");
+    expect(actions(fleet, world)).toEqual(["web-1 update metadata"]);
+    expect(sentences(fleet, world)).toEqual(["update web-1 on n1"]);
+  });
+
+  test("more memory is live while the guest has room for it", () => {
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("db-1", { on: "n1", memory: { sizeMiB: 2048, maxMiB: 4096 } });
+    const world = fleet.empty().has("db-1", "n1", { spec: aSpec({ memory: { sizeMiB: 1024, maxMiB: 4096 } }) });
+    expect(actions(fleet, world)).toEqual(["db-1 update live"]);
+  });
+
+  test("more memory than the guest was booted with room for is a reboot, and the plan says why", () => {
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("db-1", { on: "n1", memory: { sizeMiB: 8192, maxMiB: 8192 } });
+    const world = fleet.empty().has("db-1", "n1", { spec: aSpec({ memory: { sizeMiB: 1024, maxMiB: 4096 } }) });
+    const plan = planOf(fleet, world);
+    expect(plan.steps.map(describeStep)).toEqual(["update db-1 on n1", "reboot db-1 on n1"]);
+    const size = plan.changes[0]?.reasons.find((reason) => reason.field === "memory.size");
+    expect(size).toMatchObject({ from: 1024, to: 8192, class: "reboot", source: { file: "db-1.yaml" } });
+    expect(size?.text).toContain("booted with room for 4096 MiB");
+  });
+
+  test("a hypervisor that cannot hotplug reboots instead", () => {
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("db-1", { on: "n1", cpus: { count: 2, max: 4 } });
+    const world = fleet
+      .empty()
+      .has("db-1", "n1", { spec: aSpec({ cpus: { count: 1, max: 4 } }) })
+      .able("n1", { cpusUp: false });
+    expect(actions(fleet, world)).toEqual(["db-1 reboot reboot"]);
+  });
+
+  test("a stopped guest takes any change without a reboot", () => {
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("db-1", { on: "n1", runStrategy: "Manual", cpus: { count: 9, max: 9 } });
+    const world = fleet.empty().has("db-1", "n1", { spec: aSpec({ runStrategy: "Manual" }), phase: "stopped" });
+    expect(sentences(fleet, world)).toEqual(["update db-1 on n1"]);
+  });
+
+  test("a disk never shrinks and is never overwritten", () => {
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("a", { on: "n1", disks: [blank(512)] })
+      .vm("b", { on: "n1", disks: [image("/new.qcow2")] });
+    const world = fleet
+      .empty()
+      .has("a", "n1", { spec: aSpec({ disks: [blank(1024)] }) })
+      .has("b", "n1", { spec: aSpec({ disks: [image("/old.qcow2")] }) });
+    expect(planOf(fleet, world).blocked.map((each) => [each.name, each.code])).toEqual([
+      ["a", "SHRINK"],
+      ["b", "UNSUPPORTED"],
+    ]);
+    expect(planOf(fleet, world).steps).toEqual([]);
+  });
+
+  test("ignored fields are left as they are, in the plan and in what is applied", () => {
+    const input = { on: "n1", cpus: { count: 2, max: 4 }, labels: { a: "b" }, ignore: ["/spec/cpus/count"] };
+    const fleet = aFleet().nodes("n1").vm("db-1", input);
+    const world = fleet.empty().has("db-1", "n1", { spec: aSpec({ cpus: { count: 3, max: 4 } }) });
+    const plan = planOf(fleet, world);
+    expect(plan.changes[0]?.reasons.map((reason) => reason.field)).toEqual(["labels"]);
+    expect(Object.values(plan.specs)[0]?.cpus).toEqual({ count: 3, max: 4 });
+  });
+});
+
+describe("drift", () => {
+  test("a guest that somebody killed is started again, and the plan names the drift", () => {
+    const fleet = aFleet().nodes("n1").vm("web-1", { on: "n1" });
+    const world = fleet.empty().has("web-1", "n1", { phase: "crashed", reason: "killed by SIGKILL" });
+    const plan = planOf(fleet, world);
+    expect(plan.steps.map(describeStep)).toEqual(["boot web-1 on n1"]);
+    expect(plan.changes[0]?.reasons[0]).toMatchObject({
+      because: "state",
+      text: "it should run and is crashed: killed by SIGKILL",
+    });
+  });
+
+  test("a guest that powered itself off stays off with RerunOnFailure, and is started with Always", () => {
+    const off = { phase: "stopped", endedBy: "guest" } as const;
+    const fleet = aFleet().nodes("n1").vm("a", { on: "n1" }).vm("b", { on: "n1", runStrategy: "RerunOnFailure" });
+    const world = fleet
+      .empty()
+      .has("a", "n1", off)
+      .has("b", "n1", { ...off, spec: aSpec({ runStrategy: "RerunOnFailure" }) });
+    expect(sentences(fleet, world)).toEqual(["boot a on n1"]);
+  });
+
+  test("cpus that somebody took away by hand come back live", () => {
+    const spec = aSpec({ cpus: { count: 4, max: 4 } });
+    const fleet = aFleet().nodes("n1").vm("web-1", { on: "n1", cpus: spec.cpus });
+    const world = fleet.empty().has("web-1", "n1", { spec, live: { cpus: { count: 2, max: 4 } } });
+    const plan = planOf(fleet, world);
+    expect(plan.changes[0]).toMatchObject({ action: "update", class: "live" });
+    expect(plan.changes[0]?.reasons[0]).toMatchObject({ because: "drift", field: "cpus.count", from: 2, to: 4 });
+    expect(plan.steps).toMatchObject([{ kind: "updateVm", generation: 2, expect: { generation: 1, serial: 1 } }]);
+  });
+
+  test("a reboot that an interrupted apply still owes is found again", () => {
+    const spec = aSpec({ memory: { sizeMiB: 2048, maxMiB: 2048 } });
+    const fleet = aFleet().nodes("n1").vm("web-1", { on: "n1", memory: spec.memory });
+    const world = fleet.empty().has("web-1", "n1", { spec, live: { memory: { sizeMiB: 1024, maxMiB: 1024 } } });
+    expect(sentences(fleet, world)).toEqual(["reboot web-1 on n1"]);
+  });
+
+  test("a guest that somebody paused is resumed", () => {
+    const fleet = aFleet().nodes("n1").vm("web-1", { on: "n1" });
+    expect(sentences(fleet, fleet.empty().has("web-1", "n1", { phase: "paused" }))).toEqual(["resume web-1 on n1"]);
+  });
+
+  test("what is done by hand and then written down only updates the record", () => {
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("web-1", { on: "n1", cpus: { count: 2, max: 4 } });
+    const world = fleet
+      .empty()
+      .has("web-1", "n1", { spec: aSpec({ cpus: { count: 1, max: 4 } }), live: { cpus: { count: 2, max: 4 } } });
+    expect(actions(fleet, world)).toEqual(["web-1 update metadata"]);
+  });
+});
+
+describe("what could not be seen", () => {
+  test("a VM whose node went silent is left alone, and the rest is planned", () => {
+    const fleet = aFleet()
+      .nodes("n1", "n2")
+      .vm("web-1", { on: "n1" })
+      .vm("web-2", { on: "n2", labels: { new: "1" } });
+    const world = fleet.asDesired().has("web-2", "n2").silent("n1");
+    expect(sentences(fleet, world)).toEqual([
+      "update web-2 on n2",
+      "unknown n1: connection refused",
+      "unknown web-1: may be on n1, which does not answer",
+    ]);
+    expect(planOf(fleet, world).complete).toBe(false);
+  });
+
+  test("a VM without a home is not started while it may run on a silent node", () => {
+    const fleet = aFleet().nodes("n1", "n2", "n3").vm("web-1");
+    expect(sentences(fleet, fleet.empty().silent("n2", "n3"))[2]).toBe(
+      "unknown web-1: may be on one of 2 nodes that do not answer (n2, n3)",
+    );
+  });
+
+  test("a node that a person has fenced lets its VMs start elsewhere", () => {
+    const fleet = aFleet().node("n1", { fenced: true }).node("n2").vm("web-1");
+    expect(sentences(fleet, fleet.empty().silent("n1"))).toEqual(["create web-1 on n2", "boot web-1 on n2"]);
+  });
+
+  test("a fence has no effect while the node answers", () => {
+    const fleet = aFleet().node("n1", { fenced: true }).node("n2").vm("web-1");
+    expect(sentences(fleet, fleet.empty().has("web-1", "n1"))).toEqual([]);
+  });
+
+  test("a VM with two homes is touched in neither", () => {
+    const fleet = aFleet()
+      .nodes("n1", "n2")
+      .vm("web-1", { labels: { new: "1" } });
+    const plan = planOf(fleet, fleet.empty().has("web-1", "n1").has("web-1", "n2"));
+    expect(plan.steps).toEqual([]);
+    expect(plan.blocked).toMatchObject([{ code: "TWO_HOMES" }]);
+  });
+
+  test("a VM that moved by itself is found where it is", () => {
+    const fleet = aFleet().nodes("n1", "n2").vm("web-1");
+    expect(sentences(fleet, fleet.empty().has("web-1", "n2"))).toEqual([]);
+  });
+
+  test("another fleet's VM of the same name is not ours", () => {
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("web-1", { on: "n1", labels: { a: "1" } });
+    expect(planOf(fleet, fleet.empty().has("web-1", "n1", { fleet: "other" })).blocked).toMatchObject([
+      { code: "FOREIGN" },
+    ]);
+  });
+
+  test("a VM made by hand is not deleted because git does not know it", () => {
+    const fleet = aFleet().nodes("n1");
+    expect(
+      sentences(fleet, fleet.empty().has("mine", "n1", { fleet: null }).has("theirs", "n1", { fleet: "other" })),
+    ).toEqual([]);
+  });
+});
+
+describe("a node that left the manifests", () => {
+  const later = instant("2026-01-01T13:00:00.000Z");
+
+  test("keeps its VMs from being started elsewhere", () => {
+    const fleet = aFleet().nodes("n1").vm("web-1").vm("web-2");
+    const world = fleet.empty().told({ "web-1": "n9", "web-2": "n1" });
+    expect(sentences(fleet, world)).toEqual([
+      "create web-2 on n1",
+      "boot web-2 on n1",
+      "unknown web-1: was last on n9, which the manifests no longer name: put that Node back, with fenced: true if it is gone for good",
+    ]);
+    expect(planOf(fleet, world).complete).toBe(false);
+  });
+
+  test("is believed by the latest word only", () => {
+    const fleet = aFleet().nodes("n1", "n2").vm("web-1");
+    const world = fleet.empty().told({ "web-1": "n9" }, NOON, "n1").told({ "web-1": "n2" }, later, "n2");
+    expect(sentences(fleet, world)).toEqual(["create web-1 on n1", "boot web-1 on n1"]);
+  });
+
+  test("lets them go once it is back and fenced", () => {
+    const fleet = aFleet().node("n1").node("n9", { fenced: true }).vm("web-1");
+    expect(sentences(fleet, fleet.empty().told({ "web-1": "n9" }, NOON, "n1").silent("n9"))[0]).toBe(
+      "create web-1 on n1",
+    );
+  });
+
+  test("what is told names new homes, and keeps what is not disproved", () => {
+    const fleet = aFleet().nodes("n1").vm("here", { on: "n1" }).vm("lost").vm("new", { on: "n1" });
+    const world = fleet.empty().has("here", "n1").told({ lost: "n9", gone: "n1", new: "n1" }, later);
+    const told = whereaboutsFor(planOf(fleet, world), fleet.desired(), world.observed());
+    expect(told).toEqual({
+      fleet: "test",
+      at: "2026-01-01T13:00:00.001Z",
+      homes: { here: "n1", lost: "n9", new: "n1" },
+    });
+  });
+});
+
+describe("placement", () => {
+  test("new VMs spread over the emptiest nodes", () => {
+    const fleet = aFleet().nodes("n1", "n2", "n3").vm("a").vm("b").vm("c");
+    const creates = sentences(fleet, fleet.empty()).filter((each) => each.startsWith("create"));
+    expect(creates).toEqual(["create a on n1", "create b on n2", "create c on n3"]);
+  });
+
+  test("anti-affinity keeps twins apart, and says so when it cannot", () => {
+    const rule = { match: { app: "web" }, per: "node", required: true };
+    const twin = { labels: { app: "web" }, antiAffinity: [rule] };
+    const fleet = aFleet().nodes("n1", "n2").vm("web-1", twin).vm("web-2", twin).vm("web-3", twin);
+    const plan = planOf(fleet, fleet.empty());
+    expect(plan.changes.map((each) => each.node)).toEqual(["n1", "n2"]);
+    expect(plan.blocked).toMatchObject([
+      {
+        name: "web-3",
+        code: "UNPLACEABLE",
+        message: "web-3 (1 cpu, 1 GiB) fits nowhere: of 2 nodes, 2 anti-affinity (app=web per node) (n1, n2)",
+      },
+    ]);
+  });
+
+  test("a VM with one node to go to is placed before bigger ones that could take it from it", () => {
+    const twin = { labels: { app: "web" }, antiAffinity: [{ match: { app: "web" }, per: "node", required: true }] };
+    const fleet = aFleet()
+      .nodes("n1", "n2")
+      .vm("big", { ...twin, cpus: { count: 2, max: 2 } })
+      .vm("pinned", { ...twin, on: "n1" });
+    expect(sentences(fleet, fleet.empty())).toEqual([
+      "create big on n2",
+      "create pinned on n1",
+      "boot big on n2",
+      "boot pinned on n1",
+    ]);
+  });
+
+  test("a rule that others have also binds the newcomer", () => {
+    const fleet = aFleet()
+      .nodes("n1", "n2")
+      .vm("loner", { on: "n1", antiAffinity: [{ match: { app: "noisy" }, per: "node", required: true }] })
+      .vm("noisy", { labels: { app: "noisy" } });
+    expect(sentences(fleet, fleet.asDesired())[0]).toBe("create noisy on n2");
+  });
+
+  test("affinity keeps friends together", () => {
+    const rule = { match: { app: "cache" }, per: "rack", required: true };
+    const fleet = aFleet()
+      .node("n1", { labels: { rack: "a" } })
+      .node("n2", { labels: { rack: "b" } })
+      .node("n3", { labels: { rack: "b" } });
+    fleet.vm("cache", { on: "n2", labels: { app: "cache" } }).vm("web", { affinity: [rule] });
+    expect(sentences(fleet, fleet.asDesired())[0]).toBe("create web on n3");
+  });
+
+  test("an explanation counts why each node was refused", () => {
+    const fleet = aFleet()
+      .node("n1", { cordoned: true })
+      .node("n2", { memoryMiB: 512 })
+      .node("n3")
+      .vm("big", { nodes: ["n1", "n2"] });
+    expect(planOf(fleet, fleet.empty()).blocked[0]?.message).toBe(
+      "big (1 cpu, 1 GiB) fits nowhere: of 3 nodes, 1 cordoned (n1); 1 lacks room (n2 has 16 cpus, 512 MiB free); 1 not allowed by its placement (n3)",
+    );
+  });
+
+  test("what does not fit yet waits for what leaves", () => {
+    const fleet = aFleet().node("n1", { memoryMiB: 1024 }).vm("new", { on: "n1" });
+    const plan = planOf(fleet, fleet.empty().has("old", "n1"));
+    expect(plan.steps.map(describeStep)).toEqual([
+      "delete old from n1, keeping its disks",
+      "create new on n1",
+      "boot new on n1",
+    ]);
+    expect(plan.steps[1]?.after).toEqual([plan.steps[0]?.id]);
+  });
+
+  test("reserved memory is not for guests, overcommit is", () => {
+    const tight = aFleet()
+      .node("n1", { memoryMiB: 2048, reserved: { cpus: 0, memoryMiB: 1536 } })
+      .vm("a", { on: "n1" });
+    expect(planOf(tight, tight.empty()).blocked).toMatchObject([{ code: "UNPLACEABLE" }]);
+    const loose = aFleet()
+      .node("n1", { cpus: 1, overcommit: { cpus: 4, memory: 1 } })
+      .vm("a", { on: "n1", cpus: { count: 4, max: 4 } });
+    expect(planOf(loose, loose.empty()).blocked).toEqual([]);
+  });
+
+  test("growth that the node cannot hold is blocked where it is, not rebooted in vain", () => {
+    const fleet = aFleet()
+      .node("n1", { memoryMiB: 2048 })
+      .vm("a", { on: "n1", memory: { sizeMiB: 4096, maxMiB: 4096 } });
+    expect(planOf(fleet, fleet.empty().has("a", "n1"))).toMatchObject({
+      steps: [],
+      blocked: [{ name: "a", code: "UNPLACEABLE" }],
+    });
+  });
+
+  test("a VM that comes back goes to its disks, or nowhere", () => {
+    const fleet = aFleet()
+      .nodes("n1", "n2")
+      .vm("db", { disks: [blank(64)] });
+    const world = fleet.empty().has("x", "n2", { fleet: null }).keeps("db", "n2", ["data"], 7);
+    const plan = planOf(fleet, world);
+    expect(plan.steps).toMatchObject([{ kind: "createVm", node: "n2", generation: 8 }, { kind: "bootVm" }]);
+    expect(plan.changes[0]?.reasons[0]?.text).toBe("it comes back to its disks on n2");
+    const full = aFleet()
+      .node("n1")
+      .node("n2", { cordoned: true })
+      .vm("db", { disks: [blank(64)] });
+    expect(planOf(full, full.empty().keeps("db", "n2", ["data"])).blocked[0]?.message).toContain(
+      "cannot go back to its disks, which are kept on n2",
+    );
+  });
+});
+
+describe("what goes", () => {
+  test("a VM that left git is deleted, its disks kept", () => {
+    const fleet = aFleet().nodes("n1");
+    expect(sentences(fleet, fleet.empty().has("old", "n1"))).toEqual(["delete old from n1, keeping its disks"]);
+  });
+
+  test("a protected VM stays although its manifest is gone", () => {
+    const fleet = aFleet().nodes("n1");
+    const plan = planOf(fleet, fleet.empty().has("db", "n1", { spec: aSpec({ protect: true }) }));
+    expect(plan).toMatchObject({ steps: [], blocked: [{ name: "db", code: "PROTECTED" }], complete: false });
+  });
+
+  test("a quarter of the fleet is not deleted without being asked", () => {
+    const fleet = aFleet().nodes("n1");
+    const world = fleet.empty();
+    for (let i = 0; i < 6; i++) world.has(`vm-${i}`, "n1");
+    expect(planOf(fleet, world)).toMatchObject({ applyable: false, refusals: [{ code: "PLAN_REFUSED" }] });
+    expect(planOf(fleet, world).refusals[0]?.message).toContain("6 of 6 VMs would be destroyed");
+    expect(planOf(fleet, world, { allowDestroy: 6 })).toMatchObject({ applyable: true, refusals: [] });
+    expect(planOf(fleet, world, { allowDestroy: 5 }).applyable).toBe(false);
+  });
+
+  test("a VM whose node is no longer allowed is replaced only when that is asked for", () => {
+    const fleet = aFleet().nodes("n1", "n2").vm("web", { on: "n2" });
+    const world = fleet.empty().has("web", "n1", { generation: 3 });
+    expect(planOf(fleet, world)).toMatchObject({
+      applyable: false,
+      refusals: [{ hint: expect.stringContaining("--max-class replace") }],
+    });
+    expect(sentences(fleet, world, { maxClass: "replace" })).toEqual([
+      "delete web from n1, keeping its disks",
+      "create web on n2",
+      "boot web on n2",
+    ]);
+    expect(planOf(fleet, world, { maxClass: "replace" }).steps[1]).toMatchObject({ generation: 4 });
+  });
+
+  test("a budget refuses what is worse, and names it", () => {
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("a", { on: "n1", boot: { kind: "firmware", firmware: "default" } });
+    const world = fleet.empty().has("a", "n1");
+    expect(planOf(fleet, world, { maxClass: "live" }).refusals[0]?.message).toBe(
+      "at most live is allowed: a would need reboot",
+    );
+  });
+
+  test("two full nodes that swap guests: both leave before either arrives", () => {
+    const fleet = aFleet()
+      .node("n1", { memoryMiB: 1024 })
+      .node("n2", { memoryMiB: 1024 })
+      .vm("a", { on: "n2" })
+      .vm("b", { on: "n1" });
+    const world = fleet.empty().has("a", "n1").has("b", "n2");
+    expect(sentences(fleet, world, { maxClass: "replace" }).slice(0, 2)).toEqual([
+      "delete a from n1, keeping its disks",
+      "delete b from n2, keeping its disks",
+    ]);
+  });
+
+  test("the same swap in a group that allows one down at a time gives way instead of deadlocking", () => {
+    const fleet = aFleet().group("g", 1).node("n1", { memoryMiB: 1024 }).node("n2", { memoryMiB: 1024 });
+    fleet.vm("a", { on: "n2", group: "g" }).vm("b", { on: "n1", group: "g" });
+    const world = fleet
+      .empty()
+      .has("a", "n1", { spec: aSpec({ group: "g" }) })
+      .has("b", "n2", { spec: aSpec({ group: "g" }) });
+    const plan = planOf(fleet, world, { maxClass: "replace" });
+    expect(plan.blocked.map((each) => each.code)).toContain("UNPLACEABLE");
+    expect(checkPlan(plan, fleet.desired(), world.observed())).toEqual([]);
+  });
+});
+
+describe("groups and targets", () => {
+  test("members of a group are rebooted one after another", () => {
+    const fleet = aFleet().nodes("n1").group("web", 1);
+    const world = fleet.empty();
+    for (const name of ["a", "b", "c"]) {
+      fleet.vm(name, { on: "n1", group: "web", cpus: { count: 2, max: 2 } });
+      world.has(name, "n1", { spec: aSpec({ group: "web" }) });
+    }
+    const plan = planOf(fleet, world);
+    const reboots = plan.steps.filter((step) => step.kind === "rebootVm");
+    const updates = plan.steps.filter((step) => step.kind === "updateVm");
+    expect(updates[1]?.after).toEqual([reboots[0]?.id]);
+    expect(updates[2]?.after).toEqual([reboots[1]?.id]);
+    expect(sentences(fleet, world)).toHaveLength(6);
+  });
+
+  test("a target narrows the plan to names, globs and labels", () => {
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("web-1", { on: "n1" })
+      .vm("web-2", { on: "n1" })
+      .vm("db", { on: "n1", labels: { tier: "data" } });
+    const creates = (targets: string[], excludes: string[] = []) =>
+      planOf(fleet, fleet.empty(), { selection: { targets, excludes } }).changes.map((change) => change.name);
+    expect(creates(["web-*"])).toEqual(["web-1", "web-2"]);
+    expect(creates(["tier=data", "web-1"])).toEqual(["db", "web-1"]);
+    expect(creates([], ["web-?"])).toEqual(["db"]);
+    expect(planOf(fleet, fleet.empty(), { selection: { targets: ["db"], excludes: [] } }).complete).toBe(false);
+  });
+
+  test("a target that nothing answers to is refused, not empty", () => {
+    const fleet = aFleet().nodes("n1").vm("web-1", { on: "n1" });
+    expect(
+      planOf(fleet, fleet.asDesired(), { selection: { targets: ["wbe-1"], excludes: [] } }).refusals,
+    ).toMatchObject([{ code: "USAGE", message: "no VM answers to wbe-1" }]);
+  });
+});
+
+test("same input, same plan, byte for byte, whatever the order of arrival", () => {
+  const build = (names: string[]) => {
+    const fleet = aFleet().nodes("n1", "n2", "n3");
+    for (const name of names) fleet.vm(name, { disks: [blank(64)] });
+    return JSON.stringify(planOf(fleet, fleet.empty()));
+  };
+  expect(build(["c", "a", "b"])).toBe(build(["a", "b", "c"]));
+});

@@ -1,0 +1,194 @@
+import { expect, test } from "vitest";
+import { renderDiff, renderPlan } from "../../src/report/plan-text.ts";
+import { aPlan } from "../support/a-plan.ts";
+
+const plain = { colour: false, verbose: false };
+
+test("a plan says what, where, why and in which order, and what to type next", () => {
+  const plan = aPlan()
+    .change(
+      "db-1",
+      "reboot",
+      "reboot",
+      "n2",
+      {
+        field: "boot",
+        class: "reboot",
+        text: "boot.kernel /boot/a → /boot/b (read only at boot)",
+        at: "vms/db.yaml:9",
+      },
+      { field: "labels", class: "metadata", text: "labels.tier gold → silver", at: "vms/db.yaml:5" },
+    )
+    .change("old-1", "destroy", "destroy", "n1", { text: "no longer in the manifests; its disks are kept for 7 days" })
+    .change("web-1", "update", "live", "n1", { field: "cpus.count", text: "cpus.count 1 → 2", at: "vms/web.yaml:12" })
+    .change("web-2", "create", "live", "n1", { text: "in the manifests, on no node", at: "vms/web.yaml:20" })
+    .step("deleteVm", "old-1", "n1")
+    .step("updateVm", "db-1", "n2")
+    .step("updateVm", "web-1", "n1")
+    .step("createVm", "web-2", "n1", "deleteVm old-1")
+    .step("rebootVm", "db-1", "n2", "updateVm db-1")
+    .step("bootVm", "web-2", "n1", "createVm web-2")
+    .unchanged(12)
+    .build();
+  expect(renderPlan(plan, { ...plain, next: "odorobo apply plan.json" })).toMatchInlineSnapshot(`
+    "Plan: 1 to create, 1 to update (live), 1 to reboot, 1 to destroy; 12 unchanged
+    fleet demo, from ./fleet at 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z
+
+      ! db-1 on n2: reboot
+          [reboot] boot.kernel /boot/a → /boot/b (read only at boot)  vms/db.yaml:9
+          [metadata] labels.tier gold → silver  vms/db.yaml:5
+      - old-1 on n1: destroy
+          no longer in the manifests; its disks are kept for 7 days
+      ~ web-1 on n1: update, live
+          cpus.count 1 → 2  vms/web.yaml:12
+      + web-2 on n1: create
+          in the manifests, on no node  vms/web.yaml:20
+
+    6 steps in 3 waves:
+      1. delete old-1 from n1, keeping its disks
+         update db-1 on n2
+         update web-1 on n1
+      2. create web-2 on n1
+         reboot db-1 on n2
+      3. boot web-2 on n1
+
+    To carry it out: odorobo apply plan.json"
+  `);
+});
+
+test("nothing to do is said of what was seen, and only of that", () => {
+  expect(renderPlan(aPlan().unchanged(3).build(), plain)).toMatchInlineSnapshot(`
+    "Nothing to do: 3 VMs are as the manifests say.
+    fleet demo, from ./fleet at 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z"
+  `);
+  expect(renderPlan(aPlan().unchanged(1).only("web-1").build(), plain)).toContain(
+    "Nothing to do: 1 selected VM is as the manifests say.",
+  );
+  const silent = renderPlan(
+    aPlan().unchanged(3).silentNode("n3", "connection refused", "web-7", "web-8", "web-9").build(),
+    plain,
+  );
+  expect(silent).toMatchInlineSnapshot(`
+    "Nothing to do as far as could be seen: 3 VMs are as the manifests say; 3 VMs could not be seen.
+    fleet demo, from ./fleet at 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z
+
+    Unknown, and therefore left alone:
+      ? node n3: connection refused
+      ? 3 VMs, web-7…web-9: may be on n3, which does not answer"
+  `);
+  expect(silent).not.toContain("To carry it out");
+  const empty = renderPlan(aPlan().unchanged(3).silentNode("n3", "connection refused").build(), plain);
+  expect(empty).toContain(
+    "Nothing to do as far as could be seen: 3 VMs are as the manifests say; 1 node could not be seen.",
+  );
+});
+
+test("a refused plan offers no way to apply it, but the way out of the refusal", () => {
+  const plan = aPlan()
+    .change("db-1", "destroy", "destroy", "n1", { text: "no longer in the manifests" })
+    .step("deleteVm", "db-1", "n1")
+    .blocked(
+      "db-2",
+      "PROTECTED",
+      "db-2 on n1 is protected, and no longer in the manifests",
+      "first apply protect: false",
+    )
+    .refused("PLAN_REFUSED", "1 VM would be destroyed and 0 may be", "odorobo apply --allow-destroy 1")
+    .build();
+  const text = renderPlan(plan, plain);
+  expect(text).toMatchInlineSnapshot(`
+    "Plan: 1 to destroy; 0 unchanged, 1 blocked
+    fleet demo, from ./fleet at 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z
+
+      - db-1 on n1: destroy
+          no longer in the manifests
+
+    Blocked (the rest of the plan stands):
+      x db-2: db-2 on n1 is protected, and no longer in the manifests (PROTECTED)
+          hint: first apply protect: false
+
+    Refused:
+      x 1 VM would be destroyed and 0 may be (PLAN_REFUSED)
+          hint: odorobo apply --allow-destroy 1
+
+    1 step in 1 wave:
+      1. delete db-1 from n1, keeping its disks
+
+    This plan will not be applied as it stands."
+  `);
+  expect(text).not.toContain("To carry it out");
+});
+
+test("twenty VMs that change alike are one block with every name in it", () => {
+  const plan = aPlan();
+  for (let i = 1; i <= 20; i++) {
+    plan.change(`web-${i}`, "update", "live", `n${1 + (i % 2)}`, {
+      field: "cpus.count",
+      text: "cpus.count 1 → 2",
+      at: "profiles.yaml:7",
+    });
+    plan.step("updateVm", `web-${i}`, `n${1 + (i % 2)}`);
+  }
+  plan.change("web-x", "update", "live", "n1", { field: "cpus.count", text: "cpus.count 1 → 4", at: "vms/x.yaml:7" });
+  for (let i = 0; i < 20; i++) plan.step("bootVm", `late-${i}`, "n1", "updateVm web-1");
+  const text = renderPlan(plan.build(), plain);
+  expect(text).toMatchInlineSnapshot(`
+    "Plan: 21 to update (live), 0 to destroy; 0 unchanged
+    fleet demo, from ./fleet at 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z
+
+      ~ 20 VMs: update, live
+          web-1…web-20
+          on n1 (10), n2 (10)
+          cpus.count 1 → 2  profiles.yaml:7
+      ~ web-x on n1: update, live
+          cpus.count 1 → 4  vms/x.yaml:7
+
+    40 steps in 2 waves (--verbose lists them):
+      1. update 20 VMs on n1 (10), n2 (10)
+      2. boot 20 VMs on n1 (20)
+
+    To carry it out: odorobo apply"
+  `);
+  const verbose = renderPlan(plan.build(), { colour: false, verbose: true });
+  for (let i = 1; i <= 20; i++) expect(verbose).toContain(`web-${i} on n${1 + (i % 2)}\n`);
+});
+
+test("a reason that names its VM does not keep like changes apart, and a VM's name inside another stays whole", () => {
+  const plan = aPlan();
+  for (const name of ["a", "b", "c", "d"])
+    plan.change(name, "boot", "live", "n1", {
+      because: "state",
+      text: `${name} should run on n1 and a-x is not ${name}`,
+      at: `${name}.yaml:1`,
+    });
+  expect(renderDiff(plan.build(), plain)).toMatchInlineSnapshot(`
+    "Plan: 4 to boot, 0 to destroy; 0 unchanged
+    fleet demo, from ./fleet at 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z
+
+      > 4 VMs: boot
+          a on n1, b on n1, c on n1, d on n1
+          the VM should run on its node and a-x is not the VM  a.yaml:1 and others"
+  `);
+});
+
+test("escape sequences in names and texts are spelled out, never sent to the terminal", () => {
+  const plan = aPlan()
+    .change("web-1", "update", "live", "n1", { text: "labels.x \u001b[2K\u001b[1A → \u202egnp" })
+    .silentNode("n2", "\u001b]0;owned\u0007")
+    .build();
+  const text = renderPlan(plan, plain);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what must not be there.
+  expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/);
+  expect(text).toContain("\\x1b[2K");
+});
+
+test("colour is added only when told, and changes no letter", () => {
+  const plan = aPlan()
+    .change("web-1", "create", "live", "n1", { text: "on no node" })
+    .step("createVm", "web-1", "n1")
+    .build();
+  const coloured = renderPlan(plan, { colour: true, verbose: false });
+  expect(coloured).toContain("\u001b[");
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control characters.
+  expect(coloured.replace(/\u001b\[\d+m/g, "")).toBe(renderPlan(plan, plain));
+});

@@ -1,0 +1,67 @@
+/** Applies a plan to fake agents in virtual time, and keeps what was told on the way. */
+import { type ApplyOptions, apply } from "../../src/apply/apply.ts";
+import type { ApplyEvent, ApplyReport } from "../../src/apply/apply-report.ts";
+import type { Plan } from "../../src/reconcile/plan-document.ts";
+import { aFleet } from "./a-fleet.ts";
+import { FakeFleet } from "./fake-fleet.ts";
+import { VirtualTime } from "./virtual-time.ts";
+
+export class Rehearsal {
+  readonly time = new VirtualTime();
+  readonly fleet: FakeFleet;
+  readonly interrupt = new AbortController();
+  readonly giveUp = new AbortController();
+  readonly events: ApplyEvent[] = [];
+
+  /** Empty nodes of these names, or any fleet. */
+  constructor(...nodes: string[]) {
+    this.fleet = new FakeFleet(
+      aFleet()
+        .nodes(...nodes)
+        .empty()
+        .observed(),
+      this.time,
+    );
+  }
+
+  apply(plan: Plan, options: Partial<ApplyOptions> = {}): Promise<ApplyReport> {
+    const applying = apply(plan, this.fleet.agent, {
+      files: new Map(),
+      limits: { total: 64, perNode: 8 },
+      clock: this.time,
+      sleep: this.time.sleep,
+      signal: this.interrupt.signal,
+      hardSignal: this.giveUp.signal,
+      onEvent: (event) => this.events.push(event),
+      ...options,
+    });
+    return this.time.until(applying);
+  }
+
+  /** The events, each in a few words. */
+  get told(): string[] {
+    return this.events.map(tell);
+  }
+}
+
+function tell(event: ApplyEvent): string {
+  switch (event.event) {
+    case "started":
+      return `started ${event.steps}`;
+    case "step-started":
+      return `begin ${event.title}`;
+    case "step-retried":
+      return `retry ${event.title} in ${event.inMilliseconds} ms: ${event.error.code}`;
+    case "step-ended":
+      return tellEnd(event.report);
+    case "interrupting":
+      return `interrupting ${event.inFlight}`;
+    case "ended":
+      return event.report.outcome;
+  }
+}
+
+export function tellEnd({ outcome, title, error, skippedBecause }: ApplyReport["steps"][number]): string {
+  if (skippedBecause !== null) return `skipped ${title}: ${skippedBecause}`;
+  return error === null ? `${outcome} ${title}` : `${outcome} ${title}: ${error.code}`;
+}

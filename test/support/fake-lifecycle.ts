@@ -1,0 +1,115 @@
+/** A Lifecycle that does as it is told: for tests of the edge, which decides nothing. Operations end when the test says so, or at once. */
+import type { EventLog, Lifecycle, SerialLineAt } from "../../src/agent/lifecycle/lifecycle.ts";
+import { OdoroboError } from "../../src/model/errors.ts";
+import { instant, type VmName } from "../../src/model/names.ts";
+import type { NodeReport, VmReport, Whereabouts } from "../../src/model/observed-state.ts";
+import type { AgentEvent, OperationRequest, OperationResult, PutVmRequest } from "../../src/wire/operations.ts";
+import { aNodeReport, aResult, aVmReport } from "./wire-builders.ts";
+
+export class FakeLifecycle implements Lifecycle {
+  reported: NodeReport;
+  /** Everything that was asked to be done, in order. */
+  readonly asked: { vm: VmName; request: PutVmRequest | OperationRequest }[] = [];
+  /** Thrown at the next ask. */
+  refusal: unknown = null;
+  /** False: operations stay `running` until `finish`. */
+  finishesAtOnce = true;
+  readonly serials = new Map<string, Omit<SerialLineAt, "absence"> & Partial<SerialLineAt>>();
+  readonly events = new FakeEvents();
+  readonly #results = new Map<string, OperationResult>();
+  readonly #waiting = new Map<string, () => void>();
+
+  constructor(node = "n1", vms: readonly VmReport[] = [aVmReport("web-1")]) {
+    this.reported = aNodeReport(node, { vms });
+  }
+
+  async report(): Promise<NodeReport> {
+    if (this.refusal !== null) throw this.refusal;
+    return this.reported;
+  }
+
+  async vm(name: VmName): Promise<VmReport> {
+    const found = this.reported.vms.find((vm) => vm.name === name);
+    if (found === undefined) throw new OdoroboError("NOT_FOUND", `there is no VM ${name} on n1`);
+    return found;
+  }
+
+  putVm = (name: VmName, request: PutVmRequest, signal: AbortSignal) => this.#do(name, request, signal);
+  operate = (name: VmName, request: OperationRequest, signal: AbortSignal) => this.#do(name, request, signal);
+
+  async tellWhereabouts(told: Whereabouts): Promise<void> {
+    this.reported = { ...this.reported, whereabouts: [told] };
+  }
+
+  operation(id: string): OperationResult | null {
+    return this.#results.get(id) ?? null;
+  }
+
+  finish(id: string, over: Partial<OperationResult> = {}): void {
+    const begun = this.#results.get(id);
+    if (begun === undefined) throw new Error(`nobody asked for ${id}`);
+    this.#results.set(id, { ...begun, outcome: "done", ...over });
+    this.#waiting.get(id)?.();
+    this.events.tell("operation", `${id} ended`);
+  }
+
+  async serial(name: VmName) {
+    const found = this.serials.get(name);
+    if (found === undefined) throw new OdoroboError("NOT_FOUND", `there is no VM ${name} on n1`);
+    return { absence: null, ...found };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+
+  async #do(vm: VmName, request: PutVmRequest | OperationRequest, signal: AbortSignal): Promise<OperationResult> {
+    if (this.refusal !== null) throw this.refusal;
+    const known = this.#results.get(request.id);
+    if (known !== undefined && known.outcome !== "running") return known;
+    this.asked.push({ vm, request });
+    this.#results.set(request.id, aResult(vm, request.id, { outcome: this.finishesAtOnce ? "done" : "running" }));
+    if (!this.finishesAtOnce) {
+      await new Promise<void>((resolve, reject) => {
+        this.#waiting.set(request.id, resolve);
+        signal.addEventListener("abort", () => reject(signal.reason));
+      });
+    }
+    return this.#results.get(request.id)!;
+  }
+}
+
+export class FakeEvents implements EventLog {
+  readonly #kept: AgentEvent[] = [];
+  readonly #listeners = new Set<(event: AgentEvent) => void>();
+  #sequence = 0;
+
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
+  tell(kind: AgentEvent["kind"], message: string): void {
+    this.#sequence++;
+    const event: AgentEvent = {
+      sequence: this.#sequence,
+      at: instant("2026-01-01T12:00:00.000Z"),
+      kind,
+      vm: null,
+      message,
+    };
+    this.#kept.push(event);
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  forget(count: number): void {
+    this.#kept.splice(0, count);
+  }
+
+  since(sequence: number) {
+    const oldest = this.#kept[0]?.sequence ?? this.#sequence + 1;
+    return { events: this.#kept.filter((event) => event.sequence > sequence), complete: sequence + 1 >= oldest };
+  }
+
+  subscribe(listener: (event: AgentEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * Parts of an agent that can die at any boundary: between any two acts on the world outside. A dead agent never does
+ * anything again and never answers, as after SIGKILL; what it did before stands.
+ */
+import type { Hypervisor, RunningVm } from "../../src/agent/hypervisor/hypervisor.ts";
+import type { LifecycleOptions } from "../../src/agent/lifecycle/service.ts";
+
+type Mortal = Pick<LifecycleOptions, "hypervisors" | "supervisor"> &
+  Required<Pick<LifecycleOptions, "store" | "storage">>;
+
+/** Called at each boundary with its name; a promise that never resolves is death. */
+export type AtBoundary = (name: string) => Promise<void>;
+
+export const mortal = (parts: Mortal, at: AtBoundary): Mortal => ({
+  store: guarded(parts.store, "store", ["save", "saveTexts", "keepOnlyTexts", "remove"], at),
+  storage: guarded(parts.storage, "storage", ["ensure", "setAside"], at),
+  supervisor: guarded(parts.supervisor, "supervisor", ["start", "stop"], at),
+  hypervisors: parts.hypervisors.map((each) => mortalHypervisor(each, at)),
+});
+
+const mortalHypervisor = (hypervisor: Hypervisor, at: AtBoundary): Hypervisor => ({
+  ...hypervisor,
+  async connect(vm, options) {
+    await at(`connect:before${options.fresh ? ":fresh" : ""}`);
+    const running = await hypervisor.connect(vm, options);
+    await at(`connect:after${options.fresh ? ":fresh" : ""}`);
+    const acts = ["powerButton", "pause", "resume", "update", "quit"] as const;
+    return guarded<RunningVm, (typeof acts)[number]>(running, "guest", acts, at);
+  },
+});
+
+function guarded<Target extends object, Method extends keyof Target & string>(
+  target: Target,
+  what: string,
+  methods: readonly Method[],
+  at: AtBoundary,
+): Target {
+  return new Proxy(target, {
+    get(_, property) {
+      const value = Reflect.get(target, property, target) as unknown;
+      if (typeof value !== "function") return value;
+      if (!methods.includes(property as Method)) return value.bind(target);
+      return async (...args: unknown[]) => {
+        await at(`${what}.${String(property)}:before`);
+        const result = await (value as (...args: unknown[]) => unknown).apply(target, args);
+        await at(`${what}.${String(property)}:after`);
+        return result;
+      };
+    },
+  });
+}
+
+/** Counts boundaries and dies at one of them. */
+export class Mortality {
+  dieAt = Number.POSITIVE_INFINITY;
+  readonly passed: string[] = [];
+  #dead: (() => void) | null = null;
+  /** Resolves at death. */
+  readonly death: Promise<void>;
+
+  constructor() {
+    this.death = new Promise((resolve) => {
+      this.#dead = resolve;
+    });
+  }
+
+  readonly at: AtBoundary = async (name) => {
+    if (this.passed.length >= this.dieAt) return new Promise<void>(() => {});
+    this.passed.push(name);
+    if (this.passed.length < this.dieAt) return;
+    this.#dead?.();
+    return new Promise<void>(() => {});
+  };
+}

@@ -1,0 +1,150 @@
+/**
+ * Real guests on a real QEMU (TCG), with the agent's own parts but no agent: compile, disks, spawn supervisor, QMP.
+ * Everything that was started ends with the world.
+ *
+ *   await using world = await aQemuWorld();
+ *   const guest = await world.boot("web-1", { cpus: { count: 1, max: 2 } });
+ *   await guest.says(/COUNTER 3/);
+ */
+import { mkdir, readFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Hypervisor, LaunchInput, RunningVm } from "../../src/agent/hypervisor/hypervisor.ts";
+import { createQemuHypervisor } from "../../src/agent/hypervisor/qemu/driver.ts";
+import { diskStorage } from "../../src/agent/storage/disk-storage.ts";
+import { writeSeedImage } from "../../src/agent/storage/seed-image.ts";
+import { createSpawnSupervisor } from "../../src/agent/supervisor/spawn/spawn-supervisor.ts";
+import type { ProcessHandle, Supervisor } from "../../src/agent/supervisor/supervisor.ts";
+import { type Digest, digest } from "../../src/model/names.ts";
+import type { VmSpec } from "../../src/model/vm-spec.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { aSpec } from "./a-fleet.ts";
+import { aTempFolder } from "./temp-folder.ts";
+import { until } from "./until.ts";
+
+export const TINY_GUEST = fileURLToPath(new URL("../../guest/tiny.elf", import.meta.url));
+
+/** Generous: the machine runs other tests at the same time. */
+const GUEST_MS = 15_000;
+export const patience = (): AbortSignal => AbortSignal.timeout(GUEST_MS);
+
+export interface QemuWorld extends AsyncDisposable {
+  readonly folder: string;
+  readonly hypervisor: Hypervisor;
+  readonly supervisor: Supervisor;
+  boot(name: string, over?: Partial<VmSpec>, files?: Readonly<Record<string, string>>): Promise<TestGuest>;
+}
+
+export interface TestGuest {
+  readonly input: LaunchInput;
+  readonly process: ProcessHandle;
+  /** The connection of the agent that looks after it now. */
+  running: RunningVm;
+  /** All that the guest said so far. */
+  log(): Promise<string>;
+  /** Waits until it said so; gives the match. */
+  says(pattern: RegExp): Promise<RegExpExecArray>;
+  /** The last number it counted to; -1 before the first. */
+  counter(): Promise<number>;
+  /** Types into its serial line. */
+  types(text: string): Promise<void>;
+  /** Drops the connection and makes a new one, as an agent that was killed and started again. */
+  reconnect(bootedSpec?: VmSpec): Promise<void>;
+}
+
+export async function aQemuWorld(detachMs = GUEST_MS): Promise<QemuWorld> {
+  const temp = await aTempFolder();
+  const hypervisor = createQemuHypervisor({
+    executable: "qemu-system-x86_64",
+    accelerator: "tcg",
+    tinyGuest: TINY_GUEST,
+    cacheFile: null,
+    clock: systemClock,
+    detachMs,
+  });
+  await hypervisor.probe(patience());
+  const supervisor = createSpawnSupervisor();
+  const guests: TestGuest[] = [];
+  return {
+    folder: temp.path,
+    hypervisor,
+    supervisor,
+    async boot(name, over = {}, files = {}) {
+      const input = await anInput(temp.path, name, over, files);
+      await diskStorage.ensure(input.paths, input.spec.disks, { kind: "real", grow: true, signal: patience() });
+      await writeSeedImage(input);
+      const command = hypervisor.compile(input);
+      if (command === null) throw new Error("QEMU needs a process");
+      const process = await supervisor.start(name, command, patience());
+      try {
+        const running = await hypervisor.connect(input, { fresh: true, signal: patience() });
+        const guest = aGuest(input, process, running, hypervisor);
+        guests.push(guest);
+        return guest;
+      } catch (error) {
+        await supervisor.stop(process, 0);
+        throw new Error(`${name} did not start: ${await readFile(command.outputFile, "utf8")}`, { cause: error });
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      for (const guest of guests) {
+        await guest.running[Symbol.asyncDispose]();
+        await supervisor.stop(guest.process, 0);
+      }
+      await temp[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function anInput(
+  folder: string,
+  name: string,
+  over: Partial<VmSpec>,
+  files: Readonly<Record<string, string>>,
+): Promise<LaunchInput> {
+  const paths = {
+    runFolder: join(folder, name, "run"),
+    diskFolder: join(folder, name, "disks"),
+    logFolder: join(folder, name, "log"),
+  };
+  for (const path of Object.values(paths)) await mkdir(path, { recursive: true });
+  const spec = aSpec({ hypervisor: "qemu", memory: { sizeMiB: 32, maxMiB: 32 }, ...over });
+  const contents = new Map<Digest, string>(Object.entries(files).map(([hex, text]) => [digest(hex), text]));
+  return { name, spec, paths, files: contents };
+}
+
+function aGuest(input: LaunchInput, process: ProcessHandle, first: RunningVm, hypervisor: Hypervisor): TestGuest {
+  const guest: TestGuest = {
+    input,
+    process,
+    running: first,
+    log: () => readFile(first.consoleLog ?? "", "latin1").catch(() => ""),
+    async says(pattern) {
+      let match: RegExpExecArray | null = null;
+      const said = async () => {
+        match = pattern.exec(await guest.log());
+        return match !== null;
+      };
+      await until(`${input.name} says ${pattern}`, said, GUEST_MS);
+      return match as unknown as RegExpExecArray;
+    },
+    async counter() {
+      return Number([...(await guest.log()).matchAll(/COUNTER (\d+)\s/g)].at(-1)?.[1] ?? -1);
+    },
+    async types(text) {
+      const socket = connect(first.consoleSocket ?? "");
+      socket.resume();
+      await new Promise<void>((resolve, reject) => {
+        socket.once("error", reject);
+        socket.once("close", () => resolve());
+        socket.once("connect", () => socket.end(text));
+      });
+    },
+    async reconnect(bootedSpec = input.spec) {
+      await guest.running[Symbol.asyncDispose]();
+      guest.running = await hypervisor.connect({ ...input, spec: bootedSpec }, { fresh: false, signal: patience() });
+    },
+  };
+  return guest;
+}

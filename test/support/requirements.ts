@@ -1,0 +1,111 @@
+/**
+ * What a test needs of the machine beyond Node. Where something is missing the test is left out, never silently:
+ * each is noted in the file named by ODOROBO_TEST_SKIPS (one JSON line each), and the runner prints the list and the
+ * `apt-get install` line that would add it.
+ *
+ *   describe.runIf(requires("guests on a real QEMU", "qemu-system-x86_64"))("…", () => { … });
+ */
+import { accessSync, appendFileSync, constants, readdirSync, readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+interface Requirement {
+  /** The Debian package that brings it; null: nothing one can install (a permission, a kernel feature). */
+  readonly debianPackage: string | null;
+  readonly isHere: () => boolean;
+}
+
+const onPath = (debianPackage: string, program: string): Requirement => ({
+  debianPackage,
+  isHere: () => (process.env.PATH ?? "").split(delimiter).some((folder) => isExecutable(join(folder, program))),
+});
+
+const REQUIREMENTS = {
+  "qemu-system-x86_64": onPath("qemu-system-x86", "qemu-system-x86_64"),
+  "qemu-img": onPath("qemu-utils", "qemu-img"),
+  "qemu-nbd": onPath("qemu-utils", "qemu-nbd"),
+  gcc: onPath("gcc", "gcc"),
+  ld: onPath("binutils", "ld"),
+  git: onPath("git", "git"),
+  ip: onPath("iproute2", "ip"),
+  openssl: onPath("openssl", "openssl"),
+  isoinfo: onPath("genisoimage", "isoinfo"),
+  busybox: onPath("busybox-static", "busybox"),
+  "linux-kernel": {
+    debianPackage: "linux-image-cloud-amd64",
+    isHere: () => listFolder("/boot").some((file) => /^vmlinuz-.*-cloud-amd64$/.test(file)),
+  },
+  /** New network namespaces, taps and bridges. */
+  "network-admin": {
+    debianPackage: null,
+    isHere: () => process.getuid?.() === 0 && isReadable("/dev/net/tun"),
+  },
+  /** Small file systems of the test's own: root with CAP_SYS_ADMIN. */
+  mounts: {
+    debianPackage: null,
+    isHere: () => process.getuid?.() === 0 && (effectiveCapabilities() & CAP_SYS_ADMIN) !== 0n,
+  },
+} as const satisfies Record<string, Requirement>;
+
+export type RequirementName = keyof typeof REQUIREMENTS;
+
+/** One line of the file named by ODOROBO_TEST_SKIPS. */
+export interface LeftOut {
+  /** What is not tested, as the test says it. */
+  readonly what: string;
+  readonly missing: readonly RequirementName[];
+  /** Debian packages that would add what is missing, sorted. */
+  readonly packages: readonly string[];
+}
+
+/** Whether the machine has all of these; if not, notes what is left out. */
+export function requires(what: string, ...needs: readonly RequirementName[]): boolean {
+  const missing = needs.filter((name) => !REQUIREMENTS[name].isHere());
+  if (missing.length === 0) return true;
+  const packages = missing.map((name) => REQUIREMENTS[name].debianPackage).filter((name) => name !== null);
+  const line: LeftOut = { what, missing, packages: [...new Set(packages)].sort() };
+  const file = process.env.ODOROBO_TEST_SKIPS;
+  if (file) appendFileSync(file, `${JSON.stringify(line)}\n`);
+  return false;
+}
+
+/** Every Debian package that any test may ask for: what a CI machine installs first. Sorted. */
+export const ALL_PACKAGES: readonly string[] = [
+  ...new Set(
+    Object.values(REQUIREMENTS)
+      .map((requirement) => requirement.debianPackage)
+      .filter((name) => name !== null),
+  ),
+].sort();
+
+function isExecutable(path: string): boolean {
+  return canAccess(path, constants.X_OK);
+}
+
+function isReadable(path: string): boolean {
+  return canAccess(path, constants.R_OK);
+}
+
+function canAccess(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** <linux/capability.h> */
+const CAP_SYS_ADMIN = 1n << 21n;
+
+function effectiveCapabilities(): bigint {
+  const hex = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+  return hex === undefined ? 0n : BigInt(`0x${hex}`);
+}
+
+function listFolder(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,107 @@
+/** kill -9 and Ctrl-C of the command at every step boundary: agents finish what they began, the next apply does the rest. */
+import { describe, expect } from "vitest";
+import { requires } from "../support/requirements.ts";
+import {
+  agentsFor,
+  aScenario,
+  boundary,
+  expectCode,
+  expectNothingToDo,
+  type Scenario,
+  STEPS,
+  untilSettled,
+} from "../support/system-scenario.ts";
+import { PATIENT, type SystemWorld, systemTest } from "../support/system-world.ts";
+
+const WITH_QEMU = requires("an apply with real guests killed with SIGKILL", "qemu-system-x86_64", "qemu-img");
+const BOUNDARIES = Array.from({ length: STEPS - 1 }, (_, index) => index + 1);
+/** Two worlds instead of one: each ends in half the time. */
+const HALVES = [
+  { steps: "1 to 5", boundaries: BOUNDARIES.slice(0, 5) },
+  { steps: "6 to 10", boundaries: BOUNDARIES.slice(5) },
+];
+/** More at a time only take turns. */
+const AT_ONCE = 2;
+
+describe.concurrent("a command that ends in the middle", PATIENT, () => {
+  systemTest.for(HALVES)(
+    "kill -9 after steps $steps: nothing is lost, nothing done twice",
+    async ({ boundaries }, { world }) => {
+      const agents = await agentsFor(world, "noop");
+      await forEachBoundary(boundaries, world, agents, "kill", async (k, scenario) => {
+        const apply = world.start(...scenario.apply);
+        await apply.waitFor("stderr", boundary(k));
+        apply.child.kill("SIGKILL");
+        expect((await apply.ended).code).toBe(null);
+      });
+      await expectNothingToDo(world);
+    },
+  );
+
+  systemTest.for(HALVES)(
+    "Ctrl-C after steps $steps: exit 130, and a report of what was done",
+    async ({ boundaries }, { world }) => {
+      const agents = await agentsFor(world, "noop");
+      await forEachBoundary(boundaries, world, agents, "int", async (k, scenario) => {
+        const apply = world.start(...scenario.apply);
+        await apply.waitFor("stderr", boundary(k));
+        apply.child.kill("SIGINT");
+        const { code, stdout, stderr } = await apply.ended;
+        const [, outcome, done, skipped] =
+          /\n(Applied|Interrupted): (\d+) done, 0 failed, (\d+) skipped/.exec(stdout) ?? [];
+        expect(Number(done), stdout).toBeGreaterThanOrEqual(k);
+        expect(Number(done) + Number(skipped)).toBe(STEPS);
+        // All was done when the signal came: it may even have come when nobody listened any more.
+        if (skipped === "0") expect([0, null]).toContain(code);
+        else expect(code).toBe(130);
+        expect(outcome).toBe(skipped === "0" ? "Applied" : "Interrupted");
+        if (code === 130) {
+          expect(stderr).toMatch(/^Interrupted: finishing \d in flight, starting nothing new\./m);
+          expect(stdout).toMatch(/\n {2}skipped .*: interrupted\n.*odorobo plan shows what is left/);
+        }
+      });
+      await expectNothingToDo(world);
+    },
+  );
+
+  systemTest.runIf(WITH_QEMU).for(BOUNDARIES)("kill -9 after step %i, with real guests", async (k, { world }) => {
+    const agents = await agentsFor(world, "qemu");
+    using scenario = await aScenario(world, agents, "qemu");
+    await expectCode(world.cli("apply", world.fleet, "--yes"), 0);
+    await scenario.change();
+    const apply = world.start(...scenario.apply);
+    await apply.waitFor("stderr", boundary(k));
+    apply.child.kill("SIGKILL");
+    await apply.ended;
+    await untilSettled(agents);
+    await expectCode(world.cli(...scenario.apply), 0);
+    await scenario.expectDone({ mayBootAgain: false });
+    await expectNothingToDo(world);
+  });
+});
+
+/** One world for all of these: one set of VMs for each boundary, cut short side by side. */
+async function forEachBoundary(
+  boundaries: readonly number[],
+  world: SystemWorld,
+  agents: Awaited<ReturnType<typeof agentsFor>>,
+  set: string,
+  cutShort: (k: number, scenario: Scenario) => Promise<void>,
+): Promise<void> {
+  using scenarios = new DisposableStack();
+  const all = new Map<number, Scenario>();
+  for (const k of boundaries) all.set(k, scenarios.use(await aScenario(world, agents, "noop", `${set}${k}`)));
+  await expectCode(world.cli("apply", world.fleet, "--yes"), 0);
+  for (const scenario of all.values()) await scenario.change();
+  const left = [...all];
+  const work = async () => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      const [k, scenario] = next;
+      await cutShort(k, scenario);
+      await untilSettled(agents);
+      await expectCode(world.cli(...scenario.apply), 0);
+      await scenario.expectDone({ mayBootAgain: false });
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+}

@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { vmName } from "../../src/model/names.ts";
+import { findVm } from "../../src/turn/find-vm.ts";
+import { aFleet } from "../support/a-fleet.ts";
+
+const fleet = aFleet().nodes("n1", "n2", "n3").vm("web-1", { on: "n1" }).vm("web-2", { on: "n2" });
+
+test("a VM is where an agent says that it is", () => {
+  expect(findVm(vmName("web-2"), fleet.asDesired().observed())).toMatchObject({ node: "n2", vm: { name: "web-2" } });
+});
+
+test("of a VM with two homes none is chosen", () => {
+  const twice = fleet.asDesired().has("web-1", "n3").observed();
+  expect(() => findVm(vmName("web-1"), twice)).toThrowError(
+    expect.objectContaining({ code: "USAGE", message: "web-1 exists on n1 and n3" }),
+  );
+});
+
+test("a VM that nobody has: not found, and who was silent may have it", () => {
+  expect(() => findVm(vmName("web-3"), fleet.asDesired().silent("n3").observed())).toThrowError(
+    expect.objectContaining({
+      code: "NOT_FOUND",
+      message: expect.stringContaining("n3 did not answer and may have it"),
+      hint: "did you mean web-1?",
+    }),
+  );
+});
