@@ -72,20 +72,21 @@ test("an agent that others could reach needs a secret", async () => {
   });
 });
 
-test("--version is answered before anything is loaded", async () => {
-  const once = () => {
+test("--version is answered before anything is loaded", () => {
+  const timed = (...args: string[]) => {
     const begun = performance.now();
-    const { stdout } = spawnSync(process.execPath, [join(ROOT, "bin/dev.js"), "--version"], { encoding: "utf8" });
-    expect(stdout).toBe(
-      `odorobo/${VERSION} linux-x64 node-${process.version}\n`.replace(
-        "linux-x64",
-        `${process.platform}-${process.arch}`,
-      ),
-    );
-    return performance.now() - begun;
+    const { stdout } = spawnSync(process.execPath, args, { encoding: "utf8" });
+    return { stdout, milliseconds: performance.now() - begun };
   };
-  // The best of several: the machine is busy with other tests.
-  expect(Math.min(once(), once(), once(), once(), once())).toBeLessThan(150);
+  // Beside a Node that does nothing, turn by turn: the machine may be busy. Loading the command line takes ten times as long.
+  let [bare, version] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (let round = 0; round < 5; round++) {
+    bare = Math.min(bare, timed("-e", "0").milliseconds);
+    const said = timed(join(ROOT, "bin/dev.js"), "--version");
+    expect(said.stdout).toBe(`odorobo/${VERSION} ${process.platform}-${process.arch} node-${process.version}\n`);
+    version = Math.min(version, said.milliseconds);
+  }
+  expect(version / bare).toBeLessThan(4);
 });
 
 const OLD_NODE = "/usr/bin/node";

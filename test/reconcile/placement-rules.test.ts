@@ -68,17 +68,22 @@ test("how much a node is disliked is the number of VMs there that match, once fo
   );
 });
 
-test("10,000 VMs of 2,000 applications are counted in a time that their own rules cost, not everybody's", () => {
-  const vms = Array.from({ length: 10_000 }, (_, index): Settled => {
-    const match = { app: `app-${index % 2_000}` };
-    return { labels: match, antiAffinity: [{ match, per: "node", required: true }] };
-  });
-  const begun = performance.now();
-  const book = new AffinityBook(
-    NODES,
-    vms.flatMap((vm) => vm.antiAffinity),
-  );
-  for (const [index, vm] of vms.entries()) book.settle(vm, NODES[index % 3]!.name);
-  // One after the other it is 20 million comparisons, and takes seconds; looked up it is 20 ms.
-  expect(performance.now() - begun).toBeLessThan(1_000);
-});
+test("ten times as many VMs and applications are counted in about ten times the time", () => {
+  const count = (applications: number) => {
+    const vms = Array.from({ length: 5 * applications }, (_, index): Settled => {
+      const match = { app: `app-${index % applications}` };
+      return { labels: match, antiAffinity: [{ match, per: "node", required: true }] };
+    });
+    const begun = performance.now();
+    const book = new AffinityBook(
+      NODES,
+      vms.flatMap((vm) => vm.antiAffinity),
+    );
+    for (const [index, vm] of vms.entries()) book.settle(vm, NODES[index % 3]!.name);
+    return performance.now() - begun;
+  };
+  const best = (applications: number) => Math.min(...[1, 2, 3, 4, 5].map(() => count(applications)));
+  best(200);
+  // One after the other, 10,000 VMs of 2,000 applications are 20 million comparisons: a hundred times as many.
+  expect(best(2_000) / best(200)).toBeLessThan(50);
+}, 60_000);
