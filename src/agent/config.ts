@@ -25,6 +25,21 @@ export interface AgentConfig {
   readonly tokenFile: string | null;
   readonly tls: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string | null } | null;
   readonly log: LogSettings;
+  readonly supervisor: SupervisorChoice;
+  /** D-Bus address of the service manager: `unix:path=/run/dbus/system_bus_socket`. */
+  readonly bus: string;
+  /** Executables by point of a VM's life: `before-boot.d/…`. A folder that is not there has none. */
+  readonly hooksFolder: string;
+  /** Callers beside the token: names, roles, hashes. Null: none. */
+  readonly accessFile: string | null;
+  /** Where people may have memory dumps and snapshots written, and disks taken from by hand. */
+  readonly allowedRoots: readonly string[];
+  readonly cloudHypervisor: {
+    readonly executable: string;
+    /** As its own flag: what happens at a system call it does not know. `errno` and `log` keep guests alive on distributions it was not built for. */
+    readonly seccomp: Seccomp;
+    readonly landlock: boolean;
+  };
   readonly qemu: {
     readonly executable: string;
     readonly accelerator: Accelerator;
@@ -34,14 +49,23 @@ export interface AgentConfig {
 }
 
 /** Those that this agent has a driver for. */
-export const DRIVEN_HYPERVISORS = ["qemu", "noop"] as const satisfies readonly HypervisorKind[];
+export const DRIVEN_HYPERVISORS = ["cloud-hypervisor", "qemu", "noop"] as const satisfies readonly HypervisorKind[];
 export type DrivenHypervisor = (typeof DRIVEN_HYPERVISORS)[number];
+
+/** `auto`: systemd where this agent was started by one and may start units, else spawn. */
+export const SUPERVISORS = ["auto", "systemd", "spawn"] as const;
+export type SupervisorChoice = (typeof SUPERVISORS)[number];
+
+export const SECCOMP = ["true", "log", "errno", "false"] as const;
+export type Seccomp = (typeof SECCOMP)[number];
 
 export const ACCELERATORS = ["auto", "kvm", "tcg"] as const;
 export type Accelerator = (typeof ACCELERATORS)[number];
 
 export const DEFAULT_DATA_FOLDER = "/var/lib/odorobo";
 export const DEFAULT_RUN_FOLDER = "/run/odorobo";
+export const DEFAULT_HOOKS_FOLDER = "/etc/odorobo/hooks";
+export const DEFAULT_BUS = "unix:path=/run/dbus/system_bus_socket";
 export const DEFAULT_LISTEN = `127.0.0.1:${DEFAULT_AGENT_PORT}`;
 
 /** As flags give it. Names are the flags' own, so that messages can say them. */
@@ -61,6 +85,14 @@ export interface AgentSettings {
   readonly logFormat?: string | undefined;
   readonly qemu?: string | undefined;
   readonly accelerator?: string | undefined;
+  readonly supervisor?: string | undefined;
+  readonly bus?: string | undefined;
+  readonly hooks?: string | undefined;
+  readonly accessFile?: string | undefined;
+  readonly allowPath?: readonly string[] | undefined;
+  readonly cloudHypervisor?: string | undefined;
+  readonly seccomp?: string | undefined;
+  readonly landlock?: boolean | undefined;
 }
 
 /** The kernel allows 107 bytes for a socket's path; below the run folder it is `/vms/NAME/console.sock`, and a name of 16 letters should fit. */
@@ -86,6 +118,16 @@ export function parseAgentConfig(settings: AgentSettings): AgentConfig {
     log: {
       level: oneOf("log-level", LOG_LEVELS, settings.logLevel ?? "info"),
       format: oneOf("log-format", LOG_FORMATS, settings.logFormat ?? "auto"),
+    },
+    supervisor: oneOf("supervisor", SUPERVISORS, settings.supervisor ?? "auto"),
+    bus: settings.bus ?? DEFAULT_BUS,
+    hooksFolder: resolve(settings.hooks ?? DEFAULT_HOOKS_FOLDER),
+    accessFile: settings.accessFile === undefined ? null : resolve(settings.accessFile),
+    allowedRoots: (settings.allowPath ?? []).map((each) => resolve(each)),
+    cloudHypervisor: {
+      executable: settings.cloudHypervisor ?? "cloud-hypervisor",
+      seccomp: oneOf("seccomp", SECCOMP, settings.seccomp ?? "true"),
+      landlock: settings.landlock ?? false,
     },
     qemu: {
       executable: settings.qemu ?? "qemu-system-x86_64",

@@ -4,6 +4,7 @@ import type { VmName } from "../model/names.ts";
 import { type Logger, silentLogger } from "../platform/logger.ts";
 import type { AgentApi } from "../wire/agent-api.ts";
 import { routes } from "../wire/routes.ts";
+import { IN_PROCESS } from "./http/caller.ts";
 import { createHandler } from "./http/handler.ts";
 import type { Lifecycle } from "./lifecycle/lifecycle.ts";
 
@@ -24,7 +25,7 @@ export function inProcessAgent(
     signal.throwIfAborted();
     const init =
       body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
-    const answer = await handler(new Request(`http://agent${path}`, { method, signal, ...init }));
+    const answer = await handler(new Request(`http://agent${path}`, { method, signal, ...init }), IN_PROCESS);
     signal.throwIfAborted();
     const value = await answer.json();
     if (!answer.ok) throw fromErrorBody(value as Parameters<typeof fromErrorBody>[0]);

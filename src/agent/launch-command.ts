@@ -18,7 +18,34 @@ export interface LaunchCommand {
   readonly outputFile: string;
   /** Left over sockets and pid files of an earlier life, removed before the start. */
   readonly staleFiles: readonly string[];
+  /** What it uses of the host: a supervisor that can hold a process to that does; one that cannot takes no notice. */
+  readonly needs: ProcessNeeds;
 }
+
+export interface ProcessNeeds {
+  /** Files and folders that it opens beside `workingFolder` and `outputFile`: absolute paths. */
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
+  /** As systemd's DeviceAllow names them: `/dev/kvm`, or a group such as `block-rbd` (globs of paths have no effect there). */
+  readonly devices: readonly string[];
+  /** Linux capabilities without CAP_, beyond none: `NET_ADMIN`. */
+  readonly capabilities: readonly string[];
+  /** Memory that it may need at most, the guest's and its own; null: not limited. */
+  readonly memoryMaxMiB: number | null;
+  /** Shares when the host is busy, 1 to 10,000, as cgroup v2 has them; null: the host's default (100). */
+  readonly cpuWeight: number | null;
+  readonly ioWeight: number | null;
+}
+
+export const NEEDS_NOTHING: ProcessNeeds = {
+  reads: [],
+  writes: [],
+  devices: [],
+  capabilities: [],
+  memoryMaxMiB: null,
+  cpuWeight: null,
+  ioWeight: null,
+};
 
 /** The folders of one VM. Socket paths must stay under 108 bytes: the agent keeps `runFolder` short. */
 export interface VmPaths {

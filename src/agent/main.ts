@@ -20,6 +20,7 @@ import { createGate } from "./http/gate.ts";
 import { createHandler } from "./http/handler.ts";
 import { serve, type TlsSettings } from "./http/node-server.ts";
 import { openTokenFile } from "./http/token-file.ts";
+import { createCloudHypervisor } from "./hypervisor/cloud-hypervisor/driver.ts";
 import type { Hypervisor } from "./hypervisor/hypervisor.ts";
 import { createNoopHypervisor } from "./hypervisor/noop/driver.ts";
 import { createQemuHypervisor } from "./hypervisor/qemu/driver.ts";
@@ -47,6 +48,8 @@ export interface AgentParts {
 const TINY_GUEST = fileURLToPath(new URL("../../guest/tiny.elf", import.meta.url));
 
 const HYPERVISORS: Readonly<Record<DrivenHypervisor, (config: AgentConfig, clock: Clock) => Hypervisor>> = {
+  "cloud-hypervisor": ({ cloudHypervisor }, clock) =>
+    createCloudHypervisor({ ...cloudHypervisor, tinyGuest: TINY_GUEST, clock }),
   qemu: ({ qemu }, clock) => createQemuHypervisor({ ...qemu, tinyGuest: TINY_GUEST, clock }),
   noop: (_, clock) => createNoopHypervisor({ clock }),
 };

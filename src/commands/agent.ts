@@ -37,6 +37,35 @@ export default class AgentCommand extends OdoroboCommand {
     "log-format": Flags.string({ summary: "text, json or auto", default: "auto" }),
     qemu: Flags.string({ summary: "the QEMU to use (default: qemu-system-x86_64 on the PATH)", helpValue: "FILE" }),
     accelerator: Flags.string({ summary: "kvm, tcg or auto", default: "auto" }),
+    "cloud-hypervisor": Flags.string({
+      summary: "the Cloud Hypervisor to use (default: cloud-hypervisor on the PATH)",
+      helpValue: "FILE",
+    }),
+    seccomp: Flags.string({
+      summary:
+        "what happens at a system call that Cloud Hypervisor does not expect: true (it ends), log, errno or false",
+    }),
+    landlock: Flags.boolean({ summary: "let Cloud Hypervisor confine itself to its guest's files" }),
+    supervisor: Flags.string({ summary: "who keeps the guests' processes: systemd, spawn or auto", default: "auto" }),
+    bus: Flags.string({
+      summary: "where systemd answers over D-Bus (default: the system bus)",
+      helpValue: "ADDRESS",
+      env: "DBUS_SYSTEM_BUS_ADDRESS",
+    }),
+    hooks: Flags.string({
+      summary: "executables to run around what is done (default: /etc/odorobo/hooks)",
+      helpValue: "FOLDER",
+    }),
+    "access-file": Flags.string({
+      summary: "file of callers, with their roles and the hashes of their tokens",
+      helpValue: "FILE",
+    }),
+    "allow-path": Flags.string({
+      summary: "folder that snapshots and memory dumps may be written to; may be repeated",
+      helpValue: "FOLDER",
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
   };
   static override examples = [
     "<%= config.bin %> agent",
@@ -56,6 +85,9 @@ export default class AgentCommand extends OdoroboCommand {
       tlsClientCa: flags["tls-client-ca"],
       logLevel: flags["log-level"],
       logFormat: flags["log-format"],
+      cloudHypervisor: flags["cloud-hypervisor"],
+      accessFile: flags["access-file"],
+      allowPath: flags["allow-path"],
     });
     using interrupts = listenForInterrupts();
     // Stopping waits for what is being done. Who asks twice does not want to wait; the journal knows what was begun.

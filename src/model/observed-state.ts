@@ -145,6 +145,59 @@ export interface VmReport {
   /** Where `live` differs from `spec`, in words of the spec: someone else changed it, or a reboot is still owed. */
   readonly drift: readonly DriftedField[];
   readonly pid: number | null;
+  /** The last thing that befell the guest without odorobo having asked for it; left out when nothing ever did. */
+  readonly lastEvent?: GuestEvent;
+  /** The agent starts the guest again by itself, or has given that up; left out while there is nothing to tell. */
+  readonly restart?: RestartState;
+  /**
+   * What this very guest takes now without an outage, and what it does not and why: the driver's live-change matrix with the
+   * guest's own room in it. The first rule that fits counts; where none does, the hypervisor's capabilities are asked.
+   * Left out while no guest runs, and by drivers that have nothing finer to say than their capabilities.
+   */
+  readonly changeRules?: readonly ChangeRule[];
+  /** A migration by hand that is under way here. */
+  readonly migration?: MigrationState;
+}
+
+export const GUEST_EVENT_KINDS = ["power-off", "reboot", "panic", "crash", "oom-kill", "host-reboot"] as const;
+export type GuestEventKind = (typeof GUEST_EVENT_KINDS)[number];
+
+export interface GuestEvent {
+  readonly kind: GuestEventKind;
+  readonly at: Instant;
+  /** For people: `killed by SIGKILL: the kernel had no memory left for it`. */
+  readonly message: string;
+  /** The last lines of the serial line and of the hypervisor's own output, oldest first, without control characters. */
+  readonly console: readonly string[];
+  readonly log: readonly string[];
+}
+
+export interface RestartState {
+  /** Starts in a row that did not last. */
+  readonly attempts: number;
+  /** When the next one is due; null: given up, or one is under way. */
+  readonly nextAt: Instant | null;
+  readonly givenUp: boolean;
+}
+
+export interface ChangeRule {
+  /** As in `model/fields.ts`: `cpus.count`, `memory.size`, `passthrough.fs`; `disks.*` and `nics.*` are any item of the list. */
+  readonly path: string;
+  /** `raise` and `lower` a number or a disk's size, `add` and `remove` an item, `change` anything else about it, `any`: all of these. */
+  readonly change: "raise" | "lower" | "add" | "remove" | "change" | "any";
+  readonly class: "live" | "reboot" | "replace";
+  /** For people: why not milder, or what is needed of the guest. */
+  readonly note: string | null;
+  /** Up to this value only, and in these steps (MiB, or a count). Beyond: the next rule that fits. */
+  readonly max?: number;
+  readonly multipleOf?: number;
+}
+
+export interface MigrationState {
+  readonly role: "source" | "destination";
+  readonly since: Instant;
+  /** Where the guest comes in, or goes to: `tcp:10.0.0.2:49152`. */
+  readonly url: string;
 }
 
 /** The part of a spec that a running hypervisor can be asked about. */

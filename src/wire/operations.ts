@@ -7,7 +7,7 @@
 import type { ErrorBody } from "../model/errors.ts";
 import type { Digest, VmName } from "../model/names.ts";
 import type { Tombstone, VmReport } from "../model/observed-state.ts";
-import type { VmSpec } from "../model/vm-spec.ts";
+import type { Disk, Nic, VmSpec } from "../model/vm-spec.ts";
 
 /** What the caller saw when it decided. An agent that sees otherwise answers 409 and does nothing. Null: no condition (a person at the keyboard). */
 export interface Expectation {
@@ -50,7 +50,36 @@ export type OperationArgs =
   /** Stops the guest if it runs and leaves a tombstone; disks are retained. Refused while `protect` is remembered. */
   | { readonly kind: "delete"; readonly graceSeconds: number | null }
   /** Removes a tombstone and its disks, for good. The only way to lose bytes before the retention ends. */
-  | { readonly kind: "purge" };
+  | { readonly kind: "purge" }
+  /** Presses the ACPI power button and does not wait for the guest. */
+  | { readonly kind: "power-button" }
+  /** A non-maskable interrupt: a guest that hangs dumps or panics, as its kernel is set up. */
+  | { readonly kind: "nmi" }
+  /** Writes the guest's memory and registers to a file on the node, below an allowed root. */
+  | { readonly kind: "coredump"; readonly file: string }
+  /** Writes the guest's state to an empty folder on the node, below an allowed root. Paused around it. Disks are not in it. */
+  | { readonly kind: "snapshot"; readonly folder: string }
+  /** Starts a VM that is off from a snapshot instead of booting it. */
+  | { readonly kind: "restore"; readonly folder: string }
+  /** By hand, in the running guest only: the spec stays, so the next plan shows the difference. What is null stays as it is. */
+  | ({ readonly kind: "resize" } & Resize)
+  | { readonly kind: "attach"; readonly device: AttachableDevice }
+  | { readonly kind: "detach"; readonly device: { readonly list: "disks" | "nics"; readonly name: string } }
+  /** Starts an empty process that waits for a guest; done when it listens. url null: a free port on every address. */
+  | { readonly kind: "migrate-receive"; readonly url: string | null }
+  /** Done when the guest has left; failed when it runs on here. */
+  | { readonly kind: "migrate-send"; readonly url: string; readonly local: boolean };
+
+export interface Resize {
+  readonly cpus: number | null;
+  readonly memoryMiB: number | null;
+  readonly balloonMiB: number | null;
+  readonly disk: { readonly name: string; readonly sizeMiB: number } | null;
+}
+
+export type AttachableDevice =
+  | { readonly list: "disks"; readonly disk: Disk }
+  | { readonly list: "nics"; readonly nic: Nic };
 
 export type OperationKind = "create" | "update" | OperationArgs["kind"];
 

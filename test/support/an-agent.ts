@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import type { Hypervisor } from "../../src/agent/hypervisor/hypervisor.ts";
 import { createNoopHypervisor } from "../../src/agent/hypervisor/noop/driver.ts";
+import { NEEDS_NOTHING } from "../../src/agent/launch-command.ts";
 import type { Lifecycle } from "../../src/agent/lifecycle/lifecycle.ts";
 import { createLifecycle, type LifecycleOptions } from "../../src/agent/lifecycle/service.ts";
 import { createInMemorySupervisor, ProcessTable } from "../../src/agent/supervisor/in-memory/in-memory-supervisor.ts";
@@ -125,6 +126,7 @@ export const withProcess = (
       workingFolder: vm.paths.runFolder,
       outputFile: join(vm.paths.logFolder, "vmm.log"),
       staleFiles: [],
+      needs: NEEDS_NOTHING,
     };
   },
 });

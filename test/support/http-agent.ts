@@ -1,4 +1,5 @@
 /** The agent's HTTP edge around a FakeLifecycle: its handler in this process, or behind a real socket. */
+import { IN_PROCESS } from "../../src/agent/http/caller.ts";
 import { ConsoleHub } from "../../src/agent/http/console/console-hub.ts";
 import { createGate } from "../../src/agent/http/gate.ts";
 import { createHandler } from "../../src/agent/http/handler.ts";
@@ -34,7 +35,7 @@ export async function handlerAgent(options: Options = {}): Promise<TestAgent> {
     lifecycle,
     logged,
     url: "",
-    fetch: (path, init) => handler(new Request(`http://agent${path}`, init)),
+    fetch: (path, init) => handler(new Request(`http://agent${path}`, init), IN_PROCESS),
     stop: () => stopping.abort(),
     async [Symbol.asyncDispose]() {
       stopping.abort();

@@ -1,9 +1,11 @@
 /** What every route gets: the request, its parsed address, and the parts of the agent it may talk to. */
 import { OdoroboError } from "../../model/errors.ts";
 import { isDnsLabel, type VmName, vmName } from "../../model/names.ts";
+import { includesRole, type Role } from "../../model/role.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { findRequestError, type WireDocument } from "../../wire/check-shape.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
+import type { Caller } from "./caller.ts";
 
 export interface Parts {
   readonly lifecycle: Lifecycle;
@@ -18,6 +20,7 @@ export interface Parts {
 
 export interface Call {
   readonly request: Request;
+  readonly caller: Caller;
   readonly query: URLSearchParams;
   readonly params: Readonly<Record<string, string>>;
   readonly parts: Parts;
@@ -26,6 +29,14 @@ export interface Call {
 }
 
 export type RouteHandler = (call: Call) => Promise<Response>;
+
+/** Throws FORBIDDEN. */
+export function requireRole(caller: Caller, needed: Role): void {
+  if (includesRole(caller.role, needed)) return;
+  throw new OdoroboError("FORBIDDEN", `${caller.name} has the role ${caller.role}; this needs ${needed}`, {
+    hint: "use the credentials of somebody who may, or give this one the role on the node",
+  });
+}
 
 /** A spec is some kilobytes, cloud-init texts are at most 64 KiB in practice: more is a mistake or an attack. */
 export const MAX_BODY_BYTES = 1024 * 1024;

@@ -10,6 +10,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { OdoroboError } from "../../model/errors.ts";
 import { isLoopbackHost } from "../listen-address.ts";
+import type { Caller } from "./caller.ts";
 import type { TokenFile } from "./token-file.ts";
 
 export interface Knock {
@@ -22,16 +23,17 @@ export interface Knock {
 }
 
 /** Rejects with UNAUTHORIZED or FORBIDDEN. */
-export type Gate = (knock: Knock) => Promise<void>;
+export type Gate = (knock: Knock) => Promise<Caller>;
 
 export function createGate(options: { token: TokenFile | null; clientCertificates: boolean }): Gate {
   const { token, clientCertificates } = options;
   return async (knock) => {
     refuseBrowsers(knock);
-    if (knock.transport === "unix") return;
+    if (knock.transport === "unix") return { name: "unix socket", role: "admin" };
     if (clientCertificates && !knock.isCertified) throw notCertified();
     if (token !== null) requireToken(knock.headers.get("authorization"), await token.read());
     if (token === null && !clientCertificates) requireLoopbackHost(knock.headers.get("host"));
+    return { name: token !== null ? "token" : clientCertificates ? "certificate" : "loopback", role: "admin" };
   };
 }
 

@@ -6,9 +6,11 @@
  * It finds the route, and turns what a route throws into an answer. Nothing unexpected leaves the house: details go to the log.
  */
 import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
+import type { Role } from "../../model/role.ts";
 import { errorAnswer } from "./answers.ts";
-import type { Parts, RouteHandler } from "./call.ts";
+import { type Parts, type RouteHandler, requireRole } from "./call.ts";
 import { openCallSignal, whenGiven } from "./call-signal.ts";
+import type { Caller } from "./caller.ts";
 import { streamEvents } from "./routes/events.ts";
 import { getHealth } from "./routes/health.ts";
 import { getLog } from "./routes/log.ts";
@@ -17,32 +19,36 @@ import { getReport } from "./routes/report.ts";
 import { getVm, putVm } from "./routes/vms.ts";
 import { putWhereabouts } from "./routes/whereabouts.ts";
 
-export type Handler = (request: Request) => Promise<Response>;
+/** `caller`: whom the gate has let in. */
+export type Handler = (request: Request, caller: Caller) => Promise<Response>;
 
 interface Route {
   /** `{x}` stands for one segment. */
   readonly path: string;
-  readonly methods: Readonly<Record<string, RouteHandler>>;
+  readonly methods: Readonly<Record<string, Access>>;
 }
 
+/** The least role that may ask, and who answers. A route that looks closer (the kind of an operation) asks again by itself. */
+type Access = readonly [role: Role, handle: RouteHandler];
+
 const ROUTES: readonly Route[] = [
-  { path: "/v1/health", methods: { GET: getHealth } },
-  { path: "/v1/report", methods: { GET: getReport } },
-  { path: "/v1/vms/{name}", methods: { GET: getVm, PUT: putVm } },
-  { path: "/v1/vms/{name}/operations", methods: { POST: postOperation } },
-  { path: "/v1/vms/{name}/log", methods: { GET: getLog } },
-  { path: "/v1/vms/{name}/console", methods: { GET: explainConsole } },
-  { path: "/v1/operations/{id}", methods: { GET: getOperation } },
-  { path: "/v1/events", methods: { GET: streamEvents } },
-  { path: "/v1/fleets/{fleet}/whereabouts", methods: { PUT: putWhereabouts } },
+  { path: "/v1/health", methods: { GET: ["observe", getHealth] } },
+  { path: "/v1/report", methods: { GET: ["observe", getReport] } },
+  { path: "/v1/vms/{name}", methods: { GET: ["observe", getVm], PUT: ["apply", putVm] } },
+  { path: "/v1/vms/{name}/operations", methods: { POST: ["operate", postOperation] } },
+  { path: "/v1/vms/{name}/log", methods: { GET: ["observe", getLog] } },
+  { path: "/v1/vms/{name}/console", methods: { GET: ["observe", explainConsole] } },
+  { path: "/v1/operations/{id}", methods: { GET: ["observe", getOperation] } },
+  { path: "/v1/events", methods: { GET: ["observe", streamEvents] } },
+  { path: "/v1/fleets/{fleet}/whereabouts", methods: { PUT: ["apply", putWhereabouts] } },
 ];
 
 export function createHandler(parts: Parts): Handler {
-  return async (request) => {
+  return async (request, caller) => {
     const { signal, release } = openCallSignal(request, parts.stopping);
     try {
       if (parts.stopping.aborted) throw stopping();
-      return whenGiven(await dispatch(request, signal, parts), release);
+      return whenGiven(await dispatch(request, caller, signal, parts), release);
     } catch (error) {
       release();
       if (isOdoroboError(error)) return errorAnswer(error, allowHeader(error, request));
@@ -58,7 +64,7 @@ export function createHandler(parts: Parts): Handler {
   };
 }
 
-async function dispatch(request: Request, signal: AbortSignal, parts: Parts): Promise<Response> {
+async function dispatch(request: Request, caller: Caller, signal: AbortSignal, parts: Parts): Promise<Response> {
   const { pathname, searchParams } = new URL(request.url);
   const found = findRoute(pathname);
   if (found === null) {
@@ -66,12 +72,14 @@ async function dispatch(request: Request, signal: AbortSignal, parts: Parts): Pr
       hint: "the routes of this agent begin with /v1/",
     });
   }
-  const handle = Object.hasOwn(found.route.methods, request.method) ? found.route.methods[request.method] : undefined;
-  if (handle === undefined) {
+  const access = Object.hasOwn(found.route.methods, request.method) ? found.route.methods[request.method] : undefined;
+  if (access === undefined) {
     const allowed = Object.keys(found.route.methods).join(", ");
     throw new OdoroboError("METHOD_NOT_ALLOWED", `${found.route.path} takes ${allowed}, not ${request.method}`);
   }
-  return await handle({ request, query: searchParams, params: found.params, parts, signal });
+  const [role, handle] = access;
+  requireRole(caller, role);
+  return await handle({ request, caller, query: searchParams, params: found.params, parts, signal });
 }
 
 function findRoute(pathname: string): { route: Route; params: Record<string, string> } | null {

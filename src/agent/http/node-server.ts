@@ -12,6 +12,7 @@ import type { Logger } from "../../platform/logger.ts";
 import { formatListenAddress, type ListenAddress } from "../listen-address.ts";
 import { errorAnswer } from "./answers.ts";
 import { bind, urlOf } from "./bind.ts";
+import type { Caller } from "./caller.ts";
 import type { Gate } from "./gate.ts";
 import type { Handler } from "./handler.ts";
 import { headersOf, letGo, sendAnswer, sendRefusal, toRequest } from "./node-messages.ts";
@@ -46,7 +47,7 @@ export interface ServeOptions {
   readonly log: Logger;
   readonly limits?: Partial<Limits>;
   /** Takes over a connection that asks for a WebSocket; rejects with what to answer instead. */
-  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => Promise<void>;
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer, caller: Caller) => Promise<void>;
 }
 
 export interface HttpServer extends AsyncDisposable {
@@ -110,13 +111,13 @@ function makeServer(address: ListenAddress, options: ServeOptions, limits: Limit
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
     knock(request, headersOf(request), true)
-      .then(() => options.upgrade(request, socket, head))
+      .then((caller) => options.upgrade(request, socket, head, caller))
       .catch((error) => refuse(socket, error, log));
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => refuse(socket, clientMistake(error), log));
   return server;
 
-  function knock(request: IncomingMessage, headers: Headers, isUpgrade: boolean): Promise<void> {
+  function knock(request: IncomingMessage, headers: Headers, isUpgrade: boolean): Promise<Caller> {
     return gate({ method: request.method ?? "", headers, transport, isCertified: isCertified(request), isUpgrade });
   }
 
@@ -126,8 +127,8 @@ function makeServer(address: ListenAddress, options: ServeOptions, limits: Limit
     let answered: Response;
     try {
       const asked = toRequest(request, gone.signal);
-      await knock(request, asked.headers, false);
-      answered = await options.handler(asked);
+      const caller = await knock(request, asked.headers, false);
+      answered = await options.handler(asked, caller);
     } catch (error) {
       if (!isOdoroboError(error)) throw error;
       answered = errorAnswer(toTold(error, log));

@@ -4,7 +4,7 @@
  */
 
 import type { Digest } from "../../model/names.ts";
-import type { HypervisorReport, LiveConfig } from "../../model/observed-state.ts";
+import type { ChangeRule, HypervisorReport, LiveConfig } from "../../model/observed-state.ts";
 import type { HypervisorKind, VmSpec } from "../../model/vm-spec.ts";
 import type { LaunchCommand, VmPaths } from "../launch-command.ts";
 
@@ -23,7 +23,26 @@ export interface Hypervisor {
    * After the process was started, or when an agent finds it again: opens the control connection.
    * `fresh`: the process was just launched for this input (noop begins its guest's life here). Rejects with HYPERVISOR_UNAVAILABLE.
    */
-  connect(vm: LaunchInput, options: { readonly fresh: boolean; readonly signal: AbortSignal }): Promise<RunningVm>;
+  connect(vm: LaunchInput, options: ConnectOptions): Promise<RunningVm>;
+  /**
+   * The process was just launched for this input and is to take in a guest that comes from another host. Resolves when it
+   * listens. Left out: this hypervisor cannot.
+   */
+  receive?(vm: LaunchInput, options: { readonly url: string; readonly signal: AbortSignal }): Promise<IncomingGuest>;
+}
+
+export interface ConnectOptions {
+  readonly fresh: boolean;
+  /** With `fresh`: the guest comes from this snapshot folder instead of booting. UNSUPPORTED where `snapshot` is. */
+  readonly fromSnapshot?: string;
+  readonly signal: AbortSignal;
+}
+
+export interface IncomingGuest {
+  /** As the sender has to give it, port included: `tcp:0.0.0.0:49152`. */
+  readonly url: string;
+  /** Resolves when the guest runs here; rejects with HYPERVISOR_FAILED when it will not: then only the end of the process helps. */
+  readonly arrived: Promise<RunningVm>;
 }
 
 export interface LaunchInput {
@@ -58,4 +77,47 @@ export interface RunningVm extends AsyncDisposable {
   readonly consoleLog: string | null;
   /** Called when the guest's status may have changed (powered off, paused by someone else, connection lost). A hint to ask again. */
   onChange(listener: () => void): void;
+  /** What the guest did or what befell it, also while no agent was there if the hypervisor remembers. Left out: it cannot tell. */
+  onEvent?(listener: (event: HypervisorEvent) => void): void;
+  /** What this very guest takes now without an outage. Left out: nothing finer than the capabilities. */
+  changeRules?(signal: AbortSignal): Promise<readonly ChangeRule[]>;
+  /** What only some hypervisors can; a method that is left out is UNSUPPORTED. */
+  readonly abilities: GuestAbilities;
 }
+
+export interface HypervisorEvent {
+  readonly kind: "reboot" | "panic" | "power-off";
+  /** For people. */
+  readonly message: string;
+}
+
+/** Beyond what every hypervisor can. Paths are absolute and were checked against the allowed roots. */
+export interface GuestAbilities {
+  nmi?(signal: AbortSignal): Promise<void>;
+  /** To `file`, which must not exist. */
+  coredump?(file: string, signal: AbortSignal): Promise<void>;
+  /** To `folder`, which exists and is empty. Pauses around it, and resumes what ran, whatever happens. */
+  snapshot?(folder: string, signal: AbortSignal): Promise<void>;
+  setBalloon?(sizeMiB: number, signal: AbortSignal): Promise<void>;
+  /** By device id, as the hypervisor names and counts. */
+  counters?(signal: AbortSignal): Promise<Readonly<Record<string, Readonly<Record<string, number>>>>>;
+  /** Resolves when the guest has left and its process may be ended; rejects when it runs on here. */
+  migrate?(to: { readonly url: string; readonly local: boolean }, signal: AbortSignal): Promise<void>;
+  /** The hypervisor's own API, unfiltered: whoever calls has checked that the caller may. */
+  raw?(request: RawRequest, signal: AbortSignal): Promise<RawAnswer>;
+}
+
+export interface RawRequest {
+  readonly method: string;
+  /** Below the API's root, with the query: `vm.info`. */
+  readonly path: string;
+  readonly body: Uint8Array | null;
+}
+
+export interface RawAnswer {
+  readonly status: number;
+  readonly contentType: string | null;
+  readonly body: Uint8Array;
+}
+
+export const NO_ABILITIES: GuestAbilities = {};

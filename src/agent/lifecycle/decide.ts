@@ -68,11 +68,7 @@ function decideTombstone(request: OperationRequest, tombstone: TombstoneRecord):
       return { decision: "no-op", kind: "delete" };
     case "purge":
       return { decision: "act", kind: "purge" };
-    case "boot":
-    case "shutdown":
-    case "reboot":
-    case "pause":
-    case "resume":
+    default:
       return refuse(
         "NOT_FOUND",
         `${tombstone.name} was deleted at ${tombstone.deletedAt}; its disks are kept until ${tombstone.retainUntil}`,
@@ -113,6 +109,23 @@ function decidePresent(request: OperationRequest, vm: VmRecord): Decision {
         "only what was deleted can be purged",
         `delete it first, which keeps its disks until the purge: odorobo vm delete ${vm.name}`,
       );
+    case "restore":
+      return isOff
+        ? act
+        : wrongPhase(vm, "a snapshot is restored to a VM that is off", `odorobo vm shutdown ${vm.name}`);
+    case "migrate-receive":
+      return isOff
+        ? act
+        : wrongPhase(vm, "only a VM that is off can take in a guest", `odorobo vm shutdown ${vm.name}`);
+    case "power-button":
+    case "nmi":
+    case "coredump":
+    case "snapshot":
+    case "resize":
+    case "attach":
+    case "detach":
+    case "migrate-send":
+      return isOff ? wrongPhase(vm, "no guest runs", `start it: odorobo vm boot ${vm.name}`) : act;
   }
 }
 

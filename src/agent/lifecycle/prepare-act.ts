@@ -33,6 +33,8 @@ export async function prepareAct(parts: Parts, slot: Slot, kind: OperationKind, 
     case "create":
     case "update":
       throw new Error(`${kind} is asked for with a PUT`);
+    default:
+      throw new OdoroboError("UNSUPPORTED", `this agent cannot ${kind} yet`);
   }
 }
 

@@ -29,6 +29,8 @@ export function toVmReport(slot: Slot, vm: VmRecord): VmReport {
 function passingPhase(kind: OperationKind | undefined, phase: VmRecord["phase"]): Phase | null {
   switch (kind) {
     case "boot":
+    case "restore":
+    case "migrate-receive":
       return "starting";
     case "shutdown":
       return "stopping";
@@ -36,12 +38,7 @@ function passingPhase(kind: OperationKind | undefined, phase: VmRecord["phase"])
       return phase === "running" || phase === "paused" ? "stopping" : null;
     case "reboot":
       return phase === "running" || phase === "paused" ? "stopping" : "starting";
-    case "create":
-    case "update":
-    case "pause":
-    case "resume":
-    case "purge":
-    case undefined:
+    default:
       return null;
   }
 }

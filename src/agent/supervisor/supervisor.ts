@@ -10,15 +10,22 @@ export interface ProcessHandle {
   /** Field 22 of /proc/PID/stat: ticks after boot. With the boot id, names one process for ever. */
   readonly startTicks: number;
   readonly bootId: string;
+  /** The systemd unit that it runs in; left out where there is none. */
+  readonly unit?: string;
 }
 
 export interface Supervisor {
+  /** For `doctor` and the log. */
+  readonly kind: "spawn" | "systemd" | "in-memory";
   /** Starts the process detached, so that it outlives the agent. Resolves once it runs; rejects with HYPERVISOR_FAILED and the process's last words. */
   start(name: string, command: LaunchCommand, signal: AbortSignal): Promise<ProcessHandle>;
   /** A process of this VM's that runs although no record names it (the agent died between start and record), or null. */
   find(name: string, command: LaunchCommand): Promise<ProcessHandle | null>;
   isRunning(handle: ProcessHandle): boolean;
-  /** Resolves when the process is gone; rejects on abort. Exit status is null when an earlier agent was its parent. */
+  /**
+   * Resolves when the process is gone, at once if it already is; rejects on abort. Code and signal are null where nobody
+   * knows: an earlier agent was its parent, and no service manager kept them.
+   */
   waitForExit(handle: ProcessHandle, signal: AbortSignal): Promise<ExitStatus>;
   /** SIGTERM, and SIGKILL after `graceMs`. Resolves when it is gone. A process that is not ours is never signalled. */
   stop(handle: ProcessHandle, graceMs: number): Promise<void>;
@@ -27,4 +34,6 @@ export interface Supervisor {
 export interface ExitStatus {
   readonly code: number | null;
   readonly signal: string | null;
+  /** The kernel ended it for want of memory. Left out where nobody knows. */
+  readonly outOfMemory?: boolean;
 }

@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { IN_PROCESS } from "../../../src/agent/http/caller.ts";
 import { serve } from "../../../src/agent/http/node-server.ts";
 import { parseListenAddress } from "../../../src/agent/listen-address.ts";
 import { silentLogger } from "../../../src/platform/logger.ts";
@@ -121,7 +122,7 @@ const listenOn = (...addresses: readonly string[]) =>
   serve({
     addresses: addresses.map(parseListenAddress),
     handler: async () => new Response(),
-    gate: async () => {},
+    gate: async () => IN_PROCESS,
     tls: null,
     log: silentLogger,
     upgrade: async () => {},

@@ -69,7 +69,7 @@ async function aWorld(options: { readonly processes: boolean }) {
       const put = aPut({
         id: ask.id,
         generation,
-        spec: aSpec({ cpus: { count: "cpus" in ask ? ask.cpus : 1, max: 4 } }),
+        spec: aSpec({ cpus: { count: "cpus" in ask ? (ask.cpus ?? 1) : 1, max: 4 } }),
       });
       const asked = ask.kind === "put" ? agent.putVm(WEB, put, NEVER) : agent.operate(WEB, request, NEVER);
       const answer = asked.catch((error: { code: string }) => ({ code: error.code }));

@@ -1,9 +1,11 @@
 /** Spec → command line, pinned word by word: a change here changes what guests see at their next boot. */
+
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { LaunchInput } from "../../../src/agent/hypervisor/hypervisor.ts";
 import { toLaunchCommand } from "../../../src/agent/hypervisor/qemu/compile.ts";
 import type { QemuHost } from "../../../src/agent/hypervisor/qemu/host.ts";
+import { NEEDS_NOTHING } from "../../../src/agent/launch-command.ts";
 import { digest } from "../../../src/model/names.ts";
 import type { BootSource, Disk, Nic, VmSpec } from "../../../src/model/vm-spec.ts";
 import { aSpec } from "../../support/a-fleet.ts";
@@ -95,6 +97,7 @@ describe("the command line of a QEMU guest", () => {
       workingFolder: "/run/o/web-1",
       outputFile: "/log/web-1/qemu.log",
       staleFiles: ["/run/o/web-1/qmp.sock", "/run/o/web-1/console.sock", "/run/o/web-1/attached.json"],
+      needs: NEEDS_NOTHING,
     });
   });
 

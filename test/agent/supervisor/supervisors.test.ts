@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { LaunchCommand } from "../../../src/agent/launch-command.ts";
+import { type LaunchCommand, NEEDS_NOTHING } from "../../../src/agent/launch-command.ts";
 import {
   createInMemorySupervisor,
   ProcessTable,
@@ -53,6 +53,7 @@ const aCommand = (folder: string, over: Partial<LaunchCommand> = {}): LaunchComm
   workingFolder: folder,
   outputFile: join(folder, "out.log"),
   staleFiles: [],
+  needs: NEEDS_NOTHING,
   ...over,
 });
 

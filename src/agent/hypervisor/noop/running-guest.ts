@@ -8,7 +8,7 @@ import { OdoroboError } from "../../../model/errors.ts";
 import type { LiveConfig } from "../../../model/observed-state.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
 import type { Clock } from "../../../platform/clock.ts";
-import type { GuestStatus, LaunchInput, RunningVm } from "../hypervisor.ts";
+import { type GuestStatus, type LaunchInput, NO_ABILITIES, type RunningVm } from "../hypervisor.ts";
 import { GuestFile, type NoopGuest } from "./guest-file.ts";
 import { type Failable, type NoopSettings, readSettings } from "./settings.ts";
 import { updateLive } from "./update-live.ts";
@@ -16,6 +16,7 @@ import { updateLive } from "./update-live.ts";
 export class RunningNoopGuest implements RunningVm {
   readonly consoleSocket = null;
   readonly consoleLog: string;
+  readonly abilities = NO_ABILITIES;
   readonly #name: string;
   readonly #file: GuestFile;
   readonly #listeners: (() => void)[] = [];

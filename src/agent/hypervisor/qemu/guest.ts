@@ -3,7 +3,7 @@
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import type { LiveConfig } from "../../../model/observed-state.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
-import type { GuestStatus, LaunchInput, RunningVm } from "../hypervisor.ts";
+import { type GuestStatus, type LaunchInput, NO_ABILITIES, type RunningVm } from "../hypervisor.ts";
 import { type Attached, withDisk, withNic, writeAttached } from "./attached.ts";
 import { attachedFile, consoleLog, consoleSocket } from "./compile.ts";
 import type { QemuHost } from "./host.ts";
@@ -34,6 +34,7 @@ export interface QemuGuestParts {
 export class QemuGuest implements RunningVm {
   readonly consoleSocket: string;
   readonly consoleLog: string;
+  readonly abilities = NO_ABILITIES;
   readonly #parts: QemuGuestParts;
   readonly #listeners = new Set<() => void>();
   #attached: Attached;

@@ -62,6 +62,7 @@ export function createInMemorySupervisor(table: ProcessTable): Supervisor {
   const isRunning = (handle: ProcessHandle): boolean => table.get(handle)?.ended === null;
 
   return {
+    kind: "in-memory",
     async start(name, command, signal) {
       signal.throwIfAborted();
       if (command.executable === "missing")

@@ -42,6 +42,8 @@ export function createSpawnSupervisor(): Supervisor {
   }
 
   return {
+    kind: "spawn",
+
     async start(name, command, signal) {
       signal.throwIfAborted();
       for (const file of command.staleFiles) await rm(file, { force: true });
