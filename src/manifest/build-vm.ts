@@ -66,6 +66,7 @@ export function buildSpec({ labels, annotations, values, catalog, report }: VmPa
     protect: values.protect ?? false,
     retainDisksSeconds: values.retain?.disks ?? DEFAULTS.retainDisksSeconds,
     shutdownGraceSeconds: values.shutdownGrace ?? DEFAULTS.shutdownGraceSeconds,
+    weights: { cpu: values.weights?.cpu ?? null, io: values.weights?.io ?? null },
     passthrough: sortDeep(passthroughFor(hypervisor, values)) as VmSpec["passthrough"],
   };
 }

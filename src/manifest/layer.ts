@@ -47,6 +47,7 @@ export interface LayerValues {
   ignore?: string[] | null;
   retain?: { disks?: number | null } | null;
   shutdownGrace?: number | null;
+  weights?: VirtualMachineSpec["weights"];
   cloudHypervisor?: VirtualMachineSpec["cloudHypervisor"];
   qemu?: VirtualMachineSpec["qemu"];
 }
@@ -94,6 +95,7 @@ const SPELL: { readonly [Key in keyof Required<Omit<Written, "image" | "size">>]
   ignore: asWritten,
   retain: (retain, at, context) => withNumbers(retain, { disks: parseDurationSeconds }, at, context),
   shutdownGrace: (grace, at, context) => quantity(parseDurationSeconds, grace, at, context),
+  weights: asWritten,
   cloudHypervisor: asWritten,
   qemu: asWritten,
 };

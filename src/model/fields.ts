@@ -36,6 +36,8 @@ const SCALARS: readonly FieldRow[] = [
   { path: "protect", pointer: "/spec/protect", keys: ["protect"] },
   { path: "retain.disks", pointer: "/spec/retain/disks", keys: ["retainDisksSeconds"] },
   { path: "shutdownGrace", pointer: "/spec/shutdownGrace", keys: ["shutdownGraceSeconds"] },
+  { path: "weights.cpu", pointer: "/spec/weights/cpu", keys: ["weights", "cpu"] },
+  { path: "weights.io", pointer: "/spec/weights/io", keys: ["weights", "io"] },
   { path: "passthrough", pointer: "/spec/passthrough", keys: ["passthrough"], live: true },
 ];
 

@@ -47,6 +47,8 @@ export interface VmSpec {
   readonly retainDisksSeconds: number;
   /** How long a guest may take to power off before it is cut off. */
   readonly shutdownGraceSeconds: number;
+  /** Shares when the node is busy, 1 to 10,000, as cgroup v2 has them; null: the node's default (100). Other processes weigh 100. */
+  readonly weights: { readonly cpu: number | null; readonly io: number | null };
   /** Hypervisor-specific settings that odorobo does not model, merged last by the hypervisor's compile. Diffed like the rest. */
   readonly passthrough: Readonly<Record<string, unknown>>;
 }

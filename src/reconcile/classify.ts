@@ -53,6 +53,9 @@ export function classify(difference: FieldDifference, guest: RunningGuest | null
   if (path.startsWith("disks.")) return classifyDisk(difference, guest);
   if (path.startsWith("nics.") && isOtherNetworkName(difference)) return inClass("metadata");
   if (guest === null) return NOT_RUNNING;
+  // Nothing of it is the guest's: it only gets more or less of a busy node.
+  if (path.startsWith("weights."))
+    return inClass("metadata", "at once where systemd keeps the guest, else at its next boot");
   if (path.startsWith("nics.")) return classifyNic(difference, guest);
 
   const can = guest.capabilities?.live;

@@ -68,6 +68,8 @@ const MISTAKES: readonly (readonly [spec: string, said: string])[] = [
     "size: 1GiB\nshutdownGrace: 90",
     "7:18 wrong-type: shutdownGrace must be a duration such as 90s or 10m, not a number (write a unit: 90s)",
   ],
+  ["size: 1GiB\nweights: { cpu: 0 }", "7:19 bad-value: weights.cpu must be at least 1"],
+  ["size: 1GiB\nweights: { io: 10001 }", "7:18 bad-value: weights.io must be at most 10000"],
   ["size: 1GiB\nshutdownGrace: 1500ms", "7:18 bad-duration: 1500ms is not a whole number of seconds (write 2s)"],
   [
     "size: 1GiB\nready: { serial: 'login:', tcp: 22 }",

@@ -42,6 +42,7 @@ test("name, image, size, and it runs", () => {
     protect: false,
     retainDisksSeconds: 604_800,
     shutdownGraceSeconds: 90,
+    weights: { cpu: null, io: null },
     passthrough: {},
   });
 });
@@ -70,6 +71,7 @@ protect: true
 ignore: [/spec/cpus, /spec/qemu, /spec/disks/data]
 retain: { disks: 0s }
 shutdownGrace: 5m
+weights: { cpu: 200, io: 50 }
 qemu: { b: [1, { z: 1, a: 2 }], a: true }
 cloudHypervisor: null`;
   const files = {
@@ -118,6 +120,7 @@ cloudHypervisor: null`;
     protect: true,
     retainDisksSeconds: 0,
     shutdownGraceSeconds: 300,
+    weights: { cpu: 200, io: 50 },
     passthrough: { a: true, b: [1, { a: 2, z: 1 }] },
   });
 });

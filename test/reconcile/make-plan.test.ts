@@ -60,6 +60,16 @@ describe("what is there already", () => {
     expect(actions(fleet, world)).toEqual(["db-1 update live"]);
   });
 
+  test("another share of the node is metadata, and the plan says when it counts", () => {
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("web-1", { on: "n1", weights: { cpu: 200, io: null } });
+    const plan = planOf(fleet, fleet.empty().has("web-1", "n1"));
+    expect(plan.steps.map(describeStep)).toEqual(["update web-1 on n1"]);
+    expect(plan.changes[0]?.reasons).toMatchObject([{ field: "weights.cpu", from: null, to: 200, class: "metadata" }]);
+    expect(plan.changes[0]?.reasons[0]?.text).toContain("at once where systemd keeps the guest");
+  });
+
   test("more memory than the guest was booted with room for is a reboot, and the plan says why", () => {
     const fleet = aFleet()
       .nodes("n1")

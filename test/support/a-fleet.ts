@@ -53,6 +53,7 @@ export const aSpec = (over: Partial<VmSpec> = {}): VmSpec => ({
   protect: false,
   retainDisksSeconds: 604_800,
   shutdownGraceSeconds: 90,
+  weights: { cpu: null, io: null },
   passthrough: {},
   ...over,
 });

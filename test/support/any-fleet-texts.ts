@@ -26,6 +26,7 @@ const partialSpec = fc.record(
     ),
     retain: fc.record({ disks: duration }),
     shutdownGrace: duration,
+    weights: fc.constantFrom({ cpu: 200 }, { cpu: null, io: 50 }, null),
     placement: fc.constantFrom({ selector: { rack: "a" } }, { antiAffinity: [{ match: { app: "web" } }] }, null),
     disks: fc.uniqueArray(fc.record({ name: fc.constantFrom("a", "b", "root"), size }), {
       selector: (disk) => disk.name,

@@ -33,6 +33,7 @@ export const aWireSpec = (over: Partial<VmSpec> = {}): VmSpec => ({
   protect: false,
   retainDisksSeconds: 604_800,
   shutdownGraceSeconds: 90,
+  weights: { cpu: null, io: null },
   passthrough: {},
   ...over,
 });
