@@ -1,0 +1,31 @@
+/** Where the node keeps what a VmConfig names: the caller's answers, so that making a VmConfig stays pure. */
+import type { Disk } from "../vm-spec.ts";
+import type { LandlockConfig } from "./vm-config.ts";
+
+export interface VmConfigPlaces {
+  /** `builtin:tiny` → its file; a path stays as it is. */
+  kernel(path: string): string;
+  /** A firmware's name (`default`, `uefi`, …) → its file; a path stays as it is. */
+  firmware(name: string): string;
+  /** The file of a disk whose bytes are the agent's. Never asked about external ones. */
+  ownDisk(disk: Disk): string;
+  /** The cloud-init image; used exactly when the spec has cloudInit. */
+  readonly seedImage: string;
+  /** The agent's Unix socket for the serial line. */
+  readonly consoleSocket: string;
+  /** The tap device behind a NIC on a bridge, or null: the hypervisor makes one. */
+  tap(nic: string): string | null;
+  /**
+   * Null: the process may open whatever its user may. Else it is confined by Landlock to what its configuration names, the
+   * images that its overlays stand on, and these.
+   */
+  readonly landlock: readonly LandlockConfig[] | null;
+  /** Where devices sit already, by id: they stay there. Left out: nothing is plugged yet. See `slots.ts`. */
+  readonly slots?: ReadonlyMap<string, PciSlot>;
+}
+
+export interface PciSlot {
+  readonly segment: number;
+  /** 1 to 31. */
+  readonly slot: number;
+}
