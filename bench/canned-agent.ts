@@ -33,6 +33,8 @@ export const cannedLifecycle = (reports: string, node: string): Lifecycle => ({
   tellWhereabouts: () => nothingElse(),
   events: { since: () => ({ events: [], complete: true }), subscribe: () => () => {} },
   serial: () => nothingElse(),
+  counters: () => nothingElse(),
+  raw: () => nothingElse(),
   [Symbol.asyncDispose]: async () => {},
 });
 

@@ -96,6 +96,16 @@ export interface OperationResult {
   readonly after: VmReport | null;
   /** What is kept of a VM that is gone; left out when there is nothing. */
   readonly tombstone?: Tombstone;
+  /** Left out when the outcome says it all. */
+  readonly detail?: OperationDetail;
+}
+
+/** What an operation has to tell beyond its outcome. */
+export interface OperationDetail {
+  /** Where a `migrate-receive` listens, as the sender has to give it, after 0.0.0.0 was made an address of the node. */
+  readonly url?: string;
+  /** What went wrong without undoing the act: hooks that failed after it. For people. */
+  readonly warnings?: readonly string[];
 }
 
 /** One line of `GET /v1/events` (SSE; the event's `id:` is `sequence`, resume with Last-Event-ID). */

@@ -1,4 +1,5 @@
 /** A Lifecycle that does as it is told: for tests of the edge, which decides nothing. Operations end when the test says so, or at once. */
+import type { GuestCounters, RawAnswer, RawRequest } from "../../src/agent/hypervisor/hypervisor.ts";
 import type { EventLog, Lifecycle, SerialLineAt } from "../../src/agent/lifecycle/lifecycle.ts";
 import { OdoroboError } from "../../src/model/errors.ts";
 import { instant, type VmName } from "../../src/model/names.ts";
@@ -15,6 +16,11 @@ export class FakeLifecycle implements Lifecycle {
   /** False: operations stay `running` until `finish`. */
   finishesAtOnce = true;
   readonly serials = new Map<string, Omit<SerialLineAt, "absence"> & Partial<SerialLineAt>>();
+  readonly counted = new Map<string, GuestCounters>();
+  /** Calls of hypervisors' own APIs, in order. */
+  readonly rawAsked: { vm: VmName; request: RawRequest }[] = [];
+  /** What a hypervisor's own API answers. */
+  rawAnswer: RawAnswer = { status: 204, contentType: null, body: new Uint8Array() };
   readonly events = new FakeEvents();
   readonly #results = new Map<string, OperationResult>();
   readonly #waiting = new Map<string, () => void>();
@@ -57,6 +63,19 @@ export class FakeLifecycle implements Lifecycle {
     const found = this.serials.get(name);
     if (found === undefined) throw new OdoroboError("NOT_FOUND", `there is no VM ${name} on n1`);
     return { absence: null, ...found };
+  }
+
+  async counters(name: VmName): Promise<GuestCounters> {
+    if (this.refusal !== null) throw this.refusal;
+    await this.vm(name);
+    return this.counted.get(name) ?? {};
+  }
+
+  async raw(name: VmName, request: RawRequest): Promise<RawAnswer> {
+    if (this.refusal !== null) throw this.refusal;
+    await this.vm(name);
+    this.rawAsked.push({ vm: name, request });
+    return this.rawAnswer;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

@@ -100,18 +100,22 @@ export interface GuestAbilities {
   snapshot?(folder: string, signal: AbortSignal): Promise<void>;
   setBalloon?(sizeMiB: number, signal: AbortSignal): Promise<void>;
   /** By device id, as the hypervisor names and counts. */
-  counters?(signal: AbortSignal): Promise<Readonly<Record<string, Readonly<Record<string, number>>>>>;
+  counters?(signal: AbortSignal): Promise<GuestCounters>;
   /** Resolves when the guest has left and its process may be ended; rejects when it runs on here. */
   migrate?(to: { readonly url: string; readonly local: boolean }, signal: AbortSignal): Promise<void>;
   /** The hypervisor's own API, unfiltered: whoever calls has checked that the caller may. */
   raw?(request: RawRequest, signal: AbortSignal): Promise<RawAnswer>;
 }
 
+export type GuestCounters = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
 export interface RawRequest {
   readonly method: string;
   /** Below the API's root, with the query: `vm.info`. */
   readonly path: string;
   readonly body: Uint8Array | null;
+  /** The guest may run on another host afterwards (`vm.send-migration`): then its end here is no reason to start it here again. */
+  readonly mayMove?: boolean;
 }
 
 export interface RawAnswer {

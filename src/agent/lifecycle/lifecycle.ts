@@ -6,6 +6,7 @@ import type { OdoroboError } from "../../model/errors.ts";
 import type { VmName } from "../../model/names.ts";
 import type { NodeReport, VmReport, Whereabouts } from "../../model/observed-state.ts";
 import type { AgentEvent, OperationRequest, OperationResult, PutVmRequest } from "../../wire/operations.ts";
+import type { GuestCounters, RawAnswer, RawRequest } from "../hypervisor/hypervisor.ts";
 
 export interface Lifecycle extends AsyncDisposable {
   /** Asks every running guest (bounded), so that what it says was so just now. */
@@ -22,6 +23,14 @@ export interface Lifecycle extends AsyncDisposable {
   readonly events: EventLog;
   /** Where the guest's serial line is; rejects with NOT_FOUND. */
   serial(name: VmName): Promise<SerialLineAt>;
+  /** What the hypervisor counted. Rejects with NOT_FOUND, WRONG_PHASE while no guest runs, UNSUPPORTED. */
+  counters(name: VmName, signal: AbortSignal): Promise<GuestCounters>;
+  /**
+   * A call of the hypervisor's own API; whoever asks has checked that the caller may. What is not a GET waits for its turn
+   * in the VM's queue, and the guest is looked at afterwards, so that what it changed is seen. After one the agent does not
+   * start this guest again by itself when it ends: somebody else has the wheel. Rejects as `counters` does.
+   */
+  raw(name: VmName, request: RawRequest, signal: AbortSignal): Promise<RawAnswer>;
 }
 
 export interface SerialLineAt {

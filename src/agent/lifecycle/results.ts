@@ -14,6 +14,7 @@ export const toResult = (slot: Slot, ended: Ended): OperationResult => ({
   error: ended.error,
   after: reportOf(slot),
   ...(slot.stored?.state === "tombstone" ? { tombstone: toTombstone(slot.stored) } : {}),
+  ...(ended.detail === undefined ? {} : { detail: ended.detail }),
 });
 
 /** Null: this VM was never asked that, or it is forgotten. */

@@ -24,6 +24,7 @@ import { openVmStore, type VmStore } from "../store/vm-store.ts";
 import { openWhereaboutsStore } from "../store/whereabouts-store.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { adopt } from "./adopt.ts";
+import { countersOf, rawCall } from "./call-hypervisor.ts";
 import { checkName, checkPut } from "./check-spec.ts";
 import { untilAborted } from "./deadline.ts";
 import { decide } from "./decide.ts";
@@ -178,6 +179,13 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
     }
   }
 
+  /** Of a VM that is here; throws NOT_FOUND. */
+  function guestSlot(name: VmName): Slot {
+    const slot = slots.get(name);
+    if (slot?.stored?.state !== "present") throw notFound(name, slot?.stored ?? null);
+    return slot;
+  }
+
   return {
     events: parts.events,
     async report(signal) {
@@ -205,10 +213,10 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
       return null;
     },
     async serial(name) {
-      const slot = slots.get(name);
-      if (slot?.stored?.state !== "present") throw notFound(name, slot?.stored ?? null);
-      return serialLine(parts, slot);
+      return serialLine(parts, guestSlot(name));
     },
+    counters: async (name, signal) => countersOf(guestSlot(name), signal),
+    raw: async (name, request, signal) => rawCall(parts, guestSlot(name), request, signal),
     async [Symbol.asyncDispose]() {
       if (stop.signal.aborted) return;
       clearInterval(sweeper);

@@ -6,9 +6,9 @@
  */
 import type { ErrorBody } from "../../model/errors.ts";
 import { type Digest, type Instant, isDnsLabel, type VmName } from "../../model/names.ts";
-import type { DriftedField, VmReport } from "../../model/observed-state.ts";
+import type { DriftedField, GuestEvent, MigrationState, RestartState, VmReport } from "../../model/observed-state.ts";
 import type { DiskOrigin, VmSpec } from "../../model/vm-spec.ts";
-import type { OperationKind } from "../../wire/operations.ts";
+import type { OperationDetail, OperationKind } from "../../wire/operations.ts";
 import type { ProcessHandle } from "../supervisor/supervisor.ts";
 
 export const RECORD_FORMAT = 1;
@@ -44,6 +44,17 @@ export interface VmRecord extends RecordHead {
   readonly drift: readonly DriftedField[];
   /** Set before a guest is started, cleared after it ended. */
   readonly guest: GuestRecord | null;
+  // Records of earlier agents have none of the following.
+  readonly lastEvent?: GuestEvent | null;
+  /** Null: nobody but who asks starts it. */
+  readonly restart?: RestartRecord | null;
+  /** `destination`: its process waits for the guest. `source`: the guest left, or may have left: it is not started here. */
+  readonly migration?: MigrationState | null;
+}
+
+export interface RestartRecord extends RestartState {
+  /** In which boot of the host it was decided: another boot is another question (ADR 0013). */
+  readonly hostBootId: string;
 }
 
 export interface GuestRecord {
@@ -55,6 +66,8 @@ export interface GuestRecord {
   readonly bootedSpec: VmSpec;
   /** Sizes of the log files before this boot: what was written since stands behind them. */
   readonly logSizes: Readonly<Record<string, number>>;
+  /** A person asked it to power off, or drove it past odorobo: however it ends, the agent does not start it again by itself. */
+  readonly handled?: "power-button" | "api";
 }
 
 /** A deleted VM whose disks are kept. */
@@ -86,6 +99,7 @@ export interface CompletedOperation {
   readonly id: string;
   readonly kind: OperationKind;
   readonly error: ErrorBody | null;
+  readonly detail?: OperationDetail;
 }
 
 /** 64 is more than one apply ever asks of one VM; a caller that repeats an older id has lost interest long ago. */
@@ -125,6 +139,11 @@ const orNull =
   (value) =>
     value === null || check(value);
 
+const orAbsent =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || value === null || check(value);
+
 const HEAD: Readonly<Record<string, Check>> = {
   fleet: orNull(isText),
   generation: isCount,
@@ -147,6 +166,9 @@ function shapeOf(state: unknown): Readonly<Record<string, Check>> {
         since: isText,
         drift: Array.isArray,
         guest: orNull(isObject),
+        lastEvent: orAbsent(isObject),
+        restart: orAbsent(isObject),
+        migration: orAbsent(isObject),
       };
     case "tombstone":
       return { ...HEAD, deletedAt: isText, retainUntil: isText, disks: Array.isArray };
