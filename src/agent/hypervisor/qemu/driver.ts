@@ -31,7 +31,14 @@ export function createQemuHypervisor(settings: QemuSettings): Hypervisor {
     async connect(vm, { fresh, signal }) {
       const attached = fresh ? NOTHING_ATTACHED : await readAttached(attachedFile(vm.paths));
       const qmp = await QmpClient.connect(qmpSocket(vm.paths), { signal });
-      return new QemuGuest({ vm, host: host(), qmp, attached, detachMs: settings.detachMs ?? DETACH_MS });
+      return new QemuGuest({
+        vm,
+        host: host(),
+        qmp,
+        attached,
+        detachMs: settings.detachMs ?? DETACH_MS,
+        clock: settings.clock,
+      });
     },
   };
 }

@@ -3,6 +3,7 @@
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import type { LiveConfig } from "../../../model/observed-state.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
+import type { Clock } from "../../../platform/clock.ts";
 import { type GuestStatus, type LaunchInput, NO_ABILITIES, type RunningVm } from "../hypervisor.ts";
 import { type Attached, withDisk, withNic, writeAttached } from "./attached.ts";
 import { attachedFile, consoleLog, consoleSocket } from "./compile.ts";
@@ -11,6 +12,8 @@ import { liveChanges } from "./live-changes.ts";
 import { toLiveConfig } from "./live-config.ts";
 import { type ChangeContext, performChange, removeUnusedNodes } from "./perform-changes.ts";
 import type { QmpClient } from "./qmp.ts";
+
+const DEVICES_KNOWN_MS = 30_000;
 
 /** Events after which the guest's status may be another. */
 const STATUS_EVENTS: ReadonlySet<string> = new Set([
@@ -29,6 +32,7 @@ export interface QemuGuestParts {
   readonly qmp: QmpClient;
   readonly attached: Attached;
   readonly detachMs: number;
+  readonly clock: Clock;
 }
 
 export class QemuGuest implements RunningVm {
@@ -38,6 +42,9 @@ export class QemuGuest implements RunningVm {
   readonly #parts: QemuGuestParts;
   readonly #listeners = new Set<() => void>();
   #attached: Attached;
+  #devices: { readonly live: LiveConfig; readonly askedAtMs: number } | null = null;
+  /** How often its devices may have changed: an answer that was under way meanwhile may be of before. */
+  #changes = 0;
 
   constructor(parts: QemuGuestParts) {
     this.#parts = parts;
@@ -45,6 +52,7 @@ export class QemuGuest implements RunningVm {
     this.consoleSocket = consoleSocket(parts.vm.paths);
     this.consoleLog = consoleLog(parts.vm.paths);
     parts.qmp.onEvent(({ event }) => {
+      this.#forgetDevices();
       if (STATUS_EVENTS.has(event)) this.#changed();
     });
     void parts.qmp.closed.then(() => this.#changed());
@@ -55,15 +63,24 @@ export class QemuGuest implements RunningVm {
     return toGuestStatus(status);
   }
 
+  /**
+   * QEMU serves no second client, and tells what the guest changes by an event: until one comes, or we change something, its
+   * devices are as they were. Asked anew after a while all the same, for who gave it another monitor by hand.
+   */
   async liveConfig(signal: AbortSignal): Promise<LiveConfig> {
-    const { qmp, vm } = this.#parts;
+    const { qmp, vm, clock } = this.#parts;
+    const known = this.#devices;
+    if (known !== null && clock.monotonicMs() - known.askedAtMs < DEVICES_KNOWN_MS) return known.live;
+    const [askedAtMs, changes] = [clock.monotonicMs(), this.#changes];
     const [peripherals, cpuSlots, memory, blocks] = await Promise.all([
       qmp.call("qom-list", { path: "/machine/peripheral" }, { signal }),
       qmp.call("query-hotpluggable-cpus", { signal }),
       qmp.call("query-memory-size-summary", { signal }),
       qmp.call("query-block", { signal }),
     ]);
-    return toLiveConfig(vm.spec, this.#attached, { peripherals, cpuSlots, memory, blocks });
+    const live = toLiveConfig(vm.spec, this.#attached, { peripherals, cpuSlots, memory, blocks });
+    if (changes === this.#changes) this.#devices = { live, askedAtMs };
+    return live;
   }
 
   async powerButton(signal: AbortSignal): Promise<void> {
@@ -81,11 +98,12 @@ export class QemuGuest implements RunningVm {
   /** Tries every change, then says which failed: one disk in use must not keep a CPU away. */
   async update(spec: VmSpec, signal: AbortSignal): Promise<void> {
     const context = this.#changeContext(signal);
+    this.#forgetDevices();
     await removeUnusedNodes(context);
     const failures: unknown[] = [];
     for (const change of liveChanges(await this.liveConfig(signal), spec)) {
       try {
-        await performChange(change, context);
+        await performChange(change, context).finally(() => this.#forgetDevices());
       } catch (error) {
         signal.throwIfAborted();
         failures.push(error);
@@ -116,6 +134,11 @@ export class QemuGuest implements RunningVm {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listeners.clear();
     await this.#parts.qmp[Symbol.asyncDispose]();
+  }
+
+  #forgetDevices(): void {
+    this.#changes++;
+    this.#devices = null;
   }
 
   #changed(): void {

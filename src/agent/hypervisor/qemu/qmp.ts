@@ -101,7 +101,7 @@ export class QmpClient implements AsyncDisposable {
     const id = ++this.#lastId;
     const answer = new Promise<unknown>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
     answer.catch(() => {});
-    this.#socket.write(
+    this.#writeTogether(
       `${JSON.stringify({ execute: command, ...(args === undefined ? {} : { arguments: args }), id })}\n`,
     );
     const deadlineMs = options.deadlineMs ?? this.#callMs;
@@ -128,6 +128,15 @@ export class QmpClient implements AsyncDisposable {
     const gone = new Promise((resolve) => this.#socket.once("close", resolve));
     this.#socket.destroy();
     await gone;
+  }
+
+  /** What is asked in one turn goes out in one write: each wakes QEMU, which costs more than all else of a question. */
+  #writeTogether(text: string): void {
+    if (this.#socket.writableCorked === 0) {
+      this.#socket.cork();
+      process.nextTick(() => this.#socket.uncork());
+    }
+    this.#socket.write(text);
   }
 
   #read(chunk: Buffer): void {
