@@ -30,8 +30,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "agent/store",
     "agent/storage",
     "agent/network",
+    "agent/hooks",
+    "agent/console",
   ],
-  "agent/http": ["model", "platform", "wire", "agent", "agent/lifecycle"],
+  "agent/http": ["model", "platform", "wire", "agent", "agent/lifecycle", "agent/console"],
+  "agent/console": ["model", "platform", "agent"],
   "agent/lifecycle": [
     "model",
     "platform",
@@ -42,7 +45,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "agent/store",
     "agent/storage",
     "agent/network",
+    "agent/hooks",
+    "agent/console",
   ],
+  "agent/hooks": ["model", "platform"],
   "agent/hypervisor": ["model", "platform", "agent", "agent/storage", "agent/network"],
   "agent/supervisor": ["model", "platform", "agent"],
   "agent/inventory": ["model", "platform"],
@@ -153,7 +159,7 @@ test("the pure core reads no clock, no chance and no environment", () => {
 
 test("a foreign system appears in its own place only", () => {
   const HOMES: Readonly<Record<string, RegExp>> = {
-    undici: /^wire\//,
+    undici: /^(wire|agent\/hypervisor\/cloud-hypervisor)\//,
     "simple-git": /^source\//,
     yaml: /^manifest\//,
     "@oclif/core": /^commands\//,

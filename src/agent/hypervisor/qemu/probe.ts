@@ -2,10 +2,10 @@
 import { access, constants } from "node:fs/promises";
 import type { HypervisorReport } from "../../../model/observed-state.ts";
 import type { Clock } from "../../../platform/clock.ts";
+import { runTool } from "../run-tool.ts";
 import { chooseAccelerator } from "./accelerator.ts";
 import type { Accelerator, QemuHost } from "./host.ts";
 import { LIVE_CAPABILITIES } from "./live-changes.ts";
-import { runTool } from "./run-tool.ts";
 import { SANDBOX_ARGS } from "./sandbox.ts";
 
 export interface QemuSettings {

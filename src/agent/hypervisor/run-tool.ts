@@ -1,4 +1,4 @@
-/** Runs a short-lived program of QEMU's to its end, without a shell. */
+/** Runs a short-lived program of a hypervisor's to its end, without a shell. */
 import { execFile } from "node:child_process";
 
 export interface ToolOutcome {

@@ -1,0 +1,39 @@
+/** Versions of Cloud Hypervisor, and what they differ in as far as the driver has to know. Pure. */
+import { OdoroboError } from "../../../model/errors.ts";
+
+/** Older ones lack what every boot relies on; newer ones nobody has looked at yet: their API gives two releases' notice of changes. */
+const OLDEST_MAJOR = 50;
+const NEWEST_MAJOR = 54;
+
+/** `v53.0.0`, `53.0.0`, `54.0.0-dirty` → the major version, or null. */
+export function majorOf(version: string): number | null {
+  const major = /^v?(\d+)\.\d+/.exec(version)?.[1];
+  return major === undefined ? null : Number(major);
+}
+
+/** Throws HYPERVISOR_UNAVAILABLE. */
+export function requireSupported(version: string): void {
+  const major = majorOf(version);
+  if (major !== null && major >= OLDEST_MAJOR && major <= NEWEST_MAJOR) return;
+  throw new OdoroboError("HYPERVISOR_UNAVAILABLE", `Cloud Hypervisor ${version} is none that odorobo knows`, {
+    hint: `install a version from ${OLDEST_MAJOR} to ${NEWEST_MAJOR}`,
+  });
+}
+
+const isAtLeast = (version: string, major: number): boolean => (majorOf(version) ?? 0) >= major;
+
+/** `--no-shutdown`: the process outlives a guest that powers off. Before, it ends with status 0, as it does for SIGTERM. */
+export const staysAfterPowerOff = (version: string): boolean => isAtLeast(version, 52);
+/** `resume` in vm.restore. */
+export const resumesOnRestore = (version: string): boolean => isAtLeast(version, 52);
+/** Events migration-started, -finished, -failed, -receive-ready and so on. */
+export const tellsOfMigrations = (version: string): boolean => isAtLeast(version, 52);
+/** vm.send-migration answers before anything was sent. */
+export const sendsInBackground = (version: string): boolean => isAtLeast(version, 53);
+/** `--seccomp errno`. */
+export const knowsSeccompErrno = (version: string): boolean => isAtLeast(version, 53);
+/** A 404 of remove-device or resize-disk names an id that is not there; 409 one that is taken. Before, both are 500. */
+export const statusesAreExact = (version: string): boolean => isAtLeast(version, 54);
+
+/** What its HTTP server takes: micro_http's default until v53. */
+export const maxBodyBytes = (version: string): number => (isAtLeast(version, 54) ? 4 * 1024 * 1024 : 51_200);
