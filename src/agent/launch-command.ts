@@ -8,6 +8,8 @@ import type { Disk } from "../model/vm-spec.ts";
  * (`compile`, pure), the supervisor runs it, lifecycle hands it over and then asks the hypervisor to connect.
  */
 export interface LaunchCommand {
+  /** What sort of process it is, short, as the name of a service has it: `ch`, `qemu`. Left out: `vm`. */
+  readonly kind?: string;
   /** Absolute path, or a name looked up on the PATH. */
   readonly executable: string;
   readonly args: readonly string[];

@@ -29,6 +29,11 @@ export interface Supervisor {
   waitForExit(handle: ProcessHandle, signal: AbortSignal): Promise<ExitStatus>;
   /** SIGTERM, and SIGKILL after `graceMs`. Resolves when it is gone. A process that is not ours is never signalled. */
   stop(handle: ProcessHandle, graceMs: number): Promise<void>;
+  /**
+   * Gives a running process what `wanted` needs and `now` did not: another share of the node, paths, devices. Asked before
+   * a guest is changed live. Left out: processes are not held to anything, so there is nothing to give.
+   */
+  adjust?(handle: ProcessHandle, now: LaunchCommand, wanted: LaunchCommand): Promise<void>;
 }
 
 export interface ExitStatus {

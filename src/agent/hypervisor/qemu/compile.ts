@@ -35,6 +35,7 @@ const MEMORY_SLOTS = 32;
 export function toLaunchCommand({ name, spec, paths }: LaunchInput, host: QemuHost): LaunchCommand {
   for (const socket of [qmpSocket(paths), consoleSocket(paths)]) checkSocketPath(socket);
   return {
+    kind: "qemu",
     executable: host.executable,
     args: [
       ...machineArgs(name, spec, host),
