@@ -1,0 +1,116 @@
+/**
+ * Fields that Cloud Hypervisor does not know (it ignores them without a word), has not known yet in this version, or cannot read.
+ * Pure.
+ */
+import { nearest } from "../nearest.ts";
+import { VM_CONFIG } from "./config-fields.ts";
+import type { Field, Fields, RecordField, Scalar } from "./field.ts";
+import { isRecord } from "./merge-fragment.ts";
+import { type ConfigPath, pathText, type ReportProblem } from "./problem.ts";
+
+/** True when all of it can be read: only then is it worth looking at what the values mean together. */
+export function checkFields(config: unknown, major: number | null, report: ReportProblem): boolean {
+  let readable = true;
+  checkField(VM_CONFIG, config, [], {
+    major,
+    unread(path, message, hint) {
+      readable = false;
+      report(path, message, hint);
+    },
+    report,
+  });
+  return readable;
+}
+
+interface Context {
+  readonly major: number | null;
+  readonly report: ReportProblem;
+  /** For what keeps the whole config from being read. */
+  readonly unread: ReportProblem;
+}
+
+function checkField(field: Field, value: unknown, path: ConfigPath, context: Context): void {
+  if (field.type === "record") checkRecord(field, value, path, context);
+  else if (field.type !== "list") checkScalar(field, value, path, context);
+  else if (!Array.isArray(value)) mismatch(value, "a list", path, context);
+  else for (const [index, item] of value.entries()) checkField(field.of, item, [...path, index], context);
+}
+
+function checkRecord({ fields }: RecordField, value: unknown, path: ConfigPath, context: Context): void {
+  if (!isRecord(value)) {
+    mismatch(value, "a group of fields", path, context);
+    return;
+  }
+  for (const [key, each] of Object.entries(value)) {
+    const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
+    if (field === undefined) {
+      const near = nearest(key, Object.keys(fields));
+      context.report(
+        [...path, key],
+        `Cloud Hypervisor has no field ${pathText([...path, key])} and would ignore it`,
+        near === null ? `here it knows ${listed(fields)}` : `did you mean ${near}?`,
+      );
+    } else if (each !== null && each !== undefined) {
+      checkSince(field.since ?? 0, pathText([...path, key]), [...path, key], context);
+      checkField(field, each, [...path, key], context);
+    }
+  }
+  for (const [key, field] of Object.entries(fields)) {
+    const given = Object.hasOwn(value, key) ? value[key] : undefined;
+    if (field.required === true && (given === undefined || given === null))
+      context.unread(path, `${pathText(path)} has no ${key}`, `add ${key}`);
+  }
+}
+
+function checkSince(since: number, what: string, path: ConfigPath, { major, report }: Context): void {
+  if (major === null || since <= major) return;
+  report(
+    path,
+    `${what} came with version ${since}, and this is ${major}`,
+    `remove it, or install Cloud Hypervisor ${since} or later on the node`,
+  );
+}
+
+function checkScalar(field: Scalar, value: unknown, path: ConfigPath, context: Context): void {
+  switch (field.type) {
+    case "boolean":
+      if (typeof value !== "boolean") mismatch(value, "true or false", path, context);
+      break;
+    case "text":
+      if (typeof value !== "string") mismatch(value, "a text", path, context);
+      else if (value.includes("\0")) context.unread(path, `${pathText(path)} contains a NUL`, "remove it");
+      else if (field.oneOf !== undefined) checkOneOf(field.oneOf, value, path, context);
+      break;
+    case "integer":
+      if (typeof value !== "number" || !Number.isInteger(value)) mismatch(value, "a whole number", path, context);
+      else if (value < field.min || value > field.max)
+        context.unread(path, `${pathText(path)} is ${value}`, `from ${field.min} to ${field.max}`);
+  }
+}
+
+function checkOneOf(values: Readonly<Record<string, number>>, value: string, path: ConfigPath, context: Context): void {
+  const since = Object.hasOwn(values, value) ? values[value] : undefined;
+  if (since !== undefined) checkSince(since, `${pathText(path)}: ${value}`, path, context);
+  else
+    context.unread(
+      path,
+      `${pathText(path)} cannot be ${JSON.stringify(value)}`,
+      `one of ${Object.keys(values).join(", ")}`,
+    );
+}
+
+function mismatch(value: unknown, wanted: string, path: ConfigPath, { unread }: Context): void {
+  unread(path, `${pathText(path)} is ${describe(value)} and must be ${wanted}`, `write ${wanted}`);
+}
+
+function describe(value: unknown): string {
+  if (Array.isArray(value)) return "a list";
+  if (isRecord(value)) return "a group of fields";
+  if (typeof value === "string") return "a text";
+  return String(value);
+}
+
+function listed(fields: Fields): string {
+  const names = Object.keys(fields);
+  return names.length <= 8 ? names.join(", ") : `${names.slice(0, 8).join(", ")}, …`;
+}
