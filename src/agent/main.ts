@@ -15,6 +15,7 @@ import type { Logger } from "../platform/logger.ts";
 import { packageVersion } from "../platform/package-version.ts";
 import { openLog } from "../platform/pino-log.ts";
 import type { AgentConfig, DrivenHypervisor } from "./config.ts";
+import { Consoles } from "./console/consoles.ts";
 import { ConsoleHub } from "./http/console/console-hub.ts";
 import { createGate } from "./http/gate.ts";
 import { createHandler } from "./http/handler.ts";
@@ -74,6 +75,7 @@ export async function startAgent(config: AgentConfig, parts: AgentParts = {}): P
     readCapacity(config.capacity),
   ]);
 
+  const consoles = new Consoles({ logger: log });
   const lifecycle = opened.use(
     await createLifecycle({
       node: { name: config.nodeName, id, agentVersion: version, bootId },
@@ -84,11 +86,14 @@ export async function startAgent(config: AgentConfig, parts: AgentParts = {}): P
       runFolder: config.runFolder,
       clock,
       logger: log,
+      consoles,
     }),
   );
+  // Before lifecycle lets go of the guests: they go on, so their lines will not end by themselves.
+  opened.use(consoles);
 
   const stopping = new AbortController();
-  const consoles = new ConsoleHub(lifecycle);
+  const hub = new ConsoleHub({ lifecycle, consoles });
   const server = opened.use(
     await serve({
       addresses: config.listen,
@@ -96,10 +101,10 @@ export async function startAgent(config: AgentConfig, parts: AgentParts = {}): P
       gate: createGate({ token, clientCertificates: tls !== null && tls.clientCa !== null }),
       tls,
       log,
-      upgrade: (request, socket, head) => consoles.accept(request, socket, head),
+      upgrade: (request, socket, head, caller) => hub.accept(request, socket, head, caller),
     }),
   );
-  opened.use(consoles);
+  opened.use(hub);
   opened.defer(() => {
     log.info({ node: config.nodeName }, "the agent stops; guests go on");
     stopping.abort();

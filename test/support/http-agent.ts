@@ -1,4 +1,5 @@
 /** The agent's HTTP edge around a FakeLifecycle: its handler in this process, or behind a real socket. */
+import { Consoles } from "../../src/agent/console/consoles.ts";
 import { IN_PROCESS } from "../../src/agent/http/caller.ts";
 import { ConsoleHub } from "../../src/agent/http/console/console-hub.ts";
 import { createGate } from "../../src/agent/http/gate.ts";
@@ -17,6 +18,8 @@ export interface TestAgent extends AsyncDisposable {
   readonly url: string;
   /** What went to the log. */
   readonly logged: { level: string; fields: object; message: string }[];
+  /** Where a test lets a guest's serial line begin. */
+  readonly consoles: Consoles;
   stop(): void;
 }
 
@@ -30,34 +33,37 @@ interface Options {
 }
 
 export async function handlerAgent(options: Options = {}): Promise<TestAgent> {
-  const { lifecycle, handler, logged, stopping } = edge(options);
+  const { lifecycle, consoles, handler, logged, stopping } = edge(options);
   return {
     lifecycle,
+    consoles,
     logged,
     url: "",
     fetch: (path, init) => handler(new Request(`http://agent${path}`, init), IN_PROCESS),
     stop: () => stopping.abort(),
     async [Symbol.asyncDispose]() {
       stopping.abort();
+      await consoles[Symbol.asyncDispose]();
     },
   };
 }
 
 export async function socketAgent(options: Options = {}): Promise<TestAgent> {
-  const { lifecycle, handler, logged, stopping, log } = edge(options);
-  const hub = new ConsoleHub(lifecycle);
+  const { lifecycle, consoles, handler, logged, stopping, log } = edge(options);
+  const hub = new ConsoleHub({ lifecycle, consoles });
   const server = await serve({
     addresses: [parseListenAddress(options.listen ?? "127.0.0.1:0")],
     handler,
     gate: createGate({ token: options.token ?? null, clientCertificates: Boolean(options.tls?.clientCa) }),
     tls: options.tls ?? null,
     log,
-    upgrade: (request, socket, head) => hub.accept(request, socket, head),
+    upgrade: (request, socket, head, caller) => hub.accept(request, socket, head, caller),
     limits: { drainMs: 1_000, ...options.limits },
   });
   const url = server.urls[0]!;
   return {
     lifecycle,
+    consoles,
     logged,
     url,
     fetch: (path, init) => fetch(url + path, init),
@@ -66,6 +72,7 @@ export async function socketAgent(options: Options = {}): Promise<TestAgent> {
       stopping.abort();
       await hub[Symbol.asyncDispose]();
       await server[Symbol.asyncDispose]();
+      await consoles[Symbol.asyncDispose]();
     },
   };
 }
@@ -80,6 +87,7 @@ function edge(options: Options) {
   const logged: TestAgent["logged"] = [];
   const at = (level: string) => (fields: object, message: string) => void logged.push({ level, fields, message });
   const log: Logger = { info: at("info"), warn: at("warn"), error: at("error") };
+  const consoles = new Consoles({ logger: log });
   const stopping = new AbortController();
   const handler = createHandler({
     lifecycle,
@@ -89,5 +97,5 @@ function edge(options: Options) {
     stopping: stopping.signal,
     ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
   });
-  return { lifecycle, handler, logged, stopping, log };
+  return { lifecycle, consoles, handler, logged, stopping, log };
 }

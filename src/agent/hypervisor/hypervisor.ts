@@ -20,6 +20,11 @@ export interface Hypervisor {
    */
   compile(vm: LaunchInput): LaunchCommand | null;
   /**
+   * For a hypervisor that does not log the serial line by itself: where its socket will be, from some moment after the start
+   * of the process on, and the file that the agent logs it to (`agent/console`). Left out: it logs by itself, or has none.
+   */
+  serialLine?(paths: VmPaths): { readonly socket: string; readonly log: string };
+  /**
    * After the process was started, or when an agent finds it again: opens the control connection.
    * `fresh`: the process was just launched for this input (noop begins its guest's life here). Rejects with HYPERVISOR_UNAVAILABLE.
    */

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { withoutOverlap } from "../../../src/agent/http/console/scrollback.ts";
+import type { GuestLine } from "../../../src/agent/console/serial-lines.ts";
 import { vmName } from "../../../src/model/names.ts";
 import { type AgentClient, connectAgent } from "../../../src/wire/client.ts";
 import { socketAgent, type TestAgent } from "../../support/http-agent.ts";
@@ -60,13 +60,19 @@ async function aViewer(client: AgentClient) {
 }
 
 async function withGuest(
-  run: (world: { agent: TestAgent; client: AgentClient; guest: Awaited<ReturnType<typeof aGuest>> }) => Promise<void>,
+  run: (world: {
+    agent: TestAgent;
+    client: AgentClient;
+    guest: Awaited<ReturnType<typeof aGuest>>;
+    line: GuestLine;
+  }) => Promise<void>,
 ) {
   await using guest = await aGuest();
   await using agent = await socketAgent();
   agent.lifecycle.serials.set("web-1", { socket: guest.socket, log: guest.log });
+  const line = agent.consoles.begin(web1, { socket: guest.socket, log: guest.log, loggedBy: "hypervisor" });
   const client = connectAgent({ address: agent.url });
-  await run({ agent, client, guest });
+  await run({ agent, client, guest, line });
   await client.close();
 }
 
@@ -108,10 +114,11 @@ test("scrollback is the last 64 KiB", () =>
   }));
 
 test("a guest that goes off ends its viewers with the reason; coming back to it shows its last words and the same reason", () =>
-  withGuest(async ({ agent, client, guest }) => {
+  withGuest(async ({ agent, client, guest, line }) => {
     await using viewer = await aViewer(client);
     await until("the line is open", () => guest.clients.size === 1);
     guest.off();
+    await line.end();
     expect(await viewer.connection.ended).toEqual({ because: "guest-off", message: "web-1 is off" });
 
     await writeFile(guest.log, "Kernel panic\n");
@@ -162,12 +169,3 @@ test("a VM that is not there has no console", () =>
   withGuest(async ({ client }) => {
     await expect(client.openConsole(vmName("web-9"), never)).rejects.toMatchObject({ code: "NOT_FOUND" });
   }));
-
-test("an overlap of log and line is seen once", () => {
-  const join = (earlier: string, live: string) => withoutOverlap(Buffer.from(earlier), Buffer.from(live)).toString();
-  expect(join("abc", "bcd")).toBe("d");
-  expect(join("abc", "abc")).toBe("");
-  expect(join("abc", "xyz")).toBe("xyz");
-  expect(join("", "a")).toBe("a");
-  expect(join("c", "cde")).toBe("de");
-});

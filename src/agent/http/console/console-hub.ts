@@ -1,49 +1,84 @@
-/** WebSocket /v1/vms/{name}/console: viewers come and go, each guest's serial line is opened once. */
+/**
+ * The console WebSockets: `/v1/vms/{name}/console`, and `/vms/{id}/console` as the Rust agent had it. Viewers come and go;
+ * the guest's line is kept by `agent/console`.
+ */
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { OdoroboError } from "../../../model/errors.ts";
 import { isDnsLabel, type VmName, vmName } from "../../../model/names.ts";
+import { includesRole } from "../../../model/role.ts";
 import { CONSOLE_CLOSE } from "../../../wire/console-protocol.ts";
+import type { Consoles } from "../../console/consoles.ts";
 import type { Lifecycle } from "../../lifecycle/lifecycle.ts";
-import { readTailBytes } from "../log-file.ts";
-import { SerialLine, type Viewer } from "./serial-line.ts";
+import { readTailBytes } from "../../log-file.ts";
+import type { Caller } from "../caller.ts";
+import { toVmName } from "../compat/vm-id.ts";
+import { type Dialect, runSession, type SessionEnd } from "./session.ts";
 
-/** What a person or a paste sends at once. */
-const MAX_INPUT_BYTES = 64 * 1024;
+/** A file that a person pastes. */
+const MAX_INPUT_BYTES = 1024 * 1024;
 const LAST_WORDS_BYTES = 64 * 1024;
+/** How long a guest that should be there may take to have a line. */
+const LINE_MS = 1_500;
+/** A viewer whose machine vanished is noticed after two of these; short enough for NAT tables to keep the others. */
+const HEARTBEAT_MS = 30_000;
+
+export interface ConsoleHubOptions {
+  readonly lifecycle: Lifecycle;
+  readonly consoles: Consoles;
+  readonly heartbeatMs?: number;
+  /** Told of each session when it has ended. */
+  readonly onEnd?: (session: SessionEnd) => void;
+}
 
 export class ConsoleHub implements AsyncDisposable {
-  readonly #lifecycle: Lifecycle;
+  readonly #options: ConsoleHubOptions;
   readonly #server = new WebSocketServer({ noServer: true, maxPayload: MAX_INPUT_BYTES, perMessageDeflate: false });
-  /** By VM name; the promise, so that two who come at once open one line. */
-  readonly #lines = new Map<VmName, Promise<SerialLine>>();
+  readonly #heartbeat: NodeJS.Timeout;
+  /** Those who have said something since the last heartbeat. */
+  #alive = new WeakSet<WebSocket>();
   #isStopping = false;
 
-  constructor(lifecycle: Lifecycle) {
-    this.#lifecycle = lifecycle;
+  constructor(options: ConsoleHubOptions) {
+    this.#options = options;
+    this.#heartbeat = setInterval(() => this.#askAll(), options.heartbeatMs ?? HEARTBEAT_MS);
+    this.#heartbeat.unref();
   }
 
   /** Takes over the connection; rejects with what to answer instead. */
-  async accept(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  async accept(request: IncomingMessage, socket: Duplex, head: Buffer, caller: Caller): Promise<void> {
     if (this.#isStopping) throw new OdoroboError("AGENT_STOPPING", "the agent is stopping");
-    const name = consoleOf(request.url ?? "");
-    const serial = await this.#lifecycle.serial(name);
+    const { lifecycle, consoles } = this.#options;
+    const asked = consoleOf(request.url ?? "");
+    const { name } = asked;
+    const serial = await lifecycle.serial(name);
     if (serial.absence !== null) throw serial.absence;
-    const line = serial.socket === null ? null : await this.#line(name, serial.socket, serial.log);
-    const lastWords = line === null && serial.log !== null ? await readTailBytes(serial.log, LAST_WORDS_BYTES) : null;
+    const console = consoles.of(name);
+    const isThere = asked.dialect === "following" ? console.hasGuest : await console.isConnectedWithin(LINE_MS);
+    const lastWords =
+      isThere || serial.log === null ? Buffer.alloc(0) : await readTailBytes(serial.log, LAST_WORDS_BYTES);
     this.#server.handleUpgrade(request, socket, head, (ws) => {
       ws.on("error", () => ws.terminate());
-      if (line?.isOpen) return this.#attach(ws, name, line);
-      if (lastWords !== null && lastWords.length > 0) ws.send(lastWords);
-      ws.close(CONSOLE_CLOSE.guestOff, `${name} is off`);
+      ws.on("pong", () => this.#alive.add(ws));
+      ws.on("close", () => consoles.forgetIdle(name));
+      this.#alive.add(ws);
+      runSession(ws, {
+        name,
+        id: asked.id,
+        console,
+        lastWords: isThere ? null : lastWords,
+        dialect: asked.dialect,
+        isReadonly: asked.isReadonly || !includesRole(caller.role, "operate"),
+        caller,
+        onEnd: this.#options.onEnd ?? (() => {}),
+      });
     });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopping = true;
-    const lines = await Promise.allSettled(this.#lines.values());
-    for (const line of lines) if (line.status === "fulfilled") line.value.close();
+    clearInterval(this.#heartbeat);
     for (const ws of this.#server.clients) {
       ws.close(CONSOLE_CLOSE.agentStopping, "the agent is stopping");
       // A viewer that does not read cannot hold up the end.
@@ -52,47 +87,44 @@ export class ConsoleHub implements AsyncDisposable {
     this.#server.close();
   }
 
-  /** Null: the guest went off while we looked. */
-  async #line(name: VmName, path: string, log: string | null): Promise<SerialLine | null> {
-    const known = await this.#lines.get(name)?.catch(() => null);
-    if (known?.isOpen) return known;
-    // Its end is known, but not yet told: the guest was rebooted just now.
-    if (known) this.#lines.delete(name);
-    let opening = this.#lines.get(name);
-    if (opening === undefined) {
-      opening = SerialLine.open(path, log);
-      this.#lines.set(name, opening);
-      const forget = () => {
-        if (this.#lines.get(name) === opening) this.#lines.delete(name);
-      };
-      opening.then((line) => line.onEnd(() => [forget(), line.close()]), forget);
+  /** A viewer that did not answer the last time is gone. */
+  #askAll(): void {
+    const alive = this.#alive;
+    this.#alive = new WeakSet();
+    for (const ws of this.#server.clients) {
+      if (alive.has(ws)) ws.ping();
+      else ws.terminate();
     }
-    return await opening.catch(() => null);
-  }
-
-  #attach(ws: WebSocket, name: VmName, line: SerialLine): void {
-    const viewer: Viewer = {
-      send: (bytes) => ws.send(bytes),
-      backlog: () => ws.bufferedAmount,
-      drop: () => ws.terminate(),
-      end: () => {
-        if (this.#isStopping) ws.close(CONSOLE_CLOSE.agentStopping, "the agent is stopping");
-        else ws.close(CONSOLE_CLOSE.guestOff, `${name} is off`);
-      },
-    };
-    ws.on("message", (data) => {
-      const bytes = Buffer.isBuffer(data) ? data : Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
-      if (line.write(bytes)) return;
-      ws.pause();
-      line.onDrain(() => ws.resume());
-    });
-    ws.on("close", () => line.remove(viewer));
-    line.add(viewer);
   }
 }
 
-function consoleOf(url: string): VmName {
-  const name = /^\/v1\/vms\/([^/?]+)\/console(\?.*)?$/.exec(url)?.[1];
-  if (name !== undefined && isDnsLabel(name)) return vmName(name);
-  throw new OdoroboError("NOT_FOUND", `there is no WebSocket at ${url.slice(0, 200)}`);
+interface Asked {
+  readonly name: VmName;
+  /** As the caller wrote it. */
+  readonly id: string;
+  readonly dialect: Dialect;
+  readonly isReadonly: boolean;
+}
+
+const PATH = /^\/(v1\/)?vms\/([^/?]+)\/console(?:\?(.*))?$/;
+
+function consoleOf(url: string): Asked {
+  const [, isOurs, id = "", query = ""] = PATH.exec(url) ?? [];
+  const name = isOurs ? (isDnsLabel(id) ? vmName(id) : null) : toVmName(decode(id));
+  if (name === null) throw new OdoroboError("NOT_FOUND", `there is no WebSocket at ${url.slice(0, 200)}`);
+  const asks = new URLSearchParams(query);
+  const follows = isAsked(asks, "follow");
+  const dialect = isOurs ? (follows ? "following" : "plain") : follows ? "following" : "compat";
+  return { name, id: decode(id), dialect, isReadonly: isAsked(asks, "readonly") };
+}
+
+const isAsked = (query: URLSearchParams, name: string): boolean =>
+  query.get(name) === "1" || query.get(name) === "true";
+
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }

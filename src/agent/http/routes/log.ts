@@ -2,7 +2,7 @@
 import { OdoroboError } from "../../../model/errors.ts";
 import { stream } from "../answers.ts";
 import { type Call, numberOf, vmNameOf } from "../call.ts";
-import { followFile, readTail } from "../log-file.ts";
+import { followFile, readTail } from "../../log-file.ts";
 
 /** A screenful or a few; who wants more says so. */
 const DEFAULT_TAIL_LINES = 200;

@@ -1,7 +1,7 @@
 /** The end of a log that someone else writes, and what is added to it. Never reads more than it must: serial logs grow for years. */
 import { type FileHandle, open } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isErrno } from "../../model/errors.ts";
+import { isErrno } from "../model/errors.ts";
 
 export interface Tail {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -16,26 +16,51 @@ const MAX_TAIL_BYTES = 8 * 1024 * 1024;
 /** Short enough to feel live to a person; costs one stat. */
 const POLL_MS = 150;
 
-/** The last `lines` lines. A file that is not there yet is empty. */
+/** What a log is called that was put aside when it had grown too large. */
+const ASIDE = ".1";
+
+/** The last `lines` lines, some of them perhaps from the file that was put aside before this one. A file that is not there yet is empty. */
 export async function readTail(path: string, lines: number): Promise<Tail> {
   const file = await openIfThere(path);
   if (file === null) return { bytes: new Uint8Array(0), position: 0, inode: 0 };
   try {
     const { size, ino } = await file.stat();
-    return { bytes: await readLastLines(file, size, lines), position: size, inode: ino };
+    const { bytes, isAll } = await readLastLines(file, size, lines);
+    const here: Tail = { bytes, position: size, inode: ino };
+    if (!isAll || path.endsWith(ASIDE)) return here;
+    const more = lines - linesIn(bytes);
+    if (more <= 0) return here;
+    const before = await readTail(path + ASIDE, more);
+    return { ...here, bytes: new Uint8Array(Buffer.concat([before.bytes, bytes])) };
   } finally {
     await file.close();
   }
 }
 
-/** The last bytes, wherever a line begins. */
-export async function readTailBytes(path: string, limit: number): Promise<Buffer> {
+/**
+ * The last bytes, wherever a line begins. `from`: not those before it, unless the file was begun anew since. Where the file
+ * has less, the one that it was put aside as has the rest.
+ */
+export async function readTailBytes(path: string, limit: number, from = 0): Promise<Buffer> {
   const file = await openIfThere(path);
   if (file === null) return Buffer.alloc(0);
   try {
     const { size } = await file.stat();
-    const length = Math.min(limit, size);
-    return Buffer.from(await readAt(file, size - length, length));
+    const length = Math.min(limit, size < from ? size : size - from);
+    const bytes = Buffer.from(await readAt(file, size - length, length));
+    if (from > 0 || bytes.length === limit || path.endsWith(ASIDE)) return bytes;
+    return Buffer.concat([await readTailBytes(path + ASIDE, limit - bytes.length), bytes]);
+  } finally {
+    await file.close();
+  }
+}
+
+/** 0 when it is not there. */
+export async function sizeOf(path: string): Promise<number> {
+  const file = await openIfThere(path);
+  if (file === null) return 0;
+  try {
+    return (await file.stat()).size;
   } finally {
     await file.close();
   }
@@ -50,6 +75,7 @@ export async function* followFile(path: string, tail: Tail, signal: AbortSignal)
     if (file !== null) {
       try {
         const { size, ino } = await file.stat();
+        if (ino !== inode && inode !== 0) yield* restOf(path + ASIDE, inode, position);
         if (ino !== inode || size < position) position = 0;
         inode = ino;
         while (position < size && !signal.aborted) {
@@ -66,8 +92,32 @@ export async function* followFile(path: string, tail: Tail, signal: AbortSignal)
   }
 }
 
-async function readLastLines(file: FileHandle, size: number, lines: number): Promise<Uint8Array<ArrayBuffer>> {
-  if (lines === 0) return new Uint8Array(0);
+/** What was added to a file between the last look and the moment it was put aside. */
+async function* restOf(path: string, inode: number, position: number): AsyncGenerator<Uint8Array> {
+  const file = await openIfThere(path);
+  if (file === null) return;
+  try {
+    const { size, ino } = await file.stat();
+    while (ino === inode && position < size) {
+      const chunk = await readAt(file, position, Math.min(BLOCK_BYTES, size - position));
+      if (chunk.length === 0) return;
+      position += chunk.length;
+      yield chunk;
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+const linesIn = (bytes: Uint8Array): number => bytes.reduce((count, byte) => (byte === 0x0a ? count + 1 : count), 0);
+
+/** `isAll`: the file has no more than these. */
+async function readLastLines(
+  file: FileHandle,
+  size: number,
+  lines: number,
+): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly isAll: boolean }> {
+  if (lines === 0) return { bytes: new Uint8Array(0), isAll: false };
   const blocks: Uint8Array[] = [];
   let start = size;
   let newlines = 0;
@@ -82,11 +132,11 @@ async function readLastLines(file: FileHandle, size: number, lines: number): Pro
       newlines++;
       if (newlines === lines) {
         blocks[0] = block.subarray(index + 1);
-        return new Uint8Array(Buffer.concat(blocks));
+        return { bytes: new Uint8Array(Buffer.concat(blocks)), isAll: false };
       }
     }
   }
-  return new Uint8Array(Buffer.concat(blocks));
+  return { bytes: new Uint8Array(Buffer.concat(blocks)), isAll: start === 0 };
 }
 
 async function readAt(file: FileHandle, position: number, length: number): Promise<Uint8Array> {

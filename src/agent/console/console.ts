@@ -1,0 +1,275 @@
+/**
+ * The serial console of one VM, over all the lives of its guest: what comes in goes to the log, to the scrollback and to all
+ * who look, in the same order.
+ *
+ *   hypervisor's socket → serial-line.ts → [console.ts] → console-log.ts, scrollback.ts, viewers
+ *
+ * Invariants:
+ * - What one viewer sees, all see. Nobody who reads loses a byte, however fast the guest is: when a reader is behind, the
+ *   guest waits for it.
+ * - It waits `HOLD_MS` at most: a viewer that takes longer is cut off, a disk that does is left out and the log says so. So
+ *   nobody harms the others for longer than that, and memory is bounded whatever guest, disk and viewers do.
+ */
+import { OdoroboError } from "../../model/errors.ts";
+import type { Logger } from "../../platform/logger.ts";
+import { readTailBytes, sizeOf } from "../log-file.ts";
+import { ConsoleLog, LOG_LIMITS, type LogLimits } from "./console-log.ts";
+import { Scrollback, withoutOverlap } from "./scrollback.ts";
+import { SerialLine } from "./serial-line.ts";
+import type { LineEvent, Viewer } from "./viewer.ts";
+
+/** 64 KiB is some 800 full lines: the boot of a Linux guest. */
+const SCROLLBACK_BYTES = 64 * 1024;
+/** Behind by more: the guest waits. A burst of 10,000 full lines is a fifth of it and disturbs nobody. */
+const HIGH_BYTES = 4 * 1024 * 1024;
+/** Behind by less: it has caught up. */
+const LOW_BYTES = 1024 * 1024;
+/** Whoever reads 2 MB a second keeps up; a guest's own serial port is a hundred times slower. */
+const HOLD_MS = 1_500;
+/** Larger ones are cut short by some terminals' WebSocket clients. */
+const FRAME_BYTES = 32 * 1024;
+/** One VM has an operator or two looking; a hundred is a loop that opens consoles. */
+const MAX_VIEWERS = 64;
+
+export interface LinePlace {
+  readonly socket: string;
+  /** Null: what the guest says is not kept. */
+  readonly log: string | null;
+  /** The hypervisor logs it; else the agent does, and connects whether somebody looks or not. */
+  readonly loggedBy: "hypervisor" | "agent";
+}
+
+export interface ConsoleOptions {
+  readonly logger: Logger;
+  readonly logLimits?: LogLimits;
+}
+
+export class Console {
+  readonly #options: ConsoleOptions;
+  readonly #scrollback = new Scrollback(SCROLLBACK_BYTES);
+  readonly #viewers = new Set<Viewer>();
+  readonly #waitingToWrite = new Set<() => void>();
+  readonly #awaitingLine = new Set<() => void>();
+  #place: LinePlace | null = null;
+  #line: SerialLine | null = null;
+  #log: ConsoleLog | null = null;
+  /** Read and not handed on yet: what comes in one turn of the event loop goes out in one piece. */
+  #gathered: Buffer[] = [];
+  #handingOn: NodeJS.Immediate | null = null;
+  /** While the log's end is read: nothing is handed on before it. */
+  #recalling: Promise<void> | null = null;
+  #hold: NodeJS.Timeout | null = null;
+  /** How far a log of the hypervisor's own was when the former life ended; null: not known, so its end is shown. */
+  #seenOfLog: number | null = null;
+  /** The former life is still being read to its end. */
+  #formerLife: Promise<void> = Promise.resolve();
+
+  constructor(options: ConsoleOptions) {
+    this.#options = options;
+  }
+
+  /** Nobody looks, and no guest runs. */
+  get isIdle(): boolean {
+    return this.#line === null && this.#viewers.size === 0;
+  }
+
+  /** A guest runs, or is being started, whose line is there or soon will be. What it returns is called when it is off. */
+  begin(place: LinePlace): () => Promise<void> {
+    // A life that nobody ended: there is one line, the new one.
+    if (this.#line !== null) void this.#finish(this.#line, (line) => line.cut());
+    const line: SerialLine = new SerialLine(place.socket, {
+      connected: (times) => this.#connected(times),
+      received: (bytes) => this.#received(bytes),
+      writable: () => this.#writable(),
+    });
+    this.#place = place;
+    this.#line = line;
+    if (place.loggedBy === "agent") this.#beginLogged(line, place);
+    else if (this.#viewers.size > 0) line.open();
+    return async () => {
+      if (this.#line === line) await this.#finish(line, () => line.end());
+    };
+  }
+
+  /** The agent stops, the guest goes on. */
+  async cut(): Promise<void> {
+    if (this.#line !== null) await this.#finish(this.#line, (line) => line.cut());
+    await this.#formerLife;
+  }
+
+  /**
+   * Sends what was said lately, then what is said. Rejects with RATE_LIMITED.
+   * `isWanted`: asked when it is its turn; a viewer that has left meanwhile is not added.
+   */
+  async add(viewer: Viewer, isWanted: () => boolean): Promise<void> {
+    if (this.#viewers.size >= MAX_VIEWERS)
+      throw new OdoroboError("RATE_LIMITED", `${MAX_VIEWERS} look at this console already`, {
+        hint: "close those that nobody looks at",
+      });
+    this.#openLine();
+    await this.#recalling;
+    this.#handOn();
+    if (!isWanted()) return;
+    for (const frame of frames(this.#scrollback.bytes())) viewer.send(frame, () => {});
+    this.#viewers.add(viewer);
+  }
+
+  remove(viewer: Viewer): void {
+    this.#viewers.delete(viewer);
+    this.#relax();
+  }
+
+  /** Whether there is a line to a guest, after a while at most: one that is being started has it in an instant. */
+  async isConnectedWithin(milliseconds: number): Promise<boolean> {
+    this.#openLine();
+    if (this.#line === null || this.#line.isConnected) return this.#line !== null;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#awaitingLine.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, milliseconds);
+      this.#awaitingLine.add(done);
+    });
+    return this.#line?.isConnected ?? false;
+  }
+
+  /** There is a guest, whether its line is connected or not. */
+  get hasGuest(): boolean {
+    return this.#line !== null;
+  }
+
+  write(bytes: Buffer): "written" | "wait" | "off" {
+    return this.#line?.write(bytes) ?? "off";
+  }
+
+  /** Calls back once. */
+  onWritable(listener: () => void): void {
+    this.#waitingToWrite.add(listener);
+  }
+
+  /** One that the hypervisor logs is not connected before somebody looks. */
+  #openLine(): void {
+    if (this.#place?.loggedBy === "hypervisor") this.#line?.open();
+  }
+
+  #beginLogged(line: SerialLine, place: LinePlace): void {
+    const { log } = place;
+    if (log !== null) {
+      this.#log = new ConsoleLog(log, {
+        limits: this.#options.logLimits ?? LOG_LIMITS,
+        logger: this.#options.logger,
+        written: () => this.#relax(),
+      });
+    }
+    void this.#formerLife.then(() => {
+      if (log !== null && this.#scrollback.bytes().length === 0) this.#recall(log, "before");
+      line.open();
+    });
+  }
+
+  #connected(times: number): void {
+    const log = this.#place?.log ?? null;
+    if (this.#place?.loggedBy === "hypervisor" && log !== null && times === 1) this.#recall(log, "overlapping");
+    this.#tell(times === 1 ? "guest-started" : "rebooted");
+    for (const done of [...this.#awaitingLine]) done();
+  }
+
+  /**
+   * What the guest said before this agent listened. `overlapping`: the hypervisor writes each byte to log and socket, so what
+   * came since the connection was made may be in both.
+   */
+  #recall(log: string, how: "before" | "overlapping"): void {
+    this.#recalling = readTailBytes(log, SCROLLBACK_BYTES, this.#seenOfLog ?? 0)
+      .catch(() => Buffer.alloc(0))
+      .then((earlier) => {
+        const live = Buffer.concat(this.#gathered);
+        this.#gathered = [how === "overlapping" ? withoutOverlap(earlier, live) : live];
+        this.#scrollback.push(earlier);
+        for (const viewer of this.#viewers) for (const frame of frames(earlier)) viewer.send(frame, () => {});
+        this.#recalling = null;
+        this.#handOn();
+      });
+  }
+
+  #received(bytes: Buffer): void {
+    this.#gathered.push(bytes);
+    this.#handingOn ??= setImmediate(() => this.#handOn());
+  }
+
+  #handOn(): void {
+    if (this.#recalling !== null) return;
+    if (this.#handingOn !== null) clearImmediate(this.#handingOn);
+    this.#handingOn = null;
+    const bytes = this.#gathered.length === 1 ? (this.#gathered[0] as Buffer) : Buffer.concat(this.#gathered);
+    this.#gathered = [];
+    if (bytes.length === 0) return;
+    this.#scrollback.push(bytes);
+    this.#log?.append(bytes);
+    for (const frame of frames(bytes)) for (const viewer of this.#viewers) viewer.send(frame, () => this.#relax());
+    if (this.#areBehind(HIGH_BYTES)) this.#holdGuest();
+  }
+
+  #areBehind(limit: number): boolean {
+    if (this.#log !== null && this.#log.backlog() > limit) return true;
+    for (const viewer of this.#viewers) if (viewer.backlog() > limit) return true;
+    return false;
+  }
+
+  #holdGuest(): void {
+    if (this.#hold !== null) return;
+    this.#line?.hold();
+    this.#hold = setTimeout(() => this.#giveUpOnTheSlow(), HOLD_MS);
+  }
+
+  #relax(): void {
+    if (this.#hold === null || this.#areBehind(LOW_BYTES)) return;
+    clearTimeout(this.#hold);
+    this.#hold = null;
+    this.#line?.release();
+  }
+
+  #giveUpOnTheSlow(): void {
+    if (this.#log !== null && this.#log.backlog() > LOW_BYTES) this.#log.skip();
+    for (const viewer of [...this.#viewers]) {
+      if (viewer.backlog() <= LOW_BYTES) continue;
+      this.#viewers.delete(viewer);
+      viewer.drop();
+    }
+    this.#relax();
+  }
+
+  #writable(): void {
+    const waiting = [...this.#waitingToWrite];
+    this.#waitingToWrite.clear();
+    for (const listener of waiting) listener();
+  }
+
+  #tell(event: LineEvent): void {
+    this.#handOn();
+    for (const viewer of [...this.#viewers]) viewer.tell(event);
+  }
+
+  /** Resolves when the last words of that life have been handed on and logged. */
+  async #finish(line: SerialLine, close: (line: SerialLine) => Promise<void>): Promise<void> {
+    const log = this.#log;
+    const place = this.#place;
+    this.#line = null;
+    for (const done of [...this.#awaitingLine]) done();
+    const closed = (async () => {
+      await close(line);
+      await this.#recalling;
+      this.#tell("guest-off");
+      if (place?.loggedBy === "hypervisor" && place.log !== null) this.#seenOfLog = await sizeOf(place.log);
+      await log?.close();
+      if (this.#log === log) this.#log = null;
+    })();
+    this.#formerLife = closed;
+    await closed;
+  }
+}
+
+function* frames(bytes: Buffer): Generator<Buffer> {
+  for (let from = 0; from < bytes.length; from += FRAME_BYTES) yield bytes.subarray(from, from + FRAME_BYTES);
+}

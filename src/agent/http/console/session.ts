@@ -1,0 +1,156 @@
+/**
+ * One viewer's WebSocket on a guest's serial line.
+ *
+ * Dialects: `plain` gets bytes and a close code when the guest is off. `following` stays, and is told in text frames what
+ * happens. `compat` is what the Rust agent spoke: text frames for control, and the end when the guest is off.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { WebSocket } from "ws";
+import { isOdoroboError } from "../../../model/errors.ts";
+import type { VmName } from "../../../model/names.ts";
+import { CONSOLE_CLOSE, type ConsoleMessage, parseConsoleRequest } from "../../../wire/console-protocol.ts";
+import type { Console } from "../../console/console.ts";
+import type { LineEvent, Viewer } from "../../console/viewer.ts";
+import type { Caller } from "../caller.ts";
+
+export type Dialect = "plain" | "following" | "compat";
+
+export interface Session {
+  readonly name: VmName;
+  readonly id: string;
+  readonly console: Console;
+  /** Null: a guest runs. Else what it said before it went off, which may be nothing. */
+  readonly lastWords: Buffer | null;
+  readonly dialect: Dialect;
+  readonly isReadonly: boolean;
+  readonly caller: Caller;
+  readonly onEnd: (session: SessionEnd) => void;
+}
+
+export interface SessionEnd {
+  readonly name: VmName;
+  readonly caller: Caller;
+  readonly isReadonly: boolean;
+  readonly typedBytes: number;
+}
+
+/** Between the keys of a reset: a shell needs a moment to take each as its own. */
+const KEY_PAUSE_MS = 75;
+/** Ctrl-C, Return, Ctrl-D. */
+const RESET_KEYS = ["\x03", "\r", "\x04"];
+
+export function runSession(ws: WebSocket, session: Session): void {
+  const { name, console, dialect, isReadonly } = session;
+  let typedBytes = 0;
+  let isResetting = false;
+  /** Said once for each time that it is so: a person who goes on typing has understood. */
+  let toldOf: "readonly" | "off" | null = null;
+
+  const tell = (message: ConsoleMessage | { type: "connected"; vm_id: string }) => {
+    if (dialect !== "plain") ws.send(JSON.stringify(message));
+  };
+  const isGone = () => ws.readyState !== ws.OPEN;
+  const goOff = () => ws.close(CONSOLE_CLOSE.guestOff, `${name} is off`);
+  const viewer: Viewer = {
+    send: (bytes, written) => ws.send(bytes, written),
+    backlog: () => ws.bufferedAmount,
+    drop: () => ws.terminate(),
+    tell: (event) => {
+      if (dialect === "following") {
+        if (toldOf === "off") toldOf = null;
+        tell({ type: "event", event, message: sentence(name, event) });
+      } else if (event === "guest-off") goOff();
+    },
+  };
+  ws.on("close", () => {
+    console.remove(viewer);
+    session.onEnd({ name, caller: session.caller, isReadonly, typedBytes });
+  });
+  ws.on("message", (data, isBinary) => {
+    const bytes = Buffer.isBuffer(data) ? data : Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
+    // Who gets no text frames sends none: its text is what is typed.
+    if (isBinary || dialect === "plain") type(bytes);
+    else control(bytes.toString());
+  });
+  void begin();
+
+  async function begin(): Promise<void> {
+    // Exactly as the Rust agent said it, where its clients ask; they know of no read-only consoles.
+    if (dialect === "compat" && !isReadonly) tell({ type: "connected", vm_id: session.id });
+    else tell({ type: "connected", vm_id: session.id, readonly: isReadonly });
+    if (session.lastWords !== null) {
+      if (session.lastWords.length > 0) ws.send(session.lastWords);
+      if (dialect !== "following") {
+        goOff();
+        return;
+      }
+      tell({ type: "event", event: "guest-off", message: sentence(name, "guest-off") });
+    }
+    try {
+      await console.add(viewer, () => !isGone());
+    } catch (error) {
+      const message = isOdoroboError(error) ? error.message : "the console failed";
+      tell({ type: "error", message });
+      ws.close(CONSOLE_CLOSE.refused, message);
+    }
+  }
+
+  function type(bytes: Buffer): void {
+    if (isReadonly) {
+      refuse("readonly", "this console is read-only: nothing that is typed reaches the guest");
+      return;
+    }
+    typedBytes += bytes.length;
+    const outcome = console.write(bytes);
+    if (outcome === "off") refuse("off", `${name} is off: nothing that is typed reaches it`);
+    if (outcome !== "wait") return;
+    ws.pause();
+    console.onWritable(() => ws.resume());
+  }
+
+  function refuse(why: "readonly" | "off", message: string): void {
+    if (toldOf === why) return;
+    toldOf = why;
+    if (dialect !== "plain") tell({ type: "error", message });
+    else if (why === "readonly") ws.close(CONSOLE_CLOSE.refused, "this console is read-only");
+  }
+
+  function control(text: string): void {
+    const request = parseConsoleRequest(text);
+    switch (request.type) {
+      case "invalid":
+        tell({ type: "error", message: request.why });
+        return;
+      case "resize":
+        // The Rust agent said nothing to a resize that it took.
+        if (dialect === "following") tell({ type: "resized", applied: false, message: NO_SIZE });
+        return;
+      case "reset_session":
+        if (isReadonly) refuse("readonly", "this console is read-only: its session cannot be reset");
+        else if (!isResetting) void reset();
+    }
+  }
+
+  async function reset(): Promise<void> {
+    isResetting = true;
+    for (const [index, key] of RESET_KEYS.entries()) {
+      if (index > 0) await sleep(KEY_PAUSE_MS, undefined, { ref: false });
+      if (isGone()) break;
+      type(Buffer.from(key));
+    }
+    isResetting = false;
+  }
+}
+
+const NO_SIZE = "a serial line has no window size: in the guest, stty rows and cols (or resize) tell it";
+
+function sentence(name: VmName, event: LineEvent): string {
+  switch (event) {
+    case "guest-off":
+      return `${name} is off`;
+    case "guest-started":
+      return `${name} runs`;
+    case "rebooted":
+      return `${name} has rebooted`;
+  }
+}
