@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { Flags } from "@oclif/core";
 import { HYPERVISOR_KINDS } from "../model/vm-spec.ts";
+import { keepHeapSmall } from "../platform/small-heap.ts";
 import { OdoroboCommand } from "./cli/base-command.ts";
 import { listenForInterrupts } from "./cli/interrupt.ts";
 import { parseMiB } from "./cli/parse-quantity.ts";
@@ -56,6 +57,11 @@ export default class AgentCommand extends OdoroboCommand {
       summary: "executables to run around what is done (default: /etc/odorobo/hooks)",
       helpValue: "FOLDER",
     }),
+    "start-after-reboot": Flags.string({
+      summary:
+        "whether guests that ran when this host went down are started when it is back: always, never, or auto (where no other node can have started them)",
+      default: "auto",
+    }),
     "access-file": Flags.string({
       summary: "file of callers, with their roles and the hashes of their tokens",
       helpValue: "FILE",
@@ -74,6 +80,7 @@ export default class AgentCommand extends OdoroboCommand {
 
   override async run(): Promise<void> {
     const { flags } = await this.parse(AgentCommand);
+    keepHeapSmall();
     const { parseAgentConfig } = await import("../agent/config.ts");
     const { readyLine, startAgent } = await import("../agent/main.ts");
     const config = parseAgentConfig({
