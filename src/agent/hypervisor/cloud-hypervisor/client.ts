@@ -5,8 +5,7 @@
  * - One request at a time, in the order of asking: the server has one thread, and what waits there cannot be taken back.
  * - Every call ends: with its answer, at its deadline, by its signal. The server may go on with what it was asked all the same.
  * - While it takes in a guest the server answers nobody: then a call is refused here, at once.
- * - Each call has a connection of its own. It costs a tenth of a millisecond, and a connection that is kept cannot be told
- *   from one whose process was killed.
+ * - One connection, kept between calls: the server takes ten, and other programs want some.
  */
 import { Client } from "undici";
 import type { RequestBodies } from "../../../model/cloud-hypervisor/api.ts";
@@ -21,6 +20,9 @@ import { maxBodyBytes, requireSupported } from "./version.ts";
 const RETRY_MS = 5;
 /** The largest answer known, vm.info of a VM with hundreds of devices, has 300 KiB. Whoever sends more is not Cloud Hypervisor. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
+/** The server never closes an idle connection by itself. */
+const KEEP_MS = 5 * 60_000;
 
 export interface CallOptions {
   readonly signal: AbortSignal;
@@ -51,8 +53,8 @@ export class ApiClient implements AsyncDisposable {
     this.#socket = socket;
     this.#http = new Client("http://localhost", {
       connect: { socketPath: socket },
-      // No connection outlives its request.
-      pipelining: 0,
+      pipelining: 1,
+      keepAliveTimeout: KEEP_MS,
       headersTimeout: 0,
       bodyTimeout: 0,
       maxResponseSize: MAX_ANSWER_BYTES,

@@ -1,29 +1,133 @@
-/** Cloud Hypervisor as a Hypervisor: probe once, compile purely, connect over its API socket. */
-import { OdoroboError } from "../../../model/errors.ts";
-import type { Clock } from "../../../platform/clock.ts";
-import type { Seccomp } from "../../config.ts";
-import type { Hypervisor } from "../hypervisor.ts";
+/** Cloud Hypervisor as a Hypervisor: probe, compile purely, connect over its API socket. */
+import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
+import type { ConnectOptions, Hypervisor, IncomingGuest, LaunchInput, RunningVm } from "../hypervisor.ts";
+import { NOTHING_ATTACHED, readAttached } from "./attached.ts";
+import { bootVm, makeConfinedFolders, restoreVm } from "./boot.ts";
+import { ApiClient } from "./client.ts";
+import { toCheckedConfig, toLaunchCommand } from "./compile.ts";
+import { EventTail } from "./event-tail.ts";
+import { apiSocket, attachedFile, eventsFile, eventsSeenFile } from "./files.ts";
+import { CloudHypervisorGuest } from "./guest.ts";
+import type { CloudHypervisorHost } from "./host.ts";
+import { type CloudHypervisorSettings, probeCloudHypervisor, toReport } from "./probe.ts";
+import { receiveGuest } from "./receive.ts";
 
-export interface CloudHypervisorSettings {
-  readonly executable: string;
-  readonly seccomp: Seccomp;
-  readonly landlock: boolean;
-  readonly tinyGuest: string;
-  readonly clock: Clock;
-}
+/** A Linux guest lets go of a device within 0.1 s; one that is busy with it, when it is done. */
+const REMOVAL_MS = 20_000;
+/** A process that takes in a guest answers nobody: one that answers does so within a millisecond, or seconds on a host under full load. */
+const RECEIVING_PATIENCE_MS = 2000;
 
-export function createCloudHypervisor({ executable }: CloudHypervisorSettings): Hypervisor {
-  const unavailable = () =>
-    new OdoroboError("HYPERVISOR_UNAVAILABLE", `there is no usable ${executable} on this node`, {
+/** `probe` comes first: what the host has decides what `compile` writes. */
+export function createCloudHypervisor(settings: CloudHypervisorSettings): Hypervisor {
+  let known: CloudHypervisorHost | null = null;
+  const host = (): CloudHypervisorHost => {
+    if (known) return known;
+    throw new OdoroboError("HYPERVISOR_UNAVAILABLE", `there is no usable ${settings.executable} on this node`, {
       hint: "install Cloud Hypervisor 50 to 54, then restart the agent",
     });
+  };
+
+  async function connectFresh(vm: LaunchInput, { fromSnapshot, signal }: ConnectOptions): Promise<RunningVm> {
+    await using opened = new AsyncDisposableStack();
+    const client = opened.use(await ApiClient.connect(apiSocket(vm.paths), { signal, patient: true }));
+    const tail = opened.use(await openTail(vm));
+    if (fromSnapshot !== undefined) await restoreVm(client, fromSnapshot, signal);
+    else {
+      const config = toCheckedConfig(vm, host(), client.version);
+      await makeConfinedFolders(config, vm.paths.diskFolder);
+      await bootVm(client, config, signal);
+    }
+    tail.noteRunning();
+    opened.move();
+    return guestOf(vm, client, tail, NOTHING_ATTACHED);
+  }
+
+  async function connectAgain(vm: LaunchInput, { signal }: ConnectOptions): Promise<RunningVm> {
+    await using opened = new AsyncDisposableStack();
+    const tail = opened.use(await openTail(vm));
+    const client = opened.use(await reach(vm, tail, signal));
+    const attached = await readAttached(attachedFile(vm.paths));
+    opened.move();
+    return guestOf(vm, client, tail, attached);
+  }
+
+  async function receive(
+    vm: LaunchInput,
+    { url, signal }: { readonly url: string; readonly signal: AbortSignal },
+  ): Promise<IncomingGuest> {
+    await using opened = new AsyncDisposableStack();
+    const client = opened.use(await ApiClient.connect(apiSocket(vm.paths), { signal, patient: true }));
+    const tail = opened.use(await openTail(vm));
+    const gone = new AbortController();
+    opened.defer(() => gone.abort());
+    const reception = await receiveGuest(client, tail, { url, signal, gone: gone.signal });
+    const held = opened.move();
+    const arrived = reception.arrived.then(
+      () => {
+        tail.noteRunning();
+        return guestOf(vm, client, tail, NOTHING_ATTACHED);
+      },
+      async (error: unknown) => {
+        await held.disposeAsync();
+        throw error;
+      },
+    );
+    arrived.catch(() => {});
+    return { url: reception.url, arrived };
+  }
+
+  const guestOf = (
+    vm: LaunchInput,
+    client: ApiClient,
+    tail: EventTail,
+    attached: ConstructorParameters<typeof CloudHypervisorGuest>[0]["attached"],
+  ): RunningVm =>
+    new CloudHypervisorGuest({
+      vm,
+      host: host(),
+      client,
+      tail,
+      attached,
+      removalMs: settings.removalMs ?? REMOVAL_MS,
+      clock: settings.clock,
+    });
+
   return {
     kind: "cloud-hypervisor",
     disks: "real",
-    probe: async () => null,
-    compile() {
-      throw unavailable();
+    async probe(signal) {
+      known = await probeCloudHypervisor(settings, signal);
+      return known && toReport(known);
     },
-    connect: () => Promise.reject(unavailable()),
+    compile: (vm) => toLaunchCommand(vm, host()),
+    connect: (vm, options) => (options.fresh ? connectFresh(vm, options) : connectAgain(vm, options)),
+    receive,
   };
+}
+
+const openTail = ({ paths }: LaunchInput): Promise<EventTail> =>
+  EventTail.open({ events: eventsFile(paths), seen: eventsSeenFile(paths) });
+
+/** Never waits for a process that takes in a guest: its events say that it does. */
+async function reach({ name, paths }: LaunchInput, tail: EventTail, signal: AbortSignal): Promise<ApiClient> {
+  const isReceiving = tail.history.receiving;
+  const patience = isReceiving ? AbortSignal.timeout(RECEIVING_PATIENCE_MS) : null;
+  try {
+    const client = await ApiClient.connect(apiSocket(paths), {
+      signal: patience === null ? signal : AbortSignal.any([signal, patience]),
+      patient: false,
+    });
+    if (isReceiving) tail.noteRunning();
+    return client;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (patience?.aborted !== true || isOdoroboError(error)) throw error;
+    throw new OdoroboError(
+      "HYPERVISOR_BUSY",
+      `${name} takes in a guest from another host and answers nobody meanwhile`,
+      {
+        hint: "wait until the guest is there; to call it off, end this process",
+      },
+    );
+  }
 }

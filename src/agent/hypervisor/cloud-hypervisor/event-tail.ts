@@ -28,10 +28,13 @@ export interface EventTailPaths {
 
 export interface TailListener {
   /** `before`: the history without this event. */
-  onEvent(event: MonitorEvent, before: GuestHistory): void;
+  onEvent?(event: MonitorEvent, before: GuestHistory): void;
   /** Events were lost. */
-  onGap(): void;
+  onGap?(): void;
 }
+
+/** Told before anybody listened. More than a guest in a reboot loop leaves behind in an hour without an agent. */
+const MAX_WAITING = 10_000;
 
 interface Seen {
   readonly offset: number;
@@ -40,7 +43,9 @@ interface Seen {
 
 export class EventTail implements AsyncDisposable {
   readonly #paths: EventTailPaths;
-  readonly #listener: TailListener;
+  readonly #listeners = new Set<TailListener>();
+  /** Until the first listener comes. */
+  #waiting: ((listener: TailListener) => void)[] | null = [];
   readonly #cutAfter: number;
   #parser = new EventParser();
   /** In the file, behind the last byte that was read. */
@@ -54,9 +59,8 @@ export class EventTail implements AsyncDisposable {
   #pumping: Promise<void> | null = null;
   #again = false;
 
-  private constructor(paths: EventTailPaths, listener: TailListener, seen: Seen, cutAfter: number) {
+  private constructor(paths: EventTailPaths, seen: Seen, cutAfter: number) {
     this.#paths = paths;
-    this.#listener = listener;
     this.#cutAfter = cutAfter;
     this.#offset = seen.offset;
     this.#cutAt = seen.offset;
@@ -66,14 +70,10 @@ export class EventTail implements AsyncDisposable {
 
   /**
    * Reads what is there before it resolves, and follows from then on. The file is there as soon as the API answers: the
-   * process opens it first.
+   * process opens it first. What comes before anybody listens is kept for the first who does.
    */
-  static async open(
-    paths: EventTailPaths,
-    listener: TailListener,
-    options: { readonly cutAfterBytes?: number } = {},
-  ): Promise<EventTail> {
-    const tail = new EventTail(paths, listener, await readSeen(paths.seen), options.cutAfterBytes ?? CUT_AFTER_BYTES);
+  static async open(paths: EventTailPaths, options: { readonly cutAfterBytes?: number } = {}): Promise<EventTail> {
+    const tail = new EventTail(paths, await readSeen(paths.seen), options.cutAfterBytes ?? CUT_AFTER_BYTES);
     tail.#follow();
     await tail.drain();
     return tail;
@@ -81,6 +81,15 @@ export class EventTail implements AsyncDisposable {
 
   get history(): GuestHistory {
     return this.#history;
+  }
+
+  /** Returns the function that ends the subscription. */
+  listen(listener: TailListener): () => void {
+    this.#listeners.add(listener);
+    const waiting = this.#waiting ?? [];
+    this.#waiting = null;
+    for (const tell of waiting) tell(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Before asking for it, so that an agent that dies in between still knows. Null takes it back. */
@@ -134,7 +143,7 @@ export class EventTail implements AsyncDisposable {
   async #pump(): Promise<void> {
     do {
       this.#again = false;
-      await this.#readOn().catch(() => this.#listener.onGap());
+      await this.#readOn().catch(() => this.#tellGap());
       await this.#save();
     } while (this.#again);
   }
@@ -148,7 +157,7 @@ export class EventTail implements AsyncDisposable {
       this.#parser = new EventParser();
       this.#offset = 0;
       this.#cutAt = 0;
-      this.#listener.onGap();
+      this.#tellGap();
     }
     const buffer = Buffer.alloc(CHUNK_BYTES);
     for (;;) {
@@ -169,9 +178,18 @@ export class EventTail implements AsyncDisposable {
     for (const event of events) {
       const before = this.#history;
       this.#history = withEvent(before, event);
-      this.#listener.onEvent(event, before);
+      this.#tell((listener) => listener.onEvent?.(event, before));
     }
-    if (gap) this.#listener.onGap();
+    if (gap) this.#tellGap();
+  }
+
+  #tellGap(): void {
+    this.#tell((listener) => listener.onGap?.());
+  }
+
+  #tell(tell: (listener: TailListener) => void): void {
+    if (this.#waiting !== null && this.#waiting.length < MAX_WAITING) this.#waiting.push(tell);
+    for (const listener of [...this.#listeners]) tell(listener);
   }
 
   /** No file to write to (the run folder is gone, the disk full) costs the next agent a repetition, nothing else. */

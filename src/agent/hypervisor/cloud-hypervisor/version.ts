@@ -26,8 +26,8 @@ const isAtLeast = (version: string, major: number): boolean => (majorOf(version)
 export const staysAfterPowerOff = (version: string): boolean => isAtLeast(version, 52);
 /** `resume` in vm.restore. */
 export const resumesOnRestore = (version: string): boolean => isAtLeast(version, 52);
-/** Events migration-started, -finished, -failed, -receive-ready and so on. */
-export const tellsOfMigrations = (version: string): boolean => isAtLeast(version, 52);
+/** `downtime_ms` and `timeout_s` in vm.send-migration. */
+export const limitsMigrations = (version: string): boolean => isAtLeast(version, 52);
 /** vm.send-migration answers before anything was sent. */
 export const sendsInBackground = (version: string): boolean => isAtLeast(version, 53);
 /** `--seccomp errno`. */

@@ -1,0 +1,330 @@
+/**
+ * One running Cloud Hypervisor guest: RunningVm over its API and its events.
+ *
+ * What `vm.info` says of a VM, and what it means here (see history.ts):
+ *
+ *   404                        never defined, or deleted by hand         off
+ *   Created                    never booted, or shut down since          off
+ *   Created with devices       a boot or reboot broke off half-way       off, a failure
+ *   Running, Paused            as it says; frozen while it migrates away
+ *   no answer                  it takes in a guest from another host, or hangs
+ */
+import { stat } from "node:fs/promises";
+import type { VmInfo } from "../../../model/cloud-hypervisor/api.ts";
+import { type ChangeFacts, changeRules } from "../../../model/cloud-hypervisor/change-rules.ts";
+import { planLiveChanges } from "../../../model/cloud-hypervisor/live-changes.ts";
+import { toLiveConfig } from "../../../model/cloud-hypervisor/live-config.ts";
+import { slotsOf } from "../../../model/cloud-hypervisor/place-devices.ts";
+import { toVmConfig } from "../../../model/cloud-hypervisor/to-vm-config.ts";
+import type { VmConfig } from "../../../model/cloud-hypervisor/vm-config.ts";
+import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
+import type { ChangeRule, LiveConfig } from "../../../model/observed-state.ts";
+import type { VmSpec } from "../../../model/vm-spec.ts";
+import type { Clock } from "../../../platform/clock.ts";
+import { virtualSizeBytes } from "../../storage/image-size.ts";
+import type {
+  GuestAbilities,
+  GuestStatus,
+  HypervisorEvent,
+  LaunchInput,
+  RawAnswer,
+  RawRequest,
+  RunningVm,
+} from "../hypervisor.ts";
+import { type Attached, knownSpec, withCalls, writeAttached } from "./attached.ts";
+import type { ApiClient } from "./client.ts";
+import type { EventTail } from "./event-tail.ts";
+import { attachedFile, consoleSocket, placesOf } from "./files.ts";
+import { type Intent, isIntent, lastWord, mayChangeStatus, toGuestStatus, toHypervisorEvent } from "./history.ts";
+import type { CloudHypervisorHost } from "./host.ts";
+import { performChanges } from "./perform-changes.ts";
+import { sendGuest } from "./send.ts";
+import { takeSnapshot } from "./snapshot.ts";
+
+const MIB = 1024 * 1024;
+
+/**
+ * A look asks for status, configuration and rules at once: one answer serves all three. Whatever changes by us or is told by
+ * an event ends it; this is for what somebody else does on the socket.
+ */
+const INFO_LASTS_MS = 50;
+/** Told by a guest that nobody listens to yet. */
+const MAX_UNHEARD = 100;
+/** It answers before it ends, or never. */
+const QUIT_MS = 5000;
+
+export interface CloudHypervisorGuestParts {
+  readonly vm: LaunchInput;
+  readonly host: CloudHypervisorHost;
+  readonly client: ApiClient;
+  readonly tail: EventTail;
+  readonly attached: Attached;
+  readonly removalMs: number;
+  readonly clock: Clock;
+}
+
+export class CloudHypervisorGuest implements RunningVm {
+  readonly consoleSocket: string;
+  /** It logs nothing by itself: whoever holds the socket does. */
+  readonly consoleLog = null;
+  readonly abilities: GuestAbilities;
+  readonly #parts: CloudHypervisorGuestParts;
+  readonly #listeners = new Set<() => void>();
+  #eventListener: ((event: HypervisorEvent) => void) | null = null;
+  #unheard: HypervisorEvent[] = [];
+  #attached: Attached;
+  #info: { readonly answer: VmInfo | null; readonly at: number } | null = null;
+  #toldPowerOff = false;
+
+  constructor(parts: CloudHypervisorGuestParts) {
+    this.#parts = parts;
+    this.#attached = parts.attached;
+    this.consoleSocket = consoleSocket(parts.vm.paths);
+    parts.tail.listen({
+      onEvent: (event, before) => {
+        const told = toHypervisorEvent(before, event);
+        if (told !== null) this.#tell(told);
+        if (mayChangeStatus(event)) this.#changed();
+      },
+      onGap: () => this.#changed(),
+    });
+    this.abilities = {
+      nmi: async (signal) => {
+        await parts.client.call("vm.nmi", { signal });
+      },
+      coredump: async (file, signal) => {
+        await parts.client.call("vm.coredump", { destination_url: `file://${file}` }, { signal });
+      },
+      snapshot: (folder, signal) => this.#snapshot(folder, signal),
+      setBalloon: (sizeMiB, signal) => this.#setBalloon(sizeMiB, signal),
+      counters: (signal) => parts.client.call("vm.counters", { signal }),
+      migrate: async (to, signal) => {
+        const { client, tail, vm } = parts;
+        await sendGuest(to, { client, tail, migration: vm.spec.migration, signal }).finally(() => this.#changed());
+      },
+      raw: (request, signal) => this.#raw(request, signal),
+    };
+  }
+
+  async status(signal: AbortSignal): Promise<GuestStatus> {
+    const { client, tail } = this.#parts;
+    try {
+      const info = await this.#ask(signal);
+      // With the answer comes the news that led to it, but a moment later.
+      await tail.drain();
+      return this.#noted(toGuestStatus(info, tail.history));
+    } catch (error) {
+      if (!isOdoroboError(error, "HYPERVISOR_UNAVAILABLE")) throw error;
+      await tail.drain();
+      const word = lastWord(tail.history, client.version);
+      if (word === null) throw error;
+      return this.#noted(word);
+    }
+  }
+
+  async liveConfig(signal: AbortSignal): Promise<LiveConfig> {
+    const config = await this.#config(signal);
+    const { vm, host } = this.#parts;
+    return toLiveConfig(config, {
+      spec: knownSpec(vm.spec, this.#attached),
+      places: placesOf(vm.name, vm.paths, host, slotsOf(config)),
+      diskBytes: await diskBytes(config),
+    });
+  }
+
+  async changeRules(signal: AbortSignal): Promise<readonly ChangeRule[]> {
+    return changeRules(await this.#config(signal), this.#facts);
+  }
+
+  async powerButton(signal: AbortSignal): Promise<void> {
+    await this.#parts.client.call("vm.power-button", { signal });
+  }
+
+  async pause(signal: AbortSignal): Promise<void> {
+    await this.#bring("Paused", "vm.pause", signal);
+  }
+
+  async resume(signal: AbortSignal): Promise<void> {
+    await this.#bring("Running", "vm.resume", signal);
+  }
+
+  /** Tries every change that can be made live, then says which failed. */
+  async update(spec: VmSpec, signal: AbortSignal): Promise<void> {
+    const { vm, host, client, tail, removalMs } = this.#parts;
+    this.#info = null;
+    const now = await this.#config(signal);
+    const places = placesOf(vm.name, vm.paths, host, slotsOf(now));
+    const wanted = toVmConfig({ name: vm.name, spec, places, version: client.version });
+    const sizes = await diskBytes(now);
+    const calls = planLiveChanges(now, wanted, this.#facts, { now: sizes, wanted: wantedBytes(spec) });
+    if (calls.length === 0) return;
+    this.#attached = withCalls(this.#attached, calls, { now, wanted: spec });
+    await writeAttached(attachedFile(vm.paths), this.#attached);
+    try {
+      await performChanges(calls, { client, tail, removalMs, diskBytes: sizes, signal });
+    } finally {
+      this.#info = null;
+    }
+  }
+
+  /** The process may be gone before its answer is out. */
+  async quit(signal: AbortSignal): Promise<void> {
+    const { client, tail } = this.#parts;
+    if (tail.history.sending === "under way" && !(await this.#isStillMine(signal)))
+      throw new OdoroboError("WRONG_PHASE", "it is being sent to another host: ending it now would lose the guest", {
+        hint: "wait until the migration has ended, or end the receiving process first",
+      });
+    await tail.noteIntent("vmm.shutdown");
+    await client.call("vmm.shutdown", { signal, deadlineMs: QUIT_MS }).catch((error: unknown) => {
+      if (!isOdoroboError(error, "HYPERVISOR_UNAVAILABLE")) throw error;
+    });
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  onEvent(listener: (event: HypervisorEvent) => void): void {
+    this.#eventListener = listener;
+    const unheard = this.#unheard;
+    this.#unheard = [];
+    for (const event of unheard) listener(event);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listeners.clear();
+    this.#eventListener = null;
+    await this.#parts.tail[Symbol.asyncDispose]();
+    await this.#parts.client[Symbol.asyncDispose]();
+  }
+
+  get #facts(): ChangeFacts {
+    return { version: this.#parts.client.version, architecture: this.#parts.host.architecture };
+  }
+
+  /** Null: there is no VM in the process. */
+  async #ask(signal: AbortSignal): Promise<VmInfo | null> {
+    const { client, clock } = this.#parts;
+    if (this.#info !== null && clock.monotonicMs() - this.#info.at < INFO_LASTS_MS) return this.#info.answer;
+    const answer = await client.call("vm.info", { signal }).catch((error: unknown) => {
+      if (isOdoroboError(error, "WRONG_PHASE") || isOdoroboError(error, "NOT_FOUND")) return null;
+      throw error;
+    });
+    this.#info = { answer, at: clock.monotonicMs() };
+    return answer;
+  }
+
+  async #config(signal: AbortSignal): Promise<VmConfig> {
+    const info = await this.#ask(signal);
+    if (info !== null) return info.config;
+    throw new OdoroboError("WRONG_PHASE", `the process of ${this.#parts.vm.name} has no VM in it`, {
+      hint: "it was deleted by hand; boot it again",
+    });
+  }
+
+  async #bring(state: "Running" | "Paused", endpoint: "vm.pause" | "vm.resume", signal: AbortSignal): Promise<void> {
+    try {
+      await this.#parts.client.call(endpoint, { signal });
+    } catch (error) {
+      // Asked for what it is already.
+      this.#info = null;
+      if (!isOdoroboError(error, "WRONG_PHASE") || (await this.#ask(signal))?.state !== state) throw error;
+    } finally {
+      this.#info = null;
+    }
+  }
+
+  async #snapshot(folder: string, signal: AbortSignal): Promise<void> {
+    this.#info = null;
+    const info = await this.#ask(signal);
+    try {
+      await takeSnapshot(this.#parts.client, folder, info?.state === "Running", signal);
+    } finally {
+      this.#info = null;
+    }
+  }
+
+  async #setBalloon(sizeMiB: number, signal: AbortSignal): Promise<void> {
+    const { balloon, memory } = await this.#config(signal);
+    if (balloon === undefined)
+      throw new OdoroboError("UNSUPPORTED", `${this.#parts.vm.name} has no balloon`, {
+        hint: "give it one in its manifest, and reboot it: cloudHypervisor: {balloon: {size: 0}}",
+      });
+    // Cloud Hypervisor takes any size for a running guest, also one that leaves it nothing.
+    if (memory !== undefined && memory.size > 0 && sizeMiB * MIB >= memory.size)
+      throw new OdoroboError(
+        "BAD_REQUEST",
+        `a balloon of ${sizeMiB} MiB would leave ${this.#parts.vm.name} no memory`,
+        {
+          hint: `it was booted with ${memory.size / MIB} MiB`,
+        },
+      );
+    await this.#parts.client.call("vm.resize", { desired_balloon: sizeMiB * MIB }, { signal });
+    this.#info = null;
+  }
+
+  async #raw(request: RawRequest, signal: AbortSignal): Promise<RawAnswer> {
+    const { client, tail } = this.#parts;
+    const endpoint = request.path.split("?", 1)[0] ?? "";
+    const intent: Intent | null = isIntent(endpoint) && request.method.toUpperCase() === "PUT" ? endpoint : null;
+    if (intent !== null) await tail.noteIntent(intent);
+    let isDone = false;
+    try {
+      const answer = await client.raw(request, signal);
+      isDone = answer.status < 300;
+      return answer;
+    } finally {
+      if (intent !== null && !isDone) await tail.noteIntent(null);
+      if (request.method.toUpperCase() !== "GET") this.#changed();
+    }
+  }
+
+  /** Whether a migration that was begun has failed without an event of it. */
+  async #isStillMine(signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#parts.client.call("vm.counters", { signal });
+      return true;
+    } catch (error) {
+      return !isOdoroboError(error, "WRONG_PHASE");
+    }
+  }
+
+  #noted(status: GuestStatus): GuestStatus {
+    if (status.phase !== "off") this.#toldPowerOff = false;
+    else if (status.endedBy === "guest" && !this.#toldPowerOff && this.#parts.tail.history.intent === null) {
+      this.#toldPowerOff = true;
+      this.#tell({ kind: "power-off", message: status.reason });
+    }
+    return status;
+  }
+
+  #tell(event: HypervisorEvent): void {
+    if (this.#eventListener !== null) this.#eventListener(event);
+    else if (this.#unheard.length < MAX_UNHEARD) this.#unheard.push(event);
+  }
+
+  #changed(): void {
+    this.#info = null;
+    for (const listener of [...this.#listeners]) listener();
+  }
+}
+
+/** Virtual sizes by disk id, of images that can be looked at. Block devices and others' formats are left out. */
+async function diskBytes({ disks = [] }: VmConfig): Promise<Readonly<Record<string, number>>> {
+  const sizes: Record<string, number> = {};
+  for (const { id, path, image_type: type } of disks) {
+    if (id === undefined || path === undefined || (type !== "Raw" && type !== "Qcow2")) continue;
+    const bytes = await sizeOf(path, type === "Raw" ? "raw" : "qcow2").catch(() => null);
+    if (bytes !== null) sizes[id] = bytes;
+  }
+  return sizes;
+}
+
+async function sizeOf(path: string, format: "raw" | "qcow2"): Promise<number | null> {
+  return (await stat(path)).isFile() ? virtualSizeBytes(path, format) : null;
+}
+
+const wantedBytes = ({ disks }: VmSpec): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    disks.flatMap(({ name, origin }) => (origin.kind === "external" ? [] : [[name, origin.sizeMiB * MIB]])),
+  );

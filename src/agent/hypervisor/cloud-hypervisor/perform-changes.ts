@@ -1,0 +1,199 @@
+/** Makes live changes true over the API. Each can be begun again after an agent died in the middle of it. */
+import type { LiveCall } from "../../../model/cloud-hypervisor/live-changes.ts";
+import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
+import type { ApiClient } from "./client.ts";
+import type { EventTail } from "./event-tail.ts";
+import { waitUntil } from "./wait.ts";
+
+/** The event says when; this is for the one that got lost. */
+const LOOK_MS = 500;
+
+export interface ChangeContext {
+  readonly client: ApiClient;
+  readonly tail: EventTail;
+  /** How long a guest may take to let go of a device. */
+  readonly removalMs: number;
+  /** Bytes by device id, of disks whose files could be looked at. */
+  readonly diskBytes: Readonly<Record<string, number>>;
+  readonly signal: AbortSignal;
+}
+
+/** Tries every change, then says which failed: one disk in use must not keep a CPU away. */
+export async function performChanges(calls: readonly LiveCall[], context: ChangeContext): Promise<void> {
+  const failures: unknown[] = [];
+  /** A device that stays keeps its id: adding its successor would wait as long again, for the same guest. */
+  const stuck = new Map<string, unknown>();
+  for (const call of calls) {
+    const id = deviceOf(call);
+    if (id !== null && stuck.has(id)) continue;
+    try {
+      await performChange(call, context);
+    } catch (error) {
+      context.signal.throwIfAborted();
+      failures.push(error);
+      if (id !== null) stuck.set(id, error);
+    }
+  }
+  if (failures.length === 1) throw failures[0];
+  if (failures.length > 1) {
+    const messages = failures.map((error) => (error instanceof Error ? error.message : String(error)));
+    const busy = failures.every((error) => isOdoroboError(error, "HYPERVISOR_BUSY"));
+    throw new OdoroboError(
+      busy ? "HYPERVISOR_BUSY" : "HYPERVISOR_FAILED",
+      `${failures.length} changes failed: ${messages.join("; ")}`,
+      { hint: failures.find((error) => isOdoroboError(error))?.hint },
+    );
+  }
+}
+
+function deviceOf({ endpoint, body }: LiveCall): string | null {
+  if (endpoint !== "vm.remove-device" && !endpoint.startsWith("vm.add-")) return null;
+  return "id" in body && typeof body.id === "string" ? body.id : null;
+}
+
+async function performChange(call: LiveCall, context: ChangeContext): Promise<void> {
+  const { client, signal } = context;
+  switch (call.endpoint) {
+    case "vm.remove-device":
+      return removeDevice(call.body.id, context);
+    case "vm.resize":
+      return resize(call.body, context);
+    case "vm.resize-disk":
+      refuseToShrink(call.body, context);
+      await client.call("vm.resize-disk", call.body, { signal });
+      return;
+    case "vm.resize-zone":
+      await unlessThereAlready(client.call("vm.resize-zone", call.body, { signal }));
+      return;
+    default: {
+      const id = deviceOf(call);
+      if (id !== null) await untilReleased(id, context);
+      await add(call, context);
+    }
+  }
+}
+
+type AddCall = Exclude<
+  LiveCall,
+  { readonly endpoint: "vm.remove-device" | "vm.resize" | "vm.resize-disk" | "vm.resize-zone" }
+>;
+
+async function add(call: AddCall, { client, signal }: ChangeContext): Promise<void> {
+  switch (call.endpoint) {
+    case "vm.add-disk":
+      await client.call(call.endpoint, call.body, { signal });
+      return;
+    case "vm.add-net":
+      await client.call(call.endpoint, call.body, { signal });
+      return;
+    case "vm.add-fs":
+      await client.call(call.endpoint, call.body, { signal });
+      return;
+    case "vm.add-generic-vhost-user":
+      await client.call(call.endpoint, call.body, { signal });
+      return;
+    case "vm.add-pmem":
+      await client.call(call.endpoint, call.body, { signal });
+      return;
+    case "vm.add-vdpa":
+      await client.call(call.endpoint, call.body, { signal });
+      return;
+    case "vm.add-vsock":
+      await client.call(call.endpoint, call.body, { signal });
+      return;
+    case "vm.add-device":
+      await client.call(call.endpoint, call.body, { signal });
+      return;
+    case "vm.add-user-device":
+      await client.call(call.endpoint, call.body, { signal });
+      return;
+  }
+}
+
+async function resize(
+  body: Extract<LiveCall, { endpoint: "vm.resize" }>["body"],
+  { client, signal }: ChangeContext,
+): Promise<void> {
+  await unlessThereAlready(client.call("vm.resize", body, { signal }));
+}
+
+/** virtio-mem refuses the size that it has already. */
+async function unlessThereAlready(call: Promise<unknown>): Promise<void> {
+  try {
+    await call;
+  } catch (error) {
+    const isThere = isOdoroboError(error, "HYPERVISOR_FAILED") && /identical/.test(error.message);
+    if (!isThere) throw error;
+  }
+}
+
+/** Cloud Hypervisor cuts a raw file without asking. */
+function refuseToShrink(
+  { id, desired_size: wanted }: { readonly id: string; readonly desired_size: number },
+  { diskBytes }: ChangeContext,
+): void {
+  const now = diskBytes[id];
+  if (now !== undefined && wanted >= now) return;
+  throw new OdoroboError(
+    "UNSUPPORTED",
+    now === undefined
+      ? `how large disk ${id} is cannot be seen, so it is left as it is`
+      : `disk ${id} has ${now} bytes; cutting it to ${wanted} would lose data`,
+    { hint: "disks only grow" },
+  );
+}
+
+/**
+ * Asks the guest to let go and waits until it did: its configuration forgets the device at once, but its files stay open and
+ * its id taken until the event. A guest without PCI hot-plug never answers; its next reboot completes the removal.
+ */
+async function removeDevice(id: string, context: ChangeContext): Promise<void> {
+  const removal = watchRemoval(id, context);
+  try {
+    await context.client.call("vm.remove-device", { id }, { signal: context.signal });
+  } catch (error) {
+    // Asked before (up to v53 a second time is an error), or gone already: the wait below tells which.
+    if (!isOdoroboError(error, "NOT_FOUND")) {
+      removal.forget();
+      throw error;
+    }
+  }
+  await removal.done();
+}
+
+/** An earlier removal of the same id may not have come to its end. */
+async function untilReleased(id: string, context: ChangeContext): Promise<void> {
+  const removal = watchRemoval(id, context);
+  await removal.done();
+}
+
+/** From now on: an event may come before the answer to the call that causes it. */
+function watchRemoval(id: string, { client, tail, removalMs, signal }: ChangeContext) {
+  let isGone = false;
+  let wake = () => {};
+  const forget = tail.listen({
+    onEvent: ({ source, event, properties }) => {
+      if (source !== "vm" || event !== "device-removed" || properties.id !== id) return;
+      isGone = true;
+      wake();
+    },
+  });
+  const isReleased = async (): Promise<boolean> => {
+    if (isGone) return true;
+    const { device_tree: tree } = await client.call("vm.info", { signal });
+    return tree === undefined || !Object.hasOwn(tree, id);
+  };
+  const subscribe = (listener: () => void) => {
+    wake = listener;
+    return forget;
+  };
+  return {
+    forget,
+    async done(): Promise<void> {
+      if (await waitUntil(isReleased, { signal, deadlineMs: removalMs, lookMs: LOOK_MS, subscribe })) return;
+      throw new OdoroboError("HYPERVISOR_FAILED", `the guest did not release ${id} within ${removalMs / 1000} s`, {
+        hint: "does its system support PCI hot-plug, and is the device in use? A reboot of the VM completes the removal",
+      });
+    },
+  };
+}

@@ -1,0 +1,62 @@
+/** An empty process takes in a guest from another host. */
+import { OdoroboError } from "../../../model/errors.ts";
+import type { ApiClient } from "./client.ts";
+import type { EventTail } from "./event-tail.ts";
+import { formatMigrationUrl, isListening, parseMigrationUrl, withFreePort } from "./listening.ts";
+import { waitUntil } from "./wait.ts";
+
+/** The event comes at once from v52 on; before, the kernel's table of sockets is asked. */
+const LOOK_MS = 25;
+
+export interface Reception {
+  readonly url: string;
+  /** Resolves when the guest is here; rejects with HYPERVISOR_FAILED. */
+  readonly arrived: Promise<void>;
+}
+
+/**
+ * Resolves when it listens. The call that receives blocks the whole process until the guest is there, its API and SIGTERM
+ * included: it has no deadline, and only SIGKILL calls it off. `gone`: aborted when the process is.
+ */
+export async function receiveGuest(
+  client: ApiClient,
+  tail: EventTail,
+  options: { readonly url: string; readonly signal: AbortSignal; readonly gone: AbortSignal },
+): Promise<Reception> {
+  const { signal, gone } = options;
+  const url = await withFreePort(parseMigrationUrl(options.url));
+  const text = formatMigrationUrl(url);
+  let isReady = false;
+  let failure: unknown = null;
+  let wake = () => {};
+  const forget = tail.listen({
+    onEvent: ({ source, event }) => {
+      if (source === "vm" && event === "migration-receive-ready") {
+        isReady = true;
+        wake();
+      }
+    },
+  });
+  const arrived = client.call("vm.receive-migration", { receiver_url: text }, { signal: gone }).then(
+    () => {},
+    (error: unknown) => {
+      failure = error;
+      wake();
+      throw new OdoroboError("HYPERVISOR_FAILED", `the guest did not come in on ${text}`, {
+        cause: error,
+        hint: "why stands in cloud-hypervisor.log of both sides; the sending side still has the guest",
+      });
+    },
+  );
+  arrived.catch(() => {});
+  const subscribe = (listener: () => void) => {
+    wake = listener;
+    return forget;
+  };
+  const listens = async (): Promise<boolean> => {
+    if (failure !== null) throw failure;
+    return isReady || (await isListening(url));
+  };
+  await waitUntil(listens, { signal, deadlineMs: null, lookMs: LOOK_MS, subscribe });
+  return { url: text, arrived };
+}
