@@ -5,7 +5,7 @@
  *
  *   describe.runIf(requires("guests on a real QEMU", "qemu-system-x86_64"))("…", () => { … });
  */
-import { accessSync, appendFileSync, constants, readdirSync, readFileSync } from "node:fs";
+import { accessSync, appendFileSync, constants, existsSync, readdirSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 interface Requirement {
@@ -33,6 +33,23 @@ const REQUIREMENTS = {
   "linux-kernel": {
     debianPackage: "linux-image-cloud-amd64",
     isHere: () => listFolder("/boot").some((file) => /^vmlinuz-.*-cloud-amd64$/.test(file)),
+  },
+  systemd: { debianPackage: "systemd", isHere: () => existsSync("/lib/systemd/systemd") },
+  busctl: onPath("systemd", "busctl"),
+  "systemd-nspawn": onPath("systemd-container", "systemd-nspawn"),
+  "dbus-daemon": onPath("dbus", "dbus-daemon"),
+  /** Without it a user's systemd has no bus of its own. */
+  "user-bus": {
+    debianPackage: "dbus-user-session",
+    isHere: () => existsSync("/usr/lib/systemd/user/dbus.socket"),
+  },
+  /** Control groups of the test's own, ended by one write (Linux 5.14). */
+  "control-groups": {
+    debianPackage: null,
+    isHere: () =>
+      process.getuid?.() === 0 &&
+      ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].some((root) => existsSync(join(root, "cgroup.procs"))) &&
+      (effectiveCapabilities() & CAP_SYS_ADMIN) !== 0n,
   },
   /** New network namespaces, taps and bridges. */
   "network-admin": {

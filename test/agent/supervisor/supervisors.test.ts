@@ -1,4 +1,4 @@
-/** One table for both supervisors: the one for tests must behave as the real one does. */
+/** One table for all supervisors: the one for tests must behave as the real ones do. */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -9,6 +9,9 @@ import {
 } from "../../../src/agent/supervisor/in-memory/in-memory-supervisor.ts";
 import { createSpawnSupervisor } from "../../../src/agent/supervisor/spawn/spawn-supervisor.ts";
 import type { Supervisor } from "../../../src/agent/supervisor/supervisor.ts";
+import { createSystemdSupervisor } from "../../../src/agent/supervisor/systemd/systemd-supervisor.ts";
+import { silentLogger } from "../../../src/platform/logger.ts";
+import { aUserManager, requiresUserManager } from "../../support/systemd.ts";
 import { aTempFolder } from "../../support/temp-folder.ts";
 import { until } from "../../support/until.ts";
 
@@ -16,31 +19,65 @@ const NEVER = new AbortController().signal;
 
 interface Kind {
   readonly name: string;
+  readonly isHere: boolean;
+  /** Somebody other than the agent keeps how a process ended: a later agent learns it too. */
+  readonly remembers: boolean;
   /** The supervisors of two agents, one after the other, over the same processes. */
-  readonly agents: () => {
-    readonly first: Supervisor;
-    readonly second: Supervisor;
-    readonly kill: (pid: number) => void;
-  };
+  readonly agents: () => Promise<Agents>;
 }
+
+interface Agents extends AsyncDisposable {
+  readonly first: Supervisor;
+  readonly second: Supervisor;
+  readonly kill: (pid: number) => void;
+}
+
+const nothingToClose = async () => {};
 
 const KINDS: readonly Kind[] = [
   {
     name: "spawn",
-    agents: () => ({
+    isHere: true,
+    remembers: false,
+    agents: async () => ({
       first: createSpawnSupervisor(),
       second: createSpawnSupervisor(),
       kill: (pid) => process.kill(pid, "SIGKILL"),
+      [Symbol.asyncDispose]: nothingToClose,
     }),
   },
   {
     name: "in memory",
-    agents: () => {
+    isHere: true,
+    remembers: false,
+    agents: async () => {
       const table = new ProcessTable("boot-1");
       return {
         first: createInMemorySupervisor(table),
         second: createInMemorySupervisor(table),
         kill: (pid) => table.end(pid, { code: null, signal: "SIGKILL" }),
+        [Symbol.asyncDispose]: nothingToClose,
+      };
+    },
+  },
+  {
+    name: "systemd",
+    isHere: requiresUserManager("the supervisor systemd behaves as the others"),
+    remembers: true,
+    agents: async () => {
+      const manager = await aUserManager();
+      const settings = { bus: manager.bus, user: null, hidden: [], log: silentLogger };
+      const first = createSystemdSupervisor(settings);
+      const second = createSystemdSupervisor(settings);
+      return {
+        first,
+        second,
+        kill: (pid) => process.kill(pid, "SIGKILL"),
+        async [Symbol.asyncDispose]() {
+          await first[Symbol.asyncDispose]();
+          await second[Symbol.asyncDispose]();
+          await manager[Symbol.asyncDispose]();
+        },
       };
     },
   },
@@ -57,10 +94,11 @@ const aCommand = (folder: string, over: Partial<LaunchCommand> = {}): LaunchComm
   ...over,
 });
 
-describe.each(KINDS)("$name", ({ agents }) => {
+describe.each(KINDS.filter(({ isHere }) => isHere))("$name", ({ agents, remembers }) => {
   test("a process runs until it is stopped, and its handle is plain data", async () => {
     await using folder = await aTempFolder();
-    const { first } = agents();
+    await using world = await agents();
+    const { first } = world;
     const handle = await first.start("web-1", aCommand(folder.path), NEVER);
     try {
       expect(JSON.parse(JSON.stringify(handle))).toEqual(handle);
@@ -74,14 +112,15 @@ describe.each(KINDS)("$name", ({ agents }) => {
 
   test("who started it learns how it ended; a later agent learns that it ended", async () => {
     await using folder = await aTempFolder();
-    const { first, second, kill } = agents();
+    await using world = await agents();
+    const { first, second, kill } = world;
     const handle = await first.start("web-1", aCommand(folder.path), NEVER);
     const ends = [first.waitForExit(handle, NEVER), second.waitForExit(handle, NEVER)];
     expect(second.isRunning(handle)).toBe(true);
     kill(handle.pid);
     expect(await Promise.all(ends)).toEqual([
       { code: null, signal: "SIGKILL" },
-      { code: null, signal: null },
+      { code: null, signal: remembers ? "SIGKILL" : null },
     ]);
     expect(await first.waitForExit(handle, NEVER)).toEqual({ code: null, signal: "SIGKILL" });
   });
@@ -89,7 +128,8 @@ describe.each(KINDS)("$name", ({ agents }) => {
   test("a later agent finds the process that no record names, and only while it runs", async () => {
     await using folder = await aTempFolder();
     await using other = await aTempFolder();
-    const { first, second } = agents();
+    await using world = await agents();
+    const { first, second } = world;
     const command = aCommand(folder.path);
     expect(await second.find("web-1", command)).toBeNull();
     const handle = await first.start("web-1", command, NEVER);
@@ -105,7 +145,8 @@ describe.each(KINDS)("$name", ({ agents }) => {
 
   test("a handle of another boot, or of an earlier process with the same pid, is not running and never signalled", async () => {
     await using folder = await aTempFolder();
-    const { first } = agents();
+    await using world = await agents();
+    const { first } = world;
     const handle = await first.start("web-1", aCommand(folder.path), NEVER);
     try {
       for (const stranger of [
@@ -124,7 +165,8 @@ describe.each(KINDS)("$name", ({ agents }) => {
 
   test("waiting ends when it is called off, the process goes on", async () => {
     await using folder = await aTempFolder();
-    const { first, second } = agents();
+    await using world = await agents();
+    const { first, second } = world;
     const handle = await first.start("web-1", aCommand(folder.path), NEVER);
     try {
       for (const supervisor of [first, second]) {
@@ -141,7 +183,8 @@ describe.each(KINDS)("$name", ({ agents }) => {
 
   test("what is not there cannot be started", async () => {
     await using folder = await aTempFolder();
-    const { first } = agents();
+    await using world = await agents();
+    const { first } = world;
     await expect(first.start("web-1", aCommand(folder.path, { executable: "missing" }), NEVER)).rejects.toMatchObject({
       code: "HYPERVISOR_FAILED",
     });

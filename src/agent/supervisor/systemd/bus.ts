@@ -63,6 +63,14 @@ export class Bus implements AsyncDisposable {
     });
   }
 
+  /** Signals are heard from a moment after this on, for as long as it is not closed. */
+  listen(): void {
+    if (this.#connection !== null || this.#retry !== null || this.#closed) return;
+    this.#connect().catch(() => {
+      if (!this.#closed) this.#reconnectLater();
+    });
+  }
+
   onSignal(listener: (signal: Signal) => void): () => void {
     this.#signalListeners.add(listener);
     return () => this.#signalListeners.delete(listener);

@@ -176,6 +176,7 @@ export class SystemdManager implements AsyncDisposable {
   /** Called when a service's state may have changed, and when changes may have been missed. Returns what ends that. */
   onChange(unit: string, listener: () => void): () => void {
     const path = unitPath(unit);
+    this.#bus.listen();
     const forgetSignal = this.#bus.onSignal((signal) => {
       if (signal.member === "PropertiesChanged" && signal.path === path) listener();
     });

@@ -162,16 +162,27 @@ class SystemdSupervisor implements Supervisor, AsyncDisposable {
     await this.#manager.setProperties(unit, properties);
     const paths = pathsOf({ ...wanted, needs: added }, hidden);
     const isNew = (path: string) => added.reads.includes(path) || added.writes.includes(path);
-    for (const path of [...paths.writable, ...paths.openForWriting].filter(isNew))
-      if (existsSync(path)) await this.#manager.bindMount(unit, path, false);
-    for (const path of paths.readable.filter(isNew))
-      if (existsSync(path)) await this.#manager.bindMount(unit, path, true);
+    for (const path of [...paths.writable, ...paths.openForWriting].filter(isNew)) await this.#show(unit, path, false);
+    for (const path of paths.readable.filter(isNew)) await this.#show(unit, path, true);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     await this.#manager[Symbol.asyncDispose]();
+  }
+
+  /** To a process that runs. What is not there is the hypervisor's to complain about. */
+  async #show(unit: string, path: string, readOnly: boolean): Promise<void> {
+    if (!existsSync(path)) return;
+    try {
+      await this.#manager.bindMount(unit, path, readOnly);
+    } catch (cause) {
+      throw new OdoroboError("HYPERVISOR_FAILED", `the running process of ${unit} could not be let at ${path}`, {
+        cause,
+        hint: "its next boot has it: odorobo vm reboot",
+      });
+    }
   }
 
   #unitOf(name: string, command: Pick<LaunchCommand, "kind">): string {
@@ -183,8 +194,7 @@ class SystemdSupervisor implements Supervisor, AsyncDisposable {
     const state = await this.#manager.state(unit);
     if (state.load === "masked") throw masked(name, unit);
     if (state.active === "inactive" && state.load === "not-found") return;
-    // A unit file of that name: a transient unit cannot take its place.
-    if (state.environment.length > 0 && !isOurs(state, command)) {
+    if (state.mainPid !== 0 && !isOurs(state, command)) {
       throw new OdoroboError("HYPERVISOR_FAILED", `${unit} is not this agent's, so ${name} cannot be started`, {
         hint: "another agent of this node has a VM of that name: give one of them another name",
       });
@@ -298,7 +308,9 @@ class SystemdSupervisor implements Supervisor, AsyncDisposable {
     while (performance.now() < until) {
       const state = await this.#manager.state(handle.unit).catch(() => null);
       signal.throwIfAborted();
+      // The unit is another process's by now, or another process has its number.
       if (state !== null && state.lastPid !== handle.pid) return this.#ends.get(keyOf(handle)) ?? NOT_KNOWN;
+      if (processFacts(handle.pid) !== null) return NOT_KNOWN;
       const status = state && exitStatusOf(state);
       if (status) {
         this.#remember(handle, status);

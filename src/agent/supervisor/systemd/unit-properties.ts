@@ -30,15 +30,18 @@ export interface UnitInput {
 
 export function unitProperties({ instance, command, slice, confinement, searchPath }: UnitInput): readonly Property[] {
   const environment = { PATH: searchPath, ...command.env };
-  return [
+  const properties: readonly Property[] = [
     ["Description", "s", `odorobo VM ${instance}`],
     ["Slice", "s", slice],
     // Guests are stopped before what they may use at the end of the host.
     ["After", "as", ["network.target", "remote-fs.target"]],
     // The job is done when the program is executed: what cannot be executed fails the job.
     ["Type", "s", "exec"],
-    // As it is: no variable of systemd's is put in for a dollar of a kernel's command line.
-    ["ExecStartEx", "a(sasas)", [[command.executable, [command.executable, ...command.args], ["no-env-expand"]]]],
+    [
+      "ExecStart",
+      "a(sasb)",
+      [[command.executable, [command.executable, ...command.args].map(withoutVariables), false]],
+    ],
     ["Environment", "as", [...Object.entries(environment).map(([key, value]) => `${key}=${value}`), markOf(command)]],
     ["WorkingDirectory", "s", command.workingFolder],
     ["StandardInput", "s", "null"],
@@ -62,7 +65,12 @@ export function unitProperties({ instance, command, slice, confinement, searchPa
     ...shareProperties(command.needs),
     ...(confinement === null ? [] : sandboxProperties(command, confinement)),
   ];
+  // An empty list is an order to forget what was said before, of both lists of bound paths, for example.
+  return properties.filter(([, , value]) => !Array.isArray(value) || value.length > 0);
 }
+
+/** systemd puts its variables in for `$NAME`, which a kernel's command line may well have; a doubled dollar is a dollar. */
+const withoutVariables = (argument: string): string => argument.replaceAll("$", "$$$$");
 
 /** Apart, because they can change while the process runs. */
 export const shareProperties = (needs: ProcessNeeds): readonly Property[] => [
