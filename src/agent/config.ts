@@ -30,6 +30,9 @@ export interface AgentConfig {
   readonly bus: string;
   /** Executables by point of a VM's life: `before-boot.d/…`. A folder that is not there has none. */
   readonly hooksFolder: string;
+  readonly startAfterReboot: StartAfterReboot;
+  /** Of one caller, after the first few thousand; 0: not limited. */
+  readonly requestsPerSecond: number;
   /** Callers beside the token: names, roles, hashes. Null: none. */
   readonly accessFile: string | null;
   /** Where people may have memory dumps and snapshots written, and disks taken from by hand. */
@@ -56,6 +59,13 @@ export type DrivenHypervisor = (typeof DRIVEN_HYPERVISORS)[number];
 export const SUPERVISORS = ["auto", "systemd", "spawn"] as const;
 export type SupervisorChoice = (typeof SUPERVISORS)[number];
 
+/**
+ * Whether guests that ran when their host went down are started when it is back. `auto`: only where nobody else can have
+ * started them meanwhile (ADR 0013).
+ */
+export const START_AFTER_REBOOT = ["auto", "always", "never"] as const;
+export type StartAfterReboot = (typeof START_AFTER_REBOOT)[number];
+
 export const SECCOMP = ["true", "log", "errno", "false"] as const;
 export type Seccomp = (typeof SECCOMP)[number];
 
@@ -66,6 +76,8 @@ export const DEFAULT_DATA_FOLDER = "/var/lib/odorobo";
 export const DEFAULT_RUN_FOLDER = "/run/odorobo";
 export const DEFAULT_HOOKS_FOLDER = "/etc/odorobo/hooks";
 export const DEFAULT_BUS = "unix:path=/run/dbus/system_bus_socket";
+/** See `http/limits.ts`. */
+export const DEFAULT_REQUESTS_PER_SECOND = 200;
 export const DEFAULT_LISTEN = `127.0.0.1:${DEFAULT_AGENT_PORT}`;
 
 /** As flags give it. Names are the flags' own, so that messages can say them. */
@@ -88,7 +100,9 @@ export interface AgentSettings {
   readonly supervisor?: string | undefined;
   readonly bus?: string | undefined;
   readonly hooks?: string | undefined;
+  readonly startAfterReboot?: string | undefined;
   readonly accessFile?: string | undefined;
+  readonly rateLimit?: number | undefined;
   readonly allowPath?: readonly string[] | undefined;
   readonly cloudHypervisor?: string | undefined;
   readonly seccomp?: string | undefined;
@@ -122,6 +136,8 @@ export function parseAgentConfig(settings: AgentSettings): AgentConfig {
     supervisor: oneOf("supervisor", SUPERVISORS, settings.supervisor ?? "auto"),
     bus: settings.bus ?? DEFAULT_BUS,
     hooksFolder: resolve(settings.hooks ?? DEFAULT_HOOKS_FOLDER),
+    startAfterReboot: oneOf("start-after-reboot", START_AFTER_REBOOT, settings.startAfterReboot ?? "auto"),
+    requestsPerSecond: settings.rateLimit ?? DEFAULT_REQUESTS_PER_SECOND,
     accessFile: settings.accessFile === undefined ? null : resolve(settings.accessFile),
     allowedRoots: (settings.allowPath ?? []).map((each) => resolve(each)),
     cloudHypervisor: {
@@ -140,15 +156,15 @@ export function parseAgentConfig(settings: AgentSettings): AgentConfig {
 }
 
 /** An agent runs programs and gives out disks: who can reach it and nothing else must not be enough. */
-function refuseStrangers({ listen, tokenFile, tls }: AgentConfig): void {
-  if (tokenFile !== null || (tls !== null && tls.clientCaFile !== null)) return;
+function refuseStrangers({ listen, tokenFile, accessFile, tls }: AgentConfig): void {
+  if (tokenFile !== null || accessFile !== null || (tls !== null && tls.clientCaFile !== null)) return;
   const open = listen.find((address) => !isLocal(address));
   if (open === undefined) return;
   throw new OdoroboError(
     "AGENT_INSECURE",
     `${formatListenAddress(open)} can be reached from other machines, and anybody would be let in`,
     {
-      hint: "give --token-file FILE, or --tls-cert, --tls-key and --tls-client-ca; or listen on 127.0.0.1 or unix:///path",
+      hint: "give --token-file FILE or --access-file FILE, or --tls-cert, --tls-key and --tls-client-ca; or listen on 127.0.0.1 or unix:///path",
     },
   );
 }

@@ -10,7 +10,7 @@ export default class AgentCommand extends OdoroboCommand {
   static override summary = "run the agent of this server";
   static override description =
     "Keeps this server's VMs and answers those who plan and apply. Guests outlive it: stopped and started again, it finds them. " +
-    "What other machines can reach needs --token-file or --tls-client-ca.";
+    "What other machines can reach needs --token-file, --access-file or --tls-client-ca.";
   static override enableJsonFlag = false;
   static override flags = {
     name: Flags.string({ summary: "this node's name in the manifests (default: the host's name)", helpValue: "NODE" }),
@@ -66,6 +66,11 @@ export default class AgentCommand extends OdoroboCommand {
       summary: "file of callers, with their roles and the hashes of their tokens",
       helpValue: "FILE",
     }),
+    "rate-limit": Flags.integer({
+      summary: "requests a second that one caller may go on sending, 0 for any number (default: 200)",
+      helpValue: "N",
+      min: 0,
+    }),
     "allow-path": Flags.string({
       summary: "folder that snapshots and memory dumps may be written to; may be repeated",
       helpValue: "FOLDER",
@@ -94,7 +99,9 @@ export default class AgentCommand extends OdoroboCommand {
       logFormat: flags["log-format"],
       cloudHypervisor: flags["cloud-hypervisor"],
       accessFile: flags["access-file"],
+      rateLimit: flags["rate-limit"],
       allowPath: flags["allow-path"],
+      startAfterReboot: flags["start-after-reboot"],
     });
     using interrupts = listenForInterrupts();
     // Stopping waits for what is being done. Who asks twice does not want to wait; the journal knows what was begun.

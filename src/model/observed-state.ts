@@ -49,6 +49,11 @@ export interface Whereabouts {
   /** Of the observation that it was worked out from. The latest counts. */
   readonly at: Instant;
   readonly homes: Readonly<Record<VmName, NodeName>>;
+  /**
+   * All nodes of the fleet, sorted. A node that comes back after a restart and knows that it is the only one may start its VMs
+   * by itself. Left out by an odorobo that did not say so yet.
+   */
+  readonly nodes?: readonly NodeName[];
 }
 
 export interface UnreadableVm {

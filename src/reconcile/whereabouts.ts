@@ -19,7 +19,8 @@ export function whereaboutsFor(plan: Plan, desired: DesiredState, observed: Obse
   }
   for (const step of plan.steps) if (step.kind === "createVm") homes.set(step.vm, step.node);
   const sorted = [...homes].sort(([a], [b]) => byName(a, b));
-  return { fleet: desired.fleet.name, at: laterThan(known?.at, observed.at), homes: Object.fromEntries(sorted) };
+  const nodes = desired.nodes.map((node) => node.name).sort(byName);
+  return { fleet: desired.fleet.name, at: laterThan(known?.at, observed.at), homes: Object.fromEntries(sorted), nodes };
 }
 
 /** What is told must not look older than what it replaces, whatever the clocks of two machines say. */

@@ -5,7 +5,7 @@
 import type { DesiredState } from "../model/desired-state.ts";
 import { OdoroboError } from "../model/errors.ts";
 import { sameValue } from "../model/fields.ts";
-import type { NodeReport, ObservedState } from "../model/observed-state.ts";
+import type { NodeReport, ObservedState, Whereabouts } from "../model/observed-state.ts";
 import { mapWithLimit } from "../platform/limit.ts";
 import type { Plan } from "../reconcile/plan-document.ts";
 import { whereaboutsFor } from "../reconcile/whereabouts.ts";
@@ -25,10 +25,11 @@ export interface WhereaboutsRequest {
 /** Rejects with AGENT_UNREACHABLE when none of them could be told and VMs are to be created: nothing has been done then. */
 export async function tellWhereabouts({ plan, desired, observed, agents, signal }: WhereaboutsRequest): Promise<void> {
   const told = whereaboutsFor(plan, desired, observed);
-  const witnesses = observed.nodes
-    .flatMap((node) => (node.reach === "answered" ? [node.report] : []))
-    .slice(0, WITNESSES);
-  const untold = witnesses.filter((report) => !knows(report, told));
+  const reports = observed.nodes.flatMap((node) => (node.reach === "answered" ? [node.report] : []));
+  const witnesses = reports.slice(0, WITNESSES);
+  // One that takes itself for the only node starts VMs by itself: it must hear of the others, witness or not.
+  const misled = reports.slice(WITNESSES).filter((report) => noteOf(report, told)?.nodes?.length === 1);
+  const untold = [...witnesses, ...misled].filter((report) => !knows(report, told));
   if (untold.length === 0) return;
   const results = await mapWithLimit(untold, WITNESSES, ({ node }) =>
     agents.of(node.name).tellWhereabouts(told, signal),
@@ -44,5 +45,10 @@ export async function tellWhereabouts({ plan, desired, observed, agents, signal 
   });
 }
 
-const knows = (report: NodeReport, told: ReturnType<typeof whereaboutsFor>): boolean =>
-  sameValue(report.whereabouts?.find((each) => each.fleet === told.fleet)?.homes ?? {}, told.homes);
+const noteOf = (report: NodeReport, { fleet }: Whereabouts): Whereabouts | undefined =>
+  report.whereabouts?.find((each) => each.fleet === fleet);
+
+function knows(report: NodeReport, told: Whereabouts): boolean {
+  const { homes = {}, nodes = [] } = noteOf(report, told) ?? {};
+  return sameValue(homes, told.homes) && sameValue(nodes, told.nodes ?? []);
+}

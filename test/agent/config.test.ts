@@ -18,6 +18,8 @@ test("with nothing said, the agent listens on loopback and drives what it can", 
     supervisor: "auto",
     bus: "unix:path=/run/dbus/system_bus_socket",
     hooksFolder: "/etc/odorobo/hooks",
+    requestsPerSecond: 200,
+    startAfterReboot: "auto",
     accessFile: null,
     allowedRoots: [],
     cloudHypervisor: { executable: "cloud-hypervisor", seccomp: "true", landlock: false },
@@ -37,6 +39,7 @@ test.each(["0.0.0.0:8890", "[::]:8890", "10.0.0.1:1", "n1.example:8890", "localh
     );
     expect(parseAgentConfig({ name, listen, ...pair, tlsClientCa: "ca" }).listen).toHaveLength(2);
     expect(parseAgentConfig({ name, listen, tokenFile: "t" }).listen).toHaveLength(2);
+    expect(parseAgentConfig({ name, listen, accessFile: "a" }).listen).toHaveLength(2);
   },
 );
 

@@ -2,33 +2,55 @@
  * At the start of the agent: finds out what became of a VM while nobody looked, and of the operation that was under way.
  *
  * Invariants: nothing is believed that can be looked at. No guest is started, and none is ended, but the one of a boot
- * that never came so far as to answer. When it resolves, the record says what is the case.
+ * that never came so far as to answer, or of a wait for a guest that nobody was told of. When it resolves, the record says
+ * what is the case, and what is to be started again later.
  *
  * What an operation that was cut short becomes:
  *
- *   boot, reboot      the guest runs and answers → done; otherwise nothing of it remains → failed, the VM is stopped
- *   shutdown          the guest is gone → done; it still runs → failed, it runs on
- *   pause, resume     as the guest stands now → done or failed
- *   create, update    carried on: disks, live changes (by the caller, in the VM's queue)
- *   delete, purge     carried on
+ *   boot, reboot, restore   the guest runs and answers → done; otherwise nothing of it remains → failed, the VM is stopped
+ *   shutdown                the guest is gone → done; it still runs → failed, it runs on
+ *   pause, resume           as the guest stands now → done or failed
+ *   snapshot, coredump      failed; a guest that was paused for it is let run on
+ *   power-button, nmi       failed: whether it was heard nobody knows. A guest that powers off now did so for an operator
+ *   resize, attach, detach  failed; what the guest has of it shows as drift
+ *   migrate-receive         the guest is here → done; otherwise nobody knew where to send it → failed, nothing remains
+ *   migrate-send            failed; the guest runs here, or is gone and may have arrived: it is not started here
+ *   create, update          carried on: disks, live changes (by the caller, in the VM's queue)
+ *   delete, purge           carried on
+ *
+ * A process that waits for a guest goes on waiting when its operation had ended.
  */
 import { isOdoroboError, OdoroboError, toErrorBody } from "../../model/errors.ts";
 import type { GuestStatus, Hypervisor } from "../hypervisor/hypervisor.ts";
-import type { GuestRecord, UnfinishedOperation, VmRecord } from "../store/vm-record.ts";
-import type { ProcessHandle } from "../supervisor/supervisor.ts";
+import type { GuestRecord, RestartRecord, UnfinishedOperation, VmRecord } from "../store/vm-record.ts";
+import type { ExitStatus, ProcessHandle } from "../supervisor/supervisor.ts";
+import { afterReboot, HOST_RESTARTED, type NodeFacts } from "./after-reboot.ts";
 import { driftOf } from "./booted-spec.ts";
 import { clearAway } from "./clear-away.ts";
+import { within } from "./deadline.ts";
+import type { End } from "./ended-record.ts";
 import { Guest } from "./guest.ts";
+import { guestEvent } from "./guest-event.ts";
 import { runningInput } from "./guest-input.ts";
 import { watchGuest } from "./guest-watch.ts";
+import { runAfterHooks } from "./hook-points.ts";
 import { removeHostSide } from "./host-side.ts";
+import { noteEnd } from "./note-end.ts";
 import { noteEvent } from "./note-event.ts";
 import type { Parts } from "./parts.ts";
+import { awaitArrival, noteArrival } from "./perform-migrate.ts";
+import { stopped } from "./perform-stop.ts";
+import { endOf, endOfProcess } from "./refresh-guest.ts";
+import { restartAfterFailedStart } from "./restart-policy.ts";
 import { endOperation, keep } from "./run-operation.ts";
 import type { Slot } from "./slot.ts";
+import { noteLive } from "./update-guest.ts";
 
 /** A guest that is busy at the start of the agent gets a while; a hung one must not keep the agent from starting. */
 const CONNECT_DEADLINE_MS = 10_000;
+const ARRIVAL_DEADLINE_MS = 1000;
+/** A process that is gone has ended: whoever knows how says so at once. */
+const EXIT_DEADLINE_MS = 500;
 
 /** Rejects only with what odorobo did not foresee. */
 export async function adopt(parts: Parts, slot: Slot): Promise<void> {
@@ -49,40 +71,57 @@ export async function adopt(parts: Parts, slot: Slot): Promise<void> {
 type Found =
   /** There was no guest, and there is none. */
   | { readonly what: "nothing" }
-  | { readonly what: "ended"; readonly how: Ended }
+  | { readonly what: "ended"; readonly how: Ending }
   | { readonly what: "silent"; readonly guest: Guest; readonly error: unknown }
   | { readonly what: "answers"; readonly guest: Guest; readonly phase: "running" | "paused" };
 
-interface Ended {
-  readonly endedBy: "guest" | "failure";
-  readonly reason: string;
-}
+type Ending = End | { readonly kind: "host-reboot"; readonly reason: string };
 
 async function lookFor(parts: Parts, slot: Slot, vm: VmRecord): Promise<Found> {
   if (vm.guest === null) return { what: "nothing" };
-  if (vm.guest.hostBootId !== parts.node.bootId) return ended("failure", "the host was restarted");
+  if (vm.guest.hostBootId !== parts.node.bootId) return ended({ kind: "host-reboot", reason: HOST_RESTARTED });
   const hypervisor = parts.hypervisors.get(vm.guest.bootedSpec.hypervisor);
   // Whether it runs cannot be known: whoever catches this leaves the VM alone.
   if (!hypervisor) throw new Error(`this agent has no ${vm.guest.bootedSpec.hypervisor}`);
   const process = await findProcess(parts, hypervisor, vm, vm.guest);
-  if (process === "gone") return ended("failure", "its process ended while the agent was away");
+  if (process === "gone") return ended(endOfProcess(await exitOf(parts, vm.guest.process), WHILE_AWAY));
   const input = await runningInput(parts, vm.name, vm.guest.bootedSpec);
-  const guest = new Guest({ hypervisor, input, process, supervisor: parts.supervisor });
+  const guest = new Guest({ hypervisor, input, process, supervisor: parts.supervisor, consoles: parts.consoles });
   slot.guest = guest;
   let status: GuestStatus;
   try {
-    await guest.connect({ fresh: false, deadlineMs: CONNECT_DEADLINE_MS }, parts.stopping);
+    await guest.connect({ fresh: false, deadlineMs: connectDeadlineMs(vm) }, parts.stopping);
     status = await guest.status(CONNECT_DEADLINE_MS, parts.stopping);
   } catch (error) {
-    if (guest.exit !== null) return ended("failure", "its process ended while the agent was away");
+    if (guest.exit !== null) return ended(endOfProcess(known(guest.exit), WHILE_AWAY));
     return { what: "silent", guest, error };
   }
   if (status.phase !== "off") return { what: "answers", guest, phase: status.phase };
   await clearAway(parts, slot);
-  return ended(status.endedBy, status.reason);
+  return ended(endOf(status));
 }
 
-const ended = (endedBy: Ended["endedBy"], reason: string): Found => ({ what: "ended", how: { endedBy, reason } });
+const WHILE_AWAY = "while the agent was away";
+
+/** One that waits for a guest answers nothing, and is asked again soon. */
+const connectDeadlineMs = (vm: VmRecord): number =>
+  vm.migration?.role === "destination" ? ARRIVAL_DEADLINE_MS : CONNECT_DEADLINE_MS;
+
+/** A service manager may have kept how a process ended, or the process may be the agent's own child's. */
+async function exitOf(parts: Parts, handle: ProcessHandle | null): Promise<ExitStatus | null> {
+  if (handle === null) return null;
+  const exit = await within(
+    EXIT_DEADLINE_MS,
+    parts.stopping,
+    (own) => parts.supervisor.waitForExit(handle, own),
+    () => new Error("nobody knows"),
+  ).catch(() => null);
+  return exit && known(exit);
+}
+
+const known = (exit: ExitStatus): ExitStatus | null => (exit.code === null && exit.signal === null ? null : exit);
+
+const ended = (how: Ending): Found => ({ what: "ended", how });
 
 /** Null: this hypervisor needs no process. */
 async function findProcess(
@@ -99,41 +138,114 @@ async function findProcess(
 }
 
 /** No guest runs. `how`: it ended while nobody looked; null: there was none. */
-async function settle(parts: Parts, slot: Slot, how: Ended | null): Promise<void> {
-  if (how !== null) await slot.letGo();
+async function settle(parts: Parts, slot: Slot, how: Ending | null): Promise<void> {
   const vm = slot.stored as VmRecord;
-  if (how !== null) await removeHostSide(parts, vm);
+  if (how === null) return settleOff(parts, slot, vm);
+  await slot.letGo();
+  await removeHostSide(parts, vm);
   const operation = vm.unfinished;
-  const wasBooting = operation?.kind === "boot" || operation?.kind === "reboot";
-  const wasStopping = operation?.kind === "shutdown" || operation?.kind === "delete";
   const off = { ready: null, drift: [], guest: null, since: parts.clock.now() } as const;
-  let now: VmRecord = vm;
-  if (how !== null && wasStopping)
-    now = { ...vm, ...off, phase: "stopped", endedBy: "operator", reason: "it ended while the agent was away" };
-  else if (how !== null && wasBooting)
-    now = { ...vm, ...off, phase: "stopped", endedBy: "failure", reason: interruptedReason(operation, how) };
-  else if (how !== null) {
-    // A restart of the host is nobody's crash: the guest is simply off.
-    const phase = how.endedBy === "guest" || how.reason === "the host was restarted" ? "stopped" : "crashed";
-    const change = { ...off, phase, endedBy: how.endedBy, reason: how.reason } as const;
-    await noteEvent(parts, slot, vm, change, { kind: "phase", message: `${vm.name} ${phase}: ${how.reason}` });
-    now = slot.stored as VmRecord;
+  switch (operation?.kind) {
+    case "shutdown":
+    case "delete":
+      return resolve(parts, slot, operation, stopped(parts, vm, "it ended while the agent was away"), null);
+    case "boot":
+    case "reboot":
+    case "restore": {
+      const { restart, reason } = afterCutShort(
+        parts,
+        vm,
+        `its ${operation.kind} was cut short when the agent ended`,
+        how,
+      );
+      const now: VmRecord = { ...vm, ...off, phase: "stopped", endedBy: "failure", reason, restart };
+      return resolve(parts, slot, operation, now, interrupted(vm, operation, "the guest does not run"));
+    }
+    default:
+      await noteEnding(parts, slot, vm, how);
+      if (operation === null || operation === undefined) return;
+      return resolve(
+        parts,
+        slot,
+        operation,
+        slot.stored as VmRecord,
+        interrupted(vm, operation, "the guest does not run"),
+      );
   }
-  if (operation === null) return;
-  await resolve(parts, slot, operation, now, wasStopping ? null : interrupted(vm, operation, "the guest does not run"));
 }
 
-const interruptedReason = (operation: UnfinishedOperation, how: Ended): string =>
-  `its ${operation.kind} was cut short when the agent ended (${how.reason})`;
+/** How long it had run cannot be known: it counts as not having lasted. */
+async function noteEnding(parts: Parts, slot: Slot, vm: VmRecord, how: Ending): Promise<void> {
+  if (how.kind !== "host-reboot") return noteEnd(parts, slot, vm, how, 0);
+  const moment = { now: parts.clock.now(), hostBootId: parts.node.bootId };
+  // What may have left, or never came, is no guest of this node's that went down with it.
+  if (vm.migration) return noteEnd(parts, slot, vm, { kind: "crash", reason: how.reason }, 0);
+  const { restart, reason } = afterReboot(vm, factsOf(parts), moment);
+  const lastEvent = await guestEvent(parts, vm, how.kind, how.reason);
+  await noteEvent(
+    parts,
+    slot,
+    vm,
+    {
+      ...{ phase: "stopped", endedBy: "failure", reason, ready: null, drift: [], guest: null, since: moment.now },
+      ...{ lastEvent, restart },
+    },
+    { kind: "phase", message: `${vm.name} stopped: ${reason}${restart === null ? "" : "; the agent starts it again"}` },
+  );
+  slot.enqueue(() => runAfterHooks(parts, slot, "stop", null)).catch(() => {});
+}
 
-async function adoptAnswering(parts: Parts, slot: Slot, guest: Guest, phase: "running" | "paused"): Promise<void> {
+/** There was no guest. But there may be one to start, in another boot of the host than the one in which that was decided. */
+async function settleOff(parts: Parts, slot: Slot, vm: VmRecord): Promise<void> {
+  let now = vm;
+  const { restart } = vm;
+  if (restart && restart.nextAt !== null && restart.hostBootId !== parts.node.bootId) {
+    const moment = { now: parts.clock.now(), hostBootId: parts.node.bootId };
+    const then = afterReboot(vm, factsOf(parts), moment);
+    now = {
+      ...vm,
+      restart: then.restart,
+      reason: then.restart === null ? `${vm.reason}; then ${then.reason}` : vm.reason,
+    };
+  }
+  if (vm.unfinished !== null)
+    return resolve(parts, slot, vm.unfinished, now, interrupted(vm, vm.unfinished, "the guest does not run"));
+  if (now !== vm) await keep(parts, slot, now);
+}
+
+/** Of a start that came to nothing: the agent goes on trying if it was its own idea. */
+function afterCutShort(
+  parts: Parts,
+  vm: VmRecord,
+  what: string,
+  how: Ending,
+): { readonly restart: RestartRecord | null; readonly reason: string } {
+  const moment = { now: parts.clock.now(), hostBootId: parts.node.bootId };
+  const isOwnIdea = (vm.restart ?? null) !== null;
+  if (how.kind === "host-reboot" && isOwnIdea) return afterReboot(vm, factsOf(parts), moment);
+  return { restart: restartAfterFailedStart(vm, moment), reason: `${what} (${how.reason})` };
+}
+
+const factsOf = (parts: Parts): NodeFacts => ({
+  node: parts.node.name,
+  choice: parts.startAfterReboot,
+  whereabouts: parts.whereabouts.all(),
+});
+
+async function adoptAnswering(parts: Parts, slot: Slot, guest: Guest, seen: "running" | "paused"): Promise<void> {
   const vm = slot.stored as VmRecord;
   const operation = vm.unfinished;
+  const phase = await letRunOn(parts, vm, guest, seen);
   const record = { ...(vm.guest as GuestRecord), process: guest.process };
+  if (vm.migration?.role === "destination") {
+    slot.stored = { ...vm, guest: record };
+    await noteArrival(parts, slot, guest, operation);
+    if (operation !== null) await resolve(parts, slot, operation, slot.stored as VmRecord, null);
+    return;
+  }
   slot.live = await guest
     .ask(CONNECT_DEADLINE_MS, parts.stopping, (connection, signal) => connection.liveConfig(signal))
     .catch(() => null);
-  const drift = slot.live === null ? vm.drift : driftOf(slot.live, vm.spec, record.bootedSpec);
   watchGuest(parts, slot, guest, { ready: vm.ready, logSizes: record.logSizes });
   const known: VmRecord = { ...vm, guest: record };
   if (operation === null) {
@@ -144,27 +256,54 @@ async function adoptAnswering(parts: Parts, slot: Slot, guest: Guest, phase: "ru
   const isAsAsked =
     operation.kind === "boot" ||
     operation.kind === "reboot" ||
+    (operation.kind === "restore" && phase === "running") ||
     (operation.kind === "pause" && phase === "paused") ||
     (operation.kind === "resume" && phase === "running");
   const changed = phase !== vm.phase;
+  const after = isByHand(operation) ? await noteLive(parts, slot, known, record.bootedSpec) : known;
   const now: VmRecord = {
-    ...known,
+    ...after,
     phase,
     endedBy: null,
     reason: changed ? null : vm.reason,
     since: changed ? parts.clock.now() : vm.since,
-    drift,
+    drift: slot.live === null ? vm.drift : driftOf(slot.live, vm.spec, record.bootedSpec),
   };
   await resolve(parts, slot, operation, now, isAsAsked ? null : interrupted(vm, operation, `the guest is ${phase}`));
+}
+
+const isByHand = ({ kind }: UnfinishedOperation): boolean => ["resize", "attach", "detach"].includes(kind);
+
+/** A guest stands still while its state is written down; it must not go on standing because the writer is gone. */
+async function letRunOn(
+  parts: Parts,
+  vm: VmRecord,
+  guest: Guest,
+  phase: "running" | "paused",
+): Promise<"running" | "paused"> {
+  const wasWritten = vm.unfinished?.kind === "snapshot" || vm.unfinished?.kind === "coredump";
+  if (!wasWritten || phase === "running" || vm.phase !== "running") return phase;
+  try {
+    await guest.ask(CONNECT_DEADLINE_MS, parts.stopping, (connection, signal) => connection.resume(signal));
+    return "running";
+  } catch (error) {
+    parts.logger.error({ err: error, vm: vm.name }, "could not let a guest run on that was paused for a snapshot");
+    return phase;
+  }
 }
 
 /** It runs, if anything does, and says nothing. */
 async function adoptSilent(parts: Parts, slot: Slot, guest: Guest, error: unknown): Promise<void> {
   const vm = slot.stored as VmRecord;
   const operation = vm.unfinished;
-  if (operation?.kind === "boot" || operation?.kind === "reboot") {
+  if (operation !== null && ["boot", "reboot", "restore", "migrate-receive"].includes(operation.kind)) {
     await clearAway(parts, slot);
-    return settle(parts, slot, { endedBy: "failure", reason: "it did not answer" });
+    return settle(parts, slot, { kind: "crash", reason: "it did not answer" });
+  }
+  if (vm.migration?.role === "destination") {
+    awaitArrival(parts, slot, guest);
+    if (operation === null) return;
+    return resolve(parts, slot, operation, vm, interrupted(vm, operation, "it waits for a guest"));
   }
   slot.silence = isOdoroboError(error) ? error.message : "its hypervisor does not answer";
   parts.logger.warn({ err: error, vm: vm.name }, "a guest does not answer after the start of the agent");

@@ -81,13 +81,16 @@ function decidePresent(request: OperationRequest, vm: VmRecord): Decision {
   const act: Decision = { decision: "act", kind: request.kind };
   const noop: Decision = { decision: "no-op", kind: request.kind };
   const isOff = vm.phase === "stopped" || vm.phase === "crashed";
+  const isAwaited = vm.migration?.role === "destination";
   switch (request.kind) {
     case "boot":
       if (vm.phase === "paused")
         return wrongPhase(vm, "a paused guest is not booted", `let it run on: odorobo vm resume ${vm.name}`);
-      return isOff ? act : noop;
+      if (isOff) return refuseSecondHome(vm) ?? act;
+      return noop;
     case "shutdown":
-      return isOff ? noop : act;
+      // Off, but about to be started, or waiting for a guest: that is what a shutdown ends.
+      return isOff && !isAwaited && (vm.restart?.nextAt ?? null) === null ? noop : act;
     case "reboot":
       return isOff ? wrongPhase(vm, "there is nothing to reboot", `start it: odorobo vm boot ${vm.name}`) : act;
     case "pause":
@@ -110,13 +113,12 @@ function decidePresent(request: OperationRequest, vm: VmRecord): Decision {
         `delete it first, which keeps its disks until the purge: odorobo vm delete ${vm.name}`,
       );
     case "restore":
-      return isOff
-        ? act
-        : wrongPhase(vm, "a snapshot is restored to a VM that is off", `odorobo vm shutdown ${vm.name}`);
+      if (isOff) return refuseSecondHome(vm) ?? act;
+      return wrongPhase(vm, "a snapshot is restored to a VM that is off", `odorobo vm shutdown ${vm.name}`);
     case "migrate-receive":
-      return isOff
-        ? act
-        : wrongPhase(vm, "only a VM that is off can take in a guest", `odorobo vm shutdown ${vm.name}`);
+      // One that left may come back.
+      if (isOff && !isAwaited) return act;
+      return wrongPhase(vm, "only a VM that is off can take in a guest", `odorobo vm shutdown ${vm.name}`);
     case "power-button":
     case "nmi":
     case "coredump":
@@ -126,6 +128,26 @@ function decidePresent(request: OperationRequest, vm: VmRecord): Decision {
     case "detach":
     case "migrate-send":
       return isOff ? wrongPhase(vm, "no guest runs", `start it: odorobo vm boot ${vm.name}`) : act;
+  }
+}
+
+/** Null: it can only be here. */
+function refuseSecondHome(vm: VmRecord): Refusal | null {
+  switch (vm.migration?.role) {
+    case undefined:
+      return null;
+    case "destination":
+      return wrongPhase(
+        vm,
+        `its process waits for a guest on ${vm.migration.url}`,
+        `to start it instead, end the waiting first: odorobo vm shutdown ${vm.name}`,
+      );
+    case "source":
+      return wrongPhase(
+        vm,
+        `it left for ${vm.migration.url} and may run there`,
+        `migrate it back; or, if it runs nowhere, delete it here and apply its manifest again: it comes back with its disks`,
+      );
   }
 }
 

@@ -5,7 +5,9 @@
  * Invariants: one connection at a time. After `release` nothing calls back any more.
  */
 import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
-import type { GuestStatus, Hypervisor, LaunchInput, RunningVm } from "../hypervisor/hypervisor.ts";
+import { vmName } from "../../model/names.ts";
+import type { GuestLine, SerialLines } from "../console/serial-lines.ts";
+import type { GuestStatus, Hypervisor, HypervisorEvent, LaunchInput, RunningVm } from "../hypervisor/hypervisor.ts";
 import type { ExitStatus, ProcessHandle, Supervisor } from "../supervisor/supervisor.ts";
 import { within } from "./deadline.ts";
 
@@ -16,20 +18,32 @@ export class Guest {
   /** How its process ended; null while it runs, or for a guest without a process. */
   exit: ExitStatus | null = null;
   connection: RunningVm | null = null;
+  /** Its process waits for a guest from another host, and can be asked nothing. */
+  receiving = false;
   /** Resolves when its probe succeeded; null while there is none to wait for. */
   readiness: Promise<void> | null = null;
+  readonly #consoles: SerialLines;
+  #line: GuestLine | null = null;
   readonly #released = new AbortController();
   readonly #listeners = new Set<() => void>();
+  #onEvent: ((event: HypervisorEvent) => void) | null = null;
+  /** Told before anybody listened. */
+  readonly #untold: HypervisorEvent[] = [];
 
   constructor(parts: {
     readonly hypervisor: Hypervisor;
     readonly input: LaunchInput;
     readonly process: ProcessHandle | null;
     readonly supervisor: Supervisor;
+    readonly consoles: SerialLines;
   }) {
     this.hypervisor = parts.hypervisor;
     this.input = parts.input;
     this.process = parts.process;
+    this.#consoles = parts.consoles;
+    // From the start: what is said before anybody listens is lost.
+    const logged = this.hypervisor.serialLine?.(this.input.paths);
+    if (logged) this.#line = this.#consoles.begin(vmName(this.input.name), { ...logged, loggedBy: "agent" });
     if (parts.process === null) return;
     parts.supervisor.waitForExit(parts.process, this.released).then(
       (status) => {
@@ -61,15 +75,17 @@ export class Guest {
   }
 
   /** Rejects with HYPERVISOR_UNAVAILABLE, or HYPERVISOR_FAILED as soon as the process ends. */
-  async connect(options: { readonly fresh: boolean; readonly deadlineMs: number }, signal: AbortSignal): Promise<void> {
+  async connect(options: GuestConnectOptions, signal: AbortSignal): Promise<void> {
     if (this.connection !== null) return;
+    if (this.receiving) throw this.#silent("waits for a guest from another host");
+    const { deadlineMs, ...how } = options;
     const ended = this.#whenEnded();
     try {
       const connection = await within(
-        options.deadlineMs,
+        deadlineMs,
         signal,
         (own) => {
-          const attempt = this.hypervisor.connect(this.input, { fresh: options.fresh, signal: own });
+          const attempt = this.hypervisor.connect(this.input, { ...how, signal: own });
           // One that comes when nobody waits any more is closed: QEMU, for one, serves a single client.
           attempt.then(
             async (late) => {
@@ -79,18 +95,98 @@ export class Guest {
           );
           return Promise.race([attempt, ended.promise]);
         },
-        () => this.#silent(`does not answer after ${Math.round(options.deadlineMs / 1000)} s`),
+        () => this.#silent(`does not answer after ${Math.round(deadlineMs / 1000)} s`),
       );
-      connection.onChange(() => this.#changed());
-      this.connection = connection;
+      this.#take(connection);
     } finally {
       ended.forget();
     }
   }
 
+  /**
+   * Has the process, which was just started, wait for a guest from another host. Resolves when it listens, with where, and
+   * with what becomes of it: `arrived` rejects when no guest will come any more.
+   */
+  async receive(
+    options: { readonly url: string; readonly deadlineMs: number },
+    signal: AbortSignal,
+  ): Promise<{ readonly url: string; readonly arrived: Promise<void> }> {
+    const receive = this.hypervisor.receive?.bind(this.hypervisor);
+    if (receive === undefined) throw new Error(`${this.hypervisor.kind} cannot receive`);
+    const ended = this.#whenEnded();
+    this.receiving = true;
+    try {
+      const incoming = await within(
+        options.deadlineMs,
+        signal,
+        // Of its life, not of this wait: what was begun goes on until the guest is let go of.
+        () => Promise.race([receive(this.input, { url: options.url, signal: this.released }), ended.promise]),
+        () => this.#silent(`does not listen after ${Math.round(options.deadlineMs / 1000)} s`),
+      );
+      const arrived = Promise.race([incoming.arrived, ended.promise]).then(async (connection) => {
+        if (this.released.aborted) return connection[Symbol.asyncDispose]();
+        this.receiving = false;
+        this.#take(connection);
+      });
+      arrived.catch(() => {}).finally(ended.forget);
+      return { url: incoming.url, arrived };
+    } catch (error) {
+      ended.forget();
+      throw error;
+    }
+  }
+
+  #take(connection: RunningVm): void {
+    this.connection = connection;
+    const { consoleSocket: socket, consoleLog: log } = connection;
+    if (socket !== null)
+      this.#line ??= this.#consoles.begin(vmName(this.input.name), { socket, log, loggedBy: "hypervisor" });
+    connection.onChange(() => this.#changed());
+    connection.onEvent?.((event) => {
+      if (this.released.aborted) return;
+      if (this.#onEvent === null) this.#untold.push(event);
+      else this.#onEvent(event);
+    });
+  }
+
+  /** What the guest does by itself, and what it did before anybody listened. One listener. */
+  onEvent(listener: (event: HypervisorEvent) => void): void {
+    this.#onEvent = listener;
+    for (const event of this.#untold.splice(0)) listener(event);
+  }
+
   /** Rejects when the guest does not answer. A connection that is lost is made anew, once. */
   async status(deadlineMs: number, signal: AbortSignal): Promise<GuestStatus> {
     return this.ask(deadlineMs, signal, (connection, own) => connection.status(own));
+  }
+
+  /** As `ask`, but never twice: for what must not be done again because an answer got lost. */
+  async askOnce<Answer>(
+    deadlineMs: number,
+    signal: AbortSignal,
+    question: (connection: RunningVm, signal: AbortSignal) => Promise<Answer>,
+  ): Promise<Answer> {
+    // One that was lost while nobody asked is found out by a question that does no harm.
+    await this.status(deadlineMs, signal);
+    return within(
+      deadlineMs,
+      signal,
+      (own) => question(this.connection as RunningVm, own),
+      () => this.#silent(`did not answer within ${deadlineMs} ms`),
+    );
+  }
+
+  /** Whether the guest that an earlier agent let in has come: asked of a process that answers nothing until then. */
+  async hasArrived(deadlineMs: number, signal: AbortSignal): Promise<boolean> {
+    try {
+      this.receiving = false;
+      await this.connect({ fresh: false, deadlineMs }, signal);
+      return (await this.status(deadlineMs, signal)).phase !== "off";
+    } catch {
+      this.receiving = true;
+      await this.disconnect();
+      return false;
+    }
   }
 
   async ask<Answer>(
@@ -136,6 +232,8 @@ export class Guest {
   async release(): Promise<void> {
     this.#released.abort();
     this.#listeners.clear();
+    this.#onEvent = null;
+    await this.#line?.end();
     await this.disconnect();
   }
 
@@ -168,7 +266,14 @@ export class Guest {
   }
 }
 
+export interface GuestConnectOptions {
+  readonly fresh: boolean;
+  readonly fromSnapshot?: string;
+  readonly deadlineMs: number;
+}
+
 export function describeExit(exit: ExitStatus): string {
+  if (exit.outOfMemory) return `killed by ${exit.signal ?? "the kernel"}: the host had no memory left for it`;
   if (exit.signal !== null) return `killed by ${exit.signal}`;
   return exit.code === null ? "how is not known" : `exit status ${exit.code}`;
 }

@@ -8,6 +8,8 @@ import type { NodeReport, VmReport, Whereabouts } from "../../model/observed-sta
 import type { AgentEvent, OperationRequest, OperationResult, PutVmRequest } from "../../wire/operations.ts";
 import type { GuestCounters, RawAnswer, RawRequest } from "../hypervisor/hypervisor.ts";
 
+export type { GuestCounters, RawAnswer, RawRequest };
+
 export interface Lifecycle extends AsyncDisposable {
   /** Asks every running guest (bounded), so that what it says was so just now. */
   report(signal: AbortSignal): Promise<NodeReport>;

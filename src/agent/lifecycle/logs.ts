@@ -24,22 +24,43 @@ const LAST_LINES = 3;
 
 /** The last lines that were written since this boot, on one line, without control characters. Empty when it said nothing. */
 export async function lastWords(path: string, sizesBefore: Readonly<Record<string, number>>): Promise<string> {
+  return (await lastLines(path, sizesBefore, LAST_LINES)).join(" · ").slice(-MAX_WORDS);
+}
+
+/** Of a line that is longer its end is kept: what a guest said last matters most. */
+const MAX_LINE = 400;
+
+/**
+ * The last lines, at most `count`, that were written since this boot: oldest first, none empty, without control characters.
+ * A log that cannot be read has none.
+ */
+export async function lastLines(
+  path: string,
+  sizesBefore: Readonly<Record<string, number>>,
+  count: number,
+): Promise<readonly string[]> {
   const file = await open(path, "r").catch(() => null);
-  if (file === null) return "";
+  if (file === null) return [];
   try {
     const { size } = await file.stat();
-    const from = Math.max(sizesBefore[basename(path)] ?? 0, size - 8 * MAX_WORDS);
-    if (size <= from) return "";
+    const before = sizesBefore[basename(path)] ?? 0;
+    // Shorter than it was: put aside and begun anew since.
+    const from = Math.max(before > size ? 0 : before, size - count * 2 * MAX_LINE);
+    if (size <= from) return [];
     const buffer = Buffer.alloc(size - from);
     await file.read(buffer, 0, buffer.length, from);
-    const lines = buffer.toString("utf8").split("\n");
-    const words = lines
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach a terminal.
-      .map((line) => line.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ").trim())
-      .filter((line) => line !== "")
-      .slice(-LAST_LINES)
-      .join(" · ");
-    return words.slice(-MAX_WORDS);
+    return (
+      buffer
+        .toString("utf8")
+        .split("\n")
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach a terminal.
+        .map((line) => line.replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ").trim())
+        .filter((line) => line !== "")
+        .slice(-count)
+        .map((line) => line.slice(-MAX_LINE))
+    );
+  } catch {
+    return [];
   } finally {
     await file.close();
   }

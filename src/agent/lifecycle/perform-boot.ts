@@ -9,7 +9,7 @@ import { OdoroboError } from "../../model/errors.ts";
 import type { VmSpec } from "../../model/vm-spec.ts";
 import type { Hypervisor, LaunchInput } from "../hypervisor/hypervisor.ts";
 import type { LaunchCommand } from "../launch-command.ts";
-import type { GuestRecord, VmRecord } from "../store/vm-record.ts";
+import type { GuestRecord, RestartRecord, VmRecord } from "../store/vm-record.ts";
 import { checkBootFiles } from "./boot-files.ts";
 import { driftOf } from "./booted-spec.ts";
 import { clearAway } from "./clear-away.ts";
@@ -17,12 +17,14 @@ import { untilAborted, within } from "./deadline.ts";
 import { describeExit, Guest } from "./guest.ts";
 import { launchInput } from "./guest-input.ts";
 import { watchGuest } from "./guest-watch.ts";
+import { runBeforeHooks, withAfterHooks } from "./hook-points.ts";
 import { prepareHostSide } from "./host-side.ts";
 import { lastWords, prepareLogs } from "./logs.ts";
 import type { Parts } from "./parts.ts";
 import { prepareDisks } from "./prepare-disks.ts";
+import { restartAfterFailedStart, restartStory } from "./restart-policy.ts";
 import { type Act, type Outcome, save } from "./run-operation.ts";
-import type { Slot } from "./slot.ts";
+import type { Operation, Slot } from "./slot.ts";
 
 /** From the start of the process to the first answer. A loaded host that emulates starts slowly; a broken one ends, which is noticed at once. */
 const CONNECT_DEADLINE_MS = 60_000;
@@ -46,15 +48,53 @@ export async function prepareLaunch(parts: Parts, vm: VmRecord): Promise<Launch>
   return { hypervisor, input, command: hypervisor.compile(input) };
 }
 
-export async function prepareBoot(parts: Parts, slot: Slot, vm: VmRecord): Promise<Act> {
+export interface BootOrder {
+  readonly operation: Pick<Operation, "id" | "kind">;
+  /** Set when the start is the agent's own idea: how often it has tried, this time included. */
+  readonly restart?: RestartRecord;
+  readonly fromSnapshot?: string;
+}
+
+/** What is found to be impossible before anything is begun is a boot that failed: the record says why. Rejects with WRONG_PHASE. */
+export async function prepareBoot(parts: Parts, slot: Slot, before: VmRecord, order: BootOrder): Promise<Act> {
   refuseSecondLife(parts, slot);
-  const launch = await prepareLaunch(parts, vm);
+  const vm: VmRecord = { ...before, restart: order.restart ?? null, migration: null };
+  let launch: Launch;
+  try {
+    launch = await prepareLaunch(parts, vm);
+  } catch (error) {
+    if (!(error instanceof OdoroboError)) throw error;
+    return { begin: null, run: async () => ({ stored: notBooted(parts, vm, error.message), error }) };
+  }
   const begin = { ...vm, guest: await guestToBe(parts, launch) };
-  return { begin, run: (signal) => boot(parts, slot, launch, begin, signal) };
+  return {
+    before: () => runBeforeHooks(parts, vm, "boot", order.operation),
+    begin,
+    run: async (signal) => {
+      const from = order.fromSnapshot === undefined ? {} : { fromSnapshot: order.fromSnapshot };
+      return withAfterHooks(parts, slot, "boot", order.operation, await boot(parts, slot, launch, begin, signal, from));
+    },
+  };
+}
+
+/** The record of a VM whose boot failed. */
+export function notBooted(parts: Parts, vm: VmRecord, reason: string): VmRecord {
+  const restart = restartAfterFailedStart(vm, { now: parts.clock.now(), hostBootId: parts.node.bootId });
+  return {
+    ...vm,
+    guest: null,
+    phase: "crashed",
+    endedBy: "failure",
+    reason: restart?.givenUp ? reason + restartStory(restart) : reason,
+    ready: null,
+    drift: [],
+    since: parts.clock.now(),
+    restart,
+  };
 }
 
 /** A process that could not be ended is still there: there will be no second one beside it. */
-function refuseSecondLife(parts: Parts, slot: Slot): void {
+export function refuseSecondLife(parts: Parts, slot: Slot): void {
   const process = slot.guest?.process;
   if (!process || !parts.supervisor.isRunning(process)) return;
   throw new OdoroboError("WRONG_PHASE", `${slot.name} still has process ${process.pid} of its last life`, {
@@ -74,29 +114,23 @@ export async function boot(
   launch: Launch,
   begun: VmRecord,
   signal: AbortSignal,
+  from: { readonly fromSnapshot?: string } = {},
 ): Promise<Outcome> {
   const guestRecord = begun.guest as GuestRecord;
   let vm = begun;
+  let guest: Guest;
   try {
-    vm = { ...vm, ownDisks: await prepareDisks(parts, launch.hypervisor, vm, { grow: true, signal }) };
-    await makeEmptyFolder(launch.input.paths.runFolder);
-    await prepareHostSide(parts, launch.hypervisor, launch.input, signal);
-    if (launch.command !== null) {
-      const process = await parts.supervisor.start(vm.name, launch.command, signal);
-      slot.guest = newGuest(parts, launch, process);
-      // Without this write a crash right now would leave a process that only a search of all processes can find.
-      vm = { ...vm, guest: { ...guestRecord, process } };
-      await save(parts, slot, { ...vm, unfinished: unfinishedOf(slot) });
-    } else {
-      slot.guest = newGuest(parts, launch, null);
-    }
-    await slot.guest.connect({ fresh: true, deadlineMs: CONNECT_DEADLINE_MS }, signal);
-    slot.live = await slot.guest.ask(ASK_DEADLINE_MS, signal, (connection, own) => connection.liveConfig(own));
+    // A guest out of a snapshot knows its disks as they were.
+    const grow = from.fromSnapshot === undefined;
+    vm = { ...vm, ownDisks: await prepareDisks(parts, launch.hypervisor, vm, { grow, signal }) };
+    ({ vm, guest } = await startProcess(parts, slot, launch, vm, signal));
+    await guest.connect({ fresh: true, deadlineMs: CONNECT_DEADLINE_MS, ...from }, signal);
+    slot.live = await guest.ask(ASK_DEADLINE_MS, signal, (connection, own) => connection.liveConfig(own));
   } catch (error) {
     if (parts.stopping.aborted) throw error;
     return failedBoot(parts, slot, launch, vm, error);
   }
-  watchGuest(parts, slot, slot.guest, { ready: null, logSizes: guestRecord.logSizes });
+  watchGuest(parts, slot, guest, { ready: null, logSizes: guestRecord.logSizes });
   const running: VmRecord = {
     ...vm,
     phase: "running",
@@ -109,8 +143,33 @@ export async function boot(
   return awaitReady(slot, running, launch.input.spec, signal);
 }
 
+/** Makes what the guest needs of its host, and starts its process, if it has one. The slot holds the guest then. */
+export async function startProcess(
+  parts: Parts,
+  slot: Slot,
+  launch: Launch,
+  vm: VmRecord,
+  signal: AbortSignal,
+): Promise<{ readonly vm: VmRecord; readonly guest: Guest }> {
+  await makeEmptyFolder(launch.input.paths.runFolder);
+  await prepareHostSide(parts, launch.hypervisor, launch.input, signal);
+  if (launch.command === null) {
+    const guest = newGuest(parts, launch, null);
+    slot.guest = guest;
+    return { vm, guest };
+  }
+  const process = await parts.supervisor.start(vm.name, launch.command, signal);
+  const guest = newGuest(parts, launch, process);
+  slot.guest = guest;
+  // Without this write a crash right now would leave a process that only a search of all processes can find.
+  const started = { ...vm, guest: { ...(vm.guest as GuestRecord), process } };
+  await save(parts, slot, { ...started, unfinished: unfinishedOf(slot) });
+  return { vm: started, guest };
+}
+
 function newGuest(parts: Parts, launch: Launch, process: Guest["process"]): Guest {
-  return new Guest({ hypervisor: launch.hypervisor, input: launch.input, process, supervisor: parts.supervisor });
+  const { supervisor, consoles } = parts;
+  return new Guest({ hypervisor: launch.hypervisor, input: launch.input, process, supervisor, consoles });
 }
 
 const unfinishedOf = (slot: Slot) =>
@@ -154,29 +213,23 @@ const notReady = (vm: VmRecord, spec: VmSpec, why: string): OdoroboError => {
 };
 
 async function failedBoot(parts: Parts, slot: Slot, launch: Launch, vm: VmRecord, error: unknown): Promise<Outcome> {
-  const words = launch.command === null ? "" : await lastWords(launch.command.outputFile, vm.guest?.logSizes ?? {});
+  const failure = await startFailure(launch, vm, error);
   await clearAway(parts, slot);
+  return { stored: notBooted(parts, vm, failure.message), error: failure };
+}
+
+/** With what the hypervisor said last. */
+export async function startFailure(launch: Launch, vm: VmRecord, error: unknown): Promise<OdoroboError> {
+  const words = launch.command === null ? "" : await lastWords(launch.command.outputFile, vm.guest?.logSizes ?? {});
   const failure =
     error instanceof OdoroboError
       ? error
       : new OdoroboError("HYPERVISOR_FAILED", `${vm.name} could not be started`, { cause: error });
   const message = words === "" ? failure.message : `${failure.message}: ${words}`;
-  return {
-    stored: {
-      ...vm,
-      guest: null,
-      phase: "crashed",
-      endedBy: "failure",
-      reason: message,
-      ready: null,
-      drift: [],
-      since: parts.clock.now(),
-    },
-    error: new OdoroboError(failure.code, message, {
-      cause: error,
-      hint: failure.hint ?? "look at the hypervisor's output on the node",
-    }),
-  };
+  return new OdoroboError(failure.code, message, {
+    cause: error,
+    hint: failure.hint ?? "look at the hypervisor's output on the node",
+  });
 }
 
 async function makeEmptyFolder(path: string): Promise<void> {

@@ -4,12 +4,15 @@
  */
 import { isOdoroboError } from "../../model/errors.ts";
 import { sameValue } from "../../model/fields.ts";
-import type { LiveConfig } from "../../model/observed-state.ts";
+import type { ChangeRule, LiveConfig } from "../../model/observed-state.ts";
 import type { GuestStatus } from "../hypervisor/hypervisor.ts";
 import type { VmRecord } from "../store/vm-record.ts";
+import type { ExitStatus } from "../supervisor/supervisor.ts";
 import { driftOf } from "./booted-spec.ts";
 import { clearAway } from "./clear-away.ts";
+import type { End } from "./ended-record.ts";
 import { describeExit, type Guest } from "./guest.ts";
+import { noteEnd } from "./note-end.ts";
 import { noteEvent } from "./note-event.ts";
 import type { Parts } from "./parts.ts";
 import type { Slot } from "./slot.ts";
@@ -24,11 +27,15 @@ export async function refresh(parts: Parts, slot: Slot): Promise<void> {
   if (guest === null || vm?.state !== "present" || parts.stopping.aborted) return;
   if (guest.exit !== null || (guest.process !== null && !parts.supervisor.isRunning(guest.process)))
     return noteDeath(parts, slot, vm, guest);
-  let seen: { readonly status: GuestStatus; readonly live: LiveConfig | null };
+  // It can be asked nothing until its guest has come.
+  if (guest.receiving) return;
+  let seen: Seen;
   try {
     seen = await guest.ask(REFRESH_DEADLINE_MS, parts.stopping, async (connection, signal) => {
       const status = await connection.status(signal);
-      return { status, live: status.phase === "off" ? null : await connection.liveConfig(signal) };
+      if (status.phase === "off") return { status, live: null, changeRules: null };
+      const live = await connection.liveConfig(signal);
+      return { status, live, changeRules: (await connection.changeRules?.(signal)) ?? null };
     });
   } catch (error) {
     if (parts.stopping.aborted) return;
@@ -36,12 +43,20 @@ export async function refresh(parts: Parts, slot: Slot): Promise<void> {
     if (slot.silence === null) parts.logger.warn({ err: error, vm: slot.name }, "a guest does not answer");
     slot.silence = isOdoroboError(error) ? error.message : "its hypervisor does not answer";
     slot.live = null;
+    slot.changeRules = null;
     return;
   }
   slot.silence = null;
-  if (seen.status.phase === "off") return noteEnd(parts, slot, vm, seen.status);
+  if (seen.status.phase === "off") return noteOff(parts, slot, vm, endOf(seen.status));
   slot.live = seen.live;
+  slot.changeRules = seen.changeRules;
   await noteChanges(parts, slot, vm, seen.status.phase);
+}
+
+interface Seen {
+  readonly status: GuestStatus;
+  readonly live: LiveConfig | null;
+  readonly changeRules: readonly ChangeRule[] | null;
 }
 
 async function noteChanges(parts: Parts, slot: Slot, vm: VmRecord, phase: "running" | "paused"): Promise<void> {
@@ -69,15 +84,19 @@ async function noteChanges(parts: Parts, slot: Slot, vm: VmRecord, phase: "runni
 /** The process is gone. Whether the guest had powered off before only its connection may still know. */
 async function noteDeath(parts: Parts, slot: Slot, vm: VmRecord, guest: Guest): Promise<void> {
   const lastWord = await lastStatus(parts, guest);
-  if (lastWord?.phase === "off") return noteEnd(parts, slot, vm, lastWord);
+  if (lastWord?.phase === "off" && lastWord.endedBy === "guest") return noteOff(parts, slot, vm, endOf(lastWord));
   const exit = await guest.exitWithin(LAST_WORD_DEADLINE_MS);
-  const how = exit === null ? "how is not known" : describeExit(exit);
-  await noteEnd(parts, slot, vm, {
-    phase: "off",
-    endedBy: "failure",
-    reason: `its process ended (${how}) without the guest having powered off`,
-  });
+  if (lastWord?.phase === "off" && !exit?.outOfMemory) return noteOff(parts, slot, vm, endOf(lastWord));
+  await noteOff(parts, slot, vm, endOfProcess(exit, "without the guest having powered off"));
 }
+
+/** `exit` null: nobody knows how. `when`: what else is known, as the end of the sentence. */
+export function endOfProcess(exit: ExitStatus | null, when: string): End {
+  const how = exit === null ? "" : ` (${describeExit(exit)})`;
+  return { kind: exit?.outOfMemory ? "oom-kill" : "crash", reason: `its process ended${how} ${when}` };
+}
+
+export const endOf = (off: Off): End => ({ kind: off.endedBy === "guest" ? "power-off" : "crash", reason: off.reason });
 
 async function lastStatus(parts: Parts, guest: Guest): Promise<GuestStatus | null> {
   if (guest.connection === null) return null;
@@ -88,22 +107,8 @@ async function lastStatus(parts: Parts, guest: Guest): Promise<GuestStatus | nul
 
 type Off = Extract<GuestStatus, { readonly phase: "off" }>;
 
-async function noteEnd(parts: Parts, slot: Slot, vm: VmRecord, off: Off): Promise<void> {
+async function noteOff(parts: Parts, slot: Slot, vm: VmRecord, end: End): Promise<void> {
+  const lastedMs = parts.clock.monotonicMs() - slot.guestSinceMs;
   await clearAway(parts, slot);
-  const phase = off.endedBy === "guest" ? "stopped" : "crashed";
-  await noteEvent(
-    parts,
-    slot,
-    vm,
-    {
-      phase,
-      endedBy: off.endedBy,
-      reason: off.reason,
-      since: parts.clock.now(),
-      ready: null,
-      drift: [],
-      guest: null,
-    },
-    { kind: "phase", message: `${slot.name} ${phase}: ${off.reason}` },
-  );
+  await noteEnd(parts, slot, vm, end, lastedMs);
 }

@@ -12,11 +12,14 @@
  */
 import { type ErrorBody, isOdoroboError, OdoroboError, toErrorBody } from "../../model/errors.ts";
 import type { VmName } from "../../model/names.ts";
+import type { OperationDetail } from "../../wire/operations.ts";
 import { type CompletedOperation, REMEMBERED_OPERATIONS, type StoredVm } from "../store/vm-record.ts";
 import type { Parts } from "./parts.ts";
 import type { Operation, Slot } from "./slot.ts";
 
 export interface Act {
+  /** Before anything is begun: what it throws refuses the operation. Not run again when a later agent carries the act on. */
+  readonly before?: () => Promise<void>;
   /** The record before anything is done. Null: nothing is done outside the record. */
   readonly begin: StoredVm | null;
   /** Does it, and says what the record is then. What it throws is a failure that changed nothing in the record. */
@@ -27,6 +30,7 @@ export interface Outcome {
   /** Null: nothing is left of the VM. */
   readonly stored: StoredVm | null;
   readonly error: OdoroboError | null;
+  readonly detail?: OperationDetail;
 }
 
 /** Returns how it ended. Rejects when nothing was begun (STORAGE_FAILED), or when the agent stops meanwhile (AGENT_STOPPING). */
@@ -36,6 +40,7 @@ export async function runOperation(
   operation: Operation,
   act: Act,
 ): Promise<CompletedOperation> {
+  await act.before?.();
   if (act.begin !== null) {
     const unfinished = { ...operation, begunAt: parts.clock.now() };
     await save(parts, slot, { ...act.begin, unfinished });
@@ -61,12 +66,12 @@ async function end(
   writeIsTheAct: boolean,
 ): Promise<CompletedOperation> {
   const error = outcome.error && toErrorBody(outcome.error);
+  const completed = completedOf(operation, error, outcome.detail);
   if (outcome.stored === null) {
     slot.stored = null;
-    return tell(parts, slot, { id: operation.id, kind: operation.kind, error });
+    return tell(parts, slot, completed);
   }
-  if (!writeIsTheAct) return endOperation(parts, slot, operation, outcome.stored, error);
-  const completed = { id: operation.id, kind: operation.kind, error };
+  if (!writeIsTheAct) return endOperation(parts, slot, operation, outcome.stored, error, outcome.detail);
   await save(parts, slot, concluded(outcome.stored, completed));
   return tell(parts, slot, completed);
 }
@@ -78,11 +83,18 @@ export async function endOperation(
   operation: Pick<Operation, "id" | "kind">,
   stored: StoredVm,
   error: ErrorBody | null,
+  detail?: OperationDetail,
 ): Promise<CompletedOperation> {
-  const completed = { id: operation.id, kind: operation.kind, error };
+  const completed = completedOf(operation, error, detail);
   const failure = await keep(parts, slot, concluded(stored, completed));
   return tell(parts, slot, { ...completed, error: error ?? (failure && toErrorBody(failure)) });
 }
+
+const completedOf = (
+  { id, kind }: Pick<Operation, "id" | "kind">,
+  error: ErrorBody | null,
+  detail: OperationDetail | undefined,
+): CompletedOperation => ({ id, kind, error, ...(detail === undefined ? {} : { detail }) });
 
 function tell(parts: Parts, slot: Slot, ended: CompletedOperation): CompletedOperation {
   slot.remember({ ...ended, noop: false });

@@ -8,7 +8,8 @@
  * - The same id is done once in a VM's life: while it runs a second request joins it, afterwards it gets the outcome of
  *   the first. A life ends when nothing is left (purge, or the end of the retention).
  * - An operation goes on when its caller goes away.
- * - Nothing is started without being asked for: a guest that died stays down until the next plan says otherwise.
+ * - What was started by somebody and ended by itself is started again as its run strategy says, with patience that ends
+ *   (restart-policy.ts). Nothing else is started without being asked for, and nothing that an operator ended (ADR 0013).
  */
 import { OdoroboError } from "../../model/errors.ts";
 import type { NodeName, VmName } from "../../model/names.ts";
@@ -17,9 +18,13 @@ import type { Clock } from "../../platform/clock.ts";
 import { mapWithLimit } from "../../platform/limit.ts";
 import { type Logger, silentLogger } from "../../platform/logger.ts";
 import type { OperationKind, OperationResult } from "../../wire/operations.ts";
+import type { StartAfterReboot } from "../config.ts";
+import { noSerialLines, type SerialLines } from "../console/serial-lines.ts";
+import { type Hooks, NO_HOOKS } from "../hooks/hooks.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import { prepareTaps, removeTaps } from "../network/tap.ts";
 import { type DiskStorage, diskStorage } from "../storage/disk-storage.ts";
+import type { VmRecord } from "../store/vm-record.ts";
 import { openVmStore, type VmStore } from "../store/vm-store.ts";
 import { openWhereaboutsStore } from "../store/whereabouts-store.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
@@ -38,8 +43,10 @@ import type { Parts } from "./parts.ts";
 import { forgetTexts } from "./perform-put.ts";
 import { prepareAct, prepareRest } from "./prepare-act.ts";
 import { refresh } from "./refresh-guest.ts";
+import { restartGuest } from "./restart-guest.ts";
+import { Restarts, restartOf } from "./restarts.ts";
 import { resultOf, toResult } from "./results.ts";
-import { agentStopping, runOperation } from "./run-operation.ts";
+import { agentStopping, keep, runOperation } from "./run-operation.ts";
 import { serialLine } from "./serial-line.ts";
 import { Slot } from "./slot.ts";
 import { createSweep } from "./sweep.ts";
@@ -62,15 +69,27 @@ export interface LifecycleOptions {
   readonly logger?: Logger;
   /** How often expired tombstones are looked for. */
   readonly sweepEveryMs?: number;
+  /** How often it is looked whether a guest is to be started again. */
+  readonly restartEveryMs?: number;
+  /** `auto` when left out. */
+  readonly startAfterReboot?: StartAfterReboot;
+  /** None when left out. */
+  readonly hooks?: Hooks;
+  /** Where people may have files written and taken from. None when left out. */
+  readonly allowedRoots?: readonly string[];
   readonly store?: VmStore;
   readonly storage?: DiskStorage;
   readonly network?: HostNetwork;
+  /** Who keeps guests' serial lines. Left out: nobody does. */
+  readonly consoles?: SerialLines;
 }
 
 /** How many guests are asked at a time: enough that a hundred silent ones hold up a report no longer than one. */
 const ASKED_AT_A_TIME = 256;
 /** Retention is counted in days; a minute late harms nobody. */
 const SWEEP_EVERY_MS = 60_000;
+/** The first start again is due after a second. */
+const RESTART_EVERY_MS = 250;
 
 /** Resolves when everything that runs on this node is known again. */
 export async function createLifecycle(options: LifecycleOptions): Promise<Lifecycle> {
@@ -91,9 +110,14 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
     store,
     storage: options.storage ?? diskStorage,
     network: options.network ?? { prepareTaps, removeTaps },
+    consoles: options.consoles ?? noSerialLines,
     clock,
     logger,
     events: createEventLog(clock),
+    hooks: options.hooks ?? NO_HOOKS,
+    whereabouts,
+    startAfterReboot: options.startAfterReboot ?? "auto",
+    allowedRoots: options.allowedRoots ?? [],
     stopping: stop.signal,
   };
   const slots = new Map(stored.map((each) => [each.name, new Slot(each.name, each)]));
@@ -107,6 +131,27 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
   sweepAll();
   const sweeper = setInterval(sweepAll, options.sweepEveryMs ?? SWEEP_EVERY_MS);
   sweeper.unref();
+  const restarts = new Restarts(parts, startAgain);
+  const restarter = setInterval(() => restarts.look(slots.values()), options.restartEveryMs ?? RESTART_EVERY_MS);
+  restarter.unref();
+
+  /** The agent's own idea, and an operation like any other: journaled, and what is asked for meanwhile waits for it. */
+  function startAgain(slot: Slot): Promise<OperationResult> {
+    const serial = slot.stored?.state === "present" ? slot.stored.serial : 0;
+    const operation = { id: `restart-of-${slot.name}-${serial}`, kind: "boot", graceSeconds: null } as const;
+    return track(slot, operation.id, operation.kind, async () => {
+      if (stop.signal.aborted) throw agentStopping(slot.name);
+      const restart = restartOf(slot);
+      const vm = slot.stored as VmRecord;
+      if (restart === null) {
+        if (slot.stored?.state === "present" && vm.restart) await keep(parts, slot, { ...vm, restart: null });
+        return toResult(slot, { ...operation, error: null, noop: true });
+      }
+      const which = restart.attempts === 1 ? "" : `, start ${restart.attempts} in a row`;
+      parts.events.emit({ kind: "phase", vm: slot.name, message: `${slot.name} is started again${which}` });
+      return toResult(slot, { ...(await restartGuest(parts, slot, vm, operation, restart)), noop: false });
+    });
+  }
 
   /** What an earlier agent had begun and left in the journal goes on under its own id. */
   function carryOn(slot: Slot): void {
@@ -220,6 +265,7 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
     async [Symbol.asyncDispose]() {
       if (stop.signal.aborted) return;
       clearInterval(sweeper);
+      clearInterval(restarter);
       stop.abort(new OdoroboError("AGENT_STOPPING", "the agent stops", { hint: "ask again once it runs again" }));
       await Promise.all([...slots.values()].map((slot) => slot.idle()));
       await Promise.all([...slots.values()].map((slot) => slot.letGo()));

@@ -5,9 +5,9 @@
  * `stored` is what is on disk, except while `unsaved` says that the disk did not take it.
  */
 import type { VmName } from "../../model/names.ts";
-import type { LiveConfig } from "../../model/observed-state.ts";
+import type { ChangeRule, LiveConfig } from "../../model/observed-state.ts";
 import type { OperationKind, OperationResult } from "../../wire/operations.ts";
-import { type CompletedOperation, REMEMBERED_OPERATIONS } from "../store/vm-record.ts";
+import { type CompletedOperation, REMEMBERED_OPERATIONS, type RestartRecord } from "../store/vm-record.ts";
 import type { VmState } from "./decision.ts";
 import type { Guest } from "./guest.ts";
 import { Hurry } from "./hurry.ts";
@@ -32,6 +32,12 @@ export class Slot {
   buriedAtMs: number | null = null;
   /** As the guest said last; null while it is off or silent. */
   live: LiveConfig | null = null;
+  /** What this very guest takes without an outage, as it said last; null: its hypervisor has nothing finer than its capabilities. */
+  changeRules: readonly ChangeRule[] | null = null;
+  /** Since when this agent has seen the guest run, on the clock that never jumps. */
+  guestSinceMs = 0;
+  /** When the start that the record plans is due, on the clock that never jumps. Worked out once for each plan. */
+  due: { readonly of: RestartRecord; readonly atMs: number } | null = null;
   /** Why a guest that should be there cannot be asked; null while it answers. */
   silence: string | null = null;
   /** What is being done right now, after it was journaled. */
@@ -78,6 +84,7 @@ export class Slot {
     const { guest } = this;
     this.guest = null;
     this.live = null;
+    this.changeRules = null;
     this.silence = null;
     await guest?.release();
   }

@@ -24,6 +24,10 @@ const FIRST_REPEAT_MS = 1000;
 export async function stopGuest(parts: Parts, slot: Slot, graceSeconds: number, signal: AbortSignal): Promise<string> {
   const { guest } = slot;
   if (guest === null) return "it did not run";
+  if (guest.receiving) {
+    await clearAway(parts, slot);
+    return "it no longer waits for a guest";
+  }
   const poweredOff = graceSeconds > 0 ? await powerOff(parts, slot, guest, graceSeconds, signal) : false;
   await clearAway(parts, slot);
   if (poweredOff === true) return "it powered off when asked";

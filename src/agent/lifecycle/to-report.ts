@@ -1,5 +1,5 @@
 /** What the agent knows of a VM, in the words of the wire. Pure. */
-import type { JournalEntry, Phase, Tombstone, VmReport } from "../../model/observed-state.ts";
+import type { JournalEntry, Phase, RestartState, Tombstone, VmReport } from "../../model/observed-state.ts";
 import type { OperationKind } from "../../wire/operations.ts";
 import type { StoredVm, TombstoneRecord, VmRecord } from "../store/vm-record.ts";
 import type { Slot } from "./slot.ts";
@@ -10,7 +10,7 @@ export function toVmReport(slot: Slot, vm: VmRecord): VmReport {
     fleet: vm.fleet,
     generation: vm.generation,
     serial: vm.serial,
-    phase: passingPhase(slot.activity?.kind, vm.phase) ?? vm.phase,
+    phase: passingPhase(slot.activity?.kind, vm.phase) ?? (isAwaited(vm) ? "starting" : vm.phase),
     endedBy: vm.endedBy,
     reason: slot.silence ?? vm.reason,
     ready: vm.ready,
@@ -22,8 +22,17 @@ export function toVmReport(slot: Slot, vm: VmRecord): VmReport {
     live: slot.live,
     drift: vm.drift,
     pid: vm.guest?.process?.pid ?? null,
+    ...(vm.lastEvent ? { lastEvent: vm.lastEvent } : {}),
+    ...(vm.restart ? { restart: toRestartState(vm.restart) } : {}),
+    ...(slot.changeRules === null ? {} : { changeRules: slot.changeRules }),
+    ...(vm.migration ? { migration: vm.migration } : {}),
   };
 }
+
+/** Its process waits for the guest. */
+const isAwaited = (vm: VmRecord): boolean => vm.migration?.role === "destination";
+
+const toRestartState = ({ attempts, nextAt, givenUp }: RestartState): RestartState => ({ attempts, nextAt, givenUp });
 
 /** What an operation under way makes of a phase. */
 function passingPhase(kind: OperationKind | undefined, phase: VmRecord["phase"]): Phase | null {

@@ -16,7 +16,7 @@ import { isErrno, OdoroboError } from "../../model/errors.ts";
 import { byName, type Digest, isDnsLabel, type VmName, vmName } from "../../model/names.ts";
 import { syncFolder, writeFileAtomically } from "../../platform/atomic-write.ts";
 import { mapWithLimit } from "../../platform/limit.ts";
-import type { VmPaths } from "../launch-command.ts";
+import { type VmPaths, vmPaths } from "../launch-command.ts";
 import { sharedSync } from "./shared-sync.ts";
 import { OtherFormat, parseRecord, type StoredVm, type UnreadableRecord } from "./vm-record.ts";
 
@@ -126,11 +126,7 @@ export async function openVmStore(folders: {
         throw storageFailed(`could not remove the folder ${folderOf(name)}`, error);
       }
     },
-    paths: (name) => ({
-      runFolder: join(runRoot, name),
-      diskFolder: join(root, name, "disks"),
-      logFolder: join(root, name, "logs"),
-    }),
+    paths: (name) => vmPaths(folders, name),
   };
 }
 

@@ -85,7 +85,9 @@ test.each([{ processes: true }, { processes: false }])(
     expect(await agent.vm("web-1")).toMatchObject({
       phase: "stopped",
       endedBy: "failure",
-      reason: "the host was restarted",
+      reason:
+        "the host was restarted; whether another node of fleet shop runs it by now is not known here: it waits for the next apply",
+      lastEvent: { kind: "host-reboot" },
       serial: 3,
       pid: null,
     });
