@@ -76,8 +76,8 @@ export class Bus implements AsyncDisposable {
     return () => this.#signalListeners.delete(listener);
   }
 
-  /** Called when a lost connection is there again. */
-  onReconnect(listener: () => void): () => void {
+  /** Called when there is a connection (again): what happened before went unheard. */
+  onConnect(listener: () => void): () => void {
     this.#connectListeners.add(listener);
     return () => this.#connectListeners.delete(listener);
   }
@@ -101,6 +101,7 @@ export class Bus implements AsyncDisposable {
     attempt.then(
       ({ ended }) => {
         this.#retryMs = FIRST_RETRY_MS;
+        for (const listener of [...this.#connectListeners]) listener();
         ended.catch(() => this.#lost(attempt));
       },
       () => {
@@ -156,14 +157,9 @@ export class Bus implements AsyncDisposable {
     this.#retry = setTimeout(() => {
       this.#retry = null;
       this.#retryMs = Math.min(2 * this.#retryMs, LAST_RETRY_MS);
-      this.#connect().then(
-        () => {
-          for (const listener of [...this.#connectListeners]) listener();
-        },
-        () => {
-          if (!this.#closed) this.#reconnectLater();
-        },
-      );
+      this.#connect().catch(() => {
+        if (!this.#closed) this.#reconnectLater();
+      });
     }, this.#retryMs);
     this.#retry.unref();
   }

@@ -180,10 +180,10 @@ export class SystemdManager implements AsyncDisposable {
     const forgetSignal = this.#bus.onSignal((signal) => {
       if (signal.member === "PropertiesChanged" && signal.path === path) listener();
     });
-    const forgetReconnect = this.#bus.onReconnect(listener);
+    const forgetConnect = this.#bus.onConnect(listener);
     return () => {
       forgetSignal();
-      forgetReconnect();
+      forgetConnect();
     };
   }
 
@@ -223,7 +223,7 @@ export class SystemdManager implements AsyncDisposable {
         );
       }, JOB_DEADLINE_MS);
       // Its end may have been told while nobody was connected: whoever asked looks at the unit itself.
-      const forget = this.#bus.onReconnect(() => {
+      const forget = this.#bus.onConnect(() => {
         end();
         resolve("unknown");
       });

@@ -90,10 +90,11 @@ class SystemdSupervisor implements Supervisor, AsyncDisposable {
       searchPath: searchPath(),
     });
     const state = await this.#run(unit, properties, name, command);
-    const handle = await this.#handleOf(unit, state);
+    const handle = this.#handleOf(unit, state);
     if (handle === null) {
+      const end = await this.#reaped(unit, state);
       await this.#forget(unit);
-      throw failed(name, command, describeEarlyEnd(state));
+      throw failed(name, command, describeEarlyEnd(end));
     }
     if (signal.aborted) {
       await this.stop(handle, 0);
@@ -239,7 +240,18 @@ class SystemdSupervisor implements Supervisor, AsyncDisposable {
     throw error;
   }
 
-  async #handleOf(unit: string, state: UnitState): Promise<ProcessHandle | null> {
+  /** What systemd says once it has seen the end of a process that the kernel has ended already. */
+  async #reaped(unit: string, seen: UnitState): Promise<UnitState> {
+    let state = seen;
+    const until = performance.now() + REAP_PATIENCE_MS;
+    while (state.exitCode === 0 && state.lastPid !== 0 && performance.now() < until) {
+      await sleep(STOPPING_POLL_MS);
+      state = await this.#manager.state(unit);
+    }
+    return state;
+  }
+
+  #handleOf(unit: string, state: UnitState): ProcessHandle | null {
     if (state.mainPid === 0) return null;
     const facts = processFacts(state.mainPid);
     if (facts === null) return null;
