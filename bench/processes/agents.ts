@@ -1,9 +1,12 @@
 /** Agents that only report, each behind its own socket, until the parent lets go. */
 import { mkdir } from "node:fs/promises";
-import { createGate } from "../../src/agent/http/gate.ts";
+import { NO_AUDIT } from "../../src/agent/http/audit-trail.ts";
+import { IN_PROCESS } from "../../src/agent/http/caller.ts";
 import { createHandler } from "../../src/agent/http/handler.ts";
 import { serve } from "../../src/agent/http/node-server.ts";
+import { vmPaths } from "../../src/agent/launch-command.ts";
 import { parseListenAddress } from "../../src/agent/listen-address.ts";
+import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { cannedLifecycle } from "../canned-agent.ts";
 import { nodeNameOf, socketOf } from "../fleet-texts.ts";
@@ -18,10 +21,22 @@ for (let index = 0; index < Number(count); index++) {
   servers.use(
     await serve({
       addresses: [parseListenAddress(`unix://${socketOf(sockets, nodeName)}`)],
-      handler: createHandler({ lifecycle, nodeName, version: "bench", log: silentLogger, stopping }),
-      gate: createGate({ token: null, clientCertificates: false }),
+      handler: createHandler({
+        lifecycle,
+        nodeName,
+        version: "bench",
+        log: silentLogger,
+        clock: systemClock,
+        stopping,
+        paths: (name) => vmPaths({ dataFolder: "/", runFolder: "/" }, name),
+        urls: () => [],
+        allowedRoots: [],
+      }),
+      gate: async () => IN_PROCESS,
       tls: null,
       log: silentLogger,
+      clock: systemClock,
+      audit: NO_AUDIT,
       upgrade: async (_request, socket) => void socket.destroy(),
     }),
   );

@@ -6,8 +6,7 @@
  * To add a hypervisor: one line in `HYPERVISORS`, one in config.ts.
  */
 import { randomUUID } from "node:crypto";
-import { mkdir, readFile, stat } from "node:fs/promises";
-import { createSecureContext } from "node:tls";
+import { mkdir, stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { OdoroboError } from "../model/errors.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
@@ -16,11 +15,8 @@ import { packageVersion } from "../platform/package-version.ts";
 import { openLog } from "../platform/pino-log.ts";
 import type { AgentConfig, DrivenHypervisor } from "./config.ts";
 import { Consoles } from "./console/consoles.ts";
-import { ConsoleHub } from "./http/console/console-hub.ts";
-import { createGate } from "./http/gate.ts";
-import { createHandler } from "./http/handler.ts";
-import { serve, type TlsSettings } from "./http/node-server.ts";
-import { openTokenFile } from "./http/token-file.ts";
+import { createHooks } from "./hooks/hooks.ts";
+import { openFront, readSecrets } from "./http/front.ts";
 import { createCloudHypervisor } from "./hypervisor/cloud-hypervisor/driver.ts";
 import type { Hypervisor } from "./hypervisor/hypervisor.ts";
 import { createNoopHypervisor } from "./hypervisor/noop/driver.ts";
@@ -28,7 +24,6 @@ import { createQemuHypervisor } from "./hypervisor/qemu/driver.ts";
 import { readBootId, readCapacity, readOrMakeNodeId } from "./inventory/inventory.ts";
 import type { Lifecycle } from "./lifecycle/lifecycle.ts";
 import { createLifecycle } from "./lifecycle/service.ts";
-import { isLocal } from "./listen-address.ts";
 import { lockDataFolder } from "./store/lock-data-folder.ts";
 import { createSpawnSupervisor } from "./supervisor/spawn/spawn-supervisor.ts";
 import type { Supervisor } from "./supervisor/supervisor.ts";
@@ -67,8 +62,7 @@ export async function startAgent(config: AgentConfig, parts: AgentParts = {}): P
 
   await makeFolders(config, log);
   opened.use(await lockDataFolder(config.dataFolder));
-  const token = config.tokenFile === null ? null : await openTokenFile(config.tokenFile);
-  const tls = await readTls(config.tls);
+  const secrets = await readSecrets(config);
   const [id, bootId, capacity] = await Promise.all([
     readOrMakeNodeId(config.dataFolder, randomUUID),
     readBootId(),
@@ -87,37 +81,21 @@ export async function startAgent(config: AgentConfig, parts: AgentParts = {}): P
       clock,
       logger: log,
       consoles,
+      hooks: createHooks({ folder: config.hooksFolder, logger: log }),
+      startAfterReboot: config.startAfterReboot,
+      allowedRoots: config.allowedRoots,
     }),
   );
   // Before lifecycle lets go of the guests: they go on, so their lines will not end by themselves.
   opened.use(consoles);
 
-  const stopping = new AbortController();
-  const hub = new ConsoleHub({ lifecycle, consoles });
-  const server = opened.use(
-    await serve({
-      addresses: config.listen,
-      handler: createHandler({ lifecycle, nodeName: config.nodeName, version, log, stopping: stopping.signal }),
-      gate: createGate({ token, clientCertificates: tls !== null && tls.clientCa !== null }),
-      tls,
-      log,
-      upgrade: (request, socket, head, caller) => hub.accept(request, socket, head, caller),
-    }),
-  );
-  opened.use(hub);
-  opened.defer(() => {
-    log.info({ node: config.nodeName }, "the agent stops; guests go on");
-    stopping.abort();
-  });
-  if (tls === null && config.listen.some((address) => !isLocal(address))) {
-    log.warn({}, "the token crosses the network unencrypted; --tls-cert and --tls-key change that");
-  }
-  log.info({ node: config.nodeName, urls: server.urls, data: config.dataFolder }, "the agent answers");
+  const front = opened.use(await openFront({ config, secrets, lifecycle, consoles, version, clock, log }));
+  log.info({ node: config.nodeName, urls: front.urls, data: config.dataFolder }, "the agent answers");
 
   const running = opened.move();
   return {
     nodeName: config.nodeName,
-    urls: server.urls,
+    urls: front.urls,
     lifecycle,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
@@ -145,26 +123,4 @@ async function makeFolders({ dataFolder, runFolder }: AgentConfig, log: Logger):
       });
     }
   }
-}
-
-async function readTls(files: AgentConfig["tls"]): Promise<TlsSettings | null> {
-  if (files === null) return null;
-  const read = (path: string) =>
-    readFile(path).catch((cause) => {
-      throw new OdoroboError("AGENT_CONFIG", `cannot read ${path}`, { cause, hint: "it is named by a --tls flag" });
-    });
-  const settings = {
-    cert: await read(files.certFile),
-    key: await read(files.keyFile),
-    clientCa: files.clientCaFile === null ? null : await read(files.clientCaFile),
-  };
-  try {
-    createSecureContext({ ...settings, ...(settings.clientCa === null ? {} : { ca: settings.clientCa }) });
-  } catch (cause) {
-    throw new OdoroboError("AGENT_CONFIG", `${files.certFile} and ${files.keyFile} do not make a TLS server`, {
-      cause,
-      hint: "are both PEM files, and is the key the certificate's own and without a password?",
-    });
-  }
-  return settings;
 }

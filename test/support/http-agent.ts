@@ -1,12 +1,19 @@
 /** The agent's HTTP edge around a FakeLifecycle: its handler in this process, or behind a real socket. */
 import { Consoles } from "../../src/agent/console/consoles.ts";
+import type { AccessFile } from "../../src/agent/http/access-file.ts";
+import type { AuditEntry } from "../../src/agent/http/audit-log.ts";
+import { openAuditTrail } from "../../src/agent/http/audit-trail.ts";
 import { IN_PROCESS } from "../../src/agent/http/caller.ts";
 import { ConsoleHub } from "../../src/agent/http/console/console-hub.ts";
 import { createGate } from "../../src/agent/http/gate.ts";
 import { createHandler } from "../../src/agent/http/handler.ts";
-import { type Limits, serve, type TlsSettings } from "../../src/agent/http/node-server.ts";
+import type { Limits } from "../../src/agent/http/limits.ts";
+import { serve, type TlsSettings } from "../../src/agent/http/node-server.ts";
 import type { TokenFile } from "../../src/agent/http/token-file.ts";
+import { WrongTokens } from "../../src/agent/http/wrong-tokens.ts";
+import { vmPaths } from "../../src/agent/launch-command.ts";
 import { parseListenAddress } from "../../src/agent/listen-address.ts";
+import { type Clock, systemClock } from "../../src/platform/clock.ts";
 import type { Logger } from "../../src/platform/logger.ts";
 import { FakeLifecycle } from "./fake-lifecycle.ts";
 
@@ -18,6 +25,9 @@ export interface TestAgent extends AsyncDisposable {
   readonly url: string;
   /** What went to the log. */
   readonly logged: { level: string; fields: object; message: string }[];
+  /** What went to the audit log; empty in-process. */
+  readonly audited: AuditEntry[];
+  renewTls(settings: TlsSettings): void;
   /** Where a test lets a guest's serial line begin. */
   readonly consoles: Consoles;
   stop(): void;
@@ -26,6 +36,9 @@ export interface TestAgent extends AsyncDisposable {
 interface Options {
   readonly listen?: string;
   readonly token?: TokenFile | null;
+  readonly access?: AccessFile | null;
+  /** For limits. */
+  readonly clock?: Clock;
   readonly tls?: TlsSettings | null;
   readonly limits?: Partial<Limits>;
   readonly heartbeatMs?: number;
@@ -38,6 +51,8 @@ export async function handlerAgent(options: Options = {}): Promise<TestAgent> {
     lifecycle,
     consoles,
     logged,
+    audited: [],
+    renewTls: () => {},
     url: "",
     fetch: (path, init) => handler(new Request(`http://agent${path}`, init), IN_PROCESS),
     stop: () => stopping.abort(),
@@ -51,13 +66,25 @@ export async function handlerAgent(options: Options = {}): Promise<TestAgent> {
 export async function socketAgent(options: Options = {}): Promise<TestAgent> {
   const { lifecycle, consoles, handler, logged, stopping, log } = edge(options);
   const hub = new ConsoleHub({ lifecycle, consoles });
+  const { clock = systemClock, token = null, access = null, tls = null } = options;
+  const audited: AuditEntry[] = [];
+  const auditLog = { write: (entry: AuditEntry) => void audited.push(entry), flushed: async () => {} };
+  const audit = openAuditTrail({ ...auditLog, [Symbol.asyncDispose]: async () => {} }, lifecycle, clock);
   const server = await serve({
     addresses: [parseListenAddress(options.listen ?? "127.0.0.1:0")],
     handler,
-    gate: createGate({ token: options.token ?? null, clientCertificates: Boolean(options.tls?.clientCa) }),
-    tls: options.tls ?? null,
+    gate: createGate({
+      token,
+      access,
+      clientCertificates: Boolean(tls?.clientCa),
+      wrongTokens: new WrongTokens(clock),
+    }),
+    tls,
     log,
-    upgrade: (request, socket, head, caller) => hub.accept(request, socket, head, caller),
+    clock,
+    audit,
+    upgrade: (request, socket, head, caller, onEnd) =>
+      hub.accept(request, socket, head, caller, ({ typedBytes }) => onEnd(typedBytes)),
     limits: { drainMs: 1_000, ...options.limits },
   });
   const url = server.urls[0]!;
@@ -65,6 +92,8 @@ export async function socketAgent(options: Options = {}): Promise<TestAgent> {
     lifecycle,
     consoles,
     logged,
+    audited,
+    renewTls: server.renewTls,
     url,
     fetch: (path, init) => fetch(url + path, init),
     stop: () => stopping.abort(),
@@ -72,6 +101,7 @@ export async function socketAgent(options: Options = {}): Promise<TestAgent> {
       stopping.abort();
       await hub[Symbol.asyncDispose]();
       await server[Symbol.asyncDispose]();
+      audit[Symbol.dispose]();
       await consoles[Symbol.asyncDispose]();
     },
   };
@@ -95,6 +125,10 @@ function edge(options: Options) {
     version: "0.1.0",
     log,
     stopping: stopping.signal,
+    clock: options.clock ?? systemClock,
+    paths: (name) => vmPaths({ dataFolder: "/data", runFolder: "/run" }, name),
+    urls: () => ["http://10.0.0.5:8890", "unix:///run/odorobo/agent.sock"],
+    allowedRoots: [],
     ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
   });
   return { lifecycle, consoles, handler, logged, stopping, log };

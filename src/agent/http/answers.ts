@@ -14,9 +14,15 @@ export function json(status: number, value: unknown, headers: Readonly<Record<st
   });
 }
 
-export function errorAnswer(error: OdoroboError, headers: Readonly<Record<string, string>> = {}): Response {
-  const challenge = error.code === "UNAUTHORIZED" ? { "www-authenticate": "Bearer" } : {};
-  return json(error.status, toErrorBody(error), { ...challenge, ...headers });
+export const errorAnswer = (error: OdoroboError, headers: Readonly<Record<string, string>> = {}): Response =>
+  json(error.status, toErrorBody(error), { ...headersFor(error), ...headers });
+
+/** What HTTP wants to be said with some refusals. */
+export function headersFor(error: OdoroboError): Readonly<Record<string, string>> {
+  if (error.code === "UNAUTHORIZED") return { "www-authenticate": "Bearer" };
+  // The slowest of our limits lets one in every two seconds.
+  if (error.code === "RATE_LIMITED") return { "retry-after": "2" };
+  return {};
 }
 
 /** An answer that stays open. Not cached, not gathered up by a proxy. */

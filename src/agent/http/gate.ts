@@ -1,39 +1,71 @@
 /**
- * Who may come in, decided before a route is looked for.
+ * Who may come in, and with which role, decided before a route is looked for.
  *
- * - A Unix socket: whoever may open the file (mode 0600).
+ * - A Unix socket: whoever may open the file (mode 0600): an admin.
+ * - TCP with `--token-file` or `--access-file`: who shows a token. The one of the token file is an admin's, those of the
+ *   access file have the roles that it gives them.
  * - TCP with `--tls-client-ca`: who has a certificate of that CA's. Decided here and not in the handshake, so that the others are told.
- * - TCP with `--token-file`: who shows the token. With both: who has both.
- * - Loopback with neither: whoever is on this machine, but not a web page in a browser on this machine. A page reaches
+ *   Alone it makes an admin of each. With an access file a certificate that is listed there says who it is, and others need a token too;
+ *   with a token file alone, all do.
+ * - Loopback with none of these: whoever is on this machine, but not a web page in a browser on this machine. A page reaches
  *   loopback through its own name (DNS rebinding: the Host header gives it away) or across origins (the Origin header does).
  */
-import { createHash, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { OdoroboError } from "../../model/errors.ts";
 import { isLoopbackHost } from "../listen-address.ts";
+import { type AccessFile, sha256 } from "./access-file.ts";
 import type { Caller } from "./caller.ts";
 import type { TokenFile } from "./token-file.ts";
+import type { WrongTokens } from "./wrong-tokens.ts";
 
 export interface Knock {
   readonly method: string;
   readonly headers: Headers;
   readonly transport: "tcp" | "unix";
-  /** The TLS handshake showed a certificate signed by our `--tls-client-ca`. */
-  readonly isCertified: boolean;
+  /** What limits are counted by; see `limits.ts`. */
+  readonly address: string;
+  /** sha256 of the certificate that the TLS handshake showed, if it is signed by our `--tls-client-ca`. */
+  readonly certificate: Buffer | null;
   readonly isUpgrade: boolean;
 }
 
-/** Rejects with UNAUTHORIZED or FORBIDDEN. */
+/** Rejects with UNAUTHORIZED, FORBIDDEN or RATE_LIMITED; with AGENT_INSECURE while a file of secrets cannot be trusted. */
 export type Gate = (knock: Knock) => Promise<Caller>;
 
-export function createGate(options: { token: TokenFile | null; clientCertificates: boolean }): Gate {
-  const { token, clientCertificates } = options;
+export interface GateOptions {
+  readonly token: TokenFile | null;
+  readonly access: AccessFile | null;
+  readonly clientCertificates: boolean;
+  readonly wrongTokens: WrongTokens;
+}
+
+export function createGate(options: GateOptions): Gate {
+  const { token, access, clientCertificates, wrongTokens } = options;
   return async (knock) => {
     refuseBrowsers(knock);
     if (knock.transport === "unix") return { name: "unix socket", role: "admin" };
-    if (clientCertificates && !knock.isCertified) throw notCertified();
-    if (token !== null) requireToken(knock.headers.get("authorization"), await token.read());
-    if (token === null && !clientCertificates) requireLoopbackHost(knock.headers.get("host"));
-    return { name: token !== null ? "token" : clientCertificates ? "certificate" : "loopback", role: "admin" };
+    const { certificate } = knock;
+    if (clientCertificates && certificate === null) throw notCertified();
+    const shown = tokenIn(knock.headers);
+    if (token === null && access === null) {
+      if (clientCertificates) return { name: "client certificate", role: "admin" };
+      requireLoopbackHost(knock.headers.get("host"));
+      return { name: "loopback", role: "admin" };
+    }
+    const [adminToken, table] = await Promise.all([token?.read(), access?.read()]);
+    if (shown === null) {
+      const holder = certificate === null ? null : (table?.find("certificate", certificate) ?? null);
+      if (holder !== null) return holder;
+      throw tokenWanted(certificate !== null && access !== null);
+    }
+    const digest = sha256(shown);
+    wrongTokens.refuse(knock.address, digest);
+    const isAdmin = adminToken !== undefined && timingSafeEqual(digest, sha256(adminToken));
+    const listed = table?.find("token", digest) ?? null;
+    if (isAdmin) return { name: "token file", role: "admin" };
+    if (listed !== null) return listed;
+    wrongTokens.note(knock.address, digest);
+    throw notOurs();
   };
 }
 
@@ -47,25 +79,25 @@ function refuseBrowsers({ headers, method, isUpgrade }: Knock): void {
   }
 }
 
-function requireToken(authorization: string | null, token: string): void {
-  const shown = /^Bearer +(\S+)\s*$/i.exec(authorization ?? "")?.[1];
-  if (shown !== undefined && timingSafeEqual(sha256(shown), sha256(token))) return;
-  throw new OdoroboError(
+const tokenIn = (headers: Headers): string | null =>
+  /^Bearer +(\S+)\s*$/i.exec(headers.get("authorization") ?? "")?.[1] ?? null;
+
+const TOKEN_HINT =
+  "it must be the one in the file that the agent was given with --token-file, or one that its --access-file lists";
+
+const tokenWanted = (isUnlisted: boolean) =>
+  new OdoroboError(
     "UNAUTHORIZED",
-    shown === undefined ? "this agent asks for a token" : "the token is not this agent's",
-    {
-      hint: "the token must be the one in the file that the agent was given with --token-file",
-    },
+    isUnlisted ? "this certificate is not listed here, and no token was shown" : "this agent asks for a token",
+    { hint: TOKEN_HINT },
   );
-}
+
+const notOurs = () => new OdoroboError("UNAUTHORIZED", "the token is not this agent's", { hint: TOKEN_HINT });
 
 const notCertified = () =>
   new OdoroboError("UNAUTHORIZED", "this agent asks for a client certificate", {
     hint: "show one that is signed by the CA that the agent was given with --tls-client-ca",
   });
-
-/** Equal lengths for the comparison, so that not even the token's length shows in its duration. */
-const sha256 = (text: string): Buffer => createHash("sha256").update(text).digest();
 
 function requireLoopbackHost(host: string | null): void {
   const name = (host ?? "").replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
@@ -74,7 +106,7 @@ function requireLoopbackHost(host: string | null): void {
     "FORBIDDEN",
     `this agent answers on loopback names only, not as ${JSON.stringify(name.slice(0, 80))}`,
     {
-      hint: "use 127.0.0.1 or localhost; for other names start the agent with --token-file or --tls-client-ca",
+      hint: "use 127.0.0.1 or localhost; for other names start the agent with --token-file, --access-file or --tls-client-ca",
     },
   );
 }

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { OdoroboError, toErrorBody } from "../../model/errors.ts";
+import { headersFor } from "./answers.ts";
 
 export function toRequest(request: IncomingMessage, signal: AbortSignal): Request {
   const path = request.url ?? "";
@@ -85,6 +86,7 @@ export function sendRefusal(socket: Duplex, error: OdoroboError): void {
     "content-type: application/json",
     `content-length: ${Buffer.byteLength(body)}`,
     "connection: close",
+    ...Object.entries(headersFor(error)).map(([name, value]) => `${name}: ${value}`),
   ];
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
 }

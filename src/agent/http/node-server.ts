@@ -1,21 +1,27 @@
 /**
  * The handler behind sockets: node:http in, `Request → Response`, node:http out, with the limits that a public door needs.
  *
- *   socket → [node-server.ts] → gate → handler.ts
+ *   socket → [node-server.ts] → door.ts → handler.ts
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createServer as createTlsServer } from "node:https";
+import { createServer as createTlsServer, Server as TlsServer } from "node:https";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
+import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { formatListenAddress, type ListenAddress } from "../listen-address.ts";
 import { errorAnswer } from "./answers.ts";
+import { type Asked, type AuditTrail, noNotes } from "./audit-trail.ts";
 import { bind, urlOf } from "./bind.ts";
 import type { Caller } from "./caller.ts";
+import { limitPerAddress } from "./connection-count.ts";
+import { createDoor } from "./door.ts";
 import type { Gate } from "./gate.ts";
 import type { Handler } from "./handler.ts";
+import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { headersOf, letGo, sendAnswer, sendRefusal, toRequest } from "./node-messages.ts";
+import { rarely } from "./rarely.ts";
 
 export interface TlsSettings {
   readonly cert: Buffer;
@@ -24,20 +30,9 @@ export interface TlsSettings {
   readonly clientCa: Buffer | null;
 }
 
-/** What one client can make us wait for or hold. */
-export interface Limits {
-  readonly headersMs: number;
-  /** For the whole request to arrive, body included; says nothing of how long the answer takes. */
-  readonly requestMs: number;
-  /** How long a client may stop reading an answer. */
-  readonly stalledMs: number;
-  /** How long open answers may take to end when the agent stops. */
-  readonly drainMs: number;
-}
-
-export const DEFAULT_LIMITS: Limits = { headersMs: 10_000, requestMs: 30_000, stalledMs: 60_000, drainMs: 3_000 };
 const MAX_HEADER_BYTES = 16 * 1024;
-const MAX_CONNECTIONS = 2_048;
+/** A request of ours has ten. */
+const MAX_HEADERS = 100;
 
 export interface ServeOptions {
   readonly addresses: readonly ListenAddress[];
@@ -45,14 +40,26 @@ export interface ServeOptions {
   readonly gate: Gate;
   readonly tls: TlsSettings | null;
   readonly log: Logger;
+  readonly clock: Clock;
+  readonly audit: AuditTrail;
   readonly limits?: Partial<Limits>;
-  /** Takes over a connection that asks for a WebSocket; rejects with what to answer instead. */
-  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer, caller: Caller) => Promise<void>;
+  readonly upgrade: Upgrade;
 }
+
+/** Takes over a connection that asks for a WebSocket; rejects with what to answer instead. `onEnd` is told once, with how much was typed. */
+export type Upgrade = (
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  caller: Caller,
+  onEnd: (bytesTyped: number) => void,
+) => Promise<void>;
 
 export interface HttpServer extends AsyncDisposable {
   /** With the ports that were really given. */
   readonly urls: readonly string[];
+  /** For connections from now on; those that are open stay. Asks for client certificates, or not, as from the start. */
+  renewTls(settings: TlsSettings): void;
 }
 
 export async function serve(options: ServeOptions): Promise<HttpServer> {
@@ -74,11 +81,25 @@ export async function serve(options: ServeOptions): Promise<HttpServer> {
     await close();
     throw error;
   }
-  return { urls, [Symbol.asyncDispose]: close };
+  return {
+    urls,
+    renewTls: (settings) => {
+      for (const server of servers) if (server instanceof TlsServer) server.setSecureContext(secureContext(settings));
+    },
+    [Symbol.asyncDispose]: close,
+  };
 }
+
+const secureContext = ({ cert, key, clientCa }: TlsSettings) => ({
+  cert,
+  key,
+  minVersion: "TLSv1.2" as const,
+  ...(clientCa === null ? {} : { ca: clientCa }),
+});
 
 function makeServer(address: ListenAddress, options: ServeOptions, limits: Limits): Server {
   const transport = address.kind;
+  const { tls, gate, log, clock, audit } = options;
   const settings = {
     headersTimeout: limits.headersMs,
     requestTimeout: limits.requestMs,
@@ -89,18 +110,29 @@ function makeServer(address: ListenAddress, options: ServeOptions, limits: Limit
     // curl asks for h2c on the side; it is answered in plain HTTP/1.1.
     shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket",
   };
-  const { tls, gate, log } = options;
-  const server =
-    tls === null || transport === "unix"
-      ? createServer(settings)
-      : createTlsServer({
-          ...settings,
-          cert: tls.cert,
-          key: tls.key,
-          minVersion: "TLSv1.2",
-          ...(tls.clientCa === null ? {} : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: false }),
-        });
-  server.maxConnections = MAX_CONNECTIONS;
+  const isTls = tls !== null && transport !== "unix";
+  const server = isTls
+    ? createTlsServer({
+        ...settings,
+        ...secureContext(tls),
+        handshakeTimeout: limits.handshakeMs,
+        // Those without one are told why they are not let in: by the gate.
+        ...(tls.clientCa === null ? {} : { requestCert: true, rejectUnauthorized: false }),
+      })
+    : createServer(settings);
+  const enter = createDoor({ transport, gate, rate: limits.requests, clock, log });
+  const established = new WeakSet<Duplex>();
+  const logFull = rarely(clock);
+  server.maxHeadersCount = MAX_HEADERS;
+  server.maxConnections = limits.maxConnections;
+  server.on("drop", () => logFull((unsaid) => log.warn({ unsaid }, "all connections are taken: one was turned away")));
+  limitPerAddress(server, limits.maxConnectionsPerAddress, (socket) => {
+    const from = socket.remoteAddress;
+    logFull((unsaid) => log.warn({ address: from, unsaid }, "one address has all the connections that one may have"));
+    if (isTls) socket.destroy();
+    else sendRefusal(socket, new OdoroboError("RATE_LIMITED", "your address has too many connections open here"));
+  });
+  server.on("secureConnection", (socket: TLSSocket) => established.add(socket));
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
     response.on("finish", () => letGo(request));
     answer(request, response).catch((error) => {
@@ -110,36 +142,58 @@ function makeServer(address: ListenAddress, options: ServeOptions, limits: Limit
   });
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
-    knock(request, headersOf(request), true)
-      .then((caller) => options.upgrade(request, socket, head, caller))
-      .catch((error) => refuse(socket, error, log));
+    openConsole(request, socket, head).catch((error) => refuse(socket, error, log));
   });
-  server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => refuse(socket, clientMistake(error), log));
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
+    // A handshake that failed: there is no one whom an answer could reach.
+    if (socket instanceof TLSSocket && !established.has(socket)) socket.destroy();
+    else refuse(socket, clientMistake(error), log);
+  });
   return server;
 
-  function knock(request: IncomingMessage, headers: Headers, isUpgrade: boolean): Promise<Caller> {
-    return gate({ method: request.method ?? "", headers, transport, isCertified: isCertified(request), isUpgrade });
-  }
-
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const begun = clock.monotonicMs();
+    const asked = askedBy(request);
+    const notes = noNotes();
     const gone = new AbortController();
     response.on("close", () => gone.abort());
+    let caller: Caller | null = null;
     let answered: Response;
     try {
-      const asked = toRequest(request, gone.signal);
-      const caller = await knock(request, asked.headers, false);
-      answered = await options.handler(asked, caller);
+      const converted = toRequest(request, gone.signal);
+      caller = await enter(request, converted.headers, false);
+      answered = await options.handler(converted, caller, notes);
     } catch (error) {
       if (!isOdoroboError(error)) throw error;
-      answered = errorAnswer(toTold(error, log));
+      notes.code = error.code;
+      answered = errorAnswer(error);
     }
+    audit.answered(asked, caller, notes, answered.status, clock.monotonicMs() - begun);
     await sendAnswer(answered, request, response, limits.stalledMs);
+  }
+
+  async function openConsole(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const asked = askedBy(request);
+    let caller: Caller | null = null;
+    try {
+      caller = await enter(request, headersOf(request), true);
+      const session = audit.console(asked, caller);
+      await options.upgrade(request, socket, head, caller, session.closed);
+      // A handshake that is none has been answered by now.
+      if (!socket.writableEnded) session.opened();
+      else audit.consoleRefused(asked, caller, "BAD_REQUEST");
+    } catch (error) {
+      audit.consoleRefused(asked, caller, isOdoroboError(error) ? error.code : "INTERNAL");
+      throw error;
+    }
   }
 }
 
-/** Only ever true where a client CA was given: without one no certificate is asked for. */
-const isCertified = (request: IncomingMessage): boolean =>
-  request.socket instanceof TLSSocket && request.socket.authorized;
+const askedBy = ({ method = "", url = "", socket }: IncomingMessage): Asked => ({
+  method,
+  url,
+  address: socket.remoteAddress ?? null,
+});
 
 function clientMistake(error: NodeJS.ErrnoException): OdoroboError {
   switch (error.code) {
@@ -155,14 +209,7 @@ function clientMistake(error: NodeJS.ErrnoException): OdoroboError {
 function refuse(socket: Duplex, error: unknown, log: Logger): void {
   if (!isOdoroboError(error)) log.error({ err: error }, "a connection failed");
   const unexpected = () => new OdoroboError("INTERNAL", "the agent failed at something it did not expect");
-  sendRefusal(socket, isOdoroboError(error) ? toTold(error, log) : unexpected());
-}
-
-/** A token file that became untrustworthy is for the agent's owner to know, not for who knocks. */
-function toTold(error: OdoroboError, log: Logger): OdoroboError {
-  if (error.code !== "AGENT_INSECURE") return error;
-  log.error({ err: error }, "nobody is let in");
-  return new OdoroboError("INTERNAL", "the agent cannot check tokens now");
+  sendRefusal(socket, isOdoroboError(error) ? error : unexpected());
 }
 
 async function closeServer(server: Server, drainMs: number): Promise<void> {

@@ -74,6 +74,10 @@ test("a changed token is in force at once; a file that went bad lets nobody in a
   expect(answer.status).toBe(500);
   expect(answer.body).not.toContain(folder.path);
   expect(agent.logged.at(-1)).toMatchObject({ level: "error", message: "nobody is let in" });
+  // Said once, not to each who knocks.
+  const before = agent.logged.length;
+  expect((await ask(agent.url, bearer("brand-new"))).status).toBe(500);
+  expect(agent.logged).toHaveLength(before);
   await rm(path);
   expect((await ask(agent.url, bearer("brand-new"))).status).toBe(500);
 });

@@ -3,9 +3,11 @@ import { stat } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { NO_AUDIT } from "../../../src/agent/http/audit-trail.ts";
 import { IN_PROCESS } from "../../../src/agent/http/caller.ts";
 import { serve } from "../../../src/agent/http/node-server.ts";
 import { parseListenAddress } from "../../../src/agent/listen-address.ts";
+import { systemClock } from "../../../src/platform/clock.ts";
 import { silentLogger } from "../../../src/platform/logger.ts";
 import { connectAgent } from "../../../src/wire/client.ts";
 import { socketAgent } from "../../support/http-agent.ts";
@@ -125,5 +127,7 @@ const listenOn = (...addresses: readonly string[]) =>
     gate: async () => IN_PROCESS,
     tls: null,
     log: silentLogger,
+    clock: systemClock,
+    audit: NO_AUDIT,
     upgrade: async () => {},
   });

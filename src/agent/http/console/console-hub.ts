@@ -46,8 +46,14 @@ export class ConsoleHub implements AsyncDisposable {
     this.#heartbeat.unref();
   }
 
-  /** Takes over the connection; rejects with what to answer instead. */
-  async accept(request: IncomingMessage, socket: Duplex, head: Buffer, caller: Caller): Promise<void> {
+  /** Takes over the connection; rejects with what to answer instead. `onEnd`: for this session, instead of everybody's. */
+  async accept(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    caller: Caller,
+    onEnd: (session: SessionEnd) => void = this.#options.onEnd ?? (() => {}),
+  ): Promise<void> {
     if (this.#isStopping) throw new OdoroboError("AGENT_STOPPING", "the agent is stopping");
     const { lifecycle, consoles } = this.#options;
     const asked = consoleOf(request.url ?? "");
@@ -71,7 +77,7 @@ export class ConsoleHub implements AsyncDisposable {
         dialect: asked.dialect,
         isReadonly: asked.isReadonly || !includesRole(caller.role, "operate"),
         caller,
-        onEnd: this.#options.onEnd ?? (() => {}),
+        onEnd,
       });
     });
   }

@@ -7,7 +7,8 @@
 import { OdoroboError } from "../../../model/errors.ts";
 import type { OperationRequest, OperationResult } from "../../../wire/operations.ts";
 import { json } from "../answers.ts";
-import { type Call, numberOf, readDocument, vmNameOf } from "../call.ts";
+import { type Call, numberOf, readDocument, requireRole, vmNameOf } from "../call.ts";
+import { OPERATION_ROLES } from "../operation-roles.ts";
 
 /** The most that one question is held open; a minute is what proxies and NAT tables bear. */
 const MAX_WAIT_SECONDS = 60;
@@ -18,6 +19,8 @@ const RECHECK_MS = 500;
 export async function postOperation(call: Call): Promise<Response> {
   const name = vmNameOf(call);
   const request = await readDocument<OperationRequest>(call, "operation-request");
+  call.notes.operation = { id: request.id, kind: request.kind };
+  requireRole(call.caller, OPERATION_ROLES[request.kind]);
   return await answerWithResult(call, request.id, (signal) => call.parts.lifecycle.operate(name, request, signal));
 }
 

@@ -11,5 +11,6 @@ export async function getVm(call: Call): Promise<Response> {
 export async function putVm(call: Call): Promise<Response> {
   const name = vmNameOf(call);
   const request = await readDocument<PutVmRequest>(call, "put-vm-request");
+  call.notes.operation = { id: request.id, kind: null };
   return await answerWithResult(call, request.id, (signal) => call.parts.lifecycle.putVm(name, request, signal));
 }

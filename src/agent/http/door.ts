@@ -1,0 +1,82 @@
+/**
+ * What is asked of everybody before a route is looked for: not too often from this address, who are you, not too often by you.
+ *
+ *   node-server.ts → [door.ts] → gate.ts
+ *
+ * Who is turned away is logged, but not as often as somebody cares to try.
+ */
+import type { IncomingMessage } from "node:http";
+import { TLSSocket } from "node:tls";
+import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { Caller } from "./caller.ts";
+import type { Gate } from "./gate.ts";
+import { addressKey, MAX_COUNTED_KEYS } from "./limits.ts";
+import { rarely } from "./rarely.ts";
+import { type Rate, TokenBuckets } from "./token-buckets.ts";
+
+/** Rejects with UNAUTHORIZED, FORBIDDEN, RATE_LIMITED, or INTERNAL while a file of secrets cannot be trusted. */
+export type Door = (request: IncomingMessage, headers: Headers, isUpgrade: boolean) => Promise<Caller>;
+
+export interface DoorOptions {
+  readonly transport: "tcp" | "unix";
+  readonly gate: Gate;
+  readonly rate: Rate;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export function createDoor({ transport, gate, rate, clock, log }: DoorOptions): Door {
+  const addresses = new TokenBuckets({ burst: rate.burst * 2, perSecond: rate.perSecond * 2 }, MAX_COUNTED_KEYS);
+  const callers = new TokenBuckets(rate, MAX_COUNTED_KEYS);
+  const logTurnedAway = rarely(clock);
+  const logUntrusted = rarely(clock);
+  const now = () => clock.monotonicMs();
+
+  return async (request, headers, isUpgrade) => {
+    const address = addressKey(request.socket.remoteAddress);
+    try {
+      if (transport === "tcp" && !addresses.take(address, now())) throw tooMany("your address");
+      const method = request.method ?? "";
+      const caller = await gate({
+        method,
+        headers,
+        transport,
+        address,
+        certificate: certificateOf(request),
+        isUpgrade,
+      });
+      if (transport === "tcp" && !callers.take(caller.name, now())) throw tooMany(caller.name);
+      return caller;
+    } catch (error) {
+      if (!isOdoroboError(error)) throw error;
+      if (error.code === "AGENT_INSECURE") {
+        logUntrusted((unsaid) => log.error({ err: error, unsaid }, "nobody is let in"));
+        // What is wrong with the file is for the agent's owner to know, not for who knocks.
+        throw new OdoroboError("INTERNAL", "the agent cannot check who you are now", { hint: "its log says why" });
+      }
+      logTurnedAway((unsaid) => log.warn({ address, code: error.code, why: error.message, unsaid }, "turned away"));
+      throw error;
+    }
+  };
+}
+
+const tooMany = (whose: string) =>
+  new OdoroboError("RATE_LIMITED", `too many requests of ${whose}`, {
+    hint: "wait a second; an agent takes more of them when started with --rate-limit",
+  });
+
+const certificates = new WeakMap<TLSSocket, Buffer>();
+
+/** Null: none, or one that our client CA did not sign. Without such a CA none is asked for. */
+function certificateOf({ socket }: IncomingMessage): Buffer | null {
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return null;
+  const known = certificates.get(socket);
+  if (known !== undefined) return known;
+  const fingerprint = socket.getPeerX509Certificate()?.fingerprint256;
+  if (fingerprint === undefined) return null;
+  const digest = Buffer.from(fingerprint.replaceAll(":", ""), "hex");
+  certificates.set(socket, digest);
+  return digest;
+}

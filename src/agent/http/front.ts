@@ -1,0 +1,110 @@
+/**
+ * Composes what stands between a lifecycle and the network: secrets, gate, limits, audit log, handler, consoles, servers.
+ *
+ *   main.ts → [front.ts] → node-server.ts → handler.ts → lifecycle
+ */
+import { join } from "node:path";
+import type { Clock } from "../../platform/clock.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { AgentConfig } from "../config.ts";
+import type { Consoles } from "../console/consoles.ts";
+import { vmPaths } from "../launch-command.ts";
+import type { Lifecycle } from "../lifecycle/lifecycle.ts";
+import { isLocal } from "../listen-address.ts";
+import { type AccessFile, openAccessFile } from "./access-file.ts";
+import { openAuditLog } from "./audit-log.ts";
+import { openAuditTrail } from "./audit-trail.ts";
+import { ConsoleHub } from "./console/console-hub.ts";
+import { createGate } from "./gate.ts";
+import { createHandler } from "./handler.ts";
+import { requestRate } from "./limits.ts";
+import { serve, type TlsSettings } from "./node-server.ts";
+import { followTlsFiles, readTlsFiles } from "./tls-files.ts";
+import { openTokenFile, type TokenFile } from "./token-file.ts";
+import { WrongTokens } from "./wrong-tokens.ts";
+
+export interface Secrets {
+  readonly token: TokenFile | null;
+  readonly access: AccessFile | null;
+  readonly tls: TlsSettings | null;
+}
+
+/** Before anything else is begun: an agent whose secrets are not in order does not start. Rejects with AGENT_INSECURE or AGENT_CONFIG. */
+export async function readSecrets({ tokenFile, accessFile, tls }: AgentConfig): Promise<Secrets> {
+  return {
+    token: tokenFile === null ? null : await openTokenFile(tokenFile),
+    access: accessFile === null ? null : await openAccessFile(accessFile),
+    tls: tls === null ? null : await readTlsFiles(tls),
+  };
+}
+
+export interface FrontOptions {
+  readonly config: AgentConfig;
+  readonly secrets: Secrets;
+  readonly lifecycle: Lifecycle;
+  readonly consoles: Consoles;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Resolves when it answers; disposing lets nobody new in and ends what is open. Rejects with ADDRESS_IN_USE or AGENT_CONFIG. */
+export async function openFront(
+  options: FrontOptions,
+): Promise<AsyncDisposable & { readonly urls: readonly string[] }> {
+  const { config, secrets, lifecycle, consoles, version, clock, log } = options;
+  const { token, access, tls } = secrets;
+  const clientCertificates = tls !== null && tls.clientCa !== null;
+  await using opened = new AsyncDisposableStack();
+  const auditLog = opened.use(openAuditLog(join(config.dataFolder, "audit.log"), { clock, log }));
+  const audit = opened.use(openAuditTrail(auditLog, lifecycle, clock));
+  const stopping = new AbortController();
+  const hub = new ConsoleHub({ lifecycle, consoles });
+  let urls: readonly string[] = [];
+  const server = opened.use(
+    await serve({
+      addresses: config.listen,
+      handler: createHandler({
+        lifecycle,
+        nodeName: config.nodeName,
+        version,
+        clock,
+        log,
+        stopping: stopping.signal,
+        paths: (name) => vmPaths(config, name),
+        urls: () => urls,
+        allowedRoots: config.allowedRoots,
+      }),
+      gate: createGate({ token, access, clientCertificates, wrongTokens: new WrongTokens(clock) }),
+      tls,
+      log,
+      clock,
+      audit,
+      limits: { requests: requestRate(config.requestsPerSecond) },
+      upgrade: (request, socket, head, caller, onEnd) =>
+        hub.accept(request, socket, head, caller, (session) => onEnd(session.typedBytes)),
+    }),
+  );
+  urls = server.urls;
+  if (config.tls !== null && tls !== null)
+    opened.use(followTlsFiles(config.tls, { first: tls, onChange: server.renewTls, log }));
+  opened.use(hub);
+  opened.defer(() => {
+    log.info({ node: config.nodeName }, "the agent stops; guests go on");
+    stopping.abort();
+  });
+  await warnOfGaps(options, clientCertificates);
+  const running = opened.move();
+  return { urls: server.urls, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+/** What is allowed and may not be meant. */
+async function warnOfGaps({ config, secrets, log }: FrontOptions, clientCertificates: boolean): Promise<void> {
+  if (secrets.tls === null && config.listen.some((address) => !isLocal(address)))
+    log.warn({}, "the token crosses the network unencrypted; --tls-cert and --tls-key change that");
+  const table = await secrets.access?.read().catch(() => null);
+  if (table?.hasCertificates && !clientCertificates)
+    log.warn({}, "the access file lists certificates, and without --tls-client-ca none is asked for");
+  if (table?.size === 0 && secrets.token === null)
+    log.warn({}, "the access file lists nobody: odorobo agent token adds a caller");
+}
