@@ -186,14 +186,19 @@ export interface RestartState {
 }
 
 export interface ChangeRule {
-  /** As in `model/fields.ts`: `cpus.count`, `memory.size`, `passthrough.fs`; `disks.*` and `nics.*` are any item of the list. */
+  /**
+   * As in `model/fields.ts`, or what is below it: `cpus.count`, `memory.size`, `passthrough.fs`, `passthrough.balloon.size`,
+   * `passthrough.fs.share1` (items by id, tag, …). `disks.*` and `nics.*` are any item of the list. A rule also fits what is
+   * below its path.
+   */
   readonly path: string;
   /** `raise` and `lower` a number or a disk's size, `add` and `remove` an item, `change` anything else about it, `any`: all of these. */
   readonly change: "raise" | "lower" | "add" | "remove" | "change" | "any";
   readonly class: "live" | "reboot" | "replace";
   /** For people: why not milder, or what is needed of the guest. */
   readonly note: string | null;
-  /** Up to this value only, and in these steps (MiB, or a count). Beyond: the next rule that fits. */
+  /** Only between these, and only by a multiple of that (MiB, a count, or as `passthrough` writes it). Else: the next rule that fits. */
+  readonly min?: number;
   readonly max?: number;
   readonly multipleOf?: number;
 }

@@ -14,7 +14,7 @@ import type { PciSlot } from "./places.ts";
 export const RNG_SLOT = 1;
 export const BALLOON_SLOT = 2;
 export const RTC_SLOT = 3;
-const FIRST_SLOT = 8;
+export const FIRST_SLOT = 8;
 export const LAST_SLOT = 31;
 /** Of the seed image, which comes and goes with cloud-init. */
 export const SEED_SLOT = LAST_SLOT;

@@ -25,10 +25,13 @@ import type {
 
 const MIB = 1024 * 1024;
 
+/** What of a spec makes the config. */
+export type ConfiguredSpec = Pick<VmSpec, "cpus" | "memory" | "boot" | "disks" | "nics" | "cloudInit" | "passthrough">;
+
 export interface VmToConfigure {
   /** For messages. */
   readonly name: string;
-  readonly spec: VmSpec;
+  readonly spec: ConfiguredSpec;
   readonly places: VmConfigPlaces;
   /** What `vmm.ping` says; null or left out: the newest. Older ones are not told what they would silently ignore. */
   readonly version?: string | null;
@@ -71,7 +74,7 @@ export function ownConfig(vm: VmToConfigure): VmConfig {
  * distributions leave out, and without which a resize reports success and does nothing. `memory: { hotplug_method: VirtioMem }`
  * in the manifest's section chooses the other, which can also shrink.
  */
-function memoryConfig({ memory: { sizeMiB, maxMiB } }: VmSpec): MemoryConfig {
+function memoryConfig({ memory: { sizeMiB, maxMiB } }: ConfiguredSpec): MemoryConfig {
   return { size: sizeMiB * MIB, ...(maxMiB > sizeMiB ? { hotplug_size: (maxMiB - sizeMiB) * MIB } : {}) };
 }
 
@@ -83,7 +86,7 @@ function withZonesInsteadOfSize(config: VmConfig): VmConfig {
   return { ...config, memory: { ...rest, size: 0 } };
 }
 
-function payloadConfig({ boot }: VmSpec, places: VmConfigPlaces): PayloadConfig {
+function payloadConfig({ boot }: ConfiguredSpec, places: VmConfigPlaces): PayloadConfig {
   if (boot.kind === "firmware") return { firmware: places.firmware(boot.firmware) };
   return {
     kernel: places.kernel(boot.kernel),
@@ -148,7 +151,7 @@ function netConfig(nic: Nic, { name, places }: VmToConfigure): NetConfig {
 }
 
 /** The process may open what its config names; an overlay's config does not name the image below it. */
-function landlockRules({ disks }: VmSpec, { landlock }: VmConfigPlaces): readonly LandlockConfig[] | null {
+function landlockRules({ disks }: ConfiguredSpec, { landlock }: VmConfigPlaces): readonly LandlockConfig[] | null {
   if (landlock === null) return null;
   const images = disks.flatMap(({ origin }) => (origin.kind === "image" ? [origin.path] : []));
   return [...landlock, ...[...new Set(images)].map((path) => ({ path, access: "r" }))];

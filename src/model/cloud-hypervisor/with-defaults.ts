@@ -1,8 +1,8 @@
 /** VmConfigs in the one form in which they can be compared: what Cloud Hypervisor fills in is filled in, what it makes up left out. Pure. */
 import { VM_CONFIG } from "./config-fields.ts";
-import { DEVICE_LISTS } from "./device-lists.ts";
+import { DEVICE_LISTS, identityOf } from "./device-lists.ts";
 import type { Field, RecordField } from "./field.ts";
-import { isRecord } from "./merge-fragment.ts";
+import { type Fragment, fragmentBetween, isRecord } from "./merge-fragment.ts";
 import type { IommuDevice, VmConfig } from "./vm-config.ts";
 
 /**
@@ -24,16 +24,20 @@ export function withDefaults(config: VmConfig): VmConfig {
   };
 }
 
-/** One item of a device list with its defaults. */
-export function itemWithDefaults<T extends object>(list: keyof VmConfig, item: T): T {
-  const field = VM_CONFIG.fields[list];
-  return (field?.type === "list" ? fill(field.of, item) : fill(field, item)) as T;
+/**
+ * What a fragment must say of a top-level key to get from `base` to `target`, both with their defaults. What is new is said without
+ * what would be filled in again. Undefined: nothing.
+ */
+export function fragmentFor(key: keyof VmConfig, base: unknown, target: unknown): unknown {
+  const field = VM_CONFIG.fields[key];
+  const difference = fragmentBetween(keyed(key, base), keyed(key, target))[key];
+  if (base === undefined || !Array.isArray(base)) return base === undefined ? strip(field, difference) : difference;
+  if (!Array.isArray(difference) || field?.type !== "list") return difference;
+  const known = new Set(base.map(identityOf));
+  return difference.map((item) => (known.has(identityOf(item)) ? item : strip(field.of, item)));
 }
 
-/** The other way: without what would be filled in again. */
-export function withoutDefaults(list: keyof VmConfig, value: unknown): unknown {
-  return strip(VM_CONFIG.fields[list], value);
-}
+const keyed = (key: string, value: unknown): Fragment => (value === undefined ? {} : { [key]: value });
 
 function fill(field: Field | undefined, value: unknown): unknown {
   if (field?.type === "list" && Array.isArray(value)) return value.map((item) => fill(field.of, item));
