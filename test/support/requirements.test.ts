@@ -13,6 +13,7 @@ test("what the machine lacks is noted with the package that would add it", async
   try {
     expect(requires("guests", "qemu-system-x86_64", "qemu-img")).toBe(false);
     expect(requires("nothing special")).toBe(true);
+    expect(requires("a real one", "cloud-hypervisor")).toBe(false);
   } finally {
     vi.unstubAllEnvs();
   }
@@ -26,7 +27,9 @@ test("what the machine lacks is noted with the package that would add it", async
       what: "guests",
       missing: ["qemu-system-x86_64", "qemu-img"],
       packages: ["qemu-system-x86", "qemu-utils"],
+      isOptional: false,
     },
+    { what: "a real one", missing: ["cloud-hypervisor"], packages: [], isOptional: true },
   ]);
 });
 

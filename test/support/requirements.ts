@@ -7,16 +7,24 @@
  */
 import { accessSync, appendFileSync, constants, existsSync, readdirSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 interface Requirement {
   /** The Debian package that brings it; null: nothing one can install (a permission, a kernel feature). */
   readonly debianPackage: string | null;
   readonly isHere: () => boolean;
+  /** What only some machines have and nobody must: said when it is missing, never a failure of `--nothing-left-out`. */
+  readonly isOptional?: true;
 }
+
+/** The published description of Cloud Hypervisor's API, where somebody put it beside the checkout. */
+export const CLOUD_HYPERVISOR_OPENAPI = fileURLToPath(
+  new URL("../../../shared/spec/cloud-hypervisor-v53.0.yaml", import.meta.url),
+);
 
 const onPath = (debianPackage: string, program: string): Requirement => ({
   debianPackage,
-  isHere: () => (process.env.PATH ?? "").split(delimiter).some((folder) => isExecutable(join(folder, program))),
+  isHere: () => isOnPath(program),
 });
 
 const REQUIREMENTS = {
@@ -61,6 +69,17 @@ const REQUIREMENTS = {
     debianPackage: null,
     isHere: () => process.getuid?.() === 0 && (effectiveCapabilities() & CAP_SYS_ADMIN) !== 0n,
   },
+  /** A real one that could run guests: without it the stories are told by the double alone. */
+  "cloud-hypervisor": {
+    debianPackage: null,
+    isHere: () => isOnPath("cloud-hypervisor") && canAccess("/dev/kvm", constants.R_OK | constants.W_OK),
+    isOptional: true,
+  },
+  "cloud-hypervisor-openapi": {
+    debianPackage: null,
+    isHere: () => isReadable(CLOUD_HYPERVISOR_OPENAPI),
+    isOptional: true,
+  },
 } as const satisfies Record<string, Requirement>;
 
 export type RequirementName = keyof typeof REQUIREMENTS;
@@ -72,6 +91,8 @@ export interface LeftOut {
   readonly missing: readonly RequirementName[];
   /** Debian packages that would add what is missing, sorted. */
   readonly packages: readonly string[];
+  /** All that is missing is what nobody must have. */
+  readonly isOptional: boolean;
 }
 
 /** Whether the machine has all of these; if not, notes what is left out. */
@@ -79,7 +100,8 @@ export function requires(what: string, ...needs: readonly RequirementName[]): bo
   const missing = needs.filter((name) => !REQUIREMENTS[name].isHere());
   if (missing.length === 0) return true;
   const packages = missing.map((name) => REQUIREMENTS[name].debianPackage).filter((name) => name !== null);
-  const line: LeftOut = { what, missing, packages: [...new Set(packages)].sort() };
+  const isOptional = missing.every((name) => "isOptional" in REQUIREMENTS[name]);
+  const line: LeftOut = { what, missing, packages: [...new Set(packages)].sort(), isOptional };
   const file = process.env.ODOROBO_TEST_SKIPS;
   if (file) appendFileSync(file, `${JSON.stringify(line)}\n`);
   return false;
@@ -93,6 +115,10 @@ export const ALL_PACKAGES: readonly string[] = [
       .filter((name) => name !== null),
   ),
 ].sort();
+
+function isOnPath(program: string): boolean {
+  return (process.env.PATH ?? "").split(delimiter).some((folder) => isExecutable(join(folder, program)));
+}
 
 function isExecutable(path: string): boolean {
   return canAccess(path, constants.X_OK);
