@@ -6,10 +6,10 @@ import { bootVm, makeConfinedFolders, restoreVm } from "./boot.ts";
 import { ApiClient } from "./client.ts";
 import { toCheckedConfig, toLaunchCommand } from "./compile.ts";
 import { EventTail } from "./event-tail.ts";
-import { apiSocket, attachedFile, eventsFile, eventsSeenFile } from "./files.ts";
+import { apiSocket, attachedFile, consoleLog, consoleSocket, eventsFile, eventsSeenFile } from "./files.ts";
 import { CloudHypervisorGuest } from "./guest.ts";
 import type { CloudHypervisorHost } from "./host.ts";
-import { type CloudHypervisorSettings, probeCloudHypervisor, toReport } from "./probe.ts";
+import { type CloudHypervisorSettings, describeHost, probeCloudHypervisor, toReport } from "./probe.ts";
 import { receiveGuest } from "./receive.ts";
 
 /** A Linux guest lets go of a device within 0.1 s; one that is busy with it, when it is done. */
@@ -39,7 +39,7 @@ export function createCloudHypervisor(settings: CloudHypervisorSettings): Hyperv
     }
     tail.noteRunning();
     opened.move();
-    return guestOf(vm, client, tail, NOTHING_ATTACHED);
+    return guestOf(vm, host(), client, tail, NOTHING_ATTACHED);
   }
 
   async function connectAgain(vm: LaunchInput, { signal }: ConnectOptions): Promise<RunningVm> {
@@ -47,8 +47,10 @@ export function createCloudHypervisor(settings: CloudHypervisorSettings): Hyperv
     const tail = opened.use(await openTail(vm));
     const client = opened.use(await reach(vm, tail, signal));
     const attached = await readAttached(attachedFile(vm.paths));
+    // The program may have been taken away or replaced since: its guests run on.
+    const onHost = known ?? (await describeHost(settings, client.version, []));
     opened.move();
-    return guestOf(vm, client, tail, attached);
+    return guestOf(vm, onHost, client, tail, attached);
   }
 
   async function receive(
@@ -58,14 +60,13 @@ export function createCloudHypervisor(settings: CloudHypervisorSettings): Hyperv
     await using opened = new AsyncDisposableStack();
     const client = opened.use(await ApiClient.connect(apiSocket(vm.paths), { signal, patient: true }));
     const tail = opened.use(await openTail(vm));
-    const gone = new AbortController();
-    opened.defer(() => gone.abort());
-    const reception = await receiveGuest(client, tail, { url, signal, gone: gone.signal });
+    // Who aborts lets go of it, also later: the process goes on waiting until it is ended.
+    const reception = await receiveGuest(client, tail, { url, signal });
     const held = opened.move();
     const arrived = reception.arrived.then(
       () => {
         tail.noteRunning();
-        return guestOf(vm, client, tail, NOTHING_ATTACHED);
+        return guestOf(vm, host(), client, tail, NOTHING_ATTACHED);
       },
       async (error: unknown) => {
         await held.disposeAsync();
@@ -78,13 +79,14 @@ export function createCloudHypervisor(settings: CloudHypervisorSettings): Hyperv
 
   const guestOf = (
     vm: LaunchInput,
+    onHost: CloudHypervisorHost,
     client: ApiClient,
     tail: EventTail,
     attached: ConstructorParameters<typeof CloudHypervisorGuest>[0]["attached"],
   ): RunningVm =>
     new CloudHypervisorGuest({
       vm,
-      host: host(),
+      host: onHost,
       client,
       tail,
       attached,
@@ -100,6 +102,7 @@ export function createCloudHypervisor(settings: CloudHypervisorSettings): Hyperv
       return known && toReport(known);
     },
     compile: (vm) => toLaunchCommand(vm, host()),
+    serialLine: (paths) => ({ socket: consoleSocket(paths), log: consoleLog(paths) }),
     connect: (vm, options) => (options.fresh ? connectFresh(vm, options) : connectAgain(vm, options)),
     receive,
   };

@@ -98,9 +98,15 @@ export class EventTail implements AsyncDisposable {
     await this.drain();
   }
 
+  /** Once for each time that it powers off, whichever agent is there. */
+  noteToldOff(): void {
+    this.#history = { ...this.#history, toldOff: true };
+    void this.drain();
+  }
+
   /** A guest runs, whether its events have come or not. */
   noteRunning(): void {
-    this.#history = { ...this.#history, ran: true, wentOff: false, rebooting: false, receiving: false };
+    this.#history = { ...this.#history, ran: true, wentOff: false, rebooting: false, receiving: false, toldOff: false };
   }
 
   /** Resolves when all that is in the file by now was told. */

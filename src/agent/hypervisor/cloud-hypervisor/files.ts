@@ -8,6 +8,8 @@ import type { CloudHypervisorHost, FirmwareName } from "./host.ts";
 
 export const apiSocket = (paths: VmPaths): string => join(paths.runFolder, "ch.sock");
 export const consoleSocket = (paths: VmPaths): string => join(paths.runFolder, "console.sock");
+/** Written by the agent, the only client of the serial line: output said while no agent was there is buffered from v53 on, and lost before. */
+export const consoleLog = (paths: VmPaths): string => join(paths.logFolder, "console.log");
 export const eventsFile = (paths: VmPaths): string => join(paths.runFolder, "events.json");
 /** How far the events were read; see `event-tail.ts`. */
 export const eventsSeenFile = (paths: VmPaths): string => join(paths.runFolder, "events.seen.json");

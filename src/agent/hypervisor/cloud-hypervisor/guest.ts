@@ -34,7 +34,7 @@ import type {
 import { type Attached, knownSpec, withCalls, writeAttached } from "./attached.ts";
 import type { ApiClient } from "./client.ts";
 import type { EventTail } from "./event-tail.ts";
-import { attachedFile, consoleSocket, placesOf } from "./files.ts";
+import { attachedFile, consoleLog, consoleSocket, placesOf } from "./files.ts";
 import { type Intent, isIntent, lastWord, mayChangeStatus, toGuestStatus, toHypervisorEvent } from "./history.ts";
 import type { CloudHypervisorHost } from "./host.ts";
 import { performChanges } from "./perform-changes.ts";
@@ -65,8 +65,8 @@ export interface CloudHypervisorGuestParts {
 
 export class CloudHypervisorGuest implements RunningVm {
   readonly consoleSocket: string;
-  /** It logs nothing by itself: whoever holds the socket does. */
-  readonly consoleLog = null;
+  /** The agent writes it, which holds the socket. */
+  readonly consoleLog: string;
   readonly abilities: GuestAbilities;
   readonly #parts: CloudHypervisorGuestParts;
   readonly #listeners = new Set<() => void>();
@@ -74,12 +74,12 @@ export class CloudHypervisorGuest implements RunningVm {
   #unheard: HypervisorEvent[] = [];
   #attached: Attached;
   #info: { readonly answer: VmInfo | null; readonly at: number } | null = null;
-  #toldPowerOff = false;
 
   constructor(parts: CloudHypervisorGuestParts) {
     this.#parts = parts;
     this.#attached = parts.attached;
     this.consoleSocket = consoleSocket(parts.vm.paths);
+    this.consoleLog = consoleLog(parts.vm.paths);
     parts.tail.listen({
       onEvent: (event, before) => {
         const told = toHypervisorEvent(before, event);
@@ -290,9 +290,10 @@ export class CloudHypervisorGuest implements RunningVm {
   }
 
   #noted(status: GuestStatus): GuestStatus {
-    if (status.phase !== "off") this.#toldPowerOff = false;
-    else if (status.endedBy === "guest" && !this.#toldPowerOff && this.#parts.tail.history.intent === null) {
-      this.#toldPowerOff = true;
+    const { tail } = this.#parts;
+    const { intent, toldOff } = tail.history;
+    if (status.phase === "off" && status.endedBy === "guest" && intent === null && !toldOff) {
+      tail.noteToldOff();
       this.#tell({ kind: "power-off", message: status.reason });
     }
     return status;

@@ -22,6 +22,8 @@ export interface GuestHistory {
   readonly sending: "no" | "under way" | "finished" | "failed";
   /** What we asked for by its API and has not happened yet: noted before asking. */
   readonly intent: Intent | null;
+  /** That it powered itself off was told. */
+  readonly toldOff: boolean;
 }
 
 export type Intent = "vm.shutdown" | "vm.delete" | "vm.reboot" | "vmm.shutdown";
@@ -37,9 +39,10 @@ export const NO_HISTORY: GuestHistory = {
   receiving: false,
   sending: "no",
   intent: null,
+  toldOff: false,
 };
 
-const RUNS_AGAIN = { ran: true, wentOff: false, rebooting: false, intent: null } as const;
+const RUNS_AGAIN = { ran: true, wentOff: false, rebooting: false, intent: null, toldOff: false } as const;
 
 export function withEvent(history: GuestHistory, { source, event }: MonitorEvent): GuestHistory {
   switch (`${source}/${event}`) {

@@ -40,23 +40,22 @@ export async function probeCloudHypervisor(
   settings: CloudHypervisorSettings,
   signal: AbortSignal,
 ): Promise<CloudHypervisorHost | null> {
-  const { executable, seccomp, landlock, tinyGuest } = settings;
-  const { stdout } = await runTool(executable, ["-v", "--version"], { signal });
+  const { stdout } = await runTool(settings.executable, ["-v", "--version"], { signal });
   const version = parseVersion(stdout);
   if (version === null) return null;
   requireSupported(version);
+  return describeHost(settings, version, parseFeatures(stdout));
+}
+
+/** Also for guests that run on while their program is being replaced. */
+export async function describeHost(
+  { executable, seccomp, landlock, tinyGuest }: CloudHypervisorSettings,
+  version: string,
+  features: readonly string[],
+): Promise<CloudHypervisorHost> {
   const [kvm, firmware] = await Promise.all([isUsable("/dev/kvm", constants.R_OK | constants.W_OK), findFirmware()]);
-  return {
-    executable,
-    version,
-    features: parseFeatures(stdout),
-    architecture: architectureOf(process.arch),
-    kvm,
-    firmware,
-    seccomp,
-    landlock,
-    tinyGuest,
-  };
+  const architecture = architectureOf(process.arch);
+  return { executable, version, features, architecture, kvm, firmware, seccomp, landlock, tinyGuest };
 }
 
 export function toReport(host: CloudHypervisorHost): HypervisorReport {

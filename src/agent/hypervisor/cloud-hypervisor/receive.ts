@@ -16,14 +16,14 @@ export interface Reception {
 
 /**
  * Resolves when it listens. The call that receives blocks the whole process until the guest is there, its API and SIGTERM
- * included: it has no deadline, and only SIGKILL calls it off. `gone`: aborted when the process is.
+ * included: it has no deadline, and only SIGKILL calls it off. The signal lets go of it, at any time.
  */
 export async function receiveGuest(
   client: ApiClient,
   tail: EventTail,
-  options: { readonly url: string; readonly signal: AbortSignal; readonly gone: AbortSignal },
+  options: { readonly url: string; readonly signal: AbortSignal },
 ): Promise<Reception> {
-  const { signal, gone } = options;
+  const { signal } = options;
   const url = await withFreePort(parseMigrationUrl(options.url));
   const text = formatMigrationUrl(url);
   let isReady = false;
@@ -37,7 +37,7 @@ export async function receiveGuest(
       }
     },
   });
-  const arrived = client.call("vm.receive-migration", { receiver_url: text }, { signal: gone }).then(
+  const arrived = client.call("vm.receive-migration", { receiver_url: text }, { signal }).then(
     () => {},
     (error: unknown) => {
       failure = error;
