@@ -1,11 +1,13 @@
 /** An agent in the same process: AgentApi through the very handler that stands behind the sockets, JSON both ways. For tests and the bench. */
 import { fromErrorBody } from "../model/errors.ts";
 import type { VmName } from "../model/names.ts";
+import { systemClock } from "../platform/clock.ts";
 import { type Logger, silentLogger } from "../platform/logger.ts";
 import type { AgentApi } from "../wire/agent-api.ts";
 import { routes } from "../wire/routes.ts";
 import { IN_PROCESS } from "./http/caller.ts";
 import { createHandler } from "./http/handler.ts";
+import { vmPaths } from "./launch-command.ts";
 import type { Lifecycle } from "./lifecycle/lifecycle.ts";
 
 /** Closing it leaves the lifecycle alone: that is its owner's. */
@@ -18,8 +20,12 @@ export function inProcessAgent(
     lifecycle,
     nodeName: options.nodeName ?? "in-process",
     version: "in-process",
+    clock: systemClock,
     log: options.log ?? silentLogger,
     stopping: closed.signal,
+    paths: (name) => vmPaths({ dataFolder: "/", runFolder: "/" }, name),
+    urls: () => [],
+    allowedRoots: [],
   });
   const ask = async <Document>(method: string, path: string, body: unknown, signal: AbortSignal): Promise<Document> => {
     signal.throwIfAborted();

@@ -59,6 +59,16 @@ export interface VmPaths {
   readonly logFolder: string;
 }
 
+/** By the folders that the agent was given. */
+export const vmPaths = (
+  { dataFolder, runFolder }: { readonly dataFolder: string; readonly runFolder: string },
+  name: string,
+): VmPaths => ({
+  runFolder: join(runFolder, "vms", name),
+  diskFolder: join(dataFolder, "vms", name, "disks"),
+  logFolder: join(dataFolder, "vms", name, "logs"),
+});
+
 /**
  * Where the bytes of a disk of the agent's own are: overlays are qcow2, blank volumes sparse raw files. Null: they are someone else's.
  * `agent/storage` makes the file, the hypervisor opens it.

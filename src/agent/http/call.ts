@@ -1,10 +1,13 @@
 /** What every route gets: the request, its parsed address, and the parts of the agent it may talk to. */
-import { OdoroboError } from "../../model/errors.ts";
+import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
 import { isDnsLabel, type VmName, vmName } from "../../model/names.ts";
 import { includesRole, type Role } from "../../model/role.ts";
+import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { findRequestError, type WireDocument } from "../../wire/check-shape.ts";
+import type { VmPaths } from "../launch-command.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
+import type { RequestNotes } from "./audit-trail.ts";
 import type { Caller } from "./caller.ts";
 
 export interface Parts {
@@ -16,6 +19,13 @@ export interface Parts {
   readonly stopping: AbortSignal;
   /** How often an event stream says that it is still there. 15 s is below the idle timeout of every common proxy. */
   readonly heartbeatMs?: number;
+  readonly clock: Clock;
+  /** Where a VM's files are. */
+  readonly paths: (name: VmName) => VmPaths;
+  /** Where the agent answers; empty before it does. */
+  readonly urls: () => readonly string[];
+  /** Where callers below admin may have the hypervisor write. */
+  readonly allowedRoots: readonly string[];
 }
 
 export interface Call {
@@ -24,11 +34,25 @@ export interface Call {
   readonly query: URLSearchParams;
   readonly params: Readonly<Record<string, string>>;
   readonly parts: Parts;
+  /** For the audit log: a route that begins an operation says which. */
+  readonly notes: RequestNotes;
   /** Aborts when the client goes away or the agent stops. */
   readonly signal: AbortSignal;
 }
 
 export type RouteHandler = (call: Call) => Promise<Response>;
+
+export interface Route {
+  /** `{x}` stands for one segment, `{*x}` at the end for the rest, whatever is in it. */
+  readonly path: string;
+  readonly methods: Readonly<Record<string, Access>>;
+}
+
+/** The least role that may ask, and who answers. A route that looks closer (the kind of an operation) asks again by itself. */
+export type Access = readonly [role: Role, handle: RouteHandler];
+
+/** As a route's method: each that is not named. */
+export const ANY_METHOD = "*";
 
 /** Throws FORBIDDEN. */
 export function requireRole(caller: Caller, needed: Role): void {
@@ -72,6 +96,16 @@ export async function readDocument<Document>(call: Call, document: WireDocument)
 }
 
 async function readBody(request: Request): Promise<string> {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(await readBytes(request));
+  } catch (error) {
+    if (isOdoroboError(error)) throw error;
+    throw new OdoroboError("BAD_REQUEST", "the body is not UTF-8", { cause: error });
+  }
+}
+
+/** Rejects with PAYLOAD_TOO_LARGE. */
+export async function readBytes(request: Request): Promise<Uint8Array> {
   if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -80,11 +114,7 @@ async function readBody(request: Request): Promise<string> {
     if (size > MAX_BODY_BYTES) throw tooLarge();
     chunks.push(chunk);
   }
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks));
-  } catch (error) {
-    throw new OdoroboError("BAD_REQUEST", "the body is not UTF-8", { cause: error });
-  }
+  return Buffer.concat(chunks);
 }
 
 const tooLarge = () => new OdoroboError("PAYLOAD_TOO_LARGE", `the body is larger than ${MAX_BODY_BYTES / 1024} KiB`);

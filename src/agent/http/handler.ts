@@ -6,11 +6,14 @@
  * It finds the route, and turns what a route throws into an answer. Nothing unexpected leaves the house: details go to the log.
  */
 import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
-import type { Role } from "../../model/role.ts";
+import type { Clock } from "../../platform/clock.ts";
 import { errorAnswer } from "./answers.ts";
-import { type Parts, type RouteHandler, requireRole } from "./call.ts";
+import { noNotes, type RequestNotes } from "./audit-trail.ts";
+import { ANY_METHOD, type Parts, type Route, requireRole } from "./call.ts";
 import { openCallSignal, whenGiven } from "./call-signal.ts";
 import type { Caller } from "./caller.ts";
+import { compatErrorAnswer, isCompatPath } from "./compat/answers.ts";
+import { COMPAT_ROUTES } from "./compat/routes.ts";
 import { streamEvents } from "./routes/events.ts";
 import { getHealth } from "./routes/health.ts";
 import { getLog } from "./routes/log.ts";
@@ -19,19 +22,10 @@ import { getReport } from "./routes/report.ts";
 import { getVm, putVm } from "./routes/vms.ts";
 import { putWhereabouts } from "./routes/whereabouts.ts";
 
-/** `caller`: whom the gate has let in. */
-export type Handler = (request: Request, caller: Caller) => Promise<Response>;
+/** `caller`: whom the gate has let in. `notes`: written on, for the audit log. */
+export type Handler = (request: Request, caller: Caller, notes?: RequestNotes) => Promise<Response>;
 
-interface Route {
-  /** `{x}` stands for one segment. */
-  readonly path: string;
-  readonly methods: Readonly<Record<string, Access>>;
-}
-
-/** The least role that may ask, and who answers. A route that looks closer (the kind of an operation) asks again by itself. */
-type Access = readonly [role: Role, handle: RouteHandler];
-
-const ROUTES: readonly Route[] = [
+export const ROUTES: readonly Route[] = [
   { path: "/v1/health", methods: { GET: ["observe", getHealth] } },
   { path: "/v1/report", methods: { GET: ["observe", getReport] } },
   { path: "/v1/vms/{name}", methods: { GET: ["observe", getVm], PUT: ["apply", putVm] } },
@@ -41,21 +35,24 @@ const ROUTES: readonly Route[] = [
   { path: "/v1/operations/{id}", methods: { GET: ["observe", getOperation] } },
   { path: "/v1/events", methods: { GET: ["observe", streamEvents] } },
   { path: "/v1/fleets/{fleet}/whereabouts", methods: { PUT: ["apply", putWhereabouts] } },
+  ...COMPAT_ROUTES,
 ];
 
 export function createHandler(parts: Parts): Handler {
-  return async (request, caller) => {
+  return async (request, caller, notes = noNotes()) => {
     const { signal, release } = openCallSignal(request, parts.stopping);
     try {
       if (parts.stopping.aborted) throw stopping();
-      return whenGiven(await dispatch(request, caller, signal, parts), release);
+      return whenGiven(await dispatch(request, caller, notes, signal, parts), release);
     } catch (error) {
       release();
-      if (isOdoroboError(error)) return errorAnswer(error, allowHeader(error, request));
-      if (parts.stopping.aborted) return errorAnswer(stopping());
-      if (request.signal.aborted) return errorAnswer(new OdoroboError("INTERRUPTED", "the client went away"));
+      notes.code = isOdoroboError(error) ? error.code : null;
+      const answer = (known: OdoroboError) => errorAnswerAt(request, known, parts.clock);
+      if (isOdoroboError(error)) return answer(error);
+      if (parts.stopping.aborted) return answer(stopping());
+      if (request.signal.aborted) return answer(new OdoroboError("INTERRUPTED", "the client went away"));
       parts.log.error({ err: error, method: request.method, path: new URL(request.url).pathname }, "unexpected error");
-      return errorAnswer(
+      return answer(
         new OdoroboError("INTERNAL", "the agent failed at something it did not expect", {
           hint: "see the agent's log",
         }),
@@ -64,7 +61,13 @@ export function createHandler(parts: Parts): Handler {
   };
 }
 
-async function dispatch(request: Request, caller: Caller, signal: AbortSignal, parts: Parts): Promise<Response> {
+async function dispatch(
+  request: Request,
+  caller: Caller,
+  notes: RequestNotes,
+  signal: AbortSignal,
+  parts: Parts,
+): Promise<Response> {
   const { pathname, searchParams } = new URL(request.url);
   const found = findRoute(pathname);
   if (found === null) {
@@ -72,14 +75,16 @@ async function dispatch(request: Request, caller: Caller, signal: AbortSignal, p
       hint: "the routes of this agent begin with /v1/",
     });
   }
-  const access = Object.hasOwn(found.route.methods, request.method) ? found.route.methods[request.method] : undefined;
+  const { methods } = found.route;
+  const access = Object.hasOwn(methods, request.method) ? methods[request.method] : methods[ANY_METHOD];
   if (access === undefined) {
     const allowed = Object.keys(found.route.methods).join(", ");
     throw new OdoroboError("METHOD_NOT_ALLOWED", `${found.route.path} takes ${allowed}, not ${request.method}`);
   }
   const [role, handle] = access;
+  notes.vm = found.params.name ?? found.params.id ?? null;
   requireRole(caller, role);
-  return await handle({ request, caller, query: searchParams, params: found.params, parts, signal });
+  return await handle({ request, caller, query: searchParams, params: found.params, parts, notes, signal });
 }
 
 function findRoute(pathname: string): { route: Route; params: Record<string, string> } | null {
@@ -92,11 +97,13 @@ function findRoute(pathname: string): { route: Route; params: Record<string, str
 }
 
 function matchSegments(pattern: readonly string[], segments: readonly string[]): Record<string, string> | null {
-  if (pattern.length !== segments.length) return null;
+  const takesRest = pattern.at(-1)?.startsWith("{*") === true;
+  if (takesRest ? segments.length < pattern.length : segments.length !== pattern.length) return null;
   const params: Record<string, string> = {};
   for (const [index, expected] of pattern.entries()) {
     const segment = segments[index] ?? "";
-    if (expected.startsWith("{")) params[expected.slice(1, -1)] = decodeSegment(segment);
+    if (expected.startsWith("{*")) params[expected.slice(2, -1)] = segments.slice(index).map(decodeSegment).join("/");
+    else if (expected.startsWith("{")) params[expected.slice(1, -1)] = decodeSegment(segment);
     else if (expected !== segment) return null;
   }
   return params;
@@ -108,6 +115,14 @@ function decodeSegment(segment: string): string {
   } catch (error) {
     throw new OdoroboError("BAD_REQUEST", "the address has a % that is followed by no byte", { cause: error });
   }
+}
+
+/** In the shapes that those who use this address know. */
+function errorAnswerAt(request: Request, error: OdoroboError, clock: Clock): Response {
+  const headers = allowHeader(error, request);
+  return isCompatPath(new URL(request.url).pathname)
+    ? compatErrorAnswer(error, clock, headers)
+    : errorAnswer(error, headers);
 }
 
 function allowHeader(error: OdoroboError, request: Request): Record<string, string> {

@@ -1,0 +1,31 @@
+/** PUT /vms/{id}/boot, pause, resume, shutdown and acpi_shutdown: what is so already is done. */
+import { OdoroboError } from "../../../model/errors.ts";
+import type { OperationArgs } from "../../../wire/operations.ts";
+import type { Call, RouteHandler } from "../call.ts";
+import { nothing } from "./answers.ts";
+import { findVm, operate } from "./by-hand.ts";
+import { isShell } from "./vm-config.ts";
+
+const act =
+  (args: OperationArgs): RouteHandler =>
+  async (call) => {
+    const { name } = await findVm(call);
+    await operate(call, name, args);
+    return nothing();
+  };
+
+export async function bootVm(call: Call): Promise<Response> {
+  const { id, name, vm } = await findVm(call);
+  if (isShell(vm.spec) && vm.phase === "stopped")
+    throw new OdoroboError("WRONG_PHASE", `${id} has no configuration to boot`, {
+      hint: `give it one: PUT /vms/${id}/config`,
+    });
+  await operate(call, name, { kind: "boot" });
+  return nothing();
+}
+
+export const pauseVm = act({ kind: "pause" });
+export const resumeVm = act({ kind: "resume" });
+/** Pulls the plug; the configuration stays. */
+export const shutdownVm = act({ kind: "shutdown", graceSeconds: 0 });
+export const pressPowerButton = act({ kind: "power-button" });
