@@ -12,7 +12,7 @@ export interface Row {
   readonly target: Target | null;
 }
 
-export type Unit = "ms" | "MiB" | "steps/s" | "×";
+export type Unit = "ms" | "MiB" | "MB" | "MB/s" | "steps/s" | "×";
 
 export interface Figure {
   readonly median: number;
@@ -67,7 +67,7 @@ function medianOfKnown(values: readonly (number | null)[]): number | null {
 
 function figureOf(values: readonly number[], unit: Unit): Figure {
   const [least, most] = [Math.min(...values), Math.max(...values)];
-  const [fastest, slowest] = unit === "steps/s" ? [most, least] : [least, most];
+  const [fastest, slowest] = unit === "steps/s" || unit === "MB/s" ? [most, least] : [least, most];
   return { median: median(values), fastest, slowest, runs: values.length };
 }
 

@@ -16,6 +16,7 @@ import { withThisNode } from "./command-line.ts";
 import { endGuests } from "./end-guests.ts";
 import { type Row, verdictOf } from "./row.ts";
 import type { Bench, Scenario } from "./scenario.ts";
+import { agent } from "./scenarios/agent.ts";
 import { applyNoop } from "./scenarios/apply-noop.ts";
 import { applyQemu } from "./scenarios/apply-qemu.ts";
 import { diff } from "./scenarios/diff.ts";
@@ -24,7 +25,7 @@ import { startUp } from "./scenarios/start-up.ts";
 import { terraform } from "./scenarios/terraform.ts";
 import { describeLoad, describeMachine, renderTable } from "./table.ts";
 
-const SCENARIOS: readonly Scenario[] = [startUp, plan, diff, applyNoop, applyQemu, terraform];
+const SCENARIOS: readonly Scenario[] = [startUp, plan, diff, applyNoop, applyQemu, agent, terraform];
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,7 +1,8 @@
 /** Waits until a guest says that it is up: a text on its serial line, or a port that takes connections. */
+import { type FSWatcher, watch } from "node:fs";
 import { open } from "node:fs/promises";
 import { connect } from "node:net";
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ReadyProbe } from "../../model/vm-spec.ts";
 
@@ -19,13 +20,44 @@ export interface ProbeTarget {
  */
 const FIRST_PAUSE_MS = 10;
 const LAST_PAUSE_MS = 250;
+/** A guest that never stops talking is not looked at more often. */
+const LEAST_PAUSE_MS = 5;
 
 /** Resolves when it is ready; rejects when the signal ends the waiting. */
 export async function waitUntilReady(target: ProbeTarget, signal: AbortSignal): Promise<void> {
   const isReady =
     target.probe.kind === "serial" ? textWatcher(target, target.probe.pattern) : portProbe(target, target.probe.port);
+  using news = watchForWriting(target.probe.kind === "serial" ? target.consoleLog : null);
   for (let pause = FIRST_PAUSE_MS; !(await isReady(signal)); pause = Math.min(LAST_PAUSE_MS, pause * 1.1))
-    await sleep(pause, undefined, { signal });
+    await news.within(pause, signal);
+}
+
+/** Cuts a pause short when something is written. Without a file, or where the kernel has no more watches to give, pauses are whole. */
+function watchForWriting(file: string | null): Disposable & { within(ms: number, signal: AbortSignal): Promise<void> } {
+  let written = Promise.withResolvers<void>();
+  const watcher =
+    file === null ? null : tryToWatch(dirname(file), (name) => name === basename(file) && written.resolve());
+  return {
+    async within(milliseconds, signal) {
+      const over = new AbortController();
+      const pause = sleep(milliseconds, undefined, { signal: AbortSignal.any([signal, over.signal]) });
+      await Promise.race([pause, written.promise]).finally(() => over.abort());
+      pause.catch(() => {});
+      written = Promise.withResolvers();
+      await sleep(LEAST_PAUSE_MS, undefined, { signal });
+    },
+    [Symbol.dispose]: () => watcher?.close(),
+  };
+}
+
+function tryToWatch(folder: string, onWritten: (name: string | null) => void): FSWatcher | null {
+  try {
+    const watcher = watch(folder, { persistent: false }, (_, name) => onWritten(name));
+    watcher.on("error", () => watcher.close());
+    return watcher;
+  } catch {
+    return null;
+  }
 }
 
 type Look = (signal: AbortSignal) => Promise<boolean>;
