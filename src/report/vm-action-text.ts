@@ -9,6 +9,8 @@ import { showMilliseconds } from "./values.ts";
 export interface VmAction {
   readonly before: VmReport;
   readonly node: string;
+  /** How we reach its agent. */
+  readonly address: string;
   readonly result: OperationResult;
   readonly milliseconds: number;
 }

@@ -38,6 +38,22 @@ export function findVm(name: VmName, observed: ObservedState): FoundVm {
   });
 }
 
+/**
+ * As `findVm`, but of two homes the one where the guest runs: after a migration by hand the node that it left still has its
+ * record.
+ */
+export function findGuest(name: VmName, observed: ObservedState): FoundVm {
+  const running = observed.nodes.flatMap((node) =>
+    node.reach === "silent"
+      ? []
+      : node.report.vms.filter((vm) => vm.name === name && hasGuest(vm)).map((vm) => ({ node: node.name, vm })),
+  );
+  const [first, second] = running;
+  return first !== undefined && second === undefined ? first : findVm(name, observed);
+}
+
+const hasGuest = ({ phase }: VmReport): boolean => phase !== "stopped" && phase !== "crashed";
+
 export interface DeletedVm {
   readonly node: NodeName;
   readonly tombstone: Tombstone;

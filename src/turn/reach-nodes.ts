@@ -19,6 +19,8 @@ export interface ReachRequest {
 
 export interface Reached extends AsyncDisposable {
   readonly observed: ObservedState;
+  /** Asks the same nodes again. */
+  look(signal: AbortSignal): Promise<ObservedState>;
   readonly agents: Agents;
   /** Null: a single agent was asked, and nothing is known of manifests. */
   readonly fleet: Fleet | null;
@@ -40,8 +42,9 @@ export async function reachFleet(
   const nodes = node === null ? all : [requireNode(all, node)];
   const agents = await connectAgents(nodes, access);
   try {
-    const observed = await observeAgents(nodes, agents, { access, clock, signal });
-    return { observed, agents, fleet, [Symbol.asyncDispose]: () => agents[Symbol.asyncDispose]() };
+    const look = (signal: AbortSignal) => observeAgents(nodes, agents, { access, clock, signal });
+    const observed = await look(signal);
+    return { observed, look, agents, fleet, [Symbol.asyncDispose]: () => agents[Symbol.asyncDispose]() };
   } catch (error) {
     await agents[Symbol.asyncDispose]();
     throw error;
@@ -58,14 +61,14 @@ function requireNode(nodes: readonly DesiredNode[], name: string): DesiredNode {
 
 async function reachAgent(address: string, { access, clock }: ReachRequest, signal: AbortSignal): Promise<Reached> {
   const client: AgentClient = connectAgent({ ...access, address });
-  try {
+  const look = async (signal: AbortSignal): Promise<ObservedState> => {
     const report = await client.report(signal);
-    const observed: ObservedState = {
-      at: clock.now(),
-      nodes: [{ name: report.node.name, reach: "answered", report }],
-    };
+    return { at: clock.now(), nodes: [{ name: report.node.name, reach: "answered", report }] };
+  };
+  try {
+    const observed = await look(signal);
     const agents: Agents = { of: () => client, [Symbol.asyncDispose]: () => client.close() };
-    return { observed, agents, fleet: null, [Symbol.asyncDispose]: () => client.close() };
+    return { observed, look, agents, fleet: null, [Symbol.asyncDispose]: () => client.close() };
   } catch (error) {
     await client.close();
     throw error;

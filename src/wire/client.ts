@@ -7,6 +7,7 @@ import type { VmName } from "../model/names.ts";
 import type { NodeReport, VmReport, Whereabouts } from "../model/observed-state.ts";
 import type { AgentApi } from "./agent-api.ts";
 import { findAnswerError } from "./check-shape.ts";
+import type { ConsoleOptions } from "./console-protocol.ts";
 import type { CredentialSettings } from "./credentials.ts";
 import { withDeadline } from "./deadline.ts";
 import { followEvents } from "./follow-events.ts";
@@ -26,12 +27,15 @@ export interface ConnectOptions extends CredentialSettings {
 }
 
 export interface AgentClient extends AgentApi {
+  /** As given, for people. */
+  readonly address: string;
   vm(name: VmName, signal: AbortSignal): Promise<VmReport>;
   /** The serial log's last lines, and with `follow` what is added until the signal. */
   followLog(name: VmName, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** What happens from now on, or after an event that was seen. Comes back by itself after a cut. */
   events(after: number | null, signal: AbortSignal): AsyncIterable<AgentEvent>;
-  openConsole(name: VmName, signal: AbortSignal): Promise<ConsoleConnection>;
+  /** Without options: ends when the guest is off, and what is typed goes to the guest. */
+  openConsole(name: VmName, signal: AbortSignal, options?: ConsoleOptions): Promise<ConsoleConnection>;
   /** Resolves when the agent has it on disk. */
   tellWhereabouts(told: Whereabouts, signal: AbortSignal): Promise<void>;
 }
@@ -88,6 +92,7 @@ export function connectAgent(options: ConnectOptions): AgentClient {
   };
 
   return {
+    address: transport.address.text,
     report: (signal) => get<NodeReport>(routes.report(), "node-report", "a report", signal),
     vm: (name, signal) => get<VmReport>(routes.vm(name), null, "a VM", signal),
     putVm: (name, request: PutVmRequest, signal) =>
@@ -106,7 +111,8 @@ export function connectAgent(options: ConnectOptions): AgentClient {
       );
     },
     events: (after, signal) => followEvents(transport, after, { answerMs, awayMs: patience.awayMs }, signal),
-    openConsole: (name, signal) => openConsole(transport, name, answerMs, signal),
+    openConsole: (name, signal, options = { follow: false, readonly: false }) =>
+      openConsole(transport, name, options, answerMs, signal),
     async tellWhereabouts(told, signal) {
       const path = routes.whereabouts(told.fleet);
       await withDeadline(answerMs, signal, transport.address.text, (within) =>

@@ -51,3 +51,12 @@ export async function writeBytes(bytes: Uint8Array): Promise<void> {
     stdoutClosed.addEventListener("abort", () => resolve(), { once: true });
   });
 }
+
+/** The size of the window that this terminal is, and when it changes. */
+export const terminalWindow = (stream: NodeJS.WriteStream) => ({
+  size: () => ({ cols: stream.columns ?? 0, rows: stream.rows ?? 0 }),
+  onChange: (listener: () => void) => {
+    stream.on("resize", listener);
+    return () => void stream.off("resize", listener);
+  },
+});

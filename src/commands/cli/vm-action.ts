@@ -57,13 +57,17 @@ export async function reach(flags: NodesFlags, signal: AbortSignal): Promise<Rea
   );
 }
 
-export interface VmActionRequest {
-  readonly vm: string;
-  readonly flags: NodesFlags;
+interface OperateRequest {
   readonly operation: OperationArgs;
   /** While one waits: `shutting down`. */
   readonly doing: string;
   readonly signal: AbortSignal;
+}
+
+export interface VmActionRequest extends Omit<OperateRequest, "operation"> {
+  readonly vm: string;
+  readonly flags: NodesFlags;
+  readonly operation: OperationArgs | ((found: FoundVm) => OperationArgs);
   /** Asked once the VM is found; what it rejects with is the end of it. */
   readonly confirm?: (found: FoundVm, reached: Reached) => Promise<void>;
 }
@@ -75,9 +79,12 @@ export async function actOnVm(request: VmActionRequest): Promise<VmAction> {
   await using reached = await reach(request.flags, request.signal);
   const found = findVm(name, reached.observed);
   await request.confirm?.(found, reached);
+  const { doing, signal } = request;
+  const operation = typeof request.operation === "function" ? request.operation(found) : request.operation;
   const begun = systemClock.monotonicMs();
-  const result = await operate(reached, found.node, name, request);
-  return { before: found.vm, node: found.node, result, milliseconds: systemClock.monotonicMs() - begun };
+  const result = await operate(reached, found.node, name, { operation, doing, signal });
+  const milliseconds = systemClock.monotonicMs() - begun;
+  return { before: found.vm, node: found.node, address: reached.agents.of(found.node).address, result, milliseconds };
 }
 
 /** Asks the node's agent and waits. Rejects with what it answered when the operation failed. */
@@ -85,7 +92,7 @@ export async function operate(
   reached: Reached,
   node: NodeName,
   vm: VmName,
-  { operation, doing, signal }: Pick<VmActionRequest, "operation" | "doing" | "signal">,
+  { operation, doing, signal }: OperateRequest,
 ): Promise<OperationResult> {
   using _waiting = showWaiting(`${doing} ${vm} on ${node}`, process.stderr);
   const result = await reached.agents.of(node).operate(vm, { id: randomUUID(), expect: null, ...operation }, signal);

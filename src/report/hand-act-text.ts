@@ -1,0 +1,38 @@
+/** What an act by hand did, in its own words, and what the next plan will make of it. */
+import type { VmReport } from "../model/observed-state.ts";
+import { plural } from "./names.ts";
+import { type Paint, paintWith } from "./paint.ts";
+import { safeLine } from "./safe-text.ts";
+import { showDifference, showMilliseconds } from "./values.ts";
+import type { VmAction } from "./vm-action-text.ts";
+
+/** `done`: what was done, as a fragment: `the power button was pressed`. */
+export function renderHandAct(
+  { before, node, result, milliseconds }: VmAction,
+  done: string,
+  options: { readonly colour: boolean },
+): string {
+  const paint = paintWith(options.colour);
+  const what = result.noop
+    ? "it was so already, nothing was done"
+    : `${safeLine(done)} in ${showMilliseconds(milliseconds)}`;
+  return [
+    `${paint("bold", safeLine(before.name))} on ${safeLine(node)}: ${what}`,
+    ...warningLines(result, paint),
+    ...(result.after === null ? [] : driftNote(result.after, paint)),
+  ].join("\n");
+}
+
+/** What went wrong without undoing the act. */
+export const warningLines = ({ detail }: VmAction["result"], paint: Paint): string[] =>
+  (detail?.warnings ?? []).map((warning) => paint("yellow", `warning: ${safeLine(warning)}`));
+
+function driftNote({ fleet, drift }: VmReport, paint: Paint): string[] {
+  if (drift.length === 0) return [];
+  const fields = drift.flatMap((field) => showDifference(field.path, field.applied, field.live));
+  const note =
+    fleet === null
+      ? `It runs with ${plural(fields.length, "difference")} from the spec that it was given, until its next boot (spec → running):`
+      : `The next plan shows this as drift and sets it back; change the manifest of fleet ${safeLine(fleet)} to keep it (manifest → running):`;
+  return [paint("yellow", note), ...fields.map((line) => `  ${line}`)];
+}
