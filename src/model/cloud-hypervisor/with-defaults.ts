@@ -3,7 +3,7 @@ import { VM_CONFIG } from "./config-fields.ts";
 import { DEVICE_LISTS, identityOf } from "./device-lists.ts";
 import type { Field, RecordField } from "./field.ts";
 import { type Fragment, fragmentBetween, isRecord } from "./merge-fragment.ts";
-import type { IommuDevice, VmConfig } from "./vm-config.ts";
+import type { IommuDevice, NetConfig, VmConfig } from "./vm-config.ts";
 
 /**
  * As `vm.info` would say it: defaults filled in, a firmware's useless cmdline dropped, the IOMMU that devices ask for switched
@@ -19,6 +19,7 @@ export function withDefaults(config: VmConfig): VmConfig {
     ...(filled.serial === undefined ? {} : { serial: withoutTerminal(filled.serial) }),
     ...(filled.console === undefined ? {} : { console: withoutTerminal(filled.console) }),
     ...(filled.debug_console === undefined ? {} : { debug_console: withoutTerminal(filled.debug_console) }),
+    ...(filled.net === undefined ? {} : { net: filled.net.map(withLowerCaseMacs) }),
     ...(filled.platform === undefined ? {} : { platform: inNewWords(filled.platform) }),
     iommu: filled.iommu === true || asksForIommu(filled),
   };
@@ -47,9 +48,11 @@ function fill(field: Field | undefined, value: unknown): unknown {
 
 function fillRecord({ fields }: RecordField, value: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const filled: Record<string, unknown> = {};
-  for (const [key, each] of Object.entries(value))
-    if (each !== null && each !== undefined)
-      filled[key] = fill(Object.hasOwn(fields, key) ? fields[key] : undefined, each);
+  for (const [key, each] of Object.entries(value)) {
+    // Some versions say null, and some lists are empty, where nothing was said.
+    if (each === null || each === undefined || (Array.isArray(each) && each.length === 0)) continue;
+    filled[key] = fill(Object.hasOwn(fields, key) ? fields[key] : undefined, each);
+  }
   for (const [key, field] of Object.entries(fields)) {
     if (Object.hasOwn(filled, key)) continue;
     if (field.type === "record" && field.always === true) filled[key] = fillRecord(field, {});
@@ -87,6 +90,15 @@ function withoutTerminal<T extends { readonly mode: string; readonly file?: stri
   if (line.mode !== "Pty") return line;
   const { file: _file, ...rest } = line;
   return rest;
+}
+
+/** MAC addresses are said back in lower case. */
+function withLowerCaseMacs({ mac, host_mac, ...nic }: NetConfig): NetConfig {
+  return {
+    ...nic,
+    ...(mac === undefined ? {} : { mac: mac.toLowerCase() }),
+    ...(host_mac === undefined ? {} : { host_mac: host_mac.toLowerCase() }),
+  };
 }
 
 /** v53 calls the serial number and the UUID otherwise and reads both. */
