@@ -2,6 +2,7 @@
  * An agent's inside as a test wants it: a lifecycle over real folders, with noop guests, or with guests that also have a
  * process in a table. It can be restarted, killed, and its host rebooted.
  */
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Hypervisor } from "../../src/agent/hypervisor/hypervisor.ts";
 import { createNoopHypervisor } from "../../src/agent/hypervisor/noop/driver.ts";
@@ -45,7 +46,7 @@ export interface TestAgent extends AsyncDisposable {
   /** The agent ends and starts again; guests live on. */
   restart(change?: Partial<LifecycleOptions>): Promise<void>;
   /** The host too: no process and no run folder is left. */
-  rebootHost(): Promise<void>;
+  rebootHost(change?: Partial<LifecycleOptions>): Promise<void>;
 }
 
 export interface TestAgentOptions extends Partial<LifecycleOptions> {
@@ -72,6 +73,8 @@ export async function anAgent(options: TestAgentOptions = {}): Promise<TestAgent
       dataFolder,
       runFolder,
       clock,
+      // The clock stands unless a test moves it: what is due is due when the test says so, and is seen at once.
+      restartEveryMs: 2,
       ...options,
       ...change,
     });
@@ -97,12 +100,11 @@ export async function anAgent(options: TestAgentOptions = {}): Promise<TestAgent
       await lifecycle[Symbol.asyncDispose]();
       lifecycle = await open(change);
     },
-    async rebootHost() {
+    async rebootHost(change) {
       await lifecycle[Symbol.asyncDispose]();
-      const { rm } = await import("node:fs/promises");
       await rm(runFolder, { recursive: true, force: true });
       processes = new ProcessTable(`${processes.bootId}+`);
-      lifecycle = await open();
+      lifecycle = await open(change);
     },
     async [Symbol.asyncDispose]() {
       await lifecycle[Symbol.asyncDispose]();

@@ -24,10 +24,29 @@ const mortalHypervisor = (hypervisor: Hypervisor, at: AtBoundary): Hypervisor =>
     await at(`connect:before${options.fresh ? ":fresh" : ""}`);
     const running = await hypervisor.connect(vm, options);
     await at(`connect:after${options.fresh ? ":fresh" : ""}`);
-    const acts = ["powerButton", "pause", "resume", "update", "quit"] as const;
-    return guarded<RunningVm, (typeof acts)[number]>(running, "guest", acts, at);
+    return mortalGuest(running, at);
   },
+  ...(hypervisor.receive === undefined
+    ? {}
+    : {
+        async receive(vm, options) {
+          await at("receive:before");
+          const { url, arrived } = await (hypervisor.receive as NonNullable<Hypervisor["receive"]>)(vm, options);
+          await at("receive:after");
+          return { url, arrived: arrived.then((running) => mortalGuest(running, at)) };
+        },
+      }),
 });
+
+function mortalGuest(running: RunningVm, at: AtBoundary): RunningVm {
+  const acts = ["powerButton", "pause", "resume", "update", "quit"] as const;
+  const abilities = ["nmi", "coredump", "snapshot", "setBalloon", "migrate", "raw"] as const;
+  const guest = guarded<RunningVm, (typeof acts)[number]>(running, "guest", acts, at);
+  const able = guarded(running.abilities, "ability", abilities, at);
+  return new Proxy(guest, {
+    get: (target, property) => (property === "abilities" ? able : Reflect.get(target, property)),
+  });
+}
 
 function guarded<Target extends object, Method extends keyof Target & string>(
   target: Target,

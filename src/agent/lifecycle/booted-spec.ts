@@ -11,6 +11,7 @@ export function bootedSpecAfterUpdate(booted: VmSpec, spec: VmSpec, live: LiveCo
   return {
     ...booted,
     annotations: spec.annotations,
+    weights: spec.weights,
     cpus: live.cpus,
     memory: live.memory,
     disks: ours(live.disks, spec.disks, booted.disks),

@@ -14,6 +14,8 @@ const QUIT_DEADLINE_MS = 2000;
 export async function clearAway(parts: Parts, slot: Slot): Promise<void> {
   const { guest } = slot;
   if (guest !== null) {
+    // Nobody waits for a guest any more.
+    guest.receiving = false;
     // Without a process there is no other way to end it; with one, whatever is left is the supervisor's to end.
     if (guest.connection !== null || guest.process === null)
       await guest

@@ -11,12 +11,6 @@ import { writeSeedImage } from "../storage/seed-image.ts";
 import type { VmRecord } from "../store/vm-record.ts";
 import type { Parts } from "./parts.ts";
 
-/** Taps, as the agent needs them. */
-export interface HostNetwork {
-  prepareTaps(vm: string, nics: readonly Nic[], signal: AbortSignal): Promise<void>;
-  removeTaps(vm: string, nics: readonly Nic[], signal: AbortSignal): Promise<void>;
-}
-
 export async function prepareHostSide(
   parts: Parts,
   hypervisor: Hypervisor,

@@ -7,12 +7,12 @@ import type { StartAfterReboot } from "../config.ts";
 import type { SerialLines } from "../console/serial-lines.ts";
 import type { Hooks } from "../hooks/hooks.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { HostNetwork } from "../network/tap.ts";
 import type { DiskStorage } from "../storage/disk-storage.ts";
 import type { VmStore } from "../store/vm-store.ts";
 import type { WhereaboutsStore } from "../store/whereabouts-store.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import type { WritableEventLog } from "./event-log.ts";
-import type { HostNetwork } from "./host-side.ts";
 import type { HypervisorReports } from "./hypervisor-reports.ts";
 
 export interface Parts {

@@ -61,7 +61,7 @@ export async function prepareBoot(parts: Parts, slot: Slot, before: VmRecord, or
   const vm: VmRecord = { ...before, restart: order.restart ?? null, migration: null };
   let launch: Launch;
   try {
-    launch = await prepareLaunch(parts, vm);
+    launch = withSnapshot(await prepareLaunch(parts, vm), order.fromSnapshot);
   } catch (error) {
     if (!(error instanceof OdoroboError)) throw error;
     return { begin: null, run: async () => ({ stored: notBooted(parts, vm, error.message), error }) };
@@ -75,6 +75,13 @@ export async function prepareBoot(parts: Parts, slot: Slot, before: VmRecord, or
       return withAfterHooks(parts, slot, "boot", order.operation, await boot(parts, slot, launch, begin, signal, from));
     },
   };
+}
+
+/** A process that is held to what it needs may read the snapshot, too. */
+function withSnapshot(launch: Launch, folder: string | undefined): Launch {
+  const { command } = launch;
+  if (folder === undefined || command === null) return launch;
+  return { ...launch, command: { ...command, needs: { ...command.needs, reads: [...command.needs.reads, folder] } } };
 }
 
 /** The record of a VM whose boot failed. */

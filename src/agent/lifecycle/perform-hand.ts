@@ -1,11 +1,12 @@
 /** What people do to a running guest at its hypervisor and that changes nothing of the VM: button, interrupt, dump, snapshot. */
-import { lstat, mkdir, readdir } from "node:fs/promises";
-import { dirname } from "node:path";
+import { lstat, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { isErrno, OdoroboError } from "../../model/errors.ts";
 import type { OperationRequest } from "../../wire/operations.ts";
 import { confinePath } from "../confine-path.ts";
 import type { VmRecord } from "../store/vm-record.ts";
 import { abilityOf, runningGuest } from "./call-hypervisor.ts";
+import { letAtFolder } from "./let-at.ts";
 import type { Parts } from "./parts.ts";
 import { type Act, keep } from "./run-operation.ts";
 import type { Slot } from "./slot.ts";
@@ -63,9 +64,18 @@ export async function prepareCoredump(
   return {
     begin: vm,
     async run(signal) {
-      await guest.askOnce(DUMP_DEADLINE_MS, signal, (connection, own) =>
-        abilityOf(guest, connection.abilities.coredump, "be dumped")(path, own),
-      );
+      // In a folder of its own, which the process can be let at without the dumps of others.
+      const staging = `${path}.part`;
+      await mkdir(staging, { mode: 0o700 });
+      try {
+        await letAtFolder(parts, slot, vm, staging);
+        await guest.askOnce(DUMP_DEADLINE_MS, signal, (connection, own) =>
+          abilityOf(guest, connection.abilities.coredump, "be dumped")(join(staging, basename(path)), own),
+        );
+        await rename(join(staging, basename(path)), path);
+      } finally {
+        await rm(staging, { recursive: true, force: true });
+      }
       return { stored: vm, error: null };
     },
   };
@@ -87,6 +97,7 @@ export async function prepareSnapshot(
     begin: vm,
     async run(signal) {
       await mkdir(path, { recursive: true, mode: 0o700 });
+      await letAtFolder(parts, slot, vm, path);
       await guest.askOnce(DUMP_DEADLINE_MS, signal, (connection, own) =>
         abilityOf(guest, connection.abilities.snapshot, "have their state written down")(path, own),
       );

@@ -2,6 +2,7 @@
 import { digestOf } from "../../model/digest.ts";
 import { isOdoroboError } from "../../model/errors.ts";
 import { compareLive, sameValue } from "../../model/fields.ts";
+import type { LiveConfig } from "../../model/observed-state.ts";
 import { referencedFiles } from "../../model/vm-spec.ts";
 import type { PutVmRequest } from "../../wire/operations.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
@@ -39,7 +40,7 @@ export function putAct(
   const makesDisks = Object.keys(ownDisksOf(vm.spec.disks)).length > 0 && !hasDisks(vm);
   // A process that waits for its guest has none to change.
   const touchesGuest =
-    slot.guest !== null && !slot.guest.receiving && (slot.live === null || compareLive(slot.live, vm.spec).length > 0);
+    slot.guest !== null && !slot.guest.receiving && (slot.live === null || isOtherThan(slot.live, vm));
   return {
     ...(asked.kind === "create" ? { before: () => runBeforeHooks(parts, vm, "create", asked) } : {}),
     // Without disks to make or a guest to change, the record is all there is to it.
@@ -120,6 +121,10 @@ const updated = (parts: Parts, before: VmRecord, request: PutVmRequest): VmRecor
   specDigest: digestOf(request.spec),
   appliedAt: parts.clock.now(),
 });
+
+/** Also in what no hypervisor knows of: its share of the node. */
+const isOtherThan = (live: LiveConfig, vm: VmRecord): boolean =>
+  compareLive(live, vm.spec).length > 0 || !sameValue(vm.guest?.bootedSpec.weights, vm.spec.weights);
 
 const hasDisks = (vm: VmRecord): boolean =>
   Object.entries(ownDisksOf(vm.spec.disks)).every(([name, origin]) => sameValue(vm.ownDisks[name], origin));

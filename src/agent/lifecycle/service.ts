@@ -22,7 +22,7 @@ import type { StartAfterReboot } from "../config.ts";
 import { noSerialLines, type SerialLines } from "../console/serial-lines.ts";
 import { type Hooks, NO_HOOKS } from "../hooks/hooks.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
-import { prepareTaps, removeTaps } from "../network/tap.ts";
+import { type HostNetwork, hostNetwork } from "../network/tap.ts";
 import { type DiskStorage, diskStorage } from "../storage/disk-storage.ts";
 import type { VmRecord } from "../store/vm-record.ts";
 import { openVmStore, type VmStore } from "../store/vm-store.ts";
@@ -35,7 +35,6 @@ import { untilAborted } from "./deadline.ts";
 import { decide } from "./decide.ts";
 import type { Request } from "./decision.ts";
 import { createEventLog } from "./event-log.ts";
-import type { HostNetwork } from "./host-side.ts";
 import { probeHypervisors } from "./hypervisor-reports.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { nodeReport, notFound, reportOf } from "./node-report.ts";
@@ -109,7 +108,7 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
     supervisor: options.supervisor,
     store,
     storage: options.storage ?? diskStorage,
-    network: options.network ?? { prepareTaps, removeTaps },
+    network: options.network ?? hostNetwork({ owner: null }),
     consoles: options.consoles ?? noSerialLines,
     clock,
     logger,

@@ -4,6 +4,7 @@ import type { VmSpec } from "../../model/vm-spec.ts";
 import type { VmRecord } from "../store/vm-record.ts";
 import { bootedSpecAfterUpdate, driftOf } from "./booted-spec.ts";
 import { prepareNewTaps, removeOldTaps } from "./host-side.ts";
+import { letAtSpec } from "./let-at.ts";
 import type { Parts } from "./parts.ts";
 import type { Outcome } from "./run-operation.ts";
 import type { Slot } from "./slot.ts";
@@ -28,6 +29,7 @@ export async function updateGuest(
   let error: OdoroboError | null = null;
   try {
     await prepareNewTaps(parts, { ...vm, spec: wanted }, booted, signal);
+    await letAtSpec(parts, slot, vm, wanted);
     slot.live = await guest.ask(UPDATE_DEADLINE_MS, signal, async (connection, own) => {
       await connection.update(wanted, own);
       return connection.liveConfig(own);
@@ -39,7 +41,9 @@ export async function updateGuest(
       .ask(UPDATE_DEADLINE_MS, signal, (connection, own) => connection.liveConfig(own))
       .catch(() => null);
   }
-  return { stored: await noteLive(parts, slot, vm, wanted), error };
+  // Shares of the node are given before anything else: who has an error may not have them.
+  const given = error === null ? wanted : { ...wanted, weights: booted.weights };
+  return { stored: await noteLive(parts, slot, vm, given), error };
 }
 
 /** What follows for the record from what the guest is known to have. `wanted`: what odorobo gave it last. */

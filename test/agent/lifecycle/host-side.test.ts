@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Hypervisor } from "../../../src/agent/hypervisor/hypervisor.ts";
 import { createNoopHypervisor } from "../../../src/agent/hypervisor/noop/driver.ts";
-import type { HostNetwork } from "../../../src/agent/lifecycle/host-side.ts";
+import type { HostNetwork } from "../../../src/agent/network/tap.ts";
 import { digestOfText } from "../../../src/model/digest.ts";
 import { OdoroboError } from "../../../src/model/errors.ts";
 import type { Nic, VmSpec } from "../../../src/model/vm-spec.ts";

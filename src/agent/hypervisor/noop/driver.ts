@@ -2,11 +2,15 @@
  * A hypervisor without a guest: everything that can be planned and applied can be rehearsed with it, on a laptop, in CI or
  * by a thousand. Its guests are files (`guest-file.ts`), their misfortunes are annotations (`settings.ts`).
  */
+import { readFileSync } from "node:fs";
+import { OdoroboError } from "../../../model/errors.ts";
 import { toLiveConfig } from "../../../model/fields.ts";
-import type { HypervisorReport } from "../../../model/observed-state.ts";
+import type { HypervisorReport, LiveConfig } from "../../../model/observed-state.ts";
 import type { Clock } from "../../../platform/clock.ts";
 import type { Hypervisor } from "../hypervisor.ts";
-import { RunningNoopGuest, toldToFail } from "./running-guest.ts";
+import { GuestFile, type NoopGuest } from "./guest-file.ts";
+import { arrivalOf, incomingUrl, takeIn } from "./moving.ts";
+import { RunningNoopGuest, snapshotFile, toldToFail } from "./running-guest.ts";
 import { readSettings } from "./settings.ts";
 
 const REPORT: HypervisorReport = {
@@ -43,10 +47,45 @@ export const createNoopHypervisor = (options: { readonly clock: Clock }): Hyperv
     if (readSettings(vm.spec).fails.has("create")) throw toldToFail(vm.name, "create");
     return null;
   },
-  async connect(vm, { fresh, signal }) {
+  async connect(vm, { fresh, fromSnapshot, signal }) {
     const guest = new RunningNoopGuest(vm, options.clock);
-    if (fresh) await guest.boot(toLiveConfig(vm.spec), signal);
+    const { runFolder } = vm.paths;
+    if (fresh)
+      await guest.boot(fromSnapshot === undefined ? toLiveConfig(vm.spec) : readSnapshot(fromSnapshot), signal);
+    // What still waits can be asked nothing, but told to end.
+    else if (new GuestFile(runFolder).read()?.phase === "receiving" && !takeIn(runFolder, wallMs(options.clock)))
+      return guest;
     guest.watch();
     return guest;
   },
+  async receive(vm, { url, signal }) {
+    if (readSettings(vm.spec).fails.has("receive")) throw toldToFail(vm.name, "receive");
+    const { runFolder } = vm.paths;
+    const here = incomingUrl(runFolder);
+    if (url !== "" && url !== here)
+      throw new OdoroboError("UNSUPPORTED", `a noop guest cannot be waited for at ${url}`, {
+        hint: `leave the URL to it: ${here}`,
+      });
+    const bootedAt = wallMs(options.clock);
+    new GuestFile(runFolder).write({ phase: "receiving", bootedAt, live: toLiveConfig(vm.spec) });
+    const arrived = arrivalOf(runFolder, () => wallMs(options.clock), signal).then(() => {
+      const guest = new RunningNoopGuest(vm, options.clock);
+      guest.watch();
+      return guest;
+    });
+    return { url: here, arrived };
+  },
 });
+
+const wallMs = (clock: Clock): number => Date.parse(clock.now());
+
+function readSnapshot(folder: string): LiveConfig {
+  try {
+    return (JSON.parse(readFileSync(snapshotFile(folder), "utf8")) as NoopGuest).live;
+  } catch (cause) {
+    throw new OdoroboError("HYPERVISOR_FAILED", `${folder} holds no snapshot of a noop guest`, {
+      cause,
+      hint: "odorobo vm snapshot NAME FOLDER writes one",
+    });
+  }
+}

@@ -10,11 +10,15 @@ import { isErrno, OdoroboError } from "../../../model/errors.ts";
 import type { LiveConfig } from "../../../model/observed-state.ts";
 
 export interface NoopGuest {
-  /** `off`: it powered itself off. */
-  readonly phase: "running" | "paused" | "off";
+  /** `off`: it powered itself off. `receiving`: there is none yet, one is waited for. */
+  readonly phase: "running" | "paused" | "off" | "receiving";
   /** Milliseconds since 1970. */
   readonly bootedAt: number;
   readonly live: LiveConfig;
+  /** What happened to it and was told already. */
+  readonly told?: readonly string[];
+  /** Memory that it was asked to give back. */
+  readonly balloonMiB?: number;
 }
 
 export class GuestFile {
@@ -61,7 +65,10 @@ export class GuestFile {
   #parse(): NoopGuest | null {
     try {
       const guest = JSON.parse(readFileSync(this.path, "utf8")) as NoopGuest;
-      if (!["running", "paused", "off"].includes(guest.phase) || typeof guest.live?.cpus?.count !== "number")
+      if (
+        !["running", "paused", "off", "receiving"].includes(guest.phase) ||
+        typeof guest.live?.cpus?.count !== "number"
+      )
         throw new Error("its phase or its live configuration is missing");
       return guest;
     } catch (error) {

@@ -1,25 +1,55 @@
 /** The connection to a noop guest: reads and writes its file, and carries out what its annotations ask for. */
 
 import { type FSWatcher, watch } from "node:fs";
-import { appendFile } from "node:fs/promises";
+import { appendFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { OdoroboError } from "../../../model/errors.ts";
 import type { LiveConfig } from "../../../model/observed-state.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
 import type { Clock } from "../../../platform/clock.ts";
-import { type GuestStatus, type LaunchInput, NO_ABILITIES, type RunningVm } from "../hypervisor.ts";
+import type { GuestAbilities, GuestStatus, HypervisorEvent, LaunchInput, RunningVm } from "../hypervisor.ts";
 import { GuestFile, type NoopGuest } from "./guest-file.ts";
+import { sendGuest } from "./moving.ts";
 import { type Failable, type NoopSettings, readSettings } from "./settings.ts";
 import { updateLive } from "./update-live.ts";
 
 export class RunningNoopGuest implements RunningVm {
   readonly consoleSocket = null;
   readonly consoleLog: string;
-  readonly abilities = NO_ABILITIES;
+  readonly abilities: GuestAbilities = {
+    nmi: async () => {
+      this.#refuseIf("nmi");
+      this.#guest();
+      await this.#say(`NOOP-NMI ${this.#name}\n`);
+    },
+    coredump: async (file) => {
+      this.#refuseIf("coredump");
+      await writeFile(file, JSON.stringify(this.#guest()), { flag: "wx", mode: 0o600 });
+    },
+    snapshot: async (folder) => {
+      this.#refuseIf("snapshot");
+      await this.#standingStill(() => writeFile(snapshotFile(folder), JSON.stringify(this.#guest()), { mode: 0o600 }));
+    },
+    setBalloon: async (balloonMiB) => this.#patch({ balloonMiB }),
+    counters: async () => {
+      const { bootedAt, live, balloonMiB = 0 } = this.#guest();
+      const sizes = live.disks.map(({ name, origin }) => [
+        name,
+        origin.kind === "external" ? {} : { sizeMiB: origin.sizeMiB },
+      ]);
+      return { guest: { upMs: this.#now() - bootedAt, balloonMiB }, ...Object.fromEntries(sizes) };
+    },
+    migrate: async ({ url }) => {
+      this.#refuseIf("migrate");
+      this.#guest();
+      sendGuest(this.#file, url);
+    },
+  };
   readonly #name: string;
   readonly #file: GuestFile;
   readonly #listeners: (() => void)[] = [];
+  readonly #eventListeners: ((event: HypervisorEvent) => void)[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
   #settings: NoopSettings;
   #watcher: FSWatcher | null = null;
@@ -59,7 +89,11 @@ export class RunningNoopGuest implements RunningVm {
       // Out of inotify watches: changes by hand are noticed by the next report instead.
     }
     const age = this.#now() - guest.bootedAt;
-    const { crashAfterMs, powerOffAfterMs, readyDelayMs } = this.#settings;
+    const { crashAfterMs, powerOffAfterMs, rebootAfterMs, panicAfterMs, readyDelayMs } = this.#settings;
+    if (rebootAfterMs !== null)
+      this.#later(rebootAfterMs - age, () => void this.#happen("reboot", "the guest rebooted itself").catch(() => {}));
+    if (panicAfterMs !== null)
+      this.#later(panicAfterMs - age, () => void this.#happen("panic", "the guest's kernel panicked").catch(() => {}));
     if (crashAfterMs !== null) this.#later(crashAfterMs - age, () => this.#file.remove());
     if (powerOffAfterMs !== null) this.#later(powerOffAfterMs - age, () => this.#patch({ phase: "off" }));
     // Said again after an agent restart: better twice than lost in between.
@@ -69,9 +103,10 @@ export class RunningNoopGuest implements RunningVm {
 
   async status(): Promise<GuestStatus> {
     const guest = this.#file.read();
+    if (guest?.phase === "receiving") throw notYet(this.#name);
     if (guest === null) return { phase: "off", endedBy: "failure", reason: "killed: its guest.json was removed" };
     if (guest.phase === "off") return { phase: "off", endedBy: "guest", reason: "the guest powered itself off" };
-    return { phase: guest.phase };
+    return { phase: guest.phase === "paused" ? "paused" : "running" };
   }
 
   async liveConfig(): Promise<LiveConfig> {
@@ -110,10 +145,34 @@ export class RunningNoopGuest implements RunningVm {
     this.#listeners.push(listener);
   }
 
+  onEvent(listener: (event: HypervisorEvent) => void): void {
+    this.#eventListeners.push(listener);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watcher?.close();
     for (const timer of this.#timers) clearTimeout(timer);
     this.#listeners.length = 0;
+    this.#eventListeners.length = 0;
+  }
+
+  /** Once in the guest's life, also when an agent comes back after it was due. */
+  async #happen(kind: "reboot" | "panic", message: string): Promise<void> {
+    const guest = this.#file.read();
+    if (guest === null || guest.phase === "off" || guest.told?.includes(kind)) return;
+    this.#patch({ told: [...(guest.told ?? []), kind] });
+    await this.#say(`NOOP-${kind.toUpperCase()} ${this.#name}\n`);
+    for (const listener of this.#eventListeners) listener({ kind, message });
+  }
+
+  async #standingStill(act: () => Promise<void>): Promise<void> {
+    const { phase } = this.#guest();
+    this.#patch({ phase: "paused" });
+    try {
+      await act();
+    } finally {
+      this.#patch({ phase });
+    }
   }
 
   #guest(): NoopGuest {
@@ -162,6 +221,13 @@ export class RunningNoopGuest implements RunningVm {
     if (this.#settings.fails.has(act)) throw toldToFail(this.#name, act);
   }
 }
+
+export const snapshotFile = (folder: string): string => join(folder, "guest.json");
+
+const notYet = (name: string): OdoroboError =>
+  new OdoroboError("HYPERVISOR_UNAVAILABLE", `the noop guest ${name} has not come yet`, {
+    hint: "it is sent with odorobo vm migrate-send",
+  });
 
 export const toldToFail = (name: string, act: Failable): OdoroboError =>
   new OdoroboError("HYPERVISOR_FAILED", `${act} of ${name} fails because its annotations say so`, {

@@ -6,9 +6,11 @@
  * | `boot-delay` | duration | the boot takes that long |
  * | `shutdown-delay` | duration | the guest takes that long to power off after the power button |
  * | `ignore-power-button` | `true` | it never does: only the end of the grace stops it |
- * | `fail` | `create`, `boot`, `update`, `pause`, `resume`, several with commas | that act fails |
+ * | `fail` | `create`, `boot`, `update`, `pause`, `resume`, `nmi`, `coredump`, `snapshot`, `receive`, `migrate`, several with commas | that act fails |
  * | `crash-after` | duration | it crashes that long after its boot |
  * | `poweroff-after` | duration | it powers itself off that long after its boot |
+ * | `reboot-after` | duration | it reboots itself that long after its boot |
+ * | `panic-after` | duration | its kernel panics that long after its boot, and it hangs |
  * | `ready-delay` | duration | its `ready.serial` text appears that long after its boot |
  *
  * Durations: `250ms`, `90s`, `10m`, `1h`. What cannot be read counts as not said, and the guest's console says so.
@@ -17,7 +19,18 @@ import type { VmSpec } from "../../../model/vm-spec.ts";
 
 export const NOOP_PREFIX = "noop.odorobo.dev/";
 
-const FAILABLE = ["create", "boot", "update", "pause", "resume"] as const;
+const FAILABLE = [
+  "create",
+  "boot",
+  "update",
+  "pause",
+  "resume",
+  "nmi",
+  "coredump",
+  "snapshot",
+  "receive",
+  "migrate",
+] as const;
 export type Failable = (typeof FAILABLE)[number];
 
 export interface NoopSettings {
@@ -27,6 +40,8 @@ export interface NoopSettings {
   readonly fails: ReadonlySet<Failable>;
   readonly crashAfterMs: number | null;
   readonly powerOffAfterMs: number | null;
+  readonly rebootAfterMs: number | null;
+  readonly panicAfterMs: number | null;
   readonly readyDelayMs: number;
   /** What could not be read, as sentences. */
   readonly complaints: readonly string[];
@@ -56,6 +71,8 @@ export function readSettings(spec: VmSpec): NoopSettings {
     fails,
     crashAfterMs: duration("crash-after"),
     powerOffAfterMs: duration("poweroff-after"),
+    rebootAfterMs: duration("reboot-after"),
+    panicAfterMs: duration("panic-after"),
     readyDelayMs: duration("ready-delay") ?? 0,
     complaints,
   };

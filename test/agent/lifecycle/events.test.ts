@@ -1,0 +1,153 @@
+/** What befalls a guest without anybody asking: in the report with its last words, and in the event log. */
+import { appendFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { Hypervisor } from "../../../src/agent/hypervisor/hypervisor.ts";
+import { createNoopHypervisor } from "../../../src/agent/hypervisor/noop/driver.ts";
+import {
+  createInMemorySupervisor,
+  ProcessTable,
+} from "../../../src/agent/supervisor/in-memory/in-memory-supervisor.ts";
+import type { ExitStatus, Supervisor } from "../../../src/agent/supervisor/supervisor.ts";
+import type { ChangeRule } from "../../../src/model/observed-state.ts";
+import { systemClock } from "../../../src/platform/clock.ts";
+import { aClock } from "../../support/a-clock.ts";
+import { anAgent, aSpec, type TestAgent } from "../../support/an-agent.ts";
+import { until } from "../../support/until.ts";
+
+const log = (agent: TestAgent, file: string) => join(agent.dataFolder, "vms/web-1/logs", file);
+const messages = (agent: TestAgent) => agent.lifecycle.events.since(0).events.map((event) => event.message);
+
+async function aGuest(annotations: Record<string, string> = {}): Promise<TestAgent> {
+  const agent = await anAgent({ processes: true });
+  const noted = Object.fromEntries(Object.entries(annotations).map(([key, each]) => [`noop.odorobo.dev/${key}`, each]));
+  await agent.put("web-1", { spec: aSpec({ annotations: noted, runStrategy: "Manual" }) });
+  await agent.boot("web-1");
+  return agent;
+}
+
+async function ended(agent: TestAgent) {
+  await until("it is noticed", async () => ["stopped", "crashed"].includes((await agent.vm("web-1")).phase));
+  return agent.vm("web-1");
+}
+
+test("a crash is told with its signal and the last lines of console and log, harmless on a terminal", async () => {
+  await using agent = await aGuest();
+  const lines = Array.from({ length: 50 }, (_, index) => `line ${index}`).join("\n");
+  await appendFile(log(agent, "console.log"), `${lines}\n\u001b[31mKernel panic\u0007 - not syncing\r\n`);
+  await appendFile(log(agent, "vmm.log"), `${"x".repeat(5000)}end\nthread panicked\n`);
+  const { pid } = await agent.vm("web-1");
+  agent.processes.end(pid as number, { code: null, signal: "SIGSEGV" });
+  const { lastEvent, reason } = await ended(agent);
+  expect(lastEvent).toMatchObject({ kind: "crash", message: reason });
+  expect(reason).toContain("SIGSEGV");
+  expect(lastEvent?.console.length).toBe(20);
+  expect(lastEvent?.console.at(0)).toBe("line 31");
+  expect(lastEvent?.console.at(-1)).toBe("[31mKernel panic  - not syncing");
+  expect(lastEvent?.log.at(-1)).toBe("thread panicked");
+  expect(lastEvent?.log.at(0)).toMatch(/^x{397}end$/);
+  expect(messages(agent)).toContain(`web-1 crashed: ${reason}`);
+  await agent.restart();
+  expect((await agent.vm("web-1")).lastEvent).toEqual(lastEvent);
+});
+
+test("what an earlier life said is not this one's last word", async () => {
+  await using agent = await aGuest();
+  await appendFile(log(agent, "console.log"), "of the first life\n");
+  await agent.operate("web-1", { kind: "reboot", graceSeconds: 0 });
+  const { pid } = await agent.vm("web-1");
+  agent.processes.end(pid as number, { code: 1, signal: null });
+  const { lastEvent } = await ended(agent);
+  expect(lastEvent?.console.join()).toContain("NOOP-START");
+  expect(lastEvent?.console.join()).not.toContain("of the first life");
+});
+
+test("the kernel's choice for want of memory is named", async () => {
+  await using agent = await aGuest();
+  const { pid } = await agent.vm("web-1");
+  agent.processes.end(pid as number, { code: null, signal: "SIGKILL", outOfMemory: true });
+  expect(await ended(agent)).toMatchObject({
+    phase: "crashed",
+    lastEvent: { kind: "oom-kill" },
+    reason: expect.stringContaining("killed by SIGKILL: the host had no memory left for it"),
+  });
+});
+
+test("a guest that powers itself off, and one that an operator shut down: only the first is an event", async () => {
+  await using agent = await aGuest({ "poweroff-after": "20ms" });
+  expect(await ended(agent)).toMatchObject({ phase: "stopped", lastEvent: { kind: "power-off" }, endedBy: "guest" });
+  await using other = await aGuest();
+  await other.shutdown("web-1");
+  expect((await other.vm("web-1")).lastEvent).toBeUndefined();
+});
+
+test.each(["reboot", "panic"] as const)("a guest's own %s is told once, and no reason to plan anew", async (kind) => {
+  await using agent = await aGuest({ [`${kind}-after`]: "20ms" });
+  const { serial } = await agent.vm("web-1");
+  await until("it is told", async () => (await agent.vm("web-1")).lastEvent?.kind === kind);
+  const vm = await agent.vm("web-1");
+  expect(vm).toMatchObject({ phase: "running", serial });
+  expect(vm.lastEvent?.console.at(-1)).toBe(`NOOP-${kind.toUpperCase()} web-1`);
+  await agent.restart();
+  expect(await agent.vm("web-1")).toEqual(vm);
+  expect(messages(agent).filter((message) => message.includes("the guest"))).toEqual([]);
+});
+
+test("what happened while no agent was there is told by the next one", async () => {
+  await using agent = await aGuest({ "panic-after": "1h" });
+  await agent.lifecycle[Symbol.asyncDispose]();
+  agent.clock.advance(3_600_000);
+  await agent.restart();
+  await until("it is told", async () => (await agent.vm("web-1")).lastEvent?.kind === "panic");
+});
+
+/** As a service manager does, it keeps how processes ended. */
+function rememberingSupervisor(table: ProcessTable): Supervisor {
+  const spawn = createInMemorySupervisor(table);
+  return {
+    ...spawn,
+    async waitForExit(handle, signal): Promise<ExitStatus> {
+      await spawn.waitForExit(handle, signal);
+      return table.get(handle)?.ended ?? { code: null, signal: null };
+    },
+  };
+}
+
+test("who kept how a process ended while the agent was away is asked", async () => {
+  const table = new ProcessTable("boot-1");
+  const supervisor = rememberingSupervisor(table);
+  await using agent = await anAgent({ processes: true, supervisor });
+  await agent.put("web-1");
+  const { after } = await agent.boot("web-1");
+  await agent.lifecycle[Symbol.asyncDispose]();
+  table.end(after?.pid as number, { code: null, signal: "SIGKILL", outOfMemory: true });
+  await agent.restart({ supervisor: rememberingSupervisor(table) });
+  expect(await agent.vm("web-1")).toMatchObject({
+    phase: "crashed",
+    reason: expect.stringMatching(/no memory left for it\) while the agent was away$/),
+    lastEvent: { kind: "oom-kill" },
+    restart: { attempts: 0 },
+  });
+});
+
+test("what this very guest takes without an outage is in its report, and goes when it does", async () => {
+  const noop = createNoopHypervisor({ clock: systemClock });
+  const rule: ChangeRule = { path: "cpus.count", change: "raise", class: "live", note: null, max: 4 };
+  let rules = [rule];
+  const ruled: Hypervisor = {
+    ...noop,
+    async connect(vm, options) {
+      const running = await noop.connect(vm, options);
+      return Object.assign(running, { changeRules: async () => rules });
+    },
+  };
+  await using agent = await anAgent({ hypervisors: [ruled], clock: aClock() });
+  await agent.put("web-1");
+  expect((await agent.vm("web-1")).changeRules).toBeUndefined();
+  await agent.boot("web-1");
+  expect((await agent.vm("web-1")).changeRules).toEqual([rule]);
+  rules = [{ ...rule, max: 2 }];
+  expect((await agent.vm("web-1")).changeRules).toEqual(rules);
+  await agent.shutdown("web-1", 0);
+  expect((await agent.vm("web-1")).changeRules).toBeUndefined();
+});
