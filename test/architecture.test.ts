@@ -51,6 +51,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "agent/hooks": ["model", "platform"],
   "agent/hypervisor": ["model", "platform", "agent", "agent/storage", "agent/network"],
   "agent/supervisor": ["model", "platform", "agent"],
+  "agent/install": ["model", "platform", "agent", "agent/supervisor"],
   "agent/inventory": ["model", "platform"],
   "agent/store": ["model", "platform", "wire", "agent", "agent/supervisor"],
   "agent/storage": ["model", "platform", "agent"],
@@ -73,7 +74,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Of `agent`, only the files at its top may be imported from inside it, and only these from outside. */
-const AGENT_DOORS = ["agent/main.ts", "agent/config.ts", "agent/in-process.ts"];
+const AGENT_DOORS = ["agent/main.ts", "agent/config.ts", "agent/in-process.ts", "agent/edit-access-file.ts"];
 
 const PURE = ["model", "manifest", "reconcile", "report"];
 const IMPURE_CALLS =

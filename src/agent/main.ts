@@ -13,6 +13,7 @@ import { type Clock, systemClock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import { packageVersion } from "../platform/package-version.ts";
 import { openLog } from "../platform/pino-log.ts";
+import { type ChosenSupervisor, chooseSupervisor } from "./choose-supervisor.ts";
 import type { AgentConfig, DrivenHypervisor } from "./config.ts";
 import { Consoles } from "./console/consoles.ts";
 import { createHooks } from "./hooks/hooks.ts";
@@ -24,8 +25,8 @@ import { createQemuHypervisor } from "./hypervisor/qemu/driver.ts";
 import { readBootId, readCapacity, readOrMakeNodeId } from "./inventory/inventory.ts";
 import type { Lifecycle } from "./lifecycle/lifecycle.ts";
 import { createLifecycle } from "./lifecycle/service.ts";
+import { hostNetwork } from "./network/tap.ts";
 import { lockDataFolder } from "./store/lock-data-folder.ts";
-import { createSpawnSupervisor } from "./supervisor/spawn/spawn-supervisor.ts";
 import type { Supervisor } from "./supervisor/supervisor.ts";
 
 export interface RunningAgent extends AsyncDisposable {
@@ -56,7 +57,7 @@ const HYPERVISORS: Readonly<Record<DrivenHypervisor, (config: AgentConfig, clock
  * Rejects with AGENT_CONFIG, AGENT_INSECURE, ADDRESS_IN_USE, DATA_FOLDER_IN_USE or STORAGE_FAILED, with everything closed again.
  */
 export async function startAgent(config: AgentConfig, parts: AgentParts = {}): Promise<RunningAgent> {
-  const { clock = systemClock, log = openLog(config.log), supervisor = createSpawnSupervisor() } = parts;
+  const { clock = systemClock, log = openLog(config.log) } = parts;
   const version = packageVersion();
   await using opened = new AsyncDisposableStack();
 
@@ -69,13 +70,15 @@ export async function startAgent(config: AgentConfig, parts: AgentParts = {}): P
     readCapacity(config.capacity),
   ]);
 
+  const chosen = parts.supervisor === undefined ? opened.use(await chooseSupervisor(config, log)) : null;
   const consoles = new Consoles({ logger: log });
   const lifecycle = opened.use(
     await createLifecycle({
       node: { name: config.nodeName, id, agentVersion: version, bootId },
       capacity,
       hypervisors: config.hypervisors.map((kind) => HYPERVISORS[kind](config, clock)),
-      supervisor,
+      supervisor: parts.supervisor ?? (chosen as ChosenSupervisor).supervisor,
+      network: hostNetwork({ owner: chosen?.guestUser ?? null }),
       dataFolder: config.dataFolder,
       runFolder: config.runFolder,
       clock,

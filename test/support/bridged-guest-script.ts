@@ -1,5 +1,5 @@
 /** A QEMU guest with two NICs on the bridge `br0` of the namespace that this process was started in: one from its boot, one attached. Prints the taps it used. */
-import { prepareTaps, removeTaps } from "../../src/agent/network/tap.ts";
+import { hostNetwork } from "../../src/agent/network/tap.ts";
 import { toLiveConfig } from "../../src/model/fields.ts";
 import type { Nic } from "../../src/model/vm-spec.ts";
 import { aQemuWorld, patience } from "./qemu-world.ts";
@@ -12,6 +12,7 @@ const nic = (number: number): Nic => ({
   address: null,
 });
 const [first, second] = [nic(1), nic(2)];
+const { prepareTaps, removeTaps } = hostNetwork({ owner: null });
 
 await prepareTaps("web-1", [first, second], patience());
 {

@@ -7,28 +7,36 @@ import { isErrno, OdoroboError } from "../../model/errors.ts";
 import type { Nic } from "../../model/vm-spec.ts";
 import { tapName } from "../launch-command.ts";
 
-/** Makes the taps of these NICs and puts them on their bridges. Doing it again is harmless. Other NICs need nothing. */
-export async function prepareTaps(vm: string, nics: readonly Nic[], signal: AbortSignal): Promise<void> {
-  for (const nic of nics) {
-    if (nic.attachment.kind === "bridge") await prepareTap(tapName(vm, nic.name), nic.attachment.bridge, signal);
-  }
+export interface HostNetwork {
+  /** Makes the taps of these NICs and puts them on their bridges. Doing it again is harmless. Other NICs need nothing. */
+  prepareTaps(vm: string, nics: readonly Nic[], signal: AbortSignal): Promise<void>;
+  /** Removes the taps of these NICs; those that are not there are no failure. */
+  removeTaps(vm: string, nics: readonly Nic[], signal: AbortSignal): Promise<void>;
 }
 
-/** Removes the taps of these NICs; those that are not there are no failure. */
-export async function removeTaps(vm: string, nics: readonly Nic[], signal: AbortSignal): Promise<void> {
-  for (const nic of nics) {
-    if (nic.attachment.kind === "bridge") await removeTap(tapName(vm, nic.name), signal);
-  }
-}
+/** `owner`: the user that may open the taps, so that no hypervisor needs to be privileged; null: root alone. */
+export const hostNetwork = ({ owner }: { readonly owner: string | null }): HostNetwork => ({
+  async prepareTaps(vm, nics, signal) {
+    for (const { name, attachment } of nics)
+      if (attachment.kind === "bridge") await prepareTap(tapName(vm, name), attachment.bridge, owner, signal);
+  },
+  async removeTaps(vm, nics, signal) {
+    for (const { name, attachment } of nics)
+      if (attachment.kind === "bridge") await removeTap(tapName(vm, name), signal);
+  },
+});
 
-async function prepareTap(tap: string, bridge: string, signal: AbortSignal): Promise<void> {
+async function prepareTap(tap: string, bridge: string, owner: string | null, signal: AbortSignal): Promise<void> {
   if ((await ip(["link", "show", "dev", bridge], signal)) !== null) {
     throw new OdoroboError("UNSUPPORTED", `this node has no bridge ${bridge}`, {
       hint: `make it on the node (ip link add ${bridge} type bridge), or correct the manifest of the Network`,
     });
   }
+  // One that is left may be another user's. The kernel lets go of none that a process has open.
+  if (owner !== null) await removeTap(tap, signal).catch(() => signal.throwIfAborted());
   if ((await ip(["link", "show", "dev", tap], signal)) !== null) {
-    await must(["tuntap", "add", "dev", tap, "mode", "tap"], `could not make the tap ${tap}`, signal);
+    const user = owner === null ? [] : ["user", owner];
+    await must(["tuntap", "add", "dev", tap, "mode", "tap", ...user], `could not make the tap ${tap}`, signal);
   }
   await must(["link", "set", "dev", tap, "master", bridge, "up"], `could not put ${tap} on ${bridge}`, signal);
 }

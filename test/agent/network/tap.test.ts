@@ -45,6 +45,15 @@ describe.runIf(requires("taps on a bridge", "ip", "network-admin"))("a tap", () 
     expect(await namespace.ip("link", "show")).not.toContain(tapName("web-1", "eth0"));
   });
 
+  test("is its owner's, also when it was another's before", async () => {
+    await using namespace = await aNamespace();
+    const ownership = () => namespace.ip("-details", "link", "show", "dev", tapName("web-1", "eth0"));
+    expect(await namespace.run("tap-script.ts", "prepare", "web-1", "br0")).toBe("");
+    expect(await ownership()).not.toContain("user nobody");
+    expect(await namespace.run("tap-script.ts", "prepare", "web-1", "br0", "nobody")).toBe("");
+    expect(await ownership()).toContain("user nobody");
+  });
+
   test("on a bridge that is not there is refused, and nothing is left behind", async () => {
     await using namespace = await aNamespace();
     expect(await namespace.run("tap-script.ts", "prepare", "web-1", "br9")).toBe(

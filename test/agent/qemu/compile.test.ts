@@ -5,7 +5,6 @@ import { describe, expect, test } from "vitest";
 import type { LaunchInput } from "../../../src/agent/hypervisor/hypervisor.ts";
 import { toLaunchCommand } from "../../../src/agent/hypervisor/qemu/compile.ts";
 import type { QemuHost } from "../../../src/agent/hypervisor/qemu/host.ts";
-import { NEEDS_NOTHING } from "../../../src/agent/launch-command.ts";
 import { digest } from "../../../src/model/names.ts";
 import type { BootSource, Disk, Nic, VmSpec } from "../../../src/model/vm-spec.ts";
 import { aSpec } from "../../support/a-fleet.ts";
@@ -91,13 +90,55 @@ describe("the command line of a QEMU guest", () => {
       ]
     `);
     expect({ ...command, args: [] }).toEqual({
+      kind: "qemu",
       executable: "qemu-system-x86_64",
       args: [],
       env: { LC_ALL: "C" },
       workingFolder: "/run/o/web-1",
       outputFile: "/log/web-1/qemu.log",
       staleFiles: ["/run/o/web-1/qmp.sock", "/run/o/web-1/console.sock", "/run/o/web-1/attached.json"],
-      needs: NEEDS_NOTHING,
+      needs: {
+        reads: ["/opt/odorobo/guest/tiny.elf"],
+        writes: ["/log/web-1"],
+        devices: [],
+        capabilities: [],
+        // The guest's 1024, a 16th of it, and 1024 for itself.
+        memoryMaxMiB: 2112,
+        cpuWeight: null,
+        ioWeight: null,
+      },
+    });
+  });
+
+  test("what it needs of the host is said with it", () => {
+    const image = {
+      kind: "image",
+      image: "debian",
+      path: "/images/debian.qcow2",
+      format: "qcow2",
+      sizeMiB: 1,
+    } as const;
+    const { needs } = compile(
+      {
+        boot: { kind: "firmware", firmware: "/fw/bios.bin" },
+        disks: [
+          { name: "root", origin: image, readonly: false },
+          { name: "data", origin: { kind: "external", url: "file:///dev/vg/data%201" }, readonly: false },
+          { name: "iso", origin: { kind: "external", url: "file:///iso/x.iso" }, readonly: true },
+          { name: "far", origin: { kind: "external", url: "nbd://n2/x" }, readonly: false },
+        ],
+        nics: [nic("eth0", { kind: "bridge", bridge: "br0" })],
+        cloudInit: { userData: null, networkConfig: null, sshKeys: ["ssh-ed25519 A"] },
+        weights: { cpu: 200, io: 50 },
+      },
+      { accelerator: "kvm", vhostNet: true },
+    );
+    expect(needs).toMatchObject({
+      reads: ["/fw/bios.bin", "/images/debian.qcow2", "/iso/x.iso", "/var/o/web-1/cloud-init.iso"],
+      writes: ["/dev/vg/data 1", "/log/web-1", "/var/o/web-1/root.qcow2"],
+      devices: ["/dev/kvm", "/dev/net/tun", "/dev/vg/data 1", "/dev/vhost-net"],
+      cpuWeight: 200,
+      ioWeight: 50,
     });
   });
 

@@ -26,6 +26,7 @@ export function toLaunchCommand(vm: LaunchInput, host: CloudHypervisorHost): Lau
   for (const socket of [apiSocket(paths), consoleSocket(paths)]) checkSocketPath(socket);
   const config = toCheckedConfig(vm, host, host.version);
   return {
+    kind: "ch",
     executable: host.executable,
     args: [
       ...["--api-socket", `path=${apiSocket(paths)}`],

@@ -8,7 +8,7 @@
 import { join } from "node:path";
 import { OdoroboError } from "../../../model/errors.ts";
 import { BUILTIN_TINY_GUEST, type VmSpec } from "../../../model/vm-spec.ts";
-import { type LaunchCommand, NEEDS_NOTHING, seedImageFile, type VmPaths } from "../../launch-command.ts";
+import { type LaunchCommand, seedImageFile, type VmPaths } from "../../launch-command.ts";
 import type { LaunchInput } from "../hypervisor.ts";
 import { type BlockNode, blockNode, diskDevice, readOnlyFileNode } from "./block-node.ts";
 import { FIRMWARE_ID, QMP_ID, RNG_ID, SEED_ID, SERIAL_ID } from "./device-ids.ts";
@@ -16,6 +16,7 @@ import type { QemuHost } from "./host.ts";
 import { netBackend, nicDevice } from "./net-backend.ts";
 import { optionText, type Properties } from "./option-text.ts";
 import { passthroughArgs } from "./passthrough.ts";
+import { processNeeds } from "./process-needs.ts";
 import { SANDBOX_ARGS } from "./sandbox.ts";
 import { placeInPort, ports, RNG_PLACE, SEED_PLACE, seedPort } from "./topology.ts";
 
@@ -50,7 +51,7 @@ export function toLaunchCommand({ name, spec, paths }: LaunchInput, host: QemuHo
     workingFolder: paths.runFolder,
     outputFile: join(paths.logFolder, "qemu.log"),
     staleFiles: [qmpSocket(paths), consoleSocket(paths), attachedFile(paths)],
-    needs: NEEDS_NOTHING,
+    needs: processNeeds(spec, paths, host),
   };
 }
 

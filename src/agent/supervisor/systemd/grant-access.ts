@@ -3,7 +3,7 @@
  * readable already. Owners stay as they are, so the agent can take everything back.
  */
 import { constants } from "node:fs";
-import { type FileHandle, open, readdir, stat } from "node:fs/promises";
+import { type FileHandle, open, readdir, realpath, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { isErrno, OdoroboError } from "../../../model/errors.ts";
 import type { LaunchCommand } from "../../launch-command.ts";
@@ -22,20 +22,35 @@ export async function grantAccess(
   user: GuestUser,
   hidden: readonly string[],
 ): Promise<void> {
-  for (const path of [command.workingFolder, ...command.needs.writes]) await share(path, user);
-  for (const path of command.needs.reads) await requireReadable(path, user, hidden);
+  for (const path of [command.workingFolder, ...command.needs.writes]) await share(path, user, WRITE);
+  for (const path of command.needs.reads) {
+    // The agent's own: what a VM reads of it is made for it.
+    if (isBelow(path, hidden)) await share(path, user, READ);
+    else await requireReadable(path, user);
+  }
 }
+
+interface Access {
+  /** Bits for the group. */
+  readonly folder: number;
+  readonly file: number;
+}
+
+const WRITE: Access = { folder: 0o070, file: 0o060 };
+const READ: Access = { folder: 0o050, file: 0o040 };
 
 /**
  * A file, or a folder and the files in it. The user may have been taken over by a guest and owns what lies in there: no
  * symbolic link is followed, no file is touched that has another name elsewhere, and no folder below is entered.
  */
-async function share(path: string, user: GuestUser): Promise<void> {
+async function share(given: string, user: GuestUser, access: Access): Promise<void> {
   try {
-    if (!(await shareOne(path, user))) return;
-    for (const name of await readdir(path)) await shareOne(join(path, name), user);
+    // Names below /dev are udev's, and often links.
+    const path = given.startsWith("/dev/") ? await realpath(given).catch(() => given) : given;
+    if (!(await shareOne(path, user, access))) return;
+    for (const name of await readdir(path)) await shareOne(join(path, name), user, access);
   } catch (error) {
-    throw new OdoroboError("STORAGE_FAILED", `could not give ${path} to the group ${user.group}`, {
+    throw new OdoroboError("STORAGE_FAILED", `could not give ${given} to the group ${user.group}`, {
       cause: error,
       hint: "guests run as an unprivileged user, which must be able to open their disks",
     });
@@ -43,7 +58,7 @@ async function share(path: string, user: GuestUser): Promise<void> {
 }
 
 /** Says whether it is a folder. What is not there, and what is no file, is the hypervisor's to complain about. */
-async function shareOne(path: string, user: GuestUser): Promise<boolean> {
+async function shareOne(path: string, user: GuestUser, access: Access): Promise<boolean> {
   let file: FileHandle;
   try {
     file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -55,7 +70,7 @@ async function shareOne(path: string, user: GuestUser): Promise<boolean> {
     const facts = await file.stat();
     const isFolder = facts.isDirectory();
     if (facts.uid === user.uid || (!isFolder && facts.nlink > 1)) return isFolder;
-    const mode = (facts.mode & 0o7777) | (isFolder ? 0o070 : 0o060);
+    const mode = (facts.mode & 0o7777) | (isFolder ? access.folder : access.file);
     if (facts.gid !== user.gid) await file.chown(facts.uid, user.gid);
     if (facts.gid !== user.gid || mode !== (facts.mode & 0o7777)) await file.chmod(mode);
     return isFolder;
@@ -64,12 +79,9 @@ async function shareOne(path: string, user: GuestUser): Promise<boolean> {
   }
 }
 
-async function requireReadable(path: string, user: GuestUser, hidden: readonly string[]): Promise<void> {
-  // What leads to a path that is bound on its own is not looked at by the kernel.
-  const isBound = isBelow(path, hidden);
+async function requireReadable(path: string, user: GuestUser): Promise<void> {
   for (let at = path; at !== "/"; at = dirname(at)) {
     const isTheFile = at === path;
-    if (!isTheFile && isBound) return;
     const facts = await stat(at).catch(() => null);
     if (facts === null) return;
     const wanted = isTheFile && !facts.isDirectory() ? constants.R_OK : constants.X_OK;

@@ -54,6 +54,17 @@ export function createSystemdSupervisor(settings: SystemdSettings): Supervisor &
   return new SystemdSupervisor(settings);
 }
 
+/** Null when a service manager answers there, else why not. */
+export async function isSystemdThere(bus: string): Promise<Error | null> {
+  try {
+    await using manager = new SystemdManager(bus);
+    await manager.version();
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
 class SystemdSupervisor implements Supervisor, AsyncDisposable {
   readonly kind = "systemd";
   readonly #settings: SystemdSettings;
