@@ -2,6 +2,7 @@
  * Every command. oclif loads this whole table, so a command's file imports nothing heavy at its top:
  * what `run` needs it imports itself (`await import(…)`). That keeps `--help` and the first line of output fast.
  */
+import AgentTokenCommand from "./agent/token.ts";
 import AgentCommand from "./agent.ts";
 import Apply from "./apply.ts";
 import DemoCommand from "./demo.ts";
@@ -12,17 +13,27 @@ import NodeListCommand from "./node/list.ts";
 import PlanCommand from "./plan.ts";
 import Status from "./status.ts";
 import Validate from "./validate.ts";
+import VmAttach from "./vm/attach.ts";
 import VmBoot from "./vm/boot.ts";
 import VmConsole from "./vm/console.ts";
+import VmCoredump from "./vm/coredump.ts";
 import VmDelete from "./vm/delete.ts";
+import VmDetach from "./vm/detach.ts";
 import VmInfo from "./vm/info.ts";
 import VmListCommand from "./vm/list.ts";
 import VmLogs from "./vm/logs.ts";
+import VmMigrateReceive from "./vm/migrate-receive.ts";
+import VmMigrateSend from "./vm/migrate-send.ts";
+import VmNmi from "./vm/nmi.ts";
 import VmPause from "./vm/pause.ts";
+import VmPowerButton from "./vm/power-button.ts";
 import VmPurge from "./vm/purge.ts";
 import VmReboot from "./vm/reboot.ts";
+import VmResize from "./vm/resize.ts";
+import VmRestore from "./vm/restore.ts";
 import VmResume from "./vm/resume.ts";
 import VmShutdown from "./vm/shutdown.ts";
+import VmSnapshot from "./vm/snapshot.ts";
 
 export const COMMANDS = {
   init: Init,
@@ -34,6 +45,7 @@ export const COMMANDS = {
   status: Status,
   diff: Diff,
   agent: AgentCommand,
+  "agent:token": AgentTokenCommand,
   "vm:list": VmListCommand,
   "vm:info": VmInfo,
   "vm:boot": VmBoot,
@@ -45,5 +57,15 @@ export const COMMANDS = {
   "vm:purge": VmPurge,
   "vm:console": VmConsole,
   "vm:logs": VmLogs,
+  "vm:attach": VmAttach,
+  "vm:coredump": VmCoredump,
+  "vm:detach": VmDetach,
+  "vm:migrate-receive": VmMigrateReceive,
+  "vm:migrate-send": VmMigrateSend,
+  "vm:nmi": VmNmi,
+  "vm:power-button": VmPowerButton,
+  "vm:resize": VmResize,
+  "vm:restore": VmRestore,
+  "vm:snapshot": VmSnapshot,
   "node:list": NodeListCommand,
 };

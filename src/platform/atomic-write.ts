@@ -6,11 +6,18 @@ import { dirname } from "node:path";
  * Writes beside the file, syncs, renames over it, syncs the folder. A crash at any moment leaves the old or the new content.
  * Two writers of the same file must take turns. Rejects with the system's error (ENOSPC, EROFS …) and leaves no temporary file.
  */
-export async function writeFileAtomically(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+export async function writeFileAtomically(
+  path: string,
+  content: string | Uint8Array,
+  mode = 0o600,
+  /** Whose it is to be, if not ours. */
+  owner: { readonly uid: number; readonly gid: number } | null = null,
+): Promise<void> {
   const temporary = `${path}.tmp`;
   try {
     const file = await open(temporary, "w", mode);
     try {
+      if (owner !== null) await file.chown(owner.uid, owner.gid);
       await file.writeFile(content);
       await file.sync();
     } finally {

@@ -46,7 +46,7 @@ test("each document is valid by its schema, in good times and bad", async () => 
 });
 
 test("every schema of ours has an example, and it is valid", () => {
-  for (const schema of ["status", "vm-list", "node-list", "validation"]) {
+  for (const schema of ["status", "vm-list", "node-list", "validation", "agent-access"]) {
     const { examples } = JSON.parse(readFileSync(join(FOLDER.pathname, `${schema}.schema.json`), "utf8"));
     expect(examples.length).toBeGreaterThan(0);
     for (const example of examples) expectValid(example, schema);

@@ -13,7 +13,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { OdoroboError } from "../../model/errors.ts";
 import { isLoopbackHost } from "../listen-address.ts";
-import { type AccessFile, sha256 } from "./access-file.ts";
+import { type AccessFile, type AccessTable, sha256 } from "./access-file.ts";
 import type { Caller } from "./caller.ts";
 import type { TokenFile } from "./token-file.ts";
 import type { WrongTokens } from "./wrong-tokens.ts";
@@ -52,21 +52,30 @@ export function createGate(options: GateOptions): Gate {
       requireLoopbackHost(knock.headers.get("host"));
       return { name: "loopback", role: "admin" };
     }
-    const [adminToken, table] = await Promise.all([token?.read(), access?.read()]);
-    if (shown === null) {
-      const holder = certificate === null ? null : (table?.find("certificate", certificate) ?? null);
-      if (holder !== null) return holder;
-      throw tokenWanted(certificate !== null && access !== null);
-    }
-    const digest = sha256(shown);
-    wrongTokens.refuse(knock.address, digest);
-    const isAdmin = adminToken !== undefined && timingSafeEqual(digest, sha256(adminToken));
-    const listed = table?.find("token", digest) ?? null;
-    if (isAdmin) return { name: "token file", role: "admin" };
-    if (listed !== null) return listed;
+    // Each stands for itself: a broken access file does not keep out the admin, nor a broken token file the others.
+    const [tokenRead, accessRead] = await Promise.allSettled([token?.read(), access?.read()]);
+    const adminToken = tokenRead.status === "fulfilled" ? tokenRead.value : undefined;
+    const table = accessRead.status === "fulfilled" ? accessRead.value : undefined;
+    // From here to the end nothing is waited for: what is counted below is so when the next one asks.
+    const digest = shown === null ? null : sha256(shown);
+    if (digest !== null) wrongTokens.refuse(knock.address, digest);
+    const caller =
+      digest === null
+        ? (certificate && table?.find("certificate", certificate)) || null
+        : callerOf(digest, adminToken, table);
+    if (caller !== null) return caller;
+    for (const read of [tokenRead, accessRead]) if (read.status === "rejected") throw read.reason;
+    if (digest === null) throw tokenWanted(certificate !== null && access !== null);
     wrongTokens.note(knock.address, digest);
     throw notOurs();
   };
+}
+
+/** Compares with all that there are, whatever fits. */
+function callerOf(digest: Buffer, adminToken: string | undefined, table: AccessTable | undefined): Caller | null {
+  const isAdmin = adminToken !== undefined && timingSafeEqual(digest, sha256(adminToken));
+  const listed = table?.find("token", digest) ?? null;
+  return isAdmin ? { name: "token file", role: "admin" } : listed;
 }
 
 /** Client certificates and cookies ride along with what a foreign page asks a browser to do: so no changes and no consoles for pages. */
