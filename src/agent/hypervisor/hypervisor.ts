@@ -31,7 +31,7 @@ export interface Hypervisor {
   connect(vm: LaunchInput, options: ConnectOptions): Promise<RunningVm>;
   /**
    * The process was just launched for this input and is to take in a guest that comes from another host. Resolves when it
-   * listens. Left out: this hypervisor cannot.
+   * listens. `url` is empty where the caller leaves it to the hypervisor. Left out: this hypervisor cannot.
    */
   receive?(vm: LaunchInput, options: { readonly url: string; readonly signal: AbortSignal }): Promise<IncomingGuest>;
 }

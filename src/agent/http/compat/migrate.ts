@@ -3,6 +3,7 @@ import { OdoroboError } from "../../../model/errors.ts";
 import { json } from "../answers.ts";
 import type { Call } from "../call.ts";
 import { text } from "./answers.ts";
+import { learnWhenArrived } from "./arrivals.ts";
 import { findVm, operate } from "./by-hand.ts";
 import { readObject } from "./read-body.ts";
 
@@ -12,6 +13,7 @@ export async function receiveMigration(call: Call): Promise<Response> {
   const { detail } = await operate(call, name, { kind: "migrate-receive", url: null });
   if (detail?.url === undefined)
     throw new OdoroboError("HYPERVISOR_FAILED", `${id} waits for a guest, but did not say where`);
+  learnWhenArrived(call, name);
   return json(200, { listening_address: detail.url });
 }
 

@@ -37,8 +37,8 @@ export function specOf(id: string, name: VmName, config: VmConfig, version: stri
   const problems = checkVmConfig(own, { version });
   if (problems.length > 0) {
     const told = problems.map(({ path, message, hint }) => `${path.join(".") || "config"}: ${message} (${hint})`);
-    throw new OdoroboError("UNSUPPORTED", `this is no configuration that Cloud Hypervisor could run: ${told[0]}`, {
-      hint: told.slice(1).join("; ") || undefined,
+    throw new OdoroboError("UNSUPPORTED", "this is no configuration that Cloud Hypervisor could run", {
+      hint: told.join("; "),
     });
   }
   return { ...BY_HAND, annotations: idAnnotation(id, name), ...fromVmConfig(own) };

@@ -1,9 +1,12 @@
 /** /vms and /vms/{id}: what there is, make one, look at it, destroy it. */
+import { isOdoroboError } from "../../../model/errors.ts";
+import type { VmName } from "../../../model/names.ts";
 import type { VmReport } from "../../../model/observed-state.ts";
 import type { RawAnswer } from "../../lifecycle/lifecycle.ts";
 import { json } from "../answers.ts";
 import type { Call } from "../call.ts";
 import { hypervisorFailure, nothing } from "./answers.ts";
+import { learn } from "./arrivals.ts";
 import { alreadyThere, createVm, findVm, nameOf, operate } from "./by-hand.ts";
 import { readBoot, readOptionalConfig } from "./read-body.ts";
 import { idOf, shellSpec, specOf } from "./vm-config.ts";
@@ -39,6 +42,7 @@ export async function spawnVm(call: Call): Promise<Response> {
 
 export async function getVmInfo(call: Call): Promise<Response> {
   const { vm } = await findVm(call);
+  await learn(call, vm);
   return passOn(call, await vmInfo(call, vm));
 }
 
@@ -51,11 +55,19 @@ export async function pingVm(call: Call): Promise<Response> {
 export async function destroyVm(call: Call): Promise<Response> {
   const { name, vm } = await findVm(call);
   const { tombstone } = await operate(call, name, { kind: "delete", graceSeconds: 0 });
-  if (tombstone !== undefined && hasNothingToKeep(vm)) await operate(call, name, { kind: "purge" });
+  if (tombstone !== undefined && hasNothingToKeep(vm)) await purge(call, name);
   return nothing();
 }
 
-/** Also what was kept of an earlier VM of this name. */
+async function purge(call: Call, name: VmName): Promise<void> {
+  try {
+    await operate(call, name, { kind: "purge" });
+  } catch (error) {
+    // Its retention had ended: it is gone already.
+    if (!isOdoroboError(error, "NOT_FOUND")) throw error;
+  }
+}
+
 const hasNothingToKeep = ({ fleet, spec }: VmReport): boolean =>
   fleet === null && spec.disks.every((disk) => disk.origin.kind === "external") && spec.retainDisksSeconds === 0;
 

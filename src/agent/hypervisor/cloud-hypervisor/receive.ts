@@ -7,6 +7,8 @@ import { waitUntil } from "./wait.ts";
 
 /** The event comes at once from v52 on; before, the kernel's table of sockets is asked. */
 const LOOK_MS = 25;
+/** Where nobody said where. */
+const EVERY_ADDRESS = "tcp:0.0.0.0:0";
 
 export interface Reception {
   readonly url: string;
@@ -24,7 +26,7 @@ export async function receiveGuest(
   options: { readonly url: string; readonly signal: AbortSignal },
 ): Promise<Reception> {
   const { signal } = options;
-  const url = await withFreePort(parseMigrationUrl(options.url));
+  const url = await withFreePort(parseMigrationUrl(options.url || EVERY_ADDRESS));
   const text = formatMigrationUrl(url);
   let isReady = false;
   let failure: unknown = null;
