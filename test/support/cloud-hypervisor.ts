@@ -153,7 +153,7 @@ export async function startCloudHypervisor(
     child.once("exit", (code, signal) => resolve({ code, signal }));
   });
   const clients: Socket[] = [];
-  const contract = cloudHypervisorOpenApi();
+  const contract = openApi();
   const events = (): CloudHypervisorEvent[] => readEvents(eventFile);
   const names = (): string[] => events().map(({ source, event }) => `${source}/${event}`);
   const vmm: RunningCloudHypervisor = {
@@ -196,6 +196,13 @@ export async function startCloudHypervisor(
   await vmm[Symbol.asyncDispose]();
   throw new Error(`${hypervisor.executable} ended: ${said}`);
 }
+
+/** Read once: compiling its schemas takes longer than a double takes to start. */
+let readOpenApi: OpenApi | null | undefined;
+const openApi = (): OpenApi | null => {
+  readOpenApi ??= cloudHypervisorOpenApi();
+  return readOpenApi;
+};
 
 /** Generous: the machine runs other tests at the same time. */
 const PATIENCE_MS = 15_000;

@@ -4,7 +4,7 @@ import { connect, createServer } from "node:net";
 import { type DiskImage, openImage } from "./disk-image.ts";
 import { type DiskLock, lockDisk } from "./disk-lock.ts";
 import { createPciSlots } from "./pci.ts";
-import { ioText, Refusal, withinAsync } from "./refusal.ts";
+import { bindText, ioText, Refusal, withinAsync } from "./refusal.ts";
 import type { Release } from "./release.ts";
 import type { Json } from "./shapes.ts";
 import type {
@@ -454,7 +454,13 @@ function openVsock(vsock: VsockConfig): Promise<Resource> {
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => socket.end());
     server.once("error", (error) => {
-      reject(failed("Cannot create virtio-vsock backend", "Error binding to the host-side Unix socket", ioText(error)));
+      reject(
+        failed(
+          "Cannot create virtio-vsock backend",
+          "Error binding to the host-side Unix socket",
+          bindText(error, vsock.socket),
+        ),
+      );
     });
     server.listen(vsock.socket, () => {
       resolve({

@@ -161,9 +161,11 @@ export function createGuest(first: GuestKnobs, host: GuestHost): Guest {
       tasks.clear();
     },
     pressButton() {
-      if (!isRunning) return;
-      say("POWER-BUTTON\n");
-      if (knobs.buttonMs !== null) later(knobs.buttonMs, powerOff);
+      // Pressed while it stands still, it notices when it runs again.
+      later(0, () => {
+        say("POWER-BUTTON\n");
+        if (knobs.buttonMs !== null) later(knobs.buttonMs, powerOff);
+      });
     },
     eject(done) {
       if (knobs.ejectMs !== null) later(knobs.ejectMs, done);

@@ -16,7 +16,7 @@ import { lockDisk } from "./disk-lock.ts";
 import { openEvents } from "./events.ts";
 import { serveHttp } from "./http-server.ts";
 import { type Knobs, readKnobs } from "./knobs.ts";
-import { ioText, Refusal } from "./refusal.ts";
+import { bindText, ioText, Refusal } from "./refusal.ts";
 import { type Release, releaseOf } from "./release.ts";
 import { answerRequests, createRoutes } from "./routes.ts";
 import { createVmm } from "./vmm.ts";
@@ -140,7 +140,12 @@ async function listen(server: Server, path: string, being: Release): Promise<voi
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => {
       reject(
-        new Refusal("other", "Failed to start the VMM thread", "Error creation API server's socket", ioText(error)),
+        new Refusal(
+          "other",
+          "Failed to start the VMM thread",
+          "Error creation API server's socket",
+          bindText(error, path),
+        ),
       );
     });
     server.listen(path, resolve);

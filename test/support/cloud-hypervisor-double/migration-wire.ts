@@ -3,7 +3,7 @@
  * memory: a double and a real one do not understand each other.
  */
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { ioText, Refusal } from "./refusal.ts";
+import { bindText, ioText, Refusal } from "./refusal.ts";
 
 export type MigrationMessage =
   | { readonly kind: "start" }
@@ -23,12 +23,20 @@ export type MigrationUrl =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }
   | { readonly kind: "unix"; readonly path: string };
 
-/** Null: neither `tcp:host:port` nor `unix:path`. */
-export function readMigrationUrl(url: string): MigrationUrl | null {
-  const tcp = /^tcp:(.+):(\d+)$/.exec(url);
-  if (tcp !== null) return { kind: "tcp", host: (tcp[1] ?? "").replace(/^\[(.*)\]$/, "$1"), port: Number(tcp[2]) };
+/** `why`: what is wrong with an address, the cause last; nothing where it is no address at all. */
+export function readMigrationUrl(
+  url: string,
+): MigrationUrl | { readonly kind: "wrong"; readonly why: readonly string[] } {
   const path = /^unix:(.+)$/.exec(url)?.[1];
-  return path === undefined ? null : { kind: "unix", path };
+  if (path !== undefined) return { kind: "unix", path };
+  const address = /^tcp:(.+)$/.exec(url)?.[1];
+  if (address === undefined) return { kind: "wrong", why: [] };
+  const [, host, port] = /^(.+):(\d+)$/.exec(address) ?? [];
+  if (host === undefined || port === undefined) return { kind: "wrong", why: ["Missing TCP port"] };
+  if (Number(port) > 0xffff) {
+    return { kind: "wrong", why: [`Invalid TCP port: ${port}`, "number too large to fit in target type"] };
+  }
+  return { kind: "tcp", host: host.replace(/^\[(.*)\]$/, "$1"), port: Number(port) };
 }
 
 export function connectTo(url: MigrationUrl): Promise<MigrationEnd> {
@@ -57,7 +65,10 @@ export async function acceptOne(url: MigrationUrl, onListening: () => void): Pro
 function listen(server: Server, url: MigrationUrl): Promise<void> {
   return new Promise((resolve, reject) => {
     const what = url.kind === "tcp" ? "Error binding to TCP socket" : "Error binding to UNIX socket";
-    server.once("error", (error) => reject(new Refusal("other", what, ioText(error))));
+    server.once("error", (error) => {
+      const why = url.kind === "tcp" ? ioText(error) : bindText(error, url.path);
+      reject(new Refusal("other", "Failed to receive migratable component snapshot", what, why));
+    });
     const ready = (): void => resolve();
     if (url.kind === "tcp") server.listen(url.port, url.host, ready);
     else server.listen(url.path, ready);

@@ -20,7 +20,7 @@ export interface Sending {
 /** Resolves when the other side has resumed it. The VM is left paused; its locks are given up before the state goes over. */
 export async function sendVm(vm: Vm, to: Send, { knobs, release, events, tell }: Sending): Promise<void> {
   const url = readMigrationUrl(to.destination_url);
-  if (url === null) throw new Error("checked before");
+  if (url.kind === "wrong") throw new Error("checked before");
   const wasPaused = vm.state() === "Paused";
   const end = await connectTo(url);
   const say = async (message: MigrationMessage, what: string): Promise<void> => {
@@ -68,7 +68,7 @@ export interface Receiving {
 /** Resolves when the VM is here. A sender that goes away leaves everything as it stands, and no event. */
 export async function receiveVm(from: Receive, receiving: Receiving): Promise<void> {
   const url = readMigrationUrl(from.receiver_url);
-  if (url === null) throw new Error("checked before");
+  if (url.kind === "wrong") throw new Error("checked before");
   const end = await acceptOne(url, () => receiving.tell("migration-receive-ready"));
   receiving.tell("migration-receive-started");
   try {

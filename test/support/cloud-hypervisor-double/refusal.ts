@@ -1,4 +1,6 @@
 /** An error as the API tells it: an array of strings, the outermost first, and a status that depends on the release. */
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Release } from "./release.ts";
 
 export type RefusalKind =
@@ -81,6 +83,11 @@ const ERRNO_TEXTS: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: "Cannot assign requested address (os error 99)",
   ECONNREFUSED: "Connection refused (os error 111)",
 };
+
+/** Of a Unix socket that could not be bound: libuv says EACCES where the folder does not exist. */
+export function bindText(error: unknown, path: string): string {
+  return existsSync(dirname(path)) ? ioText(error) : (ERRNO_TEXTS.ENOENT ?? "");
+}
 
 /** As Rust prints an I/O error. */
 export function ioText(error: unknown): string {

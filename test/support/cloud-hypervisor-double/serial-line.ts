@@ -1,7 +1,7 @@
 /** Where the guest's serial port ends: a file, a pty, stdout, a socket with one client at a time, or nowhere. */
 import { closeSync, constants, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
-import { ioText, Refusal } from "./refusal.ts";
+import { bindText, ioText, Refusal } from "./refusal.ts";
 import type { Release } from "./release.ts";
 import type { ConsoleConfig } from "./vm-config.ts";
 
@@ -69,7 +69,7 @@ async function toSocket(path: string, release: Release): Promise<SerialLine> {
   try {
     await listen(server, path);
   } catch (error) {
-    throw unusable(error);
+    throw new Refusal("other", "Error creating console device", bindText(error, path));
   }
   let client: Socket | null = null;
   let hear: ((bytes: Buffer) => void) | null = null;

@@ -22,16 +22,21 @@ export function writeSnapshot(url: string, config: VmConfig, saved: SavedVm, rel
   closeSync(memory);
 }
 
-export function readSnapshot(url: string, release: Release): { readonly config: VmConfig; readonly saved: SavedVm } {
-  const folder = folderOf(url);
-  const config = decode(vmConfigShape(release.major), readText(join(folder, "config.json"), "VM config"), release);
-  const saved = JSON.parse(readText(join(folder, "state.json"), "VM state")) as SavedVm;
+export function readSnapshotConfig(url: string, release: Release): VmConfig {
+  const json = readText(join(folderOf(url), "config.json"), "VM config");
+  return decode(vmConfigShape(release.major), json, release) as unknown as VmConfig;
+}
+
+export function readSnapshotState(url: string): SavedVm {
+  return JSON.parse(readText(join(folderOf(url), "state.json"), "VM state")) as SavedVm;
+}
+
+export function checkSnapshotMemory(url: string): void {
   try {
-    statSync(join(folder, "memory-ranges"));
+    statSync(join(folderOf(url), "memory-ranges"));
   } catch (error) {
     throw new Refusal("other", "Memory manager error", "Error opening snapshot file", ioText(error));
   }
-  return { config: config as unknown as VmConfig, saved };
 }
 
 function folderOf(url: string): string {

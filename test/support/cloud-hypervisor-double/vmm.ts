@@ -15,11 +15,11 @@ import type { Events } from "./events.ts";
 import type { Knobs } from "./knobs.ts";
 import { allowedPaths } from "./landlock.ts";
 import { receiveVm, sendVm } from "./migration.ts";
-import { readMigrationUrl } from "./migration-wire.ts";
+import { checkReceive, checkSend } from "./migration-parameters.ts";
 import { ioText, Panic, Refusal, within, withinAsync } from "./refusal.ts";
 import type { Release } from "./release.ts";
 import { encode } from "./shapes.ts";
-import { readSnapshot, writeSnapshot } from "./snapshot.ts";
+import { checkSnapshotMemory, readSnapshotConfig, readSnapshotState, writeSnapshot } from "./snapshot.ts";
 import { isShared, totalMemory, validateConfig } from "./validate-config.ts";
 import { createVm, removeFromConfig, type SavedVm, type Vm } from "./vm.ts";
 import { type PciDevice, type VmConfig, vmConfigShape } from "./vm-config.ts";
@@ -144,9 +144,9 @@ export function createVmm({ release, knobs, events, noShutdown, end }: VmmParts)
   };
 
   const restoreFrom = async (of: VmConfig, saved: SavedVm): Promise<void> => {
-    events.tell("vm", "restoring");
     config = of;
     vm = await makeVm(of, await makeConsoles(of), saved);
+    events.tell("vm", "restoring");
     await vm.restore();
     events.tell("vm", "restored");
   };
@@ -279,8 +279,14 @@ export function createVmm({ release, knobs, events, noShutdown, end }: VmmParts)
       vm = fresh;
       events.tell("vm", "rebooted");
     },
-    pause: () => within("Cannot pause VM", () => ownedFirst().pause()),
-    resume: () => within("Cannot resume VM", () => ownedFirst().resume()),
+    pause() {
+      const running = owned(NOT_RUNNING);
+      within("Cannot pause VM", () => running.pause());
+    },
+    resume() {
+      const paused = owned(NOT_RUNNING);
+      within("Cannot resume VM", () => paused.resume());
+    },
     pressButton: () => owned(NOT_RUNNING).guest.pressButton(),
     nmi: () => void owned(NOT_RUNNING),
     async delete() {
@@ -342,15 +348,15 @@ export function createVmm({ release, knobs, events, noShutdown, end }: VmmParts)
     async restore(from) {
       if (migration !== null) throw MIGRATING();
       if (vm !== null || config !== null) throw ALREADY();
-      const { config: of, saved } = within("Cannot restore VM", () => readSnapshot(from.source_url, release));
+      const of = within("Cannot restore VM", () => readSnapshotConfig(from.source_url, release));
       if (from.prefault && from.memory_restore_mode === "OnDemand") {
-        throw new Refusal(
-          "invalid config",
-          "Failed to validate config",
-          "'prefault' cannot be combined with 'memory_restore_mode=ondemand'",
-        );
+        const why = "'prefault' cannot be combined with 'memory_restore_mode=ondemand'";
+        throw new Refusal("invalid config", "Failed to validate config", why);
       }
       try {
+        config = of;
+        const saved = within("Cannot restore VM", () => readSnapshotState(from.source_url));
+        checkSnapshotMemory(from.source_url);
         await restoreFrom(of, saved);
         if (from.resume) vmm.resume();
       } catch (error) {
@@ -415,43 +421,12 @@ export function createVmm({ release, knobs, events, noShutdown, end }: VmmParts)
       events.tell("vmm", "shutdown");
     },
   };
-  const ownedFirst = (): Vm => owned(NOT_RUNNING);
   return vmm;
 }
 
 function addToConfig(config: VmConfig, list: DeviceList, device: PciDevice): void {
   if (list === "vsock") config.vsock = device as NonNullable<VmConfig["vsock"]>;
   else (config[list] as PciDevice[] | undefined) = [...((config[list] as PciDevice[] | undefined) ?? []), device];
-}
-
-const MAX_CONNECTIONS = 128;
-
-function checkSend(to: Send): void {
-  const wrong = (why: string): Refusal =>
-    new Refusal("other", "Invalid send migration configuration", `Error validating send migration parameters: ${why}`);
-  const url = readMigrationUrl(to.destination_url);
-  if (url === null) throw wrong("destination_url must use tcp:<host>:<port> or unix:<path>.");
-  if ((to.connections ?? 1) > MAX_CONNECTIONS) throw wrong(`connections must not exceed ${MAX_CONNECTIONS}.`);
-  if (url.kind === "unix" && (to.connections ?? 1) > 1)
-    throw wrong("UNIX sockets do not support multiple connections.");
-  if (url.kind === "unix" && to.tls_dir !== undefined) throw wrong("tls_dir is only supported with tcp:<host>:<port>.");
-  if (url.kind === "tcp" && to.local) throw wrong("local is only supported with unix:<path>.");
-  if (to.memory_mode === "Postcopy" && (to.local || (to.connections ?? 1) > 1)) {
-    throw wrong("postcopy supports neither local nor multiple connections.");
-  }
-}
-
-function checkReceive(from: Receive): void {
-  const wrong = (why: string): Refusal =>
-    new Refusal(
-      "other",
-      "Invalid receive migration configuration",
-      `Error validating receive migration parameters: ${why}`,
-    );
-  const url = readMigrationUrl(from.receiver_url);
-  if (url === null) throw wrong("receiver_url must use tcp:<host>:<port> or unix:<path>.");
-  if (url.kind === "unix" && from.tls_dir !== undefined)
-    throw wrong("tls_dir is only supported with tcp:<host>:<port>.");
 }
 
 /** An ELF header is all that our guest's memory is worth. */
