@@ -72,6 +72,21 @@ describe("a process that answers", () => {
   });
 });
 
+test("events that come late do not undo what was asked for and told since", () => {
+  const asked: GuestHistory = { ...NO_HISTORY, ran: true, intent: "vm.shutdown", toldOff: true };
+  expect(historyOf(["vm/booting", "vm/booted", "vm/shutdown"], asked)).toMatchObject({
+    intent: "vm.shutdown",
+    toldOff: true,
+    wentOff: true,
+  });
+  expect(historyOf(["vm/shutdown", "vm/booted"], asked)).toMatchObject({
+    intent: null,
+    toldOff: false,
+    wentOff: false,
+  });
+  expect(historyOf(["vm/rebooting", "vm/rebooted"], { ...asked, intent: "vm.reboot" }).intent).toBeNull();
+});
+
 describe("a process that is gone", () => {
   const SIGTERM = ["vm/shutdown", "vm/deleted", "vmm/shutdown"];
 

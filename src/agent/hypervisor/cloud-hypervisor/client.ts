@@ -112,7 +112,7 @@ export class ApiClient implements AsyncDisposable {
       throw toError({ endpoint, status: answer.status, body: text, version: this.#version });
     if (text.trim() === "") return null as AnswerOf<E>;
     try {
-      return JSON.parse(text) as AnswerOf<E>;
+      return JSON.parse(text, withoutNull) as AnswerOf<E>;
     } catch (cause) {
       throw new OdoroboError("HYPERVISOR_FAILED", `Cloud Hypervisor's answer to ${endpoint} is no JSON`, { cause });
     }
@@ -220,6 +220,9 @@ export class ApiClient implements AsyncDisposable {
     });
   }
 }
+
+/** Up to v52 what is not set is null; since then it is left out. */
+const withoutNull = (_key: string, value: unknown): unknown => (value === null ? undefined : value);
 
 const isNotThereYet = (error: unknown): boolean => isErrno(error, "ENOENT") || isErrno(error, "ECONNREFUSED");
 

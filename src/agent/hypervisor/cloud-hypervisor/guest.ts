@@ -15,6 +15,7 @@ import { type ChangeFacts, changeRules } from "../../../model/cloud-hypervisor/c
 import { planLiveChanges } from "../../../model/cloud-hypervisor/live-changes.ts";
 import { toLiveConfig } from "../../../model/cloud-hypervisor/live-config.ts";
 import { slotsOf } from "../../../model/cloud-hypervisor/place-devices.ts";
+import type { VmConfigPlaces } from "../../../model/cloud-hypervisor/places.ts";
 import { toVmConfig } from "../../../model/cloud-hypervisor/to-vm-config.ts";
 import type { VmConfig } from "../../../model/cloud-hypervisor/vm-config.ts";
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
@@ -123,17 +124,19 @@ export class CloudHypervisorGuest implements RunningVm {
   }
 
   async liveConfig(signal: AbortSignal): Promise<LiveConfig> {
-    const config = await this.#config(signal);
-    const { vm, host } = this.#parts;
-    return toLiveConfig(config, {
+    const info = await this.#defined(signal);
+    const { vm, client } = this.#parts;
+    return toLiveConfig(info.config, {
       spec: knownSpec(vm.spec, this.#attached),
-      places: placesOf(vm.name, vm.paths, host, slotsOf(config)),
-      diskBytes: await diskBytes(config),
+      places: this.#places(info),
+      version: client.version,
+      diskBytes: await diskBytes(info.config),
     });
   }
 
   async changeRules(signal: AbortSignal): Promise<readonly ChangeRule[]> {
-    return changeRules(await this.#config(signal), this.#facts);
+    const info = await this.#defined(signal);
+    return changeRules(info.config, this.#facts(info));
   }
 
   async powerButton(signal: AbortSignal): Promise<void> {
@@ -150,13 +153,13 @@ export class CloudHypervisorGuest implements RunningVm {
 
   /** Tries every change that can be made live, then says which failed. */
   async update(spec: VmSpec, signal: AbortSignal): Promise<void> {
-    const { vm, host, client, tail, removalMs } = this.#parts;
+    const { vm, client, tail, removalMs } = this.#parts;
     this.#info = null;
-    const now = await this.#config(signal);
-    const places = placesOf(vm.name, vm.paths, host, slotsOf(now));
-    const wanted = toVmConfig({ name: vm.name, spec, places, version: client.version });
+    const info = await this.#defined(signal);
+    const now = info.config;
+    const wanted = toVmConfig({ name: vm.name, spec, places: this.#places(info), version: client.version });
     const sizes = await diskBytes(now);
-    const calls = planLiveChanges(now, wanted, this.#facts, { now: sizes, wanted: wantedBytes(spec) });
+    const calls = planLiveChanges(now, wanted, this.#facts(info), { now: sizes, wanted: wantedBytes(spec) });
     if (calls.length === 0) return;
     this.#attached = withCalls(this.#attached, calls, { now, wanted: spec });
     await writeAttached(attachedFile(vm.paths), this.#attached);
@@ -198,8 +201,19 @@ export class CloudHypervisorGuest implements RunningVm {
     await this.#parts.client[Symbol.asyncDispose]();
   }
 
-  get #facts(): ChangeFacts {
-    return { version: this.#parts.client.version, architecture: this.#parts.host.architecture };
+  #facts({ device_tree: deviceTree }: VmInfo): ChangeFacts {
+    const { vm, host, client } = this.#parts;
+    return {
+      version: client.version,
+      architecture: host.architecture,
+      memoryMaxMiB: vm.spec.memory.maxMiB,
+      ...(deviceTree === undefined ? {} : { deviceTree }),
+    };
+  }
+
+  #places({ config, device_tree: tree }: VmInfo): VmConfigPlaces {
+    const { vm, host } = this.#parts;
+    return placesOf(vm.name, vm.paths, host, slotsOf(config, tree));
   }
 
   /** Null: there is no VM in the process. */
@@ -214,9 +228,9 @@ export class CloudHypervisorGuest implements RunningVm {
     return answer;
   }
 
-  async #config(signal: AbortSignal): Promise<VmConfig> {
+  async #defined(signal: AbortSignal): Promise<VmInfo> {
     const info = await this.#ask(signal);
-    if (info !== null) return info.config;
+    if (info !== null) return info;
     throw new OdoroboError("WRONG_PHASE", `the process of ${this.#parts.vm.name} has no VM in it`, {
       hint: "it was deleted by hand; boot it again",
     });
@@ -245,7 +259,7 @@ export class CloudHypervisorGuest implements RunningVm {
   }
 
   async #setBalloon(sizeMiB: number, signal: AbortSignal): Promise<void> {
-    const { balloon, memory } = await this.#config(signal);
+    const { balloon, memory } = (await this.#defined(signal)).config;
     if (balloon === undefined)
       throw new OdoroboError("UNSUPPORTED", `${this.#parts.vm.name} has no balloon`, {
         hint: "give it one in its manifest, and reboot it: cloudHypervisor: {balloon: {size: 0}}",

@@ -42,14 +42,25 @@ export const NO_HISTORY: GuestHistory = {
   toldOff: false,
 };
 
-const RUNS_AGAIN = { ran: true, wentOff: false, rebooting: false, intent: null, toldOff: false } as const;
+/**
+ * What was asked for, and told, is over when it runs again after it was off. Not before: events come late, so that of the boot
+ * may come behind a shutdown that was asked for since.
+ */
+const running = (history: GuestHistory): GuestHistory => ({
+  ...history,
+  ...(history.wentOff ? { intent: null, toldOff: false } : {}),
+  ran: true,
+  wentOff: false,
+  rebooting: false,
+});
 
 export function withEvent(history: GuestHistory, { source, event }: MonitorEvent): GuestHistory {
   switch (`${source}/${event}`) {
     case "vm/booted":
     case "vm/restored":
+      return running(history);
     case "vm/rebooted":
-      return { ...history, ...RUNS_AGAIN };
+      return running(history.intent === "vm.reboot" ? { ...history, intent: null } : history);
     case "vm/rebooting":
       return { ...history, rebooting: true };
     case "vm/shutdown":
@@ -60,7 +71,7 @@ export function withEvent(history: GuestHistory, { source, event }: MonitorEvent
     case "vm/migration-receive-started":
       return { ...history, receiving: true };
     case "vm/migration-receive-finished":
-      return { ...history, ...RUNS_AGAIN, receiving: false };
+      return { ...running(history), receiving: false };
     case "vm/migration-receive-failed":
       return { ...history, receiving: false };
     case "vm/migration-started":
