@@ -92,7 +92,7 @@ export function buildIgnore(pointers: readonly string[] | null | undefined, repo
   return known;
 }
 
-const ITEM = /^\/spec\/(disks|nics)\/[^/]+$/;
+const ITEM = /^\/spec\/(disks|nics|passthrough)\/[^/]+$/;
 
 function hintFor(pointer: string): string {
   if (pointer === "/spec/image" || pointer === "/spec/size") return "write /spec/disks/root";

@@ -36,8 +36,14 @@ export function findPointer(layers: readonly WrittenLayer[], pointer: string): W
   const [root, ...segments] = pointer.slice(1).split("/");
   if (top === undefined) return null;
   if (root === "spec") {
-    if (segments[0] !== "passthrough") return findWritten(layers, segments);
-    return findWritten(layers, ["cloudHypervisor"]) ?? findWritten(layers, ["qemu"]);
+    const [first, ...below] = segments;
+    if (first !== "passthrough") return findWritten(layers, segments);
+    for (const at of below.length === 0 ? [[]] : [below, []])
+      for (const section of ["cloudHypervisor", "qemu"]) {
+        const written = findWritten(layers, [section, ...at]);
+        if (written !== null) return written;
+      }
+    return null;
   }
   const at = [root ?? "", ...segments];
   return findPlace(top.document.parsed.value, top.document.parsed.places, at) === null

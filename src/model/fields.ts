@@ -16,6 +16,8 @@ interface FieldRow {
   readonly keys: readonly [string] | readonly [string, string];
   /** A running hypervisor can be asked about it. */
   readonly live?: true;
+  /** A record of which odorobo knows nothing but the keys: each is a field of its own, `passthrough.fs`. */
+  readonly byKey?: true;
 }
 
 const SCALARS: readonly FieldRow[] = [
@@ -38,14 +40,14 @@ const SCALARS: readonly FieldRow[] = [
   { path: "shutdownGrace", pointer: "/spec/shutdownGrace", keys: ["shutdownGraceSeconds"] },
   { path: "weights.cpu", pointer: "/spec/weights/cpu", keys: ["weights", "cpu"] },
   { path: "weights.io", pointer: "/spec/weights/io", keys: ["weights", "io"] },
-  { path: "passthrough", pointer: "/spec/passthrough", keys: ["passthrough"], live: true },
+  { path: "passthrough", pointer: "/spec/passthrough", keys: ["passthrough"], live: true, byKey: true },
 ];
 
 const LIVE_SCALARS = SCALARS.filter((row) => row.live === true);
 
 const LISTS = ["disks", "nics"] as const;
 
-/** All that a difference can be about; `ignore` can name these, what is around them, and single items of the lists. */
+/** All that a difference can be about; `ignore` can name these, what is around them, and single items of the lists and of passthrough. */
 export const FIELD_POINTERS: readonly string[] = [
   ...SCALARS.map((row) => row.pointer),
   ...LISTS.map((list) => `/spec/${list}`),
@@ -61,7 +63,7 @@ export interface FieldDifference {
 /** Where two specs differ, in the order of the table, then disks and nics by name. */
 export function compareSpecs(from: VmSpec, to: VmSpec): FieldDifference[] {
   const differences: FieldDifference[] = [];
-  for (const row of SCALARS) push(differences, row.path, row.pointer, read(from, row), read(to, row));
+  for (const row of SCALARS) compareRow(differences, row, from, to);
   for (const list of LISTS) {
     compareNamed(differences, list, from[list], to[list]);
     compareOrder(differences, list, from[list], to[list]);
@@ -72,7 +74,7 @@ export function compareSpecs(from: VmSpec, to: VmSpec): FieldDifference[] {
 /** Where a running guest (`from`) differs from a spec (`to`), for the fields that a hypervisor can be asked about. */
 export function compareLive(live: LiveConfig, spec: VmSpec): FieldDifference[] {
   const differences: FieldDifference[] = [];
-  for (const row of LIVE_SCALARS) push(differences, row.path, row.pointer, read(live, row), read(spec, row));
+  for (const row of LIVE_SCALARS) compareRow(differences, row, live, spec);
   compareNamed(differences, "disks", withImageNames(live.disks, spec.disks), spec.disks);
   compareNamed(differences, "nics", withNetworkNames(live.nics, spec.nics), spec.nics);
   return differences;
@@ -102,8 +104,12 @@ export const isCovered = (pointer: string, pointers: readonly string[]): boolean
 export function keepFields(spec: VmSpec, kept: VmSpec, pointers: readonly string[]): VmSpec {
   if (pointers.length === 0) return spec;
   const result: Record<string, unknown> = { ...spec };
-  for (const { keys, pointer } of SCALARS) {
-    if (!isCovered(pointer, pointers)) continue;
+  for (const { keys, pointer, byKey } of SCALARS) {
+    if (!isCovered(pointer, pointers)) {
+      if (byKey === true)
+        result[keys[0]] = keepKeys(recordAt(spec, keys[0]), recordAt(kept, keys[0]), pointer, pointers);
+      continue;
+    }
     const [first, second] = keys;
     const source = (kept as unknown as Record<string, unknown>)[first];
     result[first] =
@@ -123,6 +129,17 @@ export function keepFields(spec: VmSpec, kept: VmSpec, pointers: readonly string
       .filter((item) => item !== undefined);
   }
   return result as unknown as VmSpec;
+}
+
+/** `record` with the covered keys as they are in `kept`; the very same record when none is. */
+function keepKeys(record: PlainRecord, kept: PlainRecord, pointer: string, pointers: readonly string[]): PlainRecord {
+  const covered = [...new Set([...Object.keys(record), ...Object.keys(kept)])].filter((key) =>
+    isCovered(`${pointer}/${key}`, pointers),
+  );
+  if (covered.length === 0) return record;
+  const entries = Object.entries(record).filter(([key]) => !covered.includes(key));
+  const old = covered.filter((key) => Object.hasOwn(kept, key)).map((key): [string, unknown] => [key, kept[key]]);
+  return Object.fromEntries([...entries, ...old].sort(([a], [b]) => byName(a, b)));
 }
 
 /** `names`, and those of `before` that are not in it, each behind what it stood behind. */
@@ -146,6 +163,24 @@ export const toLiveConfig = (spec: VmSpec): LiveConfig => ({
   cloudInit: spec.cloudInit,
   passthrough: spec.passthrough,
 });
+
+type PlainRecord = Readonly<Record<string, unknown>>;
+
+const recordAt = (from: object, key: string): PlainRecord =>
+  (from as Record<string, PlainRecord | undefined>)[key] ?? {};
+
+function compareRow(differences: FieldDifference[], row: FieldRow, from: object, to: object): void {
+  const { path, pointer, keys, byKey } = row;
+  if (byKey !== true) {
+    push(differences, path, pointer, read(from, row), read(to, row));
+    return;
+  }
+  const [before, after] = [recordAt(from, keys[0]), recordAt(to, keys[0])];
+  for (const key of [...new Set([...Object.keys(before), ...Object.keys(after)])].sort(byName)) {
+    const [was, becomes] = [before[key], after[key]].map((value) => value ?? null);
+    push(differences, `${path}.${key}`, `${pointer}/${key}`, was, becomes);
+  }
+}
 
 function read(from: object, { keys: [first, second] }: FieldRow): unknown {
   const value = (from as Record<string, unknown>)[first];

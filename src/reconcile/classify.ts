@@ -1,17 +1,20 @@
 /**
  * What one changed field does to this guest now: the class, and why it is not milder.
  *
- * Asked of the capabilities that the node's hypervisor reports and of the room this very guest was booted with,
- * never of a constant table: memory up is `live` only while hotplug room is left.
+ * Asked first of the rules that the guest itself reports, then of the capabilities of the node's hypervisor and of the room this
+ * very guest was booted with, never of a constant table: memory up is `live` only while hotplug room is left.
  */
 import type { ChangeClass } from "../model/change-class.ts";
 import { type FieldDifference, sameValue } from "../model/fields.ts";
-import type { HypervisorCapabilities, LiveConfig } from "../model/observed-state.ts";
+import type { ChangeRule, HypervisorCapabilities, LiveConfig } from "../model/observed-state.ts";
 import type { Disk, Nic } from "../model/vm-spec.ts";
+import { judgeByRules, onlyGrows } from "./judge-by-rules.ts";
 
 /** The guest as it runs, or null when it does not: then nothing can disturb it. */
 export interface RunningGuest {
   readonly live: LiveConfig;
+  /** Empty: nothing finer than the capabilities. */
+  readonly rules: readonly ChangeRule[];
   readonly capabilities: HypervisorCapabilities | null;
 }
 
@@ -47,23 +50,33 @@ const inClass = (changeClass: ChangeClass, note: string | null = null): Verdict 
 const NOT_RUNNING = inClass("metadata", "it does not run: takes effect at its next boot");
 
 export function classify(difference: FieldDifference, guest: RunningGuest | null): Verdict {
-  const { path, from, to } = difference;
+  const { path } = difference;
   if (METADATA.has(path)) return inClass("metadata");
   if (path === "hypervisor") return inClass("replace", "a guest cannot change its hypervisor");
-  if (path.startsWith("disks.")) return classifyDisk(difference, guest);
+  if (path.startsWith("disks.")) {
+    const verdict = classifyContent(difference);
+    if (verdict !== null) return verdict;
+  }
   if (path.startsWith("nics.") && isOtherNetworkName(difference)) return inClass("metadata");
   if (guest === null) return NOT_RUNNING;
   // Nothing of it is the guest's: it only gets more or less of a busy node.
   if (path.startsWith("weights."))
     return inClass("metadata", "at once where systemd keeps the guest, else at its next boot");
-  if (path.startsWith("nics.")) return classifyNic(difference, guest);
+  if (path.startsWith("nics.") && isOtherAddress(difference))
+    return inClass("reboot", "the guest reads its address at boot");
+  return judgeByRules(difference, guest.rules) ?? judgeByCapabilities(difference, guest);
+}
 
-  const can = guest.capabilities?.live;
+function judgeByCapabilities(difference: FieldDifference, { live, capabilities }: RunningGuest): Verdict {
+  const { path, from, to } = difference;
+  const can = capabilities?.live;
+  if (path.startsWith("disks.")) return judgeDisk(difference, can);
+  if (path.startsWith("nics.")) return judgeNic(difference, can);
   switch (path) {
     case "cpus.count":
-      return resize(from, to, guest.live.cpus.max, can?.cpusUp, can?.cpusDown, "vCPUs");
+      return resize(from, to, live.cpus.max, can?.cpusUp, can?.cpusDown, "vCPUs");
     case "memory.size":
-      return resize(from, to, guest.live.memory.maxMiB, can?.memoryUp, can?.memoryDown, "MiB");
+      return resize(from, to, live.memory.maxMiB, can?.memoryUp, can?.memoryDown, "MiB");
     case "disks":
     case "nics":
       return inClass("reboot", "the order is read only at boot");
@@ -87,45 +100,46 @@ function resize(from: unknown, to: unknown, max: number, up = false, down = fals
   return inClass("live");
 }
 
-function classifyDisk({ path, from, to }: FieldDifference, guest: RunningGuest | null): Verdict {
+/** What the bytes of a disk decide, whether a guest runs or not: null where they have no objection. */
+function classifyContent({ path, from, to }: FieldDifference): Verdict | null {
   const before = from as Disk | null;
   const after = to as Disk | null;
+  if (before === null || after === null) return null;
+  if (before.origin.kind === "external" || after.origin.kind === "external") return null;
   const name = path.slice("disks.".length);
-  const can = guest?.capabilities?.live;
+  const other = isOtherContent(before, after);
+  if (other) {
+    return {
+      kind: "blocked",
+      code: "UNSUPPORTED",
+      message: `disk ${name} exists and is never overwritten: ${other}`,
+      hint: "give the disk a new name to start from the new image; the old disk stays on the node",
+    };
+  }
+  if (after.origin.sizeMiB < before.origin.sizeMiB) {
+    return {
+      kind: "blocked",
+      code: "SHRINK",
+      message: `disk ${name} cannot shrink from ${before.origin.sizeMiB} MiB to ${after.origin.sizeMiB} MiB: what is beyond would be lost`,
+      hint: `set its size to at least ${before.origin.sizeMiB}MiB`,
+    };
+  }
+  // Only the Image's name can be left: the bytes are the same.
+  const isSame = before.readonly === after.readonly && after.origin.sizeMiB === before.origin.sizeMiB;
+  return isSame ? inClass("metadata") : null;
+}
+
+type LiveCapabilities = HypervisorCapabilities["live"] | undefined;
+
+function judgeDisk({ from, to }: FieldDifference, can: LiveCapabilities): Verdict {
+  const before = from as Disk | null;
+  const after = to as Disk | null;
   if (before === null || after === null) {
-    if (guest === null) return NOT_RUNNING;
     const possible = before === null ? can?.diskAttach : can?.diskDetach;
     return possible ? inClass("live") : inClass("reboot", "this hypervisor does not hotplug disks");
   }
-  if (before.origin.kind !== "external" && after.origin.kind !== "external") {
-    const other = isOtherContent(before, after);
-    if (other) {
-      return {
-        kind: "blocked",
-        code: "UNSUPPORTED",
-        message: `disk ${name} exists and is never overwritten: ${other}`,
-        hint: "give the disk a new name to start from the new image; the old disk stays on the node",
-      };
-    }
-    if (after.origin.sizeMiB < before.origin.sizeMiB) {
-      return {
-        kind: "blocked",
-        code: "SHRINK",
-        message: `disk ${name} cannot shrink from ${before.origin.sizeMiB} MiB to ${after.origin.sizeMiB} MiB: what is beyond would be lost`,
-        hint: `set its size to at least ${before.origin.sizeMiB}MiB`,
-      };
-    }
-    const onlyGrows = before.readonly === after.readonly && after.origin.sizeMiB > before.origin.sizeMiB;
-    if (onlyGrows) {
-      if (guest === null) return NOT_RUNNING;
-      return can?.diskGrow
-        ? inClass("live")
-        : inClass("reboot", "this hypervisor cannot grow a disk while the guest runs");
-    }
-    // Only the Image's name can be left: the bytes are the same.
-    if (before.readonly === after.readonly) return inClass("metadata");
-  }
-  return guest === null ? NOT_RUNNING : inClass("reboot", "a disk in use cannot be exchanged");
+  if (!onlyGrows(before, after)) return inClass("reboot", "a disk in use cannot be exchanged");
+  return can?.diskGrow ? inClass("live") : inClass("reboot", "this hypervisor cannot grow a disk while the guest runs");
 }
 
 /** In words, when two own disks of one name cannot be the same bytes; else null. */
@@ -150,13 +164,13 @@ function isOtherNetworkName({ from, to }: FieldDifference): boolean {
   return sameValue({ ...(from as Nic), network: "" }, { ...(to as Nic), network: "" });
 }
 
-function classifyNic({ from, to }: FieldDifference, guest: RunningGuest): Verdict {
-  const can = guest.capabilities?.live;
-  if (from === null)
-    return can?.nicAttach ? inClass("live") : inClass("reboot", "this hypervisor does not hotplug NICs");
-  if (to === null) return can?.nicDetach ? inClass("live") : inClass("reboot", "this hypervisor does not hotplug NICs");
-  const { address: _a, ...before } = from as { address: unknown };
-  const { address: _b, ...after } = to as { address: unknown };
-  if (sameValue(before, after)) return inClass("reboot", "the guest reads its address at boot");
-  return inClass("reboot", "a NIC in use cannot be exchanged");
+function isOtherAddress({ from, to }: FieldDifference): boolean {
+  if (from === null || to === null) return false;
+  return sameValue({ ...(from as Nic), address: null }, { ...(to as Nic), address: null });
+}
+
+function judgeNic({ from, to }: FieldDifference, can: LiveCapabilities): Verdict {
+  if (from !== null && to !== null) return inClass("reboot", "a NIC in use cannot be exchanged");
+  const possible = from === null ? can?.nicAttach : can?.nicDetach;
+  return possible ? inClass("live") : inClass("reboot", "this hypervisor does not hotplug NICs");
 }

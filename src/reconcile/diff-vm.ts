@@ -109,7 +109,11 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
 
   const running = hasProcess(vm);
   const guest: RunningGuest | null = running
-    ? { live: vm.live ?? toLiveConfig(vm.spec), capabilities: findHypervisor(vm.spec, report)?.capabilities ?? null }
+    ? {
+        live: vm.live ?? toLiveConfig(vm.spec),
+        rules: vm.changeRules ?? [],
+        capabilities: findHypervisor(vm.spec, report)?.capabilities ?? null,
+      }
     : null;
   const git = compareSpecs(vm.spec, spec);
   const drift =
@@ -206,7 +210,7 @@ function merge(
   return merged;
 }
 
-const ASKED = /^(cpus|memory)\.|^(boot|cloudInit|passthrough)$|^(disks|nics)\./;
+const ASKED = /^(cpus|memory|passthrough)\.|^(boot|cloudInit)$|^(disks|nics)\./;
 const isAsked = (path: string): boolean => ASKED.test(path);
 
 /** Whether the guest must be started, stopped or cycled; adds the reason where it is the guest's state and not a field. */

@@ -5,9 +5,11 @@
  *
  * Pure. The first rule that fits counts. `live-changes.ts` does exactly what is promised here: both ask `live-abilities.ts`.
  */
+
+import { identityOf } from "../item-identity.ts";
 import type { ChangeRule } from "../observed-state.ts";
 import { VM_CONFIG } from "./config-fields.ts";
-import { DEVICE_LISTS, type DeviceList, identityOf } from "./device-lists.ts";
+import { DEVICE_LISTS, type DeviceList } from "./device-lists.ts";
 import {
   balloonRange,
   type ChangeFacts,

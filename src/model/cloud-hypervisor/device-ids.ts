@@ -1,6 +1,7 @@
 /** The ids of devices: what `vm.info`, counters and removals call them. Pure. */
 import { digestOfText } from "../digest.ts";
-import { DEVICE_LISTS, identityOf } from "./device-lists.ts";
+import { identityOf } from "../item-identity.ts";
+import { DEVICE_LISTS } from "./device-lists.ts";
 import type { PciDevice, VmConfig } from "./vm-config.ts";
 
 /** The cloud-init image. No disk and no NIC of a spec has a dot in its name. */

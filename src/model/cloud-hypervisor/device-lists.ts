@@ -51,31 +51,6 @@ export const DEVICE_LISTS: readonly ListRow[] = [
   },
 ];
 
-/** By what an item of a list is known where it has no id. The first that it has counts. */
-const IDENTITIES = [
-  "id",
-  "tag",
-  "socket",
-  "path",
-  "file",
-  "tap",
-  "mac",
-  "guest_numa_id",
-  "pci_segment",
-  "vcpu",
-] as const;
-
-/** `share1`, or null for what nothing tells from others. Two items of a list with one identity are one item. */
-export function identityOf(item: unknown): string | null {
-  if (typeof item !== "object" || item === null || Array.isArray(item)) return null;
-  const record = item as Readonly<Record<string, unknown>>;
-  for (const key of IDENTITIES) {
-    const value = record[key];
-    if (typeof value === "string" || typeof value === "number") return String(value);
-  }
-  return null;
-}
-
 /** The guest's memory can be mapped by other processes: what vhost-user and vfio-user need. */
 export function hasSharedMemory({ memory }: VmConfig): boolean {
   if (memory === undefined) return false;

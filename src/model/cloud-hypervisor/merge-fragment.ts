@@ -5,7 +5,7 @@
  * one are appended; `null` takes away.
  */
 import { sameValue } from "../fields.ts";
-import { identityOf } from "./device-lists.ts";
+import { identityOf } from "../item-identity.ts";
 
 export type Fragment = Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,8 @@
 /** VmConfigs in the one form in which they can be compared: what Cloud Hypervisor fills in is filled in, what it makes up left out. Pure. */
+
+import { identityOf } from "../item-identity.ts";
 import { VM_CONFIG } from "./config-fields.ts";
-import { DEVICE_LISTS, identityOf } from "./device-lists.ts";
+import { DEVICE_LISTS } from "./device-lists.ts";
 import type { Field, RecordField } from "./field.ts";
 import { type Fragment, fragmentBetween, isRecord } from "./merge-fragment.ts";
 import type { IommuDevice, NetConfig, VmConfig } from "./vm-config.ts";
