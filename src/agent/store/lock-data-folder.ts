@@ -24,7 +24,6 @@ export async function lockDataFolder(dataFolder: string): Promise<AsyncDisposabl
     const holder = await askHolder(path);
     const who = holder === null ? "" : `, process ${holder},`;
     throw new OdoroboError("DATA_FOLDER_IN_USE", `another agent${who} uses the data folder ${folder}`, {
-      cause: error,
       hint: "stop the other agent, or give this one a data folder of its own: --data",
     });
   });
