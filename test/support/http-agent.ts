@@ -3,7 +3,7 @@ import { Consoles } from "../../src/agent/console/consoles.ts";
 import type { AccessFile } from "../../src/agent/http/access-file.ts";
 import type { AuditEntry } from "../../src/agent/http/audit-log.ts";
 import { openAuditTrail } from "../../src/agent/http/audit-trail.ts";
-import { IN_PROCESS } from "../../src/agent/http/caller.ts";
+import { type Caller, IN_PROCESS } from "../../src/agent/http/caller.ts";
 import { ConsoleHub } from "../../src/agent/http/console/console-hub.ts";
 import { createGate } from "../../src/agent/http/gate.ts";
 import { createHandler } from "../../src/agent/http/handler.ts";
@@ -43,9 +43,15 @@ interface Options {
   readonly limits?: Partial<Limits>;
   readonly heartbeatMs?: number;
   readonly lifecycle?: FakeLifecycle;
+  readonly allowedRoots?: readonly string[];
 }
 
-export async function handlerAgent(options: Options = {}): Promise<TestAgent> {
+/** Who asks is the test's to say. */
+export interface HandlerAgent extends TestAgent {
+  fetchAs(caller: Caller, path: string, init?: RequestInit): Promise<Response>;
+}
+
+export async function handlerAgent(options: Options = {}): Promise<HandlerAgent> {
   const { lifecycle, consoles, handler, logged, stopping } = edge(options);
   return {
     lifecycle,
@@ -55,6 +61,7 @@ export async function handlerAgent(options: Options = {}): Promise<TestAgent> {
     renewTls: () => {},
     url: "",
     fetch: (path, init) => handler(new Request(`http://agent${path}`, init), IN_PROCESS),
+    fetchAs: (caller, path, init) => handler(new Request(`http://agent${path}`, init), caller),
     stop: () => stopping.abort(),
     async [Symbol.asyncDispose]() {
       stopping.abort();
@@ -128,7 +135,7 @@ function edge(options: Options) {
     clock: options.clock ?? systemClock,
     paths: (name) => vmPaths({ dataFolder: "/data", runFolder: "/run" }, name),
     urls: () => ["http://10.0.0.5:8890", "unix:///run/odorobo/agent.sock"],
-    allowedRoots: [],
+    allowedRoots: options.allowedRoots ?? [],
     ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
   });
   return { lifecycle, consoles, handler, logged, stopping, log };

@@ -6,14 +6,13 @@
  * It finds the route, and turns what a route throws into an answer. Nothing unexpected leaves the house: details go to the log.
  */
 import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
-import type { Clock } from "../../platform/clock.ts";
-import { errorAnswer } from "./answers.ts";
 import { noNotes, type RequestNotes } from "./audit-trail.ts";
 import { ANY_METHOD, type Parts, type Route, requireRole } from "./call.ts";
 import { openCallSignal, whenGiven } from "./call-signal.ts";
 import type { Caller } from "./caller.ts";
-import { compatErrorAnswer, isCompatPath } from "./compat/answers.ts";
+import { errorAnswerAt } from "./compat/answers.ts";
 import { COMPAT_ROUTES } from "./compat/routes.ts";
+import { getCounters } from "./routes/counters.ts";
 import { streamEvents } from "./routes/events.ts";
 import { getHealth } from "./routes/health.ts";
 import { getLog } from "./routes/log.ts";
@@ -31,6 +30,7 @@ export const ROUTES: readonly Route[] = [
   { path: "/v1/vms/{name}", methods: { GET: ["observe", getVm], PUT: ["apply", putVm] } },
   { path: "/v1/vms/{name}/operations", methods: { POST: ["operate", postOperation] } },
   { path: "/v1/vms/{name}/log", methods: { GET: ["observe", getLog] } },
+  { path: "/v1/vms/{name}/counters", methods: { GET: ["observe", getCounters] } },
   { path: "/v1/vms/{name}/console", methods: { GET: ["observe", explainConsole] } },
   { path: "/v1/operations/{id}", methods: { GET: ["observe", getOperation] } },
   { path: "/v1/events", methods: { GET: ["observe", streamEvents] } },
@@ -47,11 +47,12 @@ export function createHandler(parts: Parts): Handler {
     } catch (error) {
       release();
       notes.code = isOdoroboError(error) ? error.code : null;
-      const answer = (known: OdoroboError) => errorAnswerAt(request, known, parts.clock);
+      const { pathname } = new URL(request.url);
+      const answer = (known: OdoroboError) => errorAnswerAt(pathname, known, parts.clock, allowHeader(known, pathname));
       if (isOdoroboError(error)) return answer(error);
       if (parts.stopping.aborted) return answer(stopping());
       if (request.signal.aborted) return answer(new OdoroboError("INTERRUPTED", "the client went away"));
-      parts.log.error({ err: error, method: request.method, path: new URL(request.url).pathname }, "unexpected error");
+      parts.log.error({ err: error, method: request.method, path: pathname }, "unexpected error");
       return answer(
         new OdoroboError("INTERNAL", "the agent failed at something it did not expect", {
           hint: "see the agent's log",
@@ -117,17 +118,9 @@ function decodeSegment(segment: string): string {
   }
 }
 
-/** In the shapes that those who use this address know. */
-function errorAnswerAt(request: Request, error: OdoroboError, clock: Clock): Response {
-  const headers = allowHeader(error, request);
-  return isCompatPath(new URL(request.url).pathname)
-    ? compatErrorAnswer(error, clock, headers)
-    : errorAnswer(error, headers);
-}
-
-function allowHeader(error: OdoroboError, request: Request): Record<string, string> {
+function allowHeader(error: OdoroboError, pathname: string): Record<string, string> {
   if (error.code !== "METHOD_NOT_ALLOWED") return {};
-  const found = findRoute(new URL(request.url).pathname);
+  const found = findRoute(pathname);
   return { allow: Object.keys(found?.route.methods ?? {}).join(", ") };
 }
 

@@ -11,10 +11,10 @@ import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { formatListenAddress, type ListenAddress } from "../listen-address.ts";
-import { errorAnswer } from "./answers.ts";
 import { type Asked, type AuditTrail, noNotes } from "./audit-trail.ts";
 import { bind, urlOf } from "./bind.ts";
 import type { Caller } from "./caller.ts";
+import { errorAnswerAt } from "./compat/answers.ts";
 import { limitPerAddress } from "./connection-count.ts";
 import { createDoor } from "./door.ts";
 import type { Gate } from "./gate.ts";
@@ -166,7 +166,7 @@ function makeServer(address: ListenAddress, options: ServeOptions, limits: Limit
     } catch (error) {
       if (!isOdoroboError(error)) throw error;
       notes.code = error.code;
-      answered = errorAnswer(error);
+      answered = errorAnswerAt((request.url ?? "").replace(/\?.*/s, ""), error, clock);
     }
     audit.answered(asked, caller, notes, answered.status, clock.monotonicMs() - begun);
     await sendAnswer(answered, request, response, limits.stalledMs);

@@ -1,10 +1,10 @@
 /** Answers in the shapes of the Rust agent of April 2026, which its clients parse. See docs/compatibility.md. */
 import type { OdoroboError } from "../../../model/errors.ts";
 import type { Clock } from "../../../platform/clock.ts";
-import { headersFor, json } from "../answers.ts";
+import { errorAnswer, headersFor, json } from "../answers.ts";
 
 /** Whose shapes an address is answered in, mistakes included. */
-export const isCompatPath = (pathname: string): boolean =>
+const isCompatPath = (pathname: string): boolean =>
   pathname === "/" || pathname === "/health" || pathname === "/info" || /^\/vms(\/|$)/.test(pathname);
 
 /** What it answers when there is nothing to say. */
@@ -25,11 +25,15 @@ export function failure(status: number, message: string, errors: readonly string
   return json(status, { code: status, success: false, message, timestamp: clock.now(), errors });
 }
 
-export function compatErrorAnswer(
+/** In the shapes that those who use this address know. */
+export const errorAnswerAt = (
+  pathname: string,
   error: OdoroboError,
   clock: Clock,
-  headers: Readonly<Record<string, string>>,
-): Response {
+  headers: Readonly<Record<string, string>> = {},
+): Response => (isCompatPath(pathname) ? compatErrorAnswer(error, clock, headers) : errorAnswer(error, headers));
+
+function compatErrorAnswer(error: OdoroboError, clock: Clock, headers: Readonly<Record<string, string>>): Response {
   const errors = [...causesOf(error), ...(error.hint === undefined ? [] : [error.hint])];
   const answer = failure(error.status, error.message, errors, clock);
   for (const [name, value] of Object.entries({ ...headersFor(error), ...headers })) answer.headers.set(name, value);

@@ -45,7 +45,7 @@ export function learnWhenArrived(call: Call, name: VmReport["name"]): void {
   lookOnce();
 }
 
-/** Does nothing for a VM that has its own configuration. What was missed when the agent started anew is learned by the next who asks. */
+/** Does nothing for a VM that has its own configuration. What was missed when the agent started anew is learned before the guest is next touched. */
 export async function learn(call: Call, vm: VmReport): Promise<void> {
   if (!isShell(vm.spec) || !canBeAsked(vm) || vm.spec.hypervisor !== "cloud-hypervisor") return;
   const info = await vmInfo(call, vm);

@@ -34,6 +34,7 @@ export async function findVm(
 /** Resolves when it is done. Rejects with what it failed of. */
 export async function operate(call: Call, name: VmName, args: OperationArgs): Promise<OperationResult> {
   const request = { id: newId(), expect: null, fleet: null, ...args };
+  call.notes.operation = { id: request.id, kind: args.kind };
   return succeeded(await call.parts.lifecycle.operate(name, request, call.signal));
 }
 
@@ -56,6 +57,7 @@ export const alreadyThere = (name: VmName): OdoroboError =>
 
 async function put(call: Call, name: VmName, spec: VmSpec, generation: number): Promise<OperationResult> {
   const request = { id: newId(), fleet: null, commit: null, generation, spec, files: {}, expect: null };
+  call.notes.operation = { id: request.id, kind: null };
   return succeeded(await call.parts.lifecycle.putVm(name, request, call.signal));
 }
 

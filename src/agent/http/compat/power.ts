@@ -3,13 +3,16 @@ import { OdoroboError } from "../../../model/errors.ts";
 import type { OperationArgs } from "../../../wire/operations.ts";
 import type { Call, RouteHandler } from "../call.ts";
 import { nothing } from "./answers.ts";
+import { learn } from "./arrivals.ts";
 import { findVm, operate } from "./by-hand.ts";
 import { isShell } from "./vm-config.ts";
 
 const act =
   (args: OperationArgs): RouteHandler =>
   async (call) => {
-    const { name } = await findVm(call);
+    const { name, vm } = await findVm(call);
+    // Before it may end: only the running guest knows what it was.
+    await learn(call, vm);
     await operate(call, name, args);
     return nothing();
   };

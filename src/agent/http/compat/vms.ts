@@ -6,7 +6,6 @@ import type { RawAnswer } from "../../lifecycle/lifecycle.ts";
 import { json } from "../answers.ts";
 import type { Call } from "../call.ts";
 import { hypervisorFailure, nothing } from "./answers.ts";
-import { learn } from "./arrivals.ts";
 import { alreadyThere, createVm, findVm, nameOf, operate } from "./by-hand.ts";
 import { readBoot, readOptionalConfig } from "./read-body.ts";
 import { idOf, shellSpec, specOf } from "./vm-config.ts";
@@ -42,7 +41,6 @@ export async function spawnVm(call: Call): Promise<Response> {
 
 export async function getVmInfo(call: Call): Promise<Response> {
   const { vm } = await findVm(call);
-  await learn(call, vm);
   return passOn(call, await vmInfo(call, vm));
 }
 
