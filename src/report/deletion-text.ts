@@ -11,14 +11,19 @@ interface Options {
   readonly colour: boolean;
 }
 
-export function askDeletion({ name, phase, fleet, spec }: VmReport, node: string): string {
+export const askDeletion = (vm: VmReport, node: string): string => `This deletes ${describeLoss(vm, node)}`;
+
+export const askDestruction = (vm: VmReport, node: string): string =>
+  `This cuts off and deletes ${describeLoss(vm, node)}`;
+
+function describeLoss({ name, phase, fleet, spec }: VmReport, node: string): string {
   const disks = spec.disks.filter((disk) => disk.origin.kind !== "external").map((disk) => disk.name);
   const whose = fleet === null ? "made by hand" : `of fleet ${safeLine(fleet)}`;
   const kept =
     disks.length === 0
       ? "It has no disks of its own"
       : `Its disks (${safeLine(disks.join(", "))}) are kept for ${showSeconds(spec.retainDisksSeconds)}`;
-  return `This deletes ${safeLine(name)} on ${safeLine(node)} (${phase}, ${whose}). ${kept}. Only "yes" is accepted:`;
+  return `${safeLine(name)} on ${safeLine(node)} (${phase}, ${whose}). ${kept}. Only "yes" is accepted:`;
 }
 
 /** `isNamed`: by the manifests of its fleet; null when they are not at hand. */

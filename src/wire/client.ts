@@ -6,6 +6,7 @@
 import type { VmName } from "../model/names.ts";
 import type { NodeReport, VmReport, Whereabouts } from "../model/observed-state.ts";
 import type { AgentApi } from "./agent-api.ts";
+import { callHypervisor, giveConfig, type HypervisorAnswer, type HypervisorCall, spawnVm } from "./by-hand.ts";
 import { findAnswerError } from "./check-shape.ts";
 import type { ConsoleOptions } from "./console-protocol.ts";
 import type { CredentialSettings } from "./credentials.ts";
@@ -36,8 +37,21 @@ export interface AgentClient extends AgentApi {
   events(after: number | null, signal: AbortSignal): AsyncIterable<AgentEvent>;
   /** Without options: ends when the guest is off, and what is typed goes to the guest. */
   openConsole(name: VmName, signal: AbortSignal, options?: ConsoleOptions): Promise<ConsoleConnection>;
+  /** By device, as the hypervisor names and counts. */
+  counters(name: VmName, signal: AbortSignal): Promise<GuestCounters>;
+  spawnVm(name: VmName, made: MadeByHand, signal: AbortSignal): Promise<void>;
+  giveConfig(name: VmName, made: MadeByHand, signal: AbortSignal): Promise<void>;
+  callHypervisor(name: VmName, call: HypervisorCall, signal: AbortSignal): Promise<HypervisorAnswer>;
   /** Resolves when the agent has it on disk. */
   tellWhereabouts(told: Whereabouts, signal: AbortSignal): Promise<void>;
+}
+
+export type GuestCounters = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+export interface MadeByHand {
+  /** A VmConfig as Cloud Hypervisor has it; null: it comes later. */
+  readonly config: unknown;
+  readonly boot: boolean;
 }
 
 export interface LogOptions {
@@ -113,6 +127,10 @@ export function connectAgent(options: ConnectOptions): AgentClient {
     events: (after, signal) => followEvents(transport, after, { answerMs, awayMs: patience.awayMs }, signal),
     openConsole: (name, signal, options = { follow: false, readonly: false }) =>
       openConsole(transport, name, options, answerMs, signal),
+    counters: (name, signal) => get<GuestCounters>(routes.counters(name), null, "counters", signal),
+    spawnVm: (name, made, signal) => spawnVm(transport, name, made, signal),
+    giveConfig: (name, made, signal) => giveConfig(transport, name, made, signal),
+    callHypervisor: (name, call, signal) => callHypervisor(transport, name, call, signal),
     async tellWhereabouts(told, signal) {
       const path = routes.whereabouts(told.fleet);
       await withDeadline(answerMs, signal, transport.address.text, (within) =>

@@ -13,6 +13,14 @@ export const routes = {
   log: (name: VmName) => `/v1/vms/${encodeURIComponent(name)}/log`,
   /** WebSocket: binary frames are the serial line, both ways. */
   console: (name: VmName) => `/v1/vms/${encodeURIComponent(name)}/console`,
+  /** What the hypervisor counted, by device. */
+  counters: (name: VmName) => `/v1/vms/${encodeURIComponent(name)}/counters`,
+  /** What this node has and lacks for its work. */
+  doctor: () => "/v1/doctor",
+  /** The same with the texts of the host that a helper needs; without secrets. */
+  support: () => "/v1/support",
+  /** Of the Rust agent's API. */
+  compatVm: (name: VmName) => `/vms/${encodeURIComponent(name)}`,
   events: () => "/v1/events",
   whereabouts: (fleet: string) => `/v1/fleets/${encodeURIComponent(fleet)}/whereabouts`,
 } as const;

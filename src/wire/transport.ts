@@ -6,8 +6,9 @@ import { type CredentialSettings, type Credentials, readCredentials } from "./cr
 import { type BrokenOff, toAgentError } from "./transport-errors.ts";
 
 export interface Question {
-  readonly method: "GET" | "PUT" | "POST";
+  readonly method: "GET" | "PUT" | "POST" | "DELETE" | "PATCH";
   readonly path: string;
+  /** Sent as JSON; bytes are JSON already. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   /** Until the answer begins. */
@@ -24,6 +25,10 @@ export interface Answer {
   readonly contentType: string;
   /** Rejects while being read with the errors of `toAgentError`. */
   readonly body: AsyncIterable<Uint8Array>;
+}
+
+export interface WholeAnswer extends Omit<Answer, "body"> {
+  readonly body: Uint8Array;
 }
 
 /** A busy node has some hundred VMs of a few KiB each; this is what a wrong or broken server may make us read. */
@@ -61,7 +66,7 @@ export class Transport {
           ...credentials.headers,
           ...question.headers,
         },
-        body: hasBody ? JSON.stringify(question.body) : null,
+        body: hasBody ? toBody(question.body) : null,
         headersTimeout: question.headersMs,
         bodyTimeout: question.silenceMs,
         signal,
@@ -77,6 +82,12 @@ export class Transport {
       signal.throwIfAborted();
       throw toAgentError(this.address.text, error, null);
     }
+  }
+
+  /** The answer and all of its body, whatever its status. */
+  async askAll(question: Question, what: string): Promise<WholeAnswer> {
+    const answer = await this.ask(question);
+    return { status: answer.status, contentType: answer.contentType, body: await this.#readAll(answer, what) };
   }
 
   /** The JSON of an answer with a 2xx status; what else comes rejects. `what`: "a report". */
@@ -168,6 +179,8 @@ export class Transport {
     return this.#notExpected(answer, bytes, what);
   }
 }
+
+const toBody = (body: unknown): string | Uint8Array => (body instanceof Uint8Array ? body : JSON.stringify(body));
 
 function parseErrorBody(bytes: Buffer): { code: string; message: string; hint?: string } | null {
   try {

@@ -23,7 +23,7 @@ export default class VmConsole extends OdoroboCommand {
       summary: "stay when the guest is off or its agent away (default: on a terminal)",
       allowNo: true,
     }),
-    "read-only": Flags.boolean({ summary: "look, and send nothing that is typed" }),
+    "read-only": Flags.boolean({ summary: "look, and send nothing that is typed", default: false }),
     escape: Flags.string({
       summary: "the key that is for odorobo: a control key, a character at the beginning of a line (~), or none",
       default: DEFAULT_ESCAPE,

@@ -1,10 +1,8 @@
-import { OdoroboError } from "../../model/errors.ts";
-import type { VmReport } from "../../model/observed-state.ts";
 import { askDeletion, renderDeletion } from "../../report/deletion-text.ts";
-import type { Reached } from "../../turn/reach-nodes.ts";
 import type { OperationResult } from "../../wire/operations.ts";
 import { OdoroboCommand } from "../cli/base-command.ts";
 import { confirm } from "../cli/confirm.ts";
+import { isNamedIn, refuseProtected } from "../cli/deletion-checks.ts";
 import { confirmFlags } from "../cli/flags.ts";
 import { listenForInterrupts } from "../cli/interrupt.ts";
 import { actOnVm, graceFlag, nodesFlags, toGraceSeconds, vmArgs } from "../cli/vm-action.ts";
@@ -42,17 +40,3 @@ export default class VmDelete extends OdoroboCommand {
     return action.result;
   }
 }
-
-/** The agent refuses it too; nobody is asked a question whose answer does not count. */
-function refuseProtected(vm: VmReport): void {
-  if (!vm.spec.protect) return;
-  throw new OdoroboError("PROTECTED", `${vm.name} is protected: its spec was last applied with protect: true`, {
-    hint: "apply it with protect: false first, then delete it",
-  });
-}
-
-/** Null: the manifests at hand, if any, are not those that it came from. */
-const isNamedIn = ({ fleet }: Reached, vm: VmReport): boolean | null =>
-  fleet === null || fleet.desired.fleet.name !== vm.fleet
-    ? null
-    : fleet.desired.vms.some((each) => each.name === vm.name);

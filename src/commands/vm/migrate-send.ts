@@ -14,7 +14,10 @@ export default class VmMigrateSend extends OdoroboCommand {
     url: Args.string({ description: "where the other node listens: tcp:HOST:PORT", required: true }),
   };
   static override flags = {
-    local: Flags.boolean({ summary: "both are on one host: hand the memory over instead of copying it" }),
+    local: Flags.boolean({
+      summary: "both are on one host: hand the memory over instead of copying it",
+      default: false,
+    }),
     ...nodesFlags,
   };
   static override examples = ["<%= config.bin %> vm migrate-send web-1 tcp:10.0.0.2:49152 --node n1"];
