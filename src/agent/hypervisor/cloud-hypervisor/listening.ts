@@ -17,7 +17,7 @@ export type MigrationUrl =
 export function parseMigrationUrl(text: string): MigrationUrl {
   const unix = /^unix:(\/.+)$/.exec(text)?.[1];
   if (unix !== undefined) return { kind: "unix", path: unix };
-  const tcp = /^tcp:(\[[0-9a-fA-F:.%]+\]|[^:[\]/]+)(?::(\d{1,5}))?$/.exec(text);
+  const tcp = /^tcp:(\[[0-9a-fA-F:.]+(?:%[\w.-]+)?\]|[^:[\]/]+)(?::(\d{1,5}))?$/.exec(text);
   const port = Number(tcp?.[2] ?? 0);
   if (tcp?.[1] !== undefined && port <= LAST_PORT) return { kind: "tcp", host: tcp[1], port };
   throw new OdoroboError("BAD_REQUEST", `${JSON.stringify(text)} is no address for a migration`, {
