@@ -32,6 +32,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "agent/network",
     "agent/hooks",
     "agent/console",
+    "agent/install",
   ],
   "agent/http": ["model", "platform", "wire", "agent", "agent/lifecycle", "agent/console"],
   "agent/console": ["model", "platform", "agent"],
@@ -51,7 +52,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "agent/hooks": ["model", "platform"],
   "agent/hypervisor": ["model", "platform", "agent", "agent/storage", "agent/network"],
   "agent/supervisor": ["model", "platform", "agent"],
-  "agent/install": ["model", "platform", "agent", "agent/supervisor"],
+  "agent/install": ["agent/hooks"],
   "agent/inventory": ["model", "platform"],
   "agent/store": ["model", "platform", "wire", "agent", "agent/supervisor"],
   "agent/storage": ["model", "platform", "agent"],
@@ -74,7 +75,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Of `agent`, only the files at its top may be imported from inside it, and only these from outside. */
-const AGENT_DOORS = ["agent/main.ts", "agent/config.ts", "agent/in-process.ts", "agent/edit-access-file.ts"];
+const AGENT_DOORS = [
+  "agent/main.ts",
+  "agent/config.ts",
+  "agent/in-process.ts",
+  "agent/edit-access-file.ts",
+  "agent/install-agent.ts",
+];
 
 const PURE = ["model", "manifest", "reconcile", "report"];
 const IMPURE_CALLS =

@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { Flags } from "@oclif/core";
+import { Flags, type Interfaces } from "@oclif/core";
+import type { AgentSettings } from "../agent/config.ts";
 import { HYPERVISOR_KINDS } from "../model/vm-spec.ts";
 import { keepHeapSmall } from "../platform/small-heap.ts";
 import { OdoroboCommand } from "./cli/base-command.ts";
@@ -88,21 +89,7 @@ export default class AgentCommand extends OdoroboCommand {
     keepHeapSmall();
     const { parseAgentConfig } = await import("../agent/config.ts");
     const { readyLine, startAgent } = await import("../agent/main.ts");
-    const config = parseAgentConfig({
-      ...flags,
-      memoryMiB: flags.memory === undefined ? undefined : parseMiB(flags.memory, "--memory"),
-      tokenFile: flags["token-file"],
-      tlsCert: flags["tls-cert"],
-      tlsKey: flags["tls-key"],
-      tlsClientCa: flags["tls-client-ca"],
-      logLevel: flags["log-level"],
-      logFormat: flags["log-format"],
-      cloudHypervisor: flags["cloud-hypervisor"],
-      accessFile: flags["access-file"],
-      rateLimit: flags["rate-limit"],
-      allowPath: flags["allow-path"],
-      startAfterReboot: flags["start-after-reboot"],
-    });
+    const config = parseAgentConfig(toAgentSettings(flags));
     using interrupts = listenForInterrupts();
     // Stopping waits for what is being done. Who asks twice does not want to wait; the journal knows what was begun.
     interrupts.second.addEventListener("abort", () => process.exit(130));
@@ -111,3 +98,24 @@ export default class AgentCommand extends OdoroboCommand {
     if (!interrupts.first.aborted) await once(interrupts.first, "abort");
   }
 }
+
+/** Names with dashes are those of flags; the agent's are JavaScript's. */
+export function toAgentSettings(flags: AgentFlags): AgentSettings {
+  return {
+    ...flags,
+    memoryMiB: flags.memory === undefined ? undefined : parseMiB(flags.memory, "--memory"),
+    tokenFile: flags["token-file"],
+    tlsCert: flags["tls-cert"],
+    tlsKey: flags["tls-key"],
+    tlsClientCa: flags["tls-client-ca"],
+    logLevel: flags["log-level"],
+    logFormat: flags["log-format"],
+    cloudHypervisor: flags["cloud-hypervisor"],
+    accessFile: flags["access-file"],
+    rateLimit: flags["rate-limit"],
+    allowPath: flags["allow-path"],
+    startAfterReboot: flags["start-after-reboot"],
+  };
+}
+
+type AgentFlags = Omit<Interfaces.InferredFlags<typeof AgentCommand.flags>, "json">;

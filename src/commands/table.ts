@@ -2,7 +2,9 @@
  * Every command. oclif loads this whole table, so a command's file imports nothing heavy at its top:
  * what `run` needs it imports itself (`await import(…)`). That keeps `--help` and the first line of output fast.
  */
+import AgentInstallCommand from "./agent/install.ts";
 import AgentTokenCommand from "./agent/token.ts";
+import AgentUninstallCommand from "./agent/uninstall.ts";
 import AgentCommand from "./agent.ts";
 import Apply from "./apply.ts";
 import DemoCommand from "./demo.ts";
@@ -15,9 +17,13 @@ import Status from "./status.ts";
 import Validate from "./validate.ts";
 import VmAttach from "./vm/attach.ts";
 import VmBoot from "./vm/boot.ts";
+import VmCh from "./vm/ch.ts";
 import VmConsole from "./vm/console.ts";
 import VmCoredump from "./vm/coredump.ts";
+import VmCounters from "./vm/counters.ts";
+import VmCreate from "./vm/create.ts";
 import VmDelete from "./vm/delete.ts";
+import VmDestroy from "./vm/destroy.ts";
 import VmDetach from "./vm/detach.ts";
 import VmInfo from "./vm/info.ts";
 import VmListCommand from "./vm/list.ts";
@@ -26,6 +32,7 @@ import VmMigrateReceive from "./vm/migrate-receive.ts";
 import VmMigrateSend from "./vm/migrate-send.ts";
 import VmNmi from "./vm/nmi.ts";
 import VmPause from "./vm/pause.ts";
+import VmPing from "./vm/ping.ts";
 import VmPowerButton from "./vm/power-button.ts";
 import VmPurge from "./vm/purge.ts";
 import VmReboot from "./vm/reboot.ts";
@@ -34,6 +41,7 @@ import VmRestore from "./vm/restore.ts";
 import VmResume from "./vm/resume.ts";
 import VmShutdown from "./vm/shutdown.ts";
 import VmSnapshot from "./vm/snapshot.ts";
+import VmSpawn from "./vm/spawn.ts";
 
 export const COMMANDS = {
   init: Init,
@@ -45,6 +53,8 @@ export const COMMANDS = {
   status: Status,
   diff: Diff,
   agent: AgentCommand,
+  "agent:install": AgentInstallCommand,
+  "agent:uninstall": AgentUninstallCommand,
   "agent:token": AgentTokenCommand,
   "vm:list": VmListCommand,
   "vm:info": VmInfo,
@@ -67,5 +77,11 @@ export const COMMANDS = {
   "vm:resize": VmResize,
   "vm:restore": VmRestore,
   "vm:snapshot": VmSnapshot,
+  "vm:ch": VmCh,
+  "vm:counters": VmCounters,
+  "vm:create": VmCreate,
+  "vm:destroy": VmDestroy,
+  "vm:ping": VmPing,
+  "vm:spawn": VmSpawn,
   "node:list": NodeListCommand,
 };
