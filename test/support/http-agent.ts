@@ -72,7 +72,8 @@ export async function handlerAgent(options: Options = {}): Promise<HandlerAgent>
 
 export async function socketAgent(options: Options = {}): Promise<TestAgent> {
   const { lifecycle, consoles, handler, logged, stopping, log } = edge(options);
-  const hub = new ConsoleHub({ lifecycle, consoles });
+  const { heartbeatMs } = options;
+  const hub = new ConsoleHub({ lifecycle, consoles, ...(heartbeatMs === undefined ? {} : { heartbeatMs }) });
   const { clock = systemClock, token = null, access = null, tls = null } = options;
   const audited: AuditEntry[] = [];
   const auditLog = { write: (entry: AuditEntry) => void audited.push(entry), flushed: async () => {} };

@@ -68,11 +68,6 @@ export class Console {
     this.#options = options;
   }
 
-  /** Nobody looks, and no guest runs. */
-  get isIdle(): boolean {
-    return this.#line === null && this.#viewers.size === 0;
-  }
-
   /** A guest runs, or is being started, whose line is there or soon will be. What it returns is called when it is off. */
   begin(place: LinePlace): () => Promise<void> {
     // A life that nobody ended: there is one line, the new one.
@@ -89,6 +84,14 @@ export class Console {
     return async () => {
       if (this.#line === line) await this.#finish(line, () => line.end());
     };
+  }
+
+  /** While no guest runs: what it said last. */
+  async recallFrom(log: string): Promise<void> {
+    if (this.#line !== null || this.#scrollback.bytes().length > 0) return;
+    this.#seenOfLog = await sizeOf(log);
+    this.#recall(log, "before", 0);
+    await this.#recalling;
   }
 
   /** The agent stops, the guest goes on. */
@@ -164,14 +167,15 @@ export class Console {
       });
     }
     void this.#formerLife.then(() => {
-      if (log !== null && this.#scrollback.bytes().length === 0) this.#recall(log, "before");
+      if (log !== null && this.#scrollback.bytes().length === 0) this.#recall(log, "before", 0);
       line.open();
     });
   }
 
   #connected(times: number): void {
     const log = this.#place?.log ?? null;
-    if (this.#place?.loggedBy === "hypervisor" && log !== null && times === 1) this.#recall(log, "overlapping");
+    if (this.#place?.loggedBy === "hypervisor" && log !== null && times === 1)
+      this.#recall(log, "overlapping", this.#seenOfLog ?? 0);
     this.#tell(times === 1 ? "guest-started" : "rebooted");
     for (const done of [...this.#awaitingLine]) done();
   }
@@ -180,8 +184,8 @@ export class Console {
    * What the guest said before this agent listened. `overlapping`: the hypervisor writes each byte to log and socket, so what
    * came since the connection was made may be in both.
    */
-  #recall(log: string, how: "before" | "overlapping"): void {
-    this.#recalling = readTailBytes(log, SCROLLBACK_BYTES, this.#seenOfLog ?? 0)
+  #recall(log: string, how: "before" | "overlapping", from: number): void {
+    this.#recalling ??= readTailBytes(log, SCROLLBACK_BYTES, from)
       .catch(() => Buffer.alloc(0))
       .then((earlier) => {
         const live = Buffer.concat(this.#gathered);

@@ -6,6 +6,8 @@ import type { GuestLine, SerialLines } from "./serial-lines.ts";
 export class Consoles implements SerialLines, AsyncDisposable {
   readonly #options: ConsoleOptions;
   readonly #consoles = new Map<VmName, Console>();
+  /** How many visitors have taken each. */
+  readonly #visits = new Map<Console, number>();
   #isStopping = false;
 
   constructor(options: ConsoleOptions) {
@@ -14,17 +16,29 @@ export class Consoles implements SerialLines, AsyncDisposable {
 
   begin(name: VmName, place: LinePlace): GuestLine {
     if (this.#isStopping) return { end: async () => {} };
-    const end = this.of(name).begin(place);
+    const end = this.#of(name).begin(place);
     return {
       end: async () => {
         await end();
-        this.forgetIdle(name);
+        this.#forgetIdle(name);
       },
     };
   }
 
-  /** Made when there is none. Who is done with it calls `forgetIdle`. */
-  of(name: VmName): Console {
+  /** For a visitor, also while no guest runs. `leave` is called once. */
+  visit(name: VmName): { readonly console: Console; readonly leave: () => void } {
+    const console = this.#of(name);
+    this.#visits.set(console, (this.#visits.get(console) ?? 0) + 1);
+    const leave = () => {
+      const others = (this.#visits.get(console) ?? 1) - 1;
+      if (others > 0) this.#visits.set(console, others);
+      else this.#visits.delete(console);
+      this.#forgetIdle(name);
+    };
+    return { console, leave };
+  }
+
+  #of(name: VmName): Console {
     const known = this.#consoles.get(name);
     if (known !== undefined) return known;
     const made = new Console(this.#options);
@@ -32,8 +46,9 @@ export class Consoles implements SerialLines, AsyncDisposable {
     return made;
   }
 
-  forgetIdle(name: VmName): void {
-    if (this.#consoles.get(name)?.isIdle) this.#consoles.delete(name);
+  #forgetIdle(name: VmName): void {
+    const console = this.#consoles.get(name);
+    if (console !== undefined && !console.hasGuest && !this.#visits.has(console)) this.#consoles.delete(name);
   }
 
   /** Lets go of every line; the guests go on. */

@@ -11,14 +11,12 @@ import { includesRole } from "../../../model/role.ts";
 import { CONSOLE_CLOSE } from "../../../wire/console-protocol.ts";
 import type { Consoles } from "../../console/consoles.ts";
 import type { Lifecycle } from "../../lifecycle/lifecycle.ts";
-import { readTailBytes } from "../../log-file.ts";
 import type { Caller } from "../caller.ts";
 import { toVmName } from "../compat/vm-id.ts";
 import { type Dialect, runSession, type SessionEnd } from "./session.ts";
 
 /** A file that a person pastes. */
 const MAX_INPUT_BYTES = 1024 * 1024;
-const LAST_WORDS_BYTES = 64 * 1024;
 /** How long a guest that should be there may take to have a line. */
 const LINE_MS = 1_500;
 /** A viewer whose machine vanished is noticed after two of these; short enough for NAT tables to keep the others. */
@@ -60,20 +58,19 @@ export class ConsoleHub implements AsyncDisposable {
     const { name } = asked;
     const serial = await lifecycle.serial(name);
     if (serial.absence !== null) throw serial.absence;
-    const console = consoles.of(name);
+    const { console, leave } = consoles.visit(name);
+    socket.once("close", leave);
     const isThere = asked.dialect === "following" ? console.hasGuest : await console.isConnectedWithin(LINE_MS);
-    const lastWords =
-      isThere || serial.log === null ? Buffer.alloc(0) : await readTailBytes(serial.log, LAST_WORDS_BYTES);
+    if (!isThere && serial.log !== null) await console.recallFrom(serial.log).catch(() => {});
     this.#server.handleUpgrade(request, socket, head, (ws) => {
       ws.on("error", () => ws.terminate());
       ws.on("pong", () => this.#alive.add(ws));
-      ws.on("close", () => consoles.forgetIdle(name));
       this.#alive.add(ws);
       runSession(ws, {
         name,
         id: asked.id,
         console,
-        lastWords: isThere ? null : lastWords,
+        isOff: !isThere,
         dialect: asked.dialect,
         isReadonly: asked.isReadonly || !includesRole(caller.role, "operate"),
         caller,
@@ -93,12 +90,12 @@ export class ConsoleHub implements AsyncDisposable {
     this.#server.close();
   }
 
-  /** A viewer that did not answer the last time is gone. */
+  /** A viewer that did not answer the last time is gone, unless it is us who do not listen to it. */
   #askAll(): void {
     const alive = this.#alive;
     this.#alive = new WeakSet();
     for (const ws of this.#server.clients) {
-      if (alive.has(ws)) ws.ping();
+      if (alive.has(ws) || ws.isPaused) ws.ping();
       else ws.terminate();
     }
   }

@@ -19,8 +19,8 @@ export interface Session {
   readonly name: VmName;
   readonly id: string;
   readonly console: Console;
-  /** Null: a guest runs. Else what it said before it went off, which may be nothing. */
-  readonly lastWords: Buffer | null;
+  /** No guest runs: there are only its last words. */
+  readonly isOff: boolean;
   readonly dialect: Dialect;
   readonly isReadonly: boolean;
   readonly caller: Caller;
@@ -78,16 +78,11 @@ export function runSession(ws: WebSocket, session: Session): void {
     // Exactly as the Rust agent said it, where its clients ask; they know of no read-only consoles.
     if (dialect === "compat" && !isReadonly) tell({ type: "connected", vm_id: session.id });
     else tell({ type: "connected", vm_id: session.id, readonly: isReadonly });
-    if (session.lastWords !== null) {
-      if (session.lastWords.length > 0) ws.send(session.lastWords);
-      if (dialect !== "following") {
-        goOff();
-        return;
-      }
-      tell({ type: "event", event: "guest-off", message: sentence(name, "guest-off") });
-    }
     try {
       await console.add(viewer, () => !isGone());
+      if (!session.isOff) return;
+      if (dialect === "following") tell({ type: "event", event: "guest-off", message: sentence(name, "guest-off") });
+      else goOff();
     } catch (error) {
       const message = isOdoroboError(error) ? error.message : "the console failed";
       tell({ type: "error", message });
