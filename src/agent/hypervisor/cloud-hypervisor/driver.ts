@@ -14,8 +14,12 @@ import { receiveGuest } from "./receive.ts";
 
 /** A Linux guest lets go of a device within 0.1 s; one that is busy with it, when it is done. */
 const REMOVAL_MS = 20_000;
-/** A process that takes in a guest answers nobody: one that answers does so within a millisecond, or seconds on a host under full load. */
+/**
+ * A process that takes in a guest answers nobody, and its events say when that is over. Should they be lost it is asked all the
+ * same, but seldom: who asks in vain leaves a connection behind, and the process keeps a hundred of them.
+ */
 const RECEIVING_PATIENCE_MS = 2000;
+const ASK_AGAIN_MS = 30_000;
 
 /** `probe` comes first: what the host has decides what `compile` writes. */
 export function createCloudHypervisor(settings: CloudHypervisorSettings): Hypervisor {
@@ -26,6 +30,9 @@ export function createCloudHypervisor(settings: CloudHypervisorSettings): Hyperv
       hint: "install Cloud Hypervisor 50 to 54, then restart the agent",
     });
   };
+
+  /** When processes that take in a guest were asked in vain, by run folder. */
+  const askedInVain = new Map<string, number>();
 
   async function connectFresh(vm: LaunchInput, { fromSnapshot, signal }: ConnectOptions): Promise<RunningVm> {
     await using opened = new AsyncDisposableStack();
@@ -51,6 +58,35 @@ export function createCloudHypervisor(settings: CloudHypervisorSettings): Hyperv
     const onHost = known ?? (await describeHost(settings, client.version, []));
     opened.move();
     return guestOf(vm, onHost, client, tail, attached);
+  }
+
+  /** Does not wait for a process that takes in a guest. */
+  async function reach({ name, paths }: LaunchInput, tail: EventTail, signal: AbortSignal): Promise<ApiClient> {
+    const socket = apiSocket(paths);
+    if (!tail.history.receiving) {
+      askedInVain.delete(socket);
+      return ApiClient.connect(socket, { signal, patient: false });
+    }
+    const now = settings.clock.monotonicMs();
+    const patience = AbortSignal.timeout(RECEIVING_PATIENCE_MS);
+    try {
+      if (now - (askedInVain.get(socket) ?? Number.NEGATIVE_INFINITY) < ASK_AGAIN_MS) throw new Error("asked just now");
+      askedInVain.set(socket, now);
+      const client = await ApiClient.connect(socket, { signal: AbortSignal.any([signal, patience]), patient: false });
+      askedInVain.delete(socket);
+      tail.noteRunning();
+      return client;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isOdoroboError(error)) throw error;
+      throw new OdoroboError(
+        "HYPERVISOR_BUSY",
+        `${name} takes in a guest from another host and answers nobody meanwhile`,
+        {
+          hint: "wait until the guest is there; to call it off, end this process",
+        },
+      );
+    }
   }
 
   async function receive(
@@ -110,27 +146,3 @@ export function createCloudHypervisor(settings: CloudHypervisorSettings): Hyperv
 
 const openTail = ({ paths }: LaunchInput): Promise<EventTail> =>
   EventTail.open({ events: eventsFile(paths), seen: eventsSeenFile(paths) });
-
-/** Never waits for a process that takes in a guest: its events say that it does. */
-async function reach({ name, paths }: LaunchInput, tail: EventTail, signal: AbortSignal): Promise<ApiClient> {
-  const isReceiving = tail.history.receiving;
-  const patience = isReceiving ? AbortSignal.timeout(RECEIVING_PATIENCE_MS) : null;
-  try {
-    const client = await ApiClient.connect(apiSocket(paths), {
-      signal: patience === null ? signal : AbortSignal.any([signal, patience]),
-      patient: false,
-    });
-    if (isReceiving) tail.noteRunning();
-    return client;
-  } catch (error) {
-    signal.throwIfAborted();
-    if (patience?.aborted !== true || isOdoroboError(error)) throw error;
-    throw new OdoroboError(
-      "HYPERVISOR_BUSY",
-      `${name} takes in a guest from another host and answers nobody meanwhile`,
-      {
-        hint: "wait until the guest is there; to call it off, end this process",
-      },
-    );
-  }
-}

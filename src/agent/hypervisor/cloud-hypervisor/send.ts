@@ -17,8 +17,9 @@ export interface SendContext {
 }
 
 /**
- * Resolves when the guest has left. Rejects with HYPERVISOR_FAILED when it runs on here, or with the signal's reason: then the
- * migration goes on, for nothing but the end of the receiving process stops it. The sending one is never ended: its guest would be lost.
+ * Resolves when the guest has left. Rejects with HYPERVISOR_FAILED when it runs on here, with HYPERVISOR_UNAVAILABLE when nobody
+ * can tell, or with the signal's reason: then the migration goes on, for nothing but the end of the receiving process stops it.
+ * The sending one is never ended: its guest would be lost.
  */
 export async function sendGuest(
   to: { readonly url: string; readonly local: boolean },
@@ -73,7 +74,7 @@ function watchOutcome({ client, tail, signal }: SendContext) {
       if (isOdoroboError(error, "WRONG_PHASE")) return;
       if (!isOdoroboError(error, "HYPERVISOR_UNAVAILABLE")) throw error;
       await tail.drain();
-      if (sending === "under way") throw stayed("its process ended in the middle of it", error);
+      if (sending === "under way") throw gone(error);
       return;
     }
     await tail.drain();
@@ -91,8 +92,14 @@ function watchOutcome({ client, tail, signal }: SendContext) {
   };
 }
 
-const stayed = (why: string, cause?: unknown): OdoroboError =>
-  new OdoroboError("HYPERVISOR_FAILED", `the guest did not leave: ${why}`, {
+/** Whether it had arrived by then nobody here can say. */
+const gone = (cause: unknown): OdoroboError =>
+  new OdoroboError("HYPERVISOR_UNAVAILABLE", "the process ended in the middle of sending its guest", {
     cause,
+    hint: "look whether the guest runs on the receiving side before starting it anywhere",
+  });
+
+const stayed = (why: string): OdoroboError =>
+  new OdoroboError("HYPERVISOR_FAILED", `the guest did not leave: ${why}`, {
     hint: "why stands in cloud-hypervisor.log of both sides; before trying again, make sure that the receiving process has ended",
   });
