@@ -32,6 +32,8 @@ const mortalHypervisor = (hypervisor: Hypervisor, at: AtBoundary): Hypervisor =>
         async receive(vm, options) {
           await at("receive:before");
           const { url, arrived } = await (hypervisor.receive as NonNullable<Hypervisor["receive"]>)(vm, options);
+          // Whoever is dead hears of nothing.
+          arrived.catch(() => {});
           await at("receive:after");
           return { url, arrived: arrived.then((running) => mortalGuest(running, at)) };
         },

@@ -23,7 +23,7 @@ export function endedRecord(
 ): EndedRecord {
   const off = { ready: null, drift: [], guest: null, since: moment.now } as const;
   if (vm.migration?.role === "destination") {
-    const reason = `it waited for a guest that never came: ${end.reason}`;
+    const reason = `it waited for a guest that did not come: ${end.reason}`;
     return {
       change: { ...off, phase: "stopped", endedBy: "failure", reason, restart: null, migration: null },
       story: `stopped: ${reason}`,

@@ -119,8 +119,16 @@ export class Guest {
       const incoming = await within(
         options.deadlineMs,
         signal,
-        // Of its life, not of this wait: what was begun goes on until the guest is let go of.
-        () => Promise.race([receive(this.input, { url: options.url, signal: this.released }), ended.promise]),
+        () => {
+          // Of its life, not of this wait: what was begun goes on until the guest is let go of.
+          const attempt = receive(this.input, { url: options.url, signal: this.released });
+          // One that begins to listen when nobody waits for it any more fails unheard.
+          attempt.then(
+            (late) => late.arrived.catch(() => {}),
+            () => {},
+          );
+          return Promise.race([attempt, ended.promise]);
+        },
         () => this.#silent(`does not listen after ${Math.round(options.deadlineMs / 1000)} s`),
       );
       const arrived = Promise.race([incoming.arrived, ended.promise]).then(async (connection) => {

@@ -31,6 +31,7 @@ export function nodeReport(
     ),
     ...(unreadable.length === 0 ? {} : { unreadable }),
     ...(whereabouts.length === 0 ? {} : { whereabouts }),
+    supervisor: parts.supervisor.kind,
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { OdoroboError } from "../../model/errors.ts";
+import { sameValue } from "../../model/fields.ts";
 import type { LiveConfig } from "../../model/observed-state.ts";
 import type { Disk, VmSpec } from "../../model/vm-spec.ts";
 import type { OperationRequest } from "../../wire/operations.ts";
@@ -64,10 +65,16 @@ export async function prepareResize(parts: Parts, slot: Slot, vm: VmRecord, aske
 export async function prepareAttach(parts: Parts, slot: Slot, vm: VmRecord, { device }: Asked<"attach">): Promise<Act> {
   const guest = runningGuest(slot);
   const now = specOf(vm, await liveOf(parts, slot));
-  const item = device.list === "disks" ? device.disk : device.nic;
-  if (now[device.list].some((each) => each.name === item.name))
-    throw new OdoroboError("BAD_REQUEST", `${vm.name} has ${item.name} already`, { hint: "give it another name" });
   const disk = device.list === "disks" ? await confined(parts, device.disk) : null;
+  const item = device.list === "disks" ? (disk as Disk) : device.nic;
+  const present = now[device.list].find((each) => each.name === item.name);
+  // Attached by a request whose end nobody heard of.
+  if (present !== undefined && sameValue(present, item))
+    return { begin: null, run: async () => ({ stored: vm, error: null }) };
+  if (present !== undefined)
+    throw new OdoroboError("BAD_REQUEST", `${vm.name} has another ${item.name} already`, {
+      hint: "give it another name",
+    });
   const wanted: VmSpec =
     device.list === "nics"
       ? { ...now, nics: [...now.nics, device.nic] }

@@ -87,13 +87,14 @@ async function noteDeath(parts: Parts, slot: Slot, vm: VmRecord, guest: Guest): 
   if (lastWord?.phase === "off" && lastWord.endedBy === "guest") return noteOff(parts, slot, vm, endOf(lastWord));
   const exit = await guest.exitWithin(LAST_WORD_DEADLINE_MS);
   if (lastWord?.phase === "off" && !exit?.outOfMemory) return noteOff(parts, slot, vm, endOf(lastWord));
-  await noteOff(parts, slot, vm, endOfProcess(exit, "without the guest having powered off"));
+  await noteOff(parts, slot, vm, endOfProcess(exit, guest.receiving ? null : "without the guest having powered off"));
 }
 
 /** `exit` null: nobody knows how. `when`: what else is known, as the end of the sentence. */
-export function endOfProcess(exit: ExitStatus | null, when: string): End {
+export function endOfProcess(exit: ExitStatus | null, when: string | null): End {
   const how = exit === null ? "" : ` (${describeExit(exit)})`;
-  return { kind: exit?.outOfMemory ? "oom-kill" : "crash", reason: `its process ended${how} ${when}` };
+  const reason = `its process ended${how}${when === null ? "" : ` ${when}`}`;
+  return { kind: exit?.outOfMemory ? "oom-kill" : "crash", reason };
 }
 
 export const endOf = (off: Off): End => ({ kind: off.endedBy === "guest" ? "power-off" : "crash", reason: off.reason });

@@ -90,9 +90,13 @@ test("a disk and a NIC are attached and detached; what was attached is known by 
   const { drift, live } = await agent.vm("web-1");
   expect(drift.map((each) => each.path)).toEqual(["disks.extra", "nics.eth9"]);
   expect(live?.disks.at(-1)).toEqual(disk);
-  await expect(agent.operate("web-1", { kind: "attach", device: { list: "disks", disk } })).rejects.toEqual(
+  const other = { ...disk, readonly: true };
+  await expect(agent.operate("web-1", { kind: "attach", device: { list: "disks", disk: other } })).rejects.toEqual(
     gives("BAD_REQUEST"),
   );
+  expect(await agent.operate("web-1", { kind: "attach", device: { list: "disks", disk } })).toMatchObject({
+    outcome: "done",
+  });
   await agent.restart();
   expect((await agent.vm("web-1")).drift).toEqual(drift);
   await agent.operate("web-1", { kind: "detach", device: { list: "disks", name: "extra" } });
