@@ -11,6 +11,7 @@ import DemoCommand from "./demo.ts";
 import Destroy from "./destroy.ts";
 import Diff from "./diff.ts";
 import Init from "./init.ts";
+import NodeInfoCommand from "./node/info.ts";
 import NodeListCommand from "./node/list.ts";
 import PlanCommand from "./plan.ts";
 import Status from "./status.ts";
@@ -84,4 +85,5 @@ export const COMMANDS = {
   "vm:ping": VmPing,
   "vm:spawn": VmSpawn,
   "node:list": NodeListCommand,
+  "node:info": NodeInfoCommand,
 };

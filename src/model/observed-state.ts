@@ -38,6 +38,8 @@ export interface NodeReport {
   readonly unreadable?: readonly UnreadableVm[];
   /** What applies have told this node about the fleets it belongs to; left out when there is none. */
   readonly whereabouts?: readonly Whereabouts[];
+  /** Who keeps the guests' processes: `systemd`, `spawn`. For people. */
+  readonly supervisor?: string;
 }
 
 /**

@@ -10,6 +10,7 @@ import type {
   ObservedNode,
   ObservedState,
   Phase,
+  RestartState,
   VmReport,
 } from "../model/observed-state.ts";
 import type { RunStrategy } from "../model/vm-spec.ts";
@@ -76,6 +77,8 @@ export interface VmStatus {
   readonly commit: string | null;
   readonly appliedAt: Instant;
   readonly drift: readonly DriftedField[];
+  /** The agent starts the guest again by itself, or has given that up; left out while there is nothing to tell. */
+  readonly restart?: RestartState;
 }
 
 export interface StatusInput {
@@ -171,5 +174,6 @@ export function toVmStatus(vm: VmReport, node: NodeName, fleet: string | null, n
     commit: vm.commit,
     appliedAt: vm.appliedAt,
     drift: vm.drift,
+    ...(vm.restart === undefined ? {} : { restart: vm.restart }),
   };
 }

@@ -1,11 +1,10 @@
 /** Status, and the tables of nodes and VMs, for people. Rendered from the documents. */
-import type { VmReport } from "../model/observed-state.ts";
 import { plural, showNames } from "./names.ts";
 import { type Paint, paintWith } from "./paint.ts";
 import { safeLine } from "./safe-text.ts";
 import type { NodeStatus, StatusDocument, VmStatus } from "./status-document.ts";
 import { type Column, renderTable } from "./table.ts";
-import { showDifference, showMiB, showRoughMiB } from "./values.ts";
+import { showDifference, showRoughMiB } from "./values.ts";
 
 interface Options {
   readonly colour: boolean;
@@ -71,12 +70,18 @@ export const renderNodes = (nodes: readonly NodeStatus[], options: Options): str
 const VM_COLUMNS: readonly Column<VmStatus>[] = [
   { title: "VM", show: (vm) => vm.name },
   { title: "NODE", show: (vm) => vm.node },
-  { title: "PHASE", show: (vm) => vm.phase },
+  { title: "PHASE", show: describePhase },
   { title: "READY", show: (vm) => (vm.ready === null ? "-" : vm.ready ? "yes" : "no") },
   { title: "GEN", align: "right", show: (vm) => String(vm.generation) },
   { title: "COMMIT", show: (vm) => vm.commit?.slice(0, 8) ?? "-" },
   { title: "NOTES", show: describeNotes },
 ];
+
+/** A guest that is off and will not stay so, or that nobody starts any more though it should run. */
+function describePhase({ phase, restart }: VmStatus): string {
+  if (restart?.givenUp) return `${phase}, given up`;
+  return restart?.nextAt ? `${phase}, to start again` : phase;
+}
 
 function describeNotes(vm: VmStatus): string {
   const notes: string[] = [];
@@ -97,47 +102,5 @@ function renderDrift(vms: readonly VmStatus[], paint: Paint): string[] {
   return lines.length === 0 ? [] : [["Drift (applied → live):", ...lines].join("\n")];
 }
 
-const driftLines = (drift: VmStatus["drift"]): string[] =>
+export const driftLines = (drift: VmStatus["drift"]): string[] =>
   drift.flatMap((field) => showDifference(field.path, field.applied, field.live));
-
-/** `vm info`: everything an agent knows of one VM that fits a screen. */
-export function renderVm(vm: VmReport, node: string, options: Options): string {
-  const paint = paintWith(options.colour);
-  const { spec } = vm;
-  const ready = vm.ready === null ? "" : vm.ready ? ", ready" : ", not ready";
-  const rows: [string, string][] = [
-    ["name", vm.name],
-    ["node", node],
-    ["phase", `${vm.phase}${ready} since ${vm.since}${vm.reason === null ? "" : ` (${vm.reason})`}`],
-    ["fleet", vm.fleet ?? "none: made by hand"],
-    [
-      "applied",
-      `generation ${vm.generation} at ${vm.appliedAt}${vm.commit === null ? "" : `, commit ${vm.commit.slice(0, 12)}`}`,
-    ],
-    ["strategy", `${spec.runStrategy}${spec.protect ? ", protected" : ""}`],
-    ["hypervisor", `${spec.hypervisor}${vm.pid === null ? "" : `, pid ${vm.pid}`}`],
-    ["cpus", `${spec.cpus.count} (room for ${spec.cpus.max})`],
-    ["memory", `${showMiB(spec.memory.sizeMiB)} (room for ${showMiB(spec.memory.maxMiB)})`],
-    ...spec.disks.map((disk): [string, string] => [`disk ${disk.name}`, describeDisk(disk)]),
-    ...spec.nics.map((nic): [string, string] => [
-      `nic ${nic.name}`,
-      [nic.network, nic.mac, nic.address].filter((part) => part !== null).join(", "),
-    ]),
-    ...Object.entries(spec.labels).map(([key, value]): [string, string] => [`label ${key}`, value]),
-    ...driftLines(vm.drift).map((line): [string, string] => ["drift", line]),
-  ];
-  const width = rows.reduce((most, [key]) => Math.max(most, safeLine(key).length), 0);
-  return rows.map(([key, value]) => `${paint("dim", safeLine(key).padEnd(width))}  ${safeLine(value)}`).join("\n");
-}
-
-function describeDisk({ origin, readonly }: VmReport["spec"]["disks"][number]): string {
-  const suffix = readonly ? ", read-only" : "";
-  switch (origin.kind) {
-    case "image":
-      return `${showMiB(origin.sizeMiB)} over ${origin.image}${suffix}`;
-    case "blank":
-      return `${showMiB(origin.sizeMiB)}${suffix}`;
-    case "external":
-      return `${origin.url}${suffix}`;
-  }
-}

@@ -40,13 +40,14 @@ test("each document is valid by its schema, in good times and bad", async () => 
     expectValid(await look("validate", fleet.folder), "validation");
     expectValid(await look("vm", "list", ...at), "vm-list");
     expectValid(await look("node", "list", ...at), "node-list");
+    for (const node of ["n1", "n2"]) expectValid(await look("node", "info", node, ...at), "node-info");
   }
   await fleet.write("broken.yaml", "kind: [");
   expectValid(await look("validate", fleet.folder), "validation");
 });
 
 test("every schema of ours has an example, and it is valid", () => {
-  for (const schema of ["status", "vm-list", "node-list", "validation", "agent-access"]) {
+  for (const schema of ["status", "vm-list", "node-list", "node-info", "validation", "agent-access"]) {
     const { examples } = JSON.parse(readFileSync(join(FOLDER.pathname, `${schema}.schema.json`), "utf8"));
     expect(examples.length).toBeGreaterThan(0);
     for (const example of examples) expectValid(example, schema);

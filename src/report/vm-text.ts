@@ -1,0 +1,123 @@
+/** `vm info`: what an agent knows of one VM, on a screen. */
+import type { ChangeRule, GuestEvent, MigrationState, RestartState, VmReport } from "../model/observed-state.ts";
+import { type Paint, paintWith } from "./paint.ts";
+import { safeLine } from "./safe-text.ts";
+import { driftLines } from "./status-text.ts";
+import { type Column, renderTable } from "./table.ts";
+import { showMiB } from "./values.ts";
+
+interface Options {
+  readonly colour: boolean;
+  /** What the running guest takes without an outage, too. */
+  readonly changes: boolean;
+}
+
+export function renderVm(vm: VmReport, node: string, options: Options): string {
+  const paint = paintWith(options.colour);
+  return [
+    renderRows(rowsOf(vm, node), paint),
+    ...(vm.lastEvent === undefined ? [] : [renderEvent(vm.lastEvent, paint)]),
+    ...(options.changes ? [renderChanges(vm, paint)] : []),
+  ].join("\n\n");
+}
+
+type Row = readonly [key: string, value: string];
+
+function rowsOf(vm: VmReport, node: string): readonly Row[] {
+  const { spec } = vm;
+  const ready = vm.ready === null ? "" : vm.ready ? ", ready" : ", not ready";
+  return [
+    ["name", vm.name],
+    ["node", node],
+    ["phase", `${vm.phase}${ready} since ${vm.since}${vm.reason === null ? "" : ` (${vm.reason})`}`],
+    ...(vm.restart === undefined ? [] : [["restart", describeRestart(vm.restart)] as const]),
+    ...(vm.migration === undefined ? [] : [["migration", describeMigration(vm.migration)] as const]),
+    ["fleet", vm.fleet ?? "none: made by hand"],
+    [
+      "applied",
+      `generation ${vm.generation} at ${vm.appliedAt}${vm.commit === null ? "" : `, commit ${vm.commit.slice(0, 12)}`}`,
+    ],
+    ["strategy", `${spec.runStrategy}${spec.protect ? ", protected" : ""}`],
+    ["hypervisor", `${spec.hypervisor}${vm.pid === null ? "" : `, pid ${vm.pid}`}`],
+    ["cpus", `${spec.cpus.count} (room for ${spec.cpus.max})`],
+    ["memory", `${showMiB(spec.memory.sizeMiB)} (room for ${showMiB(spec.memory.maxMiB)})`],
+    ...describeWeights(spec.weights),
+    ...spec.disks.map((disk): Row => [`disk ${disk.name}`, describeDisk(disk)]),
+    ...spec.nics.map(
+      (nic): Row => [`nic ${nic.name}`, [nic.network, nic.mac, nic.address].filter((part) => part !== null).join(", ")],
+    ),
+    ...Object.entries(spec.labels).map(([key, value]): Row => [`label ${key}`, value]),
+    ...driftLines(vm.drift).map((line): Row => ["drift", line]),
+  ];
+}
+
+function renderRows(rows: readonly Row[], paint: Paint): string {
+  const width = rows.reduce((most, [key]) => Math.max(most, safeLine(key).length), 0);
+  return rows.map(([key, value]) => `${paint("dim", safeLine(key).padEnd(width))}  ${safeLine(value)}`).join("\n");
+}
+
+function describeRestart({ attempts, nextAt, givenUp }: RestartState): string {
+  if (givenUp) return `given up after ${attempts} starts in a row that did not last; vm boot tries again`;
+  if (nextAt === null) return `start ${attempts} in a row, not known yet to last`;
+  return attempts === 0 ? `due at ${nextAt}` : `due at ${nextAt}, after ${attempts} in a row that did not last`;
+}
+
+const describeMigration = ({ role, since, url }: MigrationState): string =>
+  role === "destination"
+    ? `waits for its guest at ${url} since ${since}`
+    : `its guest leaves for ${url} since ${since}`;
+
+function describeWeights({ cpu, io }: VmReport["spec"]["weights"]): readonly Row[] {
+  const parts = [...(cpu === null ? [] : [`cpu ${cpu}`]), ...(io === null ? [] : [`io ${io}`])];
+  return parts.length === 0 ? [] : [["weights", parts.join(", ")]];
+}
+
+function describeDisk({ origin, readonly }: VmReport["spec"]["disks"][number]): string {
+  const suffix = readonly ? ", read-only" : "";
+  switch (origin.kind) {
+    case "image":
+      return `${showMiB(origin.sizeMiB)} over ${origin.image}${suffix}`;
+    case "blank":
+      return `${showMiB(origin.sizeMiB)}${suffix}`;
+    case "external":
+      return `${origin.url}${suffix}`;
+  }
+}
+
+function renderEvent({ kind, at, message, console, log }: GuestEvent, paint: Paint): string {
+  const lines = (title: string, said: readonly string[]) =>
+    said.length === 0 ? [] : [`  ${paint("dim", title)}`, ...said.map((line) => `    ${safeLine(line)}`)];
+  return [
+    `${paint("bold", "Last event")}: ${kind} at ${at}: ${safeLine(message)}`,
+    ...lines("its console said last", console),
+    ...lines("its hypervisor said last", log),
+  ].join("\n");
+}
+
+const CHANGE_COLUMNS: readonly Column<ChangeRule>[] = [
+  { title: "FIELD", show: (rule) => rule.path },
+  { title: "CHANGE", show: describeRange },
+  { title: "CLASS", show: (rule) => rule.class },
+  { title: "NOTE", show: (rule) => rule.note ?? "" },
+];
+
+function describeRange({ path, change, min, max, multipleOf }: ChangeRule): string {
+  const show = (value: number) => (path === "memory.size" ? showMiB(value) : String(value));
+  return [
+    change,
+    ...(min === undefined ? [] : [`from ${show(min)}`]),
+    ...(max === undefined ? [] : [`to ${show(max)}`]),
+    ...(multipleOf === undefined ? [] : [`by ${show(multipleOf)}`]),
+  ].join(" ");
+}
+
+function renderChanges({ changeRules, live, spec }: VmReport, paint: Paint): string {
+  if (changeRules !== undefined && changeRules.length > 0)
+    return [
+      paint("bold", "What it takes now, the first rule that fits counts:"),
+      renderTable(CHANGE_COLUMNS, changeRules, paint),
+    ].join("\n");
+  return live === null
+    ? "It does not run: every change is made with its next boot."
+    : `${spec.hypervisor} says nothing finer of this guest than its capabilities: odorobo node info shows them.`;
+}

@@ -1,0 +1,102 @@
+import { expect, test } from "vitest";
+import { instant } from "../../src/model/names.ts";
+import { toVmList } from "../../src/report/lists.ts";
+import { renderNodeInfo, toNodeInfo } from "../../src/report/node-info.ts";
+import { renderVms } from "../../src/report/status-text.ts";
+import { renderVm } from "../../src/report/vm-text.ts";
+import { aNodeReport, aVmReport } from "../support/wire-builders.ts";
+
+const PLAIN = { colour: false, changes: false };
+const AT = instant("2026-01-01T12:00:05.000Z");
+const NEXT = instant("2026-01-01T12:00:09.000Z");
+
+test("what befell a guest stands below it, with its last words made harmless", () => {
+  const vm = aVmReport("web-1", {
+    phase: "crashed",
+    reason: "killed by SIGKILL",
+    restart: { attempts: 2, nextAt: NEXT, givenUp: false },
+    lastEvent: {
+      kind: "oom-kill",
+      at: AT,
+      message: "killed by SIGKILL: the kernel had no memory left for it",
+      console: ["Out of memory", "\u001b[2Jgotcha"],
+      log: ["vmm: exiting"],
+    },
+  });
+  const text = renderVm(vm, "n1", PLAIN);
+  expect(text).toContain("restart     due at 2026-01-01T12:00:09.000Z, after 2 in a row that did not last");
+  expect(text.split("\n\n")[1]).toMatchInlineSnapshot(`
+    "Last event: oom-kill at 2026-01-01T12:00:05.000Z: killed by SIGKILL: the kernel had no memory left for it
+      its console said last
+        Out of memory
+        \\x1b[2Jgotcha
+      its hypervisor said last
+        vmm: exiting"
+  `);
+});
+
+test("what a guest takes now, in the order in which the rules count", () => {
+  const vm = aVmReport("web-1", {
+    changeRules: [
+      { path: "cpus.count", change: "raise", class: "live", note: null, max: 4 },
+      { path: "memory.size", change: "raise", class: "live", note: "ACPI", max: 8192, multipleOf: 128 },
+      { path: "disks.root", change: "remove", class: "reboot", note: "the guest boots from it" },
+    ],
+  });
+  expect(renderVm(vm, "n1", { colour: false, changes: true }).split("\n\n").at(-1)).toMatchInlineSnapshot(`
+    "What it takes now, the first rule that fits counts:
+    FIELD        CHANGE                     CLASS   NOTE
+    cpus.count   raise to 4                 live
+    memory.size  raise to 8 GiB by 128 MiB  live    ACPI
+    disks.root   remove                     reboot  the guest boots from it"
+  `);
+  const off = aVmReport("web-1", { phase: "stopped", live: null });
+  expect(renderVm(off, "n1", { colour: false, changes: true })).toContain("every change is made with its next boot");
+});
+
+test.each([
+  [{ attempts: 10, nextAt: null, givenUp: true }, "crashed, given up"],
+  [{ attempts: 1, nextAt: NEXT, givenUp: false }, "crashed, to start again"],
+] as const)("a list says plainly whether a guest that is down will start again: %j", (restart, phase) => {
+  const report = aNodeReport("n1", { vms: [aVmReport("web-1", { phase: "crashed", restart })] });
+  const { vms } = toVmList([{ name: report.node.name, reach: "answered", report }], null);
+  expect(vms[0]?.restart).toEqual(restart);
+  expect(renderVms(vms, { colour: false })).toMatch(new RegExp(`^web-1 +n1 +${phase} `, "m"));
+});
+
+test("a guest that is awaited, and one that leaves", () => {
+  const at = (role: "source" | "destination") =>
+    renderVm(aVmReport("web-1", { migration: { role, since: AT, url: "tcp:10.0.0.2:49152" } }), "n1", PLAIN);
+  expect(at("destination")).toContain("waits for its guest at tcp:10.0.0.2:49152 since 2026-01-01T12:00:05.000Z");
+  expect(at("source")).toContain("its guest leaves for tcp:10.0.0.2:49152");
+});
+
+test("a node in full, and a silent one", () => {
+  const report = aNodeReport("n1", {
+    supervisor: "systemd",
+    vms: [aVmReport("web-1"), aVmReport("web-2", { phase: "stopped", live: null })],
+    unfinished: [{ id: "op-1", vm: aVmReport("web-1").name, kind: "boot", begunAt: AT }],
+    unreadable: [{ name: aVmReport("web-3").name, problem: "record.json is cut off" }],
+    whereabouts: [{ fleet: "shop", at: AT, homes: { [aVmReport("web-1").name]: aNodeReport("n1").node.name } }],
+  });
+  const info = toNodeInfo({ name: report.node.name, reach: "answered", report }, undefined, AT);
+  expect(renderNodeInfo(info, { colour: false })).toMatchInlineSnapshot(`
+    "name        n1
+    state       up
+    agent       version 0.1.0, up since 2026-01-01T12:00:00.000Z
+    id          id-of-n1
+    boot        boot-1
+    supervisor  systemd
+    cpus        1 of 8 in use
+    memory      128 MiB of 16 GiB in use
+    VMs         1 running, 1 stopped
+    unfinished  boot of web-1, begun at 2026-01-01T12:00:05.000Z
+    unreadable  web-3: record.json is cut off
+    fleet shop  1 VM as told at 2026-01-01T12:00:05.000Z"
+  `);
+  const silent = toNodeInfo({ name: report.node.name, reach: "silent", error: "refused" }, undefined, AT);
+  expect(renderNodeInfo(silent, { colour: false })).toMatchInlineSnapshot(`
+    "name   n1
+    state  silent: refused"
+  `);
+});
