@@ -1,0 +1,92 @@
+/** What is found out about the Cloud Hypervisor of a host. */
+import { chmod, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { createCloudHypervisor } from "../../../src/agent/hypervisor/cloud-hypervisor/driver.ts";
+import {
+  parseFeatures,
+  parseVersion,
+  probeCloudHypervisor,
+} from "../../../src/agent/hypervisor/cloud-hypervisor/probe.ts";
+import { majorOf } from "../../../src/agent/hypervisor/cloud-hypervisor/version.ts";
+import { systemClock } from "../../../src/platform/clock.ts";
+import { cloudHypervisorForTests } from "../../support/cloud-hypervisor.ts";
+import { aCloudHypervisorWorld } from "../../support/cloud-hypervisor-world.ts";
+import { patience, TINY_GUEST } from "../../support/qemu-world.ts";
+import { aTempFolder } from "../../support/temp-folder.ts";
+
+const settings = (executable: string) => ({
+  executable,
+  seccomp: "true" as const,
+  landlock: false,
+  tinyGuest: TINY_GUEST,
+  clock: systemClock,
+});
+
+const aProgram = async (folder: string, text: string) => {
+  const path = join(folder, "cloud-hypervisor");
+  await writeFile(path, `#!/bin/sh\n${text}\n`);
+  await chmod(path, 0o755);
+  return path;
+};
+
+test.each(["50.0", "51.0", "52.0", "53.0", "54.0"])(
+  "v%s is told from its own words, with what it was built with",
+  async (version) => {
+    await using binary = await cloudHypervisorForTests({ version, knobs: { features: ["kvm", "guest_debug"] } });
+    expect(await probeCloudHypervisor(settings(binary.executable), patience())).toMatchObject({
+      version: expect.stringMatching(new RegExp(`^${version}`)),
+      features: ["kvm", "guest_debug"],
+    });
+  },
+);
+
+test("it is reported with what it can do", async () => {
+  await using world = await aCloudHypervisorWorld();
+  expect(world.report).toMatchObject({
+    kind: "cloud-hypervisor",
+    capabilities: { pause: true, migrate: true, nicKinds: ["bridge"], diskKinds: ["image", "blank", "file"] },
+  });
+});
+
+test("a program that is not there, or is another, is not here", async () => {
+  await using temp = await aTempFolder();
+  expect(await probeCloudHypervisor(settings(join(temp.path, "nothing")), patience())).toBeNull();
+  const other = await aProgram(temp.path, "echo QEMU emulator version 9.0.0");
+  expect(await probeCloudHypervisor(settings(other), patience())).toBeNull();
+  const broken = await aProgram(temp.path, "exit 127");
+  expect(await probeCloudHypervisor(settings(broken), patience())).toBeNull();
+});
+
+test.each(["v49.0.0", "v55.0.0", "v9.1"])("%s is refused by name: nobody has tried it", async (version) => {
+  await using temp = await aTempFolder();
+  const program = await aProgram(temp.path, `echo cloud-hypervisor ${version}`);
+  await expect(probeCloudHypervisor(settings(program), patience())).rejects.toMatchObject({
+    code: "HYPERVISOR_UNAVAILABLE",
+    message: expect.stringContaining(version.slice(1)),
+    hint: expect.stringContaining("50 to 54"),
+  });
+});
+
+test("guests run on, and can be taken over, while their program is being replaced", async () => {
+  await using world = await aCloudHypervisorWorld();
+  const guest = await world.boot("web-1");
+  await guest.leave();
+  const without = createCloudHypervisor(settings(join(world.folder, "nothing")));
+  expect(await without.probe(patience())).toBeNull();
+  expect(() => without.compile(guest.input)).toThrow(expect.objectContaining({ code: "HYPERVISOR_UNAVAILABLE" }));
+  const running = await without.connect(guest.input, { fresh: false, signal: patience() });
+  expect(await running.status(patience())).toEqual({ phase: "running" });
+  await running[Symbol.asyncDispose]();
+});
+
+test("versions are read however they are written", () => {
+  expect(parseVersion("cloud-hypervisor v53.0.0\nMigration Protocol Versions: 0\n")).toBe("53.0.0");
+  expect(parseVersion("cloud-hypervisor v54.0-12-gabcdef\n")).toBe("54.0-12-gabcdef");
+  expect(parseVersion("cloud-hypervisor 52.1.3")).toBe("52.1.3");
+  expect(parseVersion("")).toBeNull();
+  expect(parseFeatures('Enabled features: ["io_uring", "kvm"]\n')).toEqual(["io_uring", "kvm"]);
+  expect(parseFeatures("Enabled features: []")).toEqual([]);
+  expect(parseFeatures("nothing")).toEqual([]);
+  expect(["v53.0.0", "54.0-12-gabcdef", "x", "53"].map(majorOf)).toEqual([53, 54, null, null]);
+});
