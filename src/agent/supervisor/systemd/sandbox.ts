@@ -19,6 +19,9 @@ export interface Confinement {
   readonly hidden: readonly string[];
 }
 
+/** An empty folder. Writable for the service manager, which makes room in it for what is let in later; with room for that only. */
+const VEIL = "mode=0755,size=64k,nr_inodes=4k";
+
 /** Emptied for each process, so that what it needs below them is put back one by one. */
 const PRIVATE_FOLDERS = ["/tmp", "/var/tmp"];
 const HOMES = ["/home", "/root", "/run/user"];
@@ -43,7 +46,7 @@ export function sandboxProperties(command: LaunchCommand, confinement: Confineme
     ["ProtectSystem", "s", "strict"],
     ["ProtectHome", "s", wholeHomes ? "read-only" : "tmpfs"],
     ["PrivateTmp", "b", true],
-    ["TemporaryFileSystem", "a(ss)", hidden.map((path) => [path, "ro,mode=0755"])],
+    ["TemporaryFileSystem", "a(ss)", hidden.map((path) => [path, VEIL])],
     ["BindPaths", "a(ssbt)", paths.writable.map(asBind)],
     ["BindReadOnlyPaths", "a(ssbt)", paths.readable.map(asBind)],
     ["ReadWritePaths", "as", paths.openForWriting.map((path) => `-${path}`)],
