@@ -93,3 +93,20 @@ test("the ready probe hears what the guest says on a line that the agent keeps",
   expect((await world.quietly("PUT", "/vms/web-1/boot")).status).toBe(200);
   expect((await world.quietly("GET", "/v1/vms/web-1")).json).toMatchObject({ ready: true });
 });
+
+test("an agent that starts again finds the guest's line, and shows what it had heard before", async () => {
+  await using world = await aCompatWorld();
+  await boot(world);
+  {
+    await using viewer = await aWebSocket(`${world.url}/v1${CONSOLE}`);
+    viewer.type("before ");
+    await until("it is heard", () => viewer.bytes.endsWith("before "));
+    await world.restart();
+    expect(await viewer.closed).toBe("close 1001 the agent is stopping");
+  }
+  await using viewer = await aWebSocket(world.url + CONSOLE);
+  await until("it is shown", () => viewer.bytes === "TINY-START\nbefore ");
+  viewer.type("after");
+  await until("it is heard", () => viewer.bytes === "TINY-START\nbefore after");
+  await until("it is logged", () => logOf(world) === viewer.bytes);
+});

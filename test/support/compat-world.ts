@@ -6,7 +6,7 @@ import { writeFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { type AgentSettings, parseAgentConfig } from "../../src/agent/config.ts";
-import { type RunningAgent, startAgent } from "../../src/agent/main.ts";
+import { startAgent } from "../../src/agent/main.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { type DoubleSettings, installDouble } from "./cloud-hypervisor-double/install.ts";
 import { aTempFolder } from "./temp-folder.ts";
@@ -20,8 +20,9 @@ export interface Exchange {
 }
 
 export interface CompatWorld extends AsyncDisposable {
-  readonly agent: RunningAgent;
   readonly url: string;
+  /** The agent ends and starts again, elsewhere; guests live on. */
+  restart(): Promise<void>;
   readonly folder: string;
   /** A VmConfig that boots here. */
   readonly config: Readonly<Record<string, unknown>>;
@@ -45,28 +46,37 @@ export async function aCompatWorld(
   const folder = await aTempFolder();
   const kernel = join(folder.path, "vmlinux");
   writeFileSync(kernel, elfHeader());
-  const agent = await startAgent(
-    parseAgentConfig({
-      name: "n1",
-      listen: ["127.0.0.1:0"],
-      data: join(folder.path, "d"),
-      run: join(folder.path, "r"),
-      hooks: join(folder.path, "h"),
-      hypervisor: ["cloud-hypervisor", "noop"],
-      supervisor: "spawn",
-      cloudHypervisor: installDouble(folder.path, options.double),
-      ...options.settings,
-    }),
-    { log: silentLogger },
-  );
-  const url = agent.urls[0]!;
+  const executable = installDouble(folder.path, options.double);
+  const start = () =>
+    startAgent(
+      parseAgentConfig({
+        name: "n1",
+        listen: ["127.0.0.1:0"],
+        data: join(folder.path, "d"),
+        run: join(folder.path, "r"),
+        hooks: join(folder.path, "h"),
+        hypervisor: ["cloud-hypervisor", "noop"],
+        supervisor: "spawn",
+        cloudHypervisor: executable,
+        ...options.settings,
+      }),
+      { log: silentLogger },
+    );
+  let agent = await start();
+  let url = agent.urls[0]!;
   const lines: string[] = [];
   const same = (text: string) => normalised(text, { folder: folder.path, url });
   const quietly = (method: string, path: string, { body, headers }: AskOptions = {}) =>
     exchange(url, method, path, body, headers);
   return {
-    agent,
-    url,
+    get url() {
+      return url;
+    },
+    async restart() {
+      await agent[Symbol.asyncDispose]();
+      agent = await start();
+      url = agent.urls[0]!;
+    },
     folder: folder.path,
     config: {
       cpus: { boot_vcpus: 1, max_vcpus: 2 },
