@@ -44,6 +44,7 @@ const REQUIREMENTS = {
   },
   systemd: { debianPackage: "systemd", isHere: () => existsSync("/lib/systemd/systemd") },
   busctl: onPath("systemd", "busctl"),
+  "systemd-sysusers": onPath("systemd", "systemd-sysusers"),
   "systemd-nspawn": onPath("systemd-container", "systemd-nspawn"),
   "dbus-daemon": onPath("dbus", "dbus-daemon"),
   /** Without it a user's systemd has no bus of its own. */
