@@ -9,6 +9,7 @@ import type { VmPaths } from "../launch-command.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
 import type { RequestNotes } from "./audit-trail.ts";
 import type { Caller } from "./caller.ts";
+import { parseJson } from "./parse-json.ts";
 
 export interface Parts {
   readonly lifecycle: Lifecycle;
@@ -89,7 +90,7 @@ export async function readDocument<Document>(call: Call, document: WireDocument)
       hint: "send the header content-type: application/json",
     });
   }
-  const value = parseJson(await readBody(call.request));
+  const value = toJson(await readBody(call.request));
   const problem = findRequestError(document, value);
   if (problem !== null) throw new OdoroboError("BAD_REQUEST", problem, { hint: `see schemas/${document}.schema.json` });
   return value as Document;
@@ -119,10 +120,11 @@ export async function readBytes(request: Request): Promise<Uint8Array> {
 
 const tooLarge = () => new OdoroboError("PAYLOAD_TOO_LARGE", `the body is larger than ${MAX_BODY_BYTES / 1024} KiB`);
 
-function parseJson(text: string): unknown {
+function toJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
-    throw new OdoroboError("BAD_REQUEST", text === "" ? "the body is empty" : "the body is not JSON", { cause: error });
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new OdoroboError("BAD_REQUEST", `the body ${error.message}`, { cause: error.cause });
   }
 }

@@ -1,6 +1,7 @@
 /** Bodies and queries as the Rust agent's framework read them: what it could not read it answered in plain text. */
 import type { VmConfig } from "../../../model/cloud-hypervisor/vm-config.ts";
 import { type Call, readBytes } from "../call.ts";
+import { parseJson } from "../parse-json.ts";
 import { text } from "./answers.ts";
 
 export type Read<Value> = { readonly value: Value } | { readonly rejection: Response };
@@ -19,10 +20,12 @@ export async function readObject(call: Call): Promise<Read<Readonly<Record<strin
   if (!isJson(contentType)) return { rejection: text(415, "The body must have the Content-Type application/json") };
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(await readBytes(call.request)));
+    value = parseJson(new TextDecoder("utf-8", { fatal: true }).decode(await readBytes(call.request)));
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
-    return { rejection: text(400, "The body is not JSON") };
+    return {
+      rejection: text(400, error instanceof SyntaxError ? `The body ${error.message}` : "The body is not UTF-8"),
+    };
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value))
     return { value: value as Readonly<Record<string, unknown>> };
