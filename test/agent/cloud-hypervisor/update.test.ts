@@ -64,13 +64,22 @@ describe("CPUs", () => {
     await becomes(guest, { cpus: { count: 1, max: 4 } });
   });
 
-  test("more while the guest has not let go of others: busy, if Cloud Hypervisor says so", async () => {
-    await using world = await aCloudHypervisorWorld({ knobs: { guest: { offlineMs: null } } });
+  test("more while the guest has not let go of others: busy", async () => {
+    await using world = await aCloudHypervisorWorld({ removalMs: 400, knobs: { guest: { offlineMs: null } } });
     const guest = await world.boot("web-1", { cpus: { count: 3, max: 4 } });
     await change(guest, { cpus: { count: 1, max: 4 } });
-    const more = change(guest, { cpus: { count: 2, max: 4 } });
-    await more.catch((error: unknown) => expect(error).toMatchObject({ code: "HYPERVISOR_BUSY" }));
+    await expect(change(guest, { cpus: { count: 2, max: 4 } })).rejects.toMatchObject({
+      code: "HYPERVISOR_BUSY",
+      hint: expect.stringContaining("CPUs"),
+    });
     expect((await guest.running.status(patience())).phase).toBe("running");
+  });
+
+  test("more as soon as the guest has let go of others", async () => {
+    await using world = await aCloudHypervisorWorld({ knobs: { guest: { offlineMs: 300 } } });
+    const guest = await world.boot("web-1", { cpus: { count: 3, max: 4 } });
+    await change(guest, { cpus: { count: 1, max: 4 } });
+    await becomes(guest, { cpus: { count: 2, max: 4 } });
   });
 
   test("more than there is room for waits for a reboot", async () => {

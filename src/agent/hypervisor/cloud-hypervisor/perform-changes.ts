@@ -8,10 +8,13 @@ import { waitUntil } from "./wait.ts";
 /** The event says when; this is for the one that got lost. */
 const LOOK_MS = 500;
 
+/** Nothing tells when a CPU is gone. */
+const RETRY_MS = 100;
+
 export interface ChangeContext {
   readonly client: ApiClient;
   readonly tail: EventTail;
-  /** How long a guest may take to let go of a device. */
+  /** How long a guest may take to let go of a device or a CPU. */
   readonly removalMs: number;
   /** Bytes by device id, of disks whose files could be looked at. */
   readonly diskBytes: Readonly<Record<string, number>>;
@@ -110,11 +113,24 @@ async function add(call: AddCall, { client, signal }: ChangeContext): Promise<vo
   }
 }
 
+/** Busy: the guest has not given back CPUs that were taken away before. It does within a moment, or never. */
 async function resize(
   body: Extract<LiveCall, { endpoint: "vm.resize" }>["body"],
-  { client, signal }: ChangeContext,
+  { client, signal, removalMs }: ChangeContext,
 ): Promise<void> {
-  await unlessThereAlready(client.call("vm.resize", body, { signal }));
+  let busy: unknown;
+  const isDone = async (): Promise<boolean> => {
+    try {
+      await unlessThereAlready(client.call("vm.resize", body, { signal }));
+      return true;
+    } catch (error) {
+      if (!isOdoroboError(error, "HYPERVISOR_BUSY")) throw error;
+      busy = error;
+      return false;
+    }
+  };
+  const waiting = { signal, deadlineMs: removalMs, lookMs: RETRY_MS, subscribe: () => () => {} };
+  if (!(await waitUntil(isDone, waiting))) throw busy;
 }
 
 /** virtio-mem refuses the size that it has already. */

@@ -69,13 +69,15 @@ interface Rule extends Verdict {
   readonly says: RegExp;
 }
 
+/** The only thing that it calls too many requests. */
+const CPUS_PENDING: Verdict = {
+  code: "HYPERVISOR_BUSY",
+  hint: "the guest has not let go of the CPUs that were taken away before; try again, or reboot it",
+};
+
 /** The first that fits. */
 const RULES: readonly Rule[] = [
-  {
-    says: /pending removed vCPU/i,
-    code: "HYPERVISOR_BUSY",
-    hint: "the guest has not let go of the CPUs that were taken away before; try again, or reboot it",
-  },
+  { says: /pending removed vCPU/i, ...CPUS_PENDING },
   {
     says: /on-demand memory restore is still in progress/i,
     code: "HYPERVISOR_BUSY",
@@ -135,9 +137,10 @@ function classify({ endpoint, status, version }: Refusal, chain: readonly string
         : "this version of Cloud Hypervisor has no such call",
     };
   }
+  if (status === 429) return CPUS_PENDING;
   const rule = RULES.find(({ says }) => chain.some((message) => says.test(message)));
   if (rule) return rule;
-  if (status === 429 || status === 503) return { code: "HYPERVISOR_BUSY", hint: "try again in a moment" };
+  if (status === 503) return { code: "HYPERVISOR_BUSY", hint: "try again in a moment" };
   if (status === 400) return { code: "BAD_REQUEST", hint: undefined };
   if (version !== null && statusesAreExact(version)) {
     if (status === 404) return { code: "NOT_FOUND", hint: undefined };
