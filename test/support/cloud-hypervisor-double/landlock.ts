@@ -1,11 +1,9 @@
-/** Landlock as the double keeps it: a list of paths, and whatever is below them, that may be opened from vm.create on. */
-import { dirname } from "node:path";
+/** Landlock as the double keeps it: a list of paths, and whatever is below them, that may be opened from vm.create on. Not sockets. */
 import type { VmConfig } from "./vm-config.ts";
 
 /** `before`: of an earlier VM of this process; rules can only become fewer. */
 export function allowedPaths(config: VmConfig, before: readonly string[] | null): readonly string[] {
   const payload = config.payload ?? {};
-  const sockets = [config.vsock?.socket, config.serial.socket, ...(config.fs ?? []).map((fs) => fs.socket)];
   const paths = [
     payload.kernel,
     payload.firmware,
@@ -15,7 +13,6 @@ export function allowedPaths(config: VmConfig, before: readonly string[] | null)
     config.rng.src,
     ...(config.disks ?? []).map((disk) => disk.path),
     ...(config.pmem ?? []).map((pmem) => pmem.file),
-    ...sockets.map((socket) => (socket === undefined ? undefined : dirname(socket))),
     ...(config.landlock_rules ?? []).map((rule) => rule.path),
   ].filter((path) => path !== undefined);
   const covers = (root: string, path: string): boolean => path === root || path.startsWith(`${root}/`);
