@@ -156,7 +156,7 @@ AllowIsolate=yes
 
 /**
  * What is written to the root is gone with it; /etc/systemd/system and $PERSISTENT outlive a reboot. /dev/kvm and the tun
- * device are bound where the host has them.
+ * device are bound where the host has them; with bpf() systemd can hold units to their devices.
  */
 const SYSTEM = `
   exec unshare -m --propagation private sh -ec '
@@ -167,7 +167,7 @@ const SYSTEM = `
     devices=""
     for device in /dev/kvm /dev/net/tun; do if [ -e $device ]; then devices="$devices --bind=$device"; fi; done
     exec systemd-nspawn -q -D /mnt/root --register=no --keep-unit --kill-signal=SIGRTMIN+3 --console=pipe \\
-      --machine=$MACHINE --resolv-conf=off --timezone=off --link-journal=no --capability=all --tmpfs=/var/log \\
+      --machine=$MACHINE --resolv-conf=off --timezone=off --link-journal=no --capability=all --system-call-filter=bpf --tmpfs=/var/log \\
       --bind=$SHARED --bind=$UNITS:/etc/systemd/system --bind=$PERSISTENT:/var/lib/odorobo $devices \\
       --boot systemd.unit=odorobo-test.target systemd.log_target=console systemd.show_status=no'`;
 
