@@ -39,14 +39,15 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
 );
 
 /** The spec after a step; null: the step changes none. Disks only grow, and the first one stays: the guest boots from it. */
-function specAfter(spec: VmSpec, step: Step): VmSpec | null {
+function specAfter(spec: VmSpec, step: Step, files: Map<string, number>): VmSpec | null {
   switch (step.kind) {
     case "cpus":
       return { ...spec, cpus: { count: step.count, max: MAX_CPUS } };
     case "disk": {
-      const before = spec.disks.find(({ name }) => name === step.name)?.origin;
-      const least = before?.kind === "blank" ? before.sizeMiB : 1;
-      const disk = blank(step.name, Math.max(least, step.sizeMiB));
+      const before = spec.disks.find(({ name }) => name === step.name);
+      // The file of a disk that was taken away is still there, as large as it was.
+      const disk = blank(step.name, Math.max(files.get(step.name) ?? 1, step.sizeMiB));
+      files.set(step.name, disk.origin.kind === "blank" ? disk.origin.sizeMiB : 0);
       return before === undefined
         ? { ...spec, disks: [...spec.disks, disk] }
         : { ...spec, disks: spec.disks.map((each) => (each.name === step.name ? disk : each)) };
@@ -104,10 +105,11 @@ test("a guest is what was last asked for, whatever it goes through", async () =>
         disks: [blank("root", 1)],
         passthrough: { balloon: { size: 0 } },
       });
+      const files = new Map<string, number>();
       const guest = await world.boot(`web-${lives++}`, spec);
       try {
         for (const step of steps) {
-          const wanted = specAfter(spec, step);
+          const wanted = specAfter(spec, step, files);
           if (wanted === null) await take(guest, step);
           else {
             await diskStorage.ensure(guest.input.paths, wanted.disks, {
