@@ -222,7 +222,7 @@ function decidePower(vm: VmReport, spec: VmSpec, desired: DesiredVm, reasons: Re
   };
   if (!hasProcess(vm)) {
     if (wants !== true) return null;
-    const story = vm.reason === null ? "" : `: ${vm.reason}`;
+    const story = (vm.reason === null ? "" : `: ${vm.reason}`) + whatItsAgentDoes(vm);
     because("running", "live", vm.endedBy === null ? "it has never run" : `it should run and is ${vm.phase}${story}`);
     return "boot";
   }
@@ -237,6 +237,13 @@ function decidePower(vm: VmReport, spec: VmSpec, desired: DesiredVm, reasons: Re
     return "resume";
   }
   return null;
+}
+
+/** Booting it first does no harm: the agent starts nothing that runs. */
+function whatItsAgentDoes({ restart }: VmReport): string {
+  if (restart === undefined || restart.nextAt === null) return "";
+  const tries = restart.attempts === 0 ? "" : `, after ${restart.attempts} starts that did not last`;
+  return `; its agent starts it again at ${restart.nextAt}${tries}`;
 }
 
 function toAction(power: Draft["power"], changeClass: ChangeClass): Action {

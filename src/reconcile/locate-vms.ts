@@ -5,7 +5,7 @@
  *
  * The rule: while a node is silent and nobody has fenced it, a VM that no other node reports may be there.
  * It is not absent, it is unknown, and nothing is started for it. The same holds for a VM whose last known home has left
- * the manifests: nobody asks that node any more.
+ * the manifests: nobody asks that node any more. And for one that was migrated by hand, to where nobody here can see.
  */
 import type { DesiredState } from "../model/desired-state.ts";
 import type { NodeName, VmName } from "../model/names.ts";
@@ -64,7 +64,8 @@ export function locateVms(desired: DesiredState, observed: ObservedState): Sight
       const known = homes.get(vm.name);
       if (known) known.push({ node: node.name, vm });
       else homes.set(vm.name, [{ node: node.name, vm }]);
-      if (vm.fleet === fleet) ofFleet.set(vm.name, node.name);
+      // Where it left it has no home, if it has another one.
+      if (vm.fleet === fleet && !(hasLeft(vm) && ofFleet.has(vm.name))) ofFleet.set(vm.name, node.name);
     }
     for (const { name, problem } of node.report.unreadable ?? [])
       unreadable.set(name, {
@@ -90,8 +91,10 @@ export function locateVms(desired: DesiredState, observed: ObservedState): Sight
     if (broken !== undefined) return { kind: "unknown", because: broken.because };
     // Another fleet's VM of this name is another VM. One without a fleet may be ours, copied by hand.
     const ours = found.filter(({ vm }) => vm.fleet === fleet || vm.fleet === null);
-    if (ours.length > 1) return { kind: "two-homes", nodes: ours.map((each) => each.node) };
-    if (ours[0]) return { kind: "present", ...ours[0] };
+    const stay = ours.filter(({ vm }) => !hasLeft(vm));
+    if (stay.length > 1) return { kind: "two-homes", nodes: stay.map((each) => each.node) };
+    if (stay[0]) return { kind: "present", ...stay[0] };
+    if (ours[0]) return { kind: "unknown", because: describeMoved(ours[0].node, ours[0].vm) };
     if (first) return { kind: "present", ...first };
     if (mayBeElsewhere !== null) return { kind: "unknown", because: mayBeElsewhere };
     const lastHome = Object.hasOwn(lastHomes, name) ? lastHomes[name] : undefined;
@@ -100,6 +103,13 @@ export function locateVms(desired: DesiredState, observed: ObservedState): Sight
   };
   return { locate, remains: (name) => remains.get(name) ?? [], ofFleet, reports, silent };
 }
+
+/** Its agent sent it to another node because a person asked for it. */
+const hasLeft = (vm: VmReport): boolean =>
+  vm.migration?.role === "source" && (vm.phase === "stopped" || vm.phase === "crashed");
+
+const describeMoved = (node: NodeName, vm: VmReport): string =>
+  `was sent from ${node} to ${vm.migration?.url} by hand, and no node that can be seen has it; if it runs nowhere, delete it on ${node}`;
 
 /** The latest deletion is where the VM last lived; the first in the order of nodes among equals. */
 function latestOf(remains: readonly KeptDisks[], fleet: string): KeptDisks | null {

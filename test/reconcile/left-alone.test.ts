@@ -1,6 +1,6 @@
 /** What a plan must not touch, must not call unchanged, and must not change in passing. */
 import { describe, expect, test } from "vitest";
-import { vmName } from "../../src/model/names.ts";
+import { instant, vmName } from "../../src/model/names.ts";
 import type { Disk, Nic } from "../../src/model/vm-spec.ts";
 import { checkPlan } from "../../src/reconcile/check-plan.ts";
 import { aFleet, aSpec, type FleetBuilder, planOf, type WorldBuilder } from "../support/a-fleet.ts";
@@ -48,6 +48,59 @@ describe("ignored fields", () => {
       live: { disks: [blank("root"), blank("extra")] },
     });
     expect(Object.values(soundPlan(fleet, world).specs)[0]?.disks.map((disk) => disk.name)).toEqual(["root", "extra"]);
+  });
+});
+
+describe("a VM that was migrated by hand", () => {
+  const migration = { role: "source", since: instant("2026-01-01T12:00:00.000Z"), url: "tcp:10.0.0.9:49152" } as const;
+  const left = { phase: "stopped", endedBy: "operator", migration } as const;
+
+  test("is not started where it left, while nobody who can be seen has it", () => {
+    const fleet = aFleet().nodes("n1", "n2").vm("web", { on: "n1" });
+    const plan = soundPlan(fleet, fleet.empty().has("web", "n1", left));
+    expect(plan.steps).toEqual([]);
+    expect(plan.unknown).toMatchObject([
+      { name: "web", because: expect.stringContaining("was sent from n1 to tcp:10.0.0.9:49152 by hand") },
+    ]);
+  });
+
+  test.each([
+    ["n1", "n2"],
+    ["n2", "n1"],
+  ])("from %s to %s, lives where it arrived", (from, to) => {
+    const fleet = aFleet().nodes("n1", "n2").vm("web");
+    const plan = soundPlan(fleet, fleet.empty().has("web", from, left).has("web", to));
+    expect(plan).toMatchObject({ steps: [], unknown: [] });
+    const gone = aFleet().nodes("n1", "n2").vm("other");
+    const removed = soundPlan(gone, gone.empty().has("web", from, left).has("web", to).has("other", "n1"));
+    expect(removed.changes).toMatchObject([{ name: "web", node: to }]);
+  });
+
+  test("is not deleted where it left while it may run elsewhere", () => {
+    const fleet = aFleet().nodes("n1").vm("other", { on: "n1" });
+    const plan = soundPlan(fleet, fleet.empty().has("web", "n1", left).has("other", "n1"));
+    expect(plan.steps).toEqual([]);
+  });
+});
+
+describe("a guest that its agent starts again", () => {
+  const restart = { attempts: 2, nextAt: instant("2026-01-01T12:00:04.000Z"), givenUp: false };
+
+  test("is booted by a plan that comes first, and the plan says that its agent would", () => {
+    const fleet = aFleet().nodes("n1").vm("web", { on: "n1" });
+    const plan = soundPlan(fleet, fleet.empty().has("web", "n1", { phase: "crashed", reason: "killed", restart }));
+    expect(plan.steps.map((step) => step.kind)).toEqual(["bootVm"]);
+    expect(plan.changes[0]?.reasons[0]?.text).toBe(
+      "it should run and is crashed: killed; its agent starts it again at 2026-01-01T12:00:04.000Z, after 2 starts that did not last",
+    );
+  });
+
+  test("and has given up on, is booted, and the plan says why it is off", () => {
+    const fleet = aFleet().nodes("n1").vm("web", { on: "n1" });
+    const reason = "killed; given up after 10 starts in a row that did not last";
+    const given = { attempts: 10, nextAt: null, givenUp: true };
+    const plan = soundPlan(fleet, fleet.empty().has("web", "n1", { phase: "crashed", reason, restart: given }));
+    expect(plan.changes[0]?.reasons[0]?.text).toBe(`it should run and is crashed: ${reason}`);
   });
 });
 

@@ -280,6 +280,7 @@ describe("a node that left the manifests", () => {
       fleet: "test",
       at: "2026-01-01T13:00:00.001Z",
       homes: { here: "n1", lost: "n9", new: "n1" },
+      nodes: ["n1"],
     });
   });
 });

@@ -20,10 +20,12 @@ import { byName, type Instant, instant, type NodeName, nodeName, type VmName, vm
 import type {
   HypervisorCapabilities,
   LiveConfig,
+  MigrationState,
   NodeReport,
   ObservedNode,
   ObservedState,
   Phase,
+  RestartState,
   Tombstone,
   VmReport,
   Whereabouts,
@@ -185,6 +187,8 @@ export interface SeenInput {
   readonly serial?: number;
   readonly endedBy?: VmReport["endedBy"];
   readonly reason?: string | null;
+  readonly restart?: RestartState;
+  readonly migration?: MigrationState;
 }
 
 export class WorldBuilder {
@@ -212,6 +216,8 @@ export class WorldBuilder {
       endedBy = null,
       reason = null,
       silent = false,
+      restart,
+      migration,
     } = input;
     const known = (this.#vms.get(on) ?? []).filter((each) => each.name !== vm);
     const isUp = phase === "running" || phase === "paused";
@@ -234,6 +240,8 @@ export class WorldBuilder {
       drift:
         seen === null ? [] : compareLive(seen, spec).map(({ path, from, to }) => ({ path, applied: to, live: from })),
       pid: null,
+      ...(restart === undefined ? {} : { restart }),
+      ...(migration === undefined ? {} : { migration }),
     };
     this.#vms.set(on, [...known, report]);
     return this;
