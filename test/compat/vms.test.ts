@@ -105,6 +105,12 @@ test("mistakes are told in shapes that its clients read", async () => {
     (await ask("PUT", "/vms/web-2", { body: { ...world.config, cpus: { boot_vcpus: 4, max_vcpus: 2 } } })).status,
   ).toBe(422);
   expect((await ask("PUT", "/vms/web-2", { body: { ...world.config, dsks: [] } })).status).toBe(422);
+  for (const path of ["rbd://pool/root", "root.raw"])
+    expect((await ask("PUT", "/vms/web-2", { body: { ...world.config, disks: [{ path }] } })).status).toBe(422);
+  expect(
+    (await world.quietly("PUT", "/vms/web-2", { body: { ...world.config, cpus: null, disks: [null] } })).status,
+  ).toBe(422);
+  expect((await world.quietly("GET", "/vms")).json).toEqual(["web-1"]);
   world.note("in a state that is not for it");
   expect((await ask("PUT", "/vms/web-1/pause")).status).toBe(409);
   expect((await ask("PUT", "/vms/web-1/acpi_shutdown")).status).toBe(409);
@@ -169,4 +175,13 @@ test("a migration by hand: receive, then send to where it listens", async () => 
   await expect(`${source.transcript()}=== the destination ===\n\n${target.transcript()}`).toMatchFileSnapshot(
     "migration.txt",
   );
+});
+
+test("what is null in a configuration was left out, and URLs of files are paths", async () => {
+  await using world = await aCompatWorld();
+  const disks = [{ path: "file:///srv/root.raw", id: null }];
+  const made = await world.quietly("PUT", "/vms/web-1", { body: { ...world.config, cpus: null, net: null, disks } });
+  expect(made.json).toMatchObject({
+    info: { config: { cpus: { boot_vcpus: 1 }, disks: [{ path: "/srv/root.raw" }] } },
+  });
 });

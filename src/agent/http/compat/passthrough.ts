@@ -37,7 +37,10 @@ export async function passThrough(call: Call): Promise<Response> {
 
 /** Throws FORBIDDEN with why, and what would do it. */
 function requireCall({ caller, params }: Call, id: string, method: string, path: string): void {
-  if (path === "") throw new OdoroboError("BAD_REQUEST", "which call of the hypervisor? its path is missing");
+  if (!/^\w[\w./-]*$/.test(path) || path.includes(".."))
+    throw new OdoroboError("BAD_REQUEST", "no call of the hypervisor has this path", {
+      hint: `one is GET /vms/${id}/ch/vm.info`,
+    });
   const { role, instead } = hypervisorCall(method, path);
   if (includesRole(caller.role, role)) return;
   const asked = `${method} ${path}`.slice(0, 80);

@@ -1,5 +1,5 @@
 /** VmConfigs as people send and read them, and the specs that odorobo keeps of them. */
-import { checkVmConfig } from "../../../model/cloud-hypervisor/check-vm-config.ts";
+import { type ConfigProblem, checkVmConfig } from "../../../model/cloud-hypervisor/check-vm-config.ts";
 import { fromVmConfig } from "../../../model/cloud-hypervisor/from-vm-config.ts";
 import type { VmConfigPlaces } from "../../../model/cloud-hypervisor/places.ts";
 import { toVmConfig } from "../../../model/cloud-hypervisor/to-vm-config.ts";
@@ -31,12 +31,14 @@ const BY_HAND: Omit<VmSpec, "cpus" | "memory" | "boot" | "disks" | "nics" | "pas
   weights: { cpu: null, io: null },
 };
 
-/** Throws BAD_REQUEST with all that is wrong with it, UNSUPPORTED for disks that cannot be opened. */
+/** Throws UNSUPPORTED with all that is wrong with it. */
 export function specOf(id: string, name: VmName, config: VmConfig, version: string | null): VmSpec {
   const own = withOurs(config);
   const problems = checkVmConfig(own, { version });
-  if (problems.length > 0) {
-    const told = problems.map(({ path, message, hint }) => `${path.join(".") || "config"}: ${message} (${hint})`);
+  // Only of one that is what it should be can be said where its paths are.
+  const found = problems.length > 0 ? problems : pathProblems(own);
+  if (found.length > 0) {
+    const told = found.map(({ path, message, hint }) => `${path.join(".") || "config"}: ${message} (${hint})`);
     throw new OdoroboError("UNSUPPORTED", "this is no configuration that Cloud Hypervisor could run", {
       hint: told.join("; "),
     });
@@ -78,9 +80,32 @@ const placesToShow = (name: VmName, paths: VmPaths): VmConfigPlaces => ({
   landlock: null,
 });
 
+/** The process runs in a folder of its own, and opens files and devices only. */
+function pathProblems({ payload, disks }: VmConfig): readonly ConfigProblem[] {
+  const paths = [
+    ...(["kernel", "initramfs", "firmware"] as const).map((key) => [["payload", key], payload?.[key]] as const),
+    ...(disks ?? []).map((disk, index) => [["disks", index, "path"], disk.path] as const),
+  ];
+  return paths.flatMap(([path, value]) => {
+    if (value === undefined || value.startsWith("/")) return [];
+    const isUrl = /^[a-z]+:\/\//.test(value);
+    const hint = isUrl ? "map the volume on the node first, and give its device" : "begin it with /";
+    return [{ path, message: `${value.slice(0, 200)} is no absolute path`, hint }];
+  });
+}
+
 /** The lines of the guest are the agent's, whatever was asked for: so it was with the Rust agent. */
-function withOurs({ serial: _serial, console: _console, ...rest }: VmConfig): VmConfig {
+function withOurs(config: VmConfig): VmConfig {
+  const { serial: _serial, console: _console, ...rest } = withoutNulls(config) as VmConfig;
   return Array.isArray(rest.disks) ? { ...rest, disks: rest.disks.map(withPath) } : rest;
+}
+
+/** What is null was left out: so its parser read it. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (typeof value !== "object" || value === null) return value;
+  const given = Object.entries(value).filter(([, each]) => each !== null);
+  return Object.fromEntries(given.map(([key, each]) => [key, withoutNulls(each)]));
 }
 
 /** It took URLs for paths of disks. */
