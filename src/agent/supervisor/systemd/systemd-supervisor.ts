@@ -363,9 +363,10 @@ class SystemdSupervisor implements Supervisor, AsyncDisposable {
   /** Lets systemd forget the unit of a process that has ended, unless it has become another process's. */
   async #collect(handle: ProcessHandle): Promise<void> {
     if (handle.unit === undefined || handle.bootId !== this.#bootId || this.isRunning(handle)) return;
-    const state = await this.#manager.state(handle.unit);
-    if (state.lastPid !== handle.pid || state.mainPid !== 0) return;
-    await this.#forget(handle.unit);
+    const seen = await this.#manager.state(handle.unit);
+    if (seen.lastPid !== handle.pid) return;
+    const state = await this.#reaped(handle.unit, seen);
+    if (state.lastPid === handle.pid && state.mainPid === 0) await this.#forget(handle.unit);
   }
 
   /** Ends it, if it runs. */
