@@ -30,6 +30,11 @@ export interface Hypervisor {
    */
   connect(vm: LaunchInput, options: ConnectOptions): Promise<RunningVm>;
   /**
+   * How a guest ended whose process is gone, by what it left in its run folder: for an agent that was not there. Null: nothing
+   * tells. Left out: nothing ever does.
+   */
+  lastWord?(vm: LaunchInput): Promise<GuestEnd | null>;
+  /**
    * The process was just launched for this input and is to take in a guest that comes from another host. Resolves when it
    * listens. `url` is empty where the caller leaves it to the hypervisor. Left out: this hypervisor cannot.
    */
@@ -58,10 +63,14 @@ export interface LaunchInput {
   readonly files: ReadonlyMap<Digest, string>;
 }
 
-export type GuestStatus =
-  | { readonly phase: "running" | "paused" }
-  /** The guest is off; the process may linger (`-no-shutdown`) so that nobody has to guess why. */
-  | { readonly phase: "off"; readonly endedBy: "guest" | "failure"; readonly reason: string };
+export type GuestStatus = { readonly phase: "running" | "paused" } | GuestEnd;
+
+/** The guest is off; the process may linger (`-no-shutdown`) so that nobody has to guess why. */
+export interface GuestEnd {
+  readonly phase: "off";
+  readonly endedBy: "guest" | "failure";
+  readonly reason: string;
+}
 
 /** A control connection to one guest. All methods reject with HYPERVISOR_FAILED or HYPERVISOR_UNAVAILABLE and honour the signal. */
 export interface RunningVm extends AsyncDisposable {

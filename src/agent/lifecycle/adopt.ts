@@ -84,8 +84,13 @@ async function lookFor(parts: Parts, slot: Slot, vm: VmRecord): Promise<Found> {
   // Whether it runs cannot be known: whoever catches this leaves the VM alone.
   if (!hypervisor) throw new Error(`this agent has no ${vm.guest.bootedSpec.hypervisor}`);
   const process = await findProcess(parts, hypervisor, vm, vm.guest);
-  if (process === "gone") return ended(endOfProcess(await exitOf(parts, vm.guest.process), WHILE_AWAY));
   const input = await runningInput(parts, vm.name, vm.guest.bootedSpec);
+  if (process === "gone") {
+    const exit = await exitOf(parts, vm.guest.process);
+    // A process that failed may have had a guest that powered off an hour before: only a clean end is the guest's.
+    const word = exit === null || exit.code === 0 ? await hypervisor.lastWord?.(input).catch(() => null) : null;
+    return ended(word ? endOf(word) : endOfProcess(exit, WHILE_AWAY));
+  }
   const guest = new Guest({ hypervisor, input, process, supervisor: parts.supervisor, consoles: parts.consoles });
   slot.guest = guest;
   let status: GuestStatus;

@@ -272,6 +272,22 @@ describe("a guest of the double", () => {
     },
   );
 
+  test("whose process ended while nobody looked has left word of how, if it was its own end", async () => {
+    await using old = await aCloudHypervisorWorld({ version: "51.0" });
+    const off = await old.boot("web-1");
+    await off.leave();
+    await off.does("power-off");
+    await old.supervisor.waitForExit(off.process, patience());
+    expect(await old.hypervisor.lastWord?.(off.input)).toMatchObject({ phase: "off", endedBy: "guest" });
+    await using world = await aCloudHypervisorWorld({ double: true });
+    const killed = await world.boot("web-1");
+    await killed.leave();
+    process.kill(killed.process.pid, "SIGTERM");
+    await world.supervisor.waitForExit(killed.process, patience());
+    expect(await world.hypervisor.lastWord?.(killed.input)).toBeNull();
+    expect(await world.hypervisor.lastWord?.(await world.input("web-2"))).toBeNull();
+  });
+
   test.each(["50.0", "52.0", "54.0"])("on v%s is what its spec says, and is changed", async (version) => {
     await using world = await aCloudHypervisorWorld({ version });
     const guest = await world.boot("web-1", { cpus: { count: 1, max: 2 }, disks: [blank("root", 2)] });

@@ -91,22 +91,28 @@ describe("a process that is gone", () => {
   const SIGTERM = ["vm/shutdown", "vm/deleted", "vmm/shutdown"];
 
   test("had a guest that powered itself off before", () => {
-    expect(lastWord(historyOf([...BOOTED, "vm/shutdown"]), "53.0.0")).toMatchObject({ phase: "off", endedBy: "guest" });
+    expect(lastWord({ ...historyOf([...BOOTED, "vm/shutdown"]), version: "53.0.0" })).toMatchObject({
+      phase: "off",
+      endedBy: "guest",
+    });
   });
 
   test("was ended from outside", () => {
-    expect(lastWord(historyOf([...BOOTED, ...SIGTERM]), "53.0.0")).toBeNull();
-    expect(lastWord(historyOf(BOOTED), "53.0.0")).toBeNull();
-    expect(lastWord(historyOf(BOOTED), "51.0.0")).toBeNull();
+    expect(lastWord({ ...historyOf([...BOOTED, ...SIGTERM]), version: "53.0.0" })).toBeNull();
+    expect(lastWord({ ...historyOf(BOOTED), version: "53.0.0" })).toBeNull();
+    expect(lastWord({ ...historyOf(BOOTED), version: "51.0.0" })).toBeNull();
   });
 
   test("before v52 it goes with its guest, so the guest is believed", () => {
-    expect(lastWord(historyOf([...BOOTED, ...SIGTERM]), "51.0.0")).toMatchObject({ phase: "off", endedBy: "guest" });
+    expect(lastWord({ ...historyOf([...BOOTED, ...SIGTERM]), version: "51.0.0" })).toMatchObject({
+      phase: "off",
+      endedBy: "guest",
+    });
   });
 
   test("was ended by our own call", () => {
     const asked: GuestHistory = { ...historyOf(BOOTED), intent: "vmm.shutdown" };
-    expect(lastWord(historyOf(SIGTERM, asked), "53.0.0")).toMatchObject({
+    expect(lastWord({ ...historyOf(SIGTERM, asked), version: "53.0.0" })).toMatchObject({
       endedBy: "guest",
       reason: expect.stringMatching(/by hand/),
     });
@@ -114,7 +120,9 @@ describe("a process that is gone", () => {
 
   test("has handed its guest over", () => {
     const events = [...BOOTED, "vm/migration-started", "vm/migration-finished", "vm/deleted", "vmm/shutdown"];
-    expect(lastWord(historyOf(events), "53.0.0")).toMatchObject({ reason: expect.stringMatching(/another host/) });
+    expect(lastWord({ ...historyOf(events), version: "53.0.0" })).toMatchObject({
+      reason: expect.stringMatching(/another host/),
+    });
   });
 });
 

@@ -8,6 +8,7 @@ import { toCheckedConfig, toLaunchCommand } from "./compile.ts";
 import { EventTail } from "./event-tail.ts";
 import { apiSocket, attachedFile, consoleLog, consoleSocket, eventsFile, eventsSeenFile } from "./files.ts";
 import { CloudHypervisorGuest } from "./guest.ts";
+import { lastWord } from "./history.ts";
 import type { CloudHypervisorHost } from "./host.ts";
 import { type CloudHypervisorSettings, describeHost, probeCloudHypervisor, toReport } from "./probe.ts";
 import { receiveGuest } from "./receive.ts";
@@ -139,6 +140,10 @@ export function createCloudHypervisor(settings: CloudHypervisorSettings): Hyperv
     },
     compile: (vm) => toLaunchCommand(vm, host()),
     serialLine: (paths) => ({ socket: consoleSocket(paths), log: consoleLog(paths) }),
+    async lastWord(vm) {
+      await using tail = await openTail(vm);
+      return lastWord(tail.history);
+    },
     connect: (vm, options) => (options.fresh ? connectFresh(vm, options) : connectAgain(vm, options)),
     receive,
   };

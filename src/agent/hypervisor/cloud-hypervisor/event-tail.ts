@@ -98,6 +98,13 @@ export class EventTail implements AsyncDisposable {
     await this.drain();
   }
 
+  /** Of the process, for whoever finds nothing but this file. */
+  noteVersion(version: string): void {
+    if (version === this.#history.version) return;
+    this.#history = { ...this.#history, version };
+    void this.drain();
+  }
+
   /** Once for each time that it powers off, whichever agent is there. */
   noteToldOff(): void {
     this.#history = { ...this.#history, toldOff: true };

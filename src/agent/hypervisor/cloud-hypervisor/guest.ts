@@ -81,6 +81,7 @@ export class CloudHypervisorGuest implements RunningVm {
     this.#attached = parts.attached;
     this.consoleSocket = consoleSocket(parts.vm.paths);
     this.consoleLog = consoleLog(parts.vm.paths);
+    parts.tail.noteVersion(parts.client.version);
     parts.tail.listen({
       onEvent: (event, before) => {
         const told = toHypervisorEvent(before, event);
@@ -108,7 +109,7 @@ export class CloudHypervisorGuest implements RunningVm {
   }
 
   async status(signal: AbortSignal): Promise<GuestStatus> {
-    const { client, tail } = this.#parts;
+    const { tail } = this.#parts;
     try {
       const info = await this.#ask(signal);
       // With the answer comes the news that led to it, but a moment later.
@@ -117,7 +118,7 @@ export class CloudHypervisorGuest implements RunningVm {
     } catch (error) {
       if (!isOdoroboError(error, "HYPERVISOR_UNAVAILABLE")) throw error;
       await tail.drain();
-      const word = lastWord(tail.history, client.version);
+      const word = lastWord(tail.history);
       if (word === null) throw error;
       return this.#noted(word);
     }

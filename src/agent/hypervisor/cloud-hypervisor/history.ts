@@ -3,11 +3,13 @@
  * one that was never booted alike. Pure.
  */
 import type { VmInfo } from "../../../model/cloud-hypervisor/api.ts";
-import type { GuestStatus, HypervisorEvent } from "../hypervisor.ts";
+import type { GuestEnd, GuestStatus, HypervisorEvent } from "../hypervisor.ts";
 import type { MonitorEvent } from "./event-parser.ts";
 import { staysAfterPowerOff } from "./version.ts";
 
 export interface GuestHistory {
+  /** Of the process, as its API said; null: nobody has asked it yet. */
+  readonly version: string | null;
   /** It has run at least once in this process. */
   readonly ran: boolean;
   /** It was shut down since it ran last. */
@@ -32,6 +34,7 @@ export const isIntent = (endpoint: string): endpoint is Intent =>
   ["vm.shutdown", "vm.delete", "vm.reboot", "vmm.shutdown"].includes(endpoint);
 
 export const NO_HISTORY: GuestHistory = {
+  version: null,
   ran: false,
   wentOff: false,
   ending: false,
@@ -150,12 +153,12 @@ function off(info: Pick<VmInfo, "device_tree"> | null, history: GuestHistory): G
  * Before v52 a guest that powers off takes its process with it, with the same events and the same exit status as SIGTERM:
  * which of both it was nobody can tell, and the guest is believed.
  */
-export function lastWord(history: GuestHistory, version: string): GuestStatus | null {
+export function lastWord(history: GuestHistory): GuestEnd | null {
   if (history.sending === "finished") return { phase: "off", endedBy: "guest", reason: "it has moved to another host" };
   if (history.intent === "vmm.shutdown") return { phase: "off", endedBy: "guest", reason: BY_HAND };
   if (!history.wentOff) return null;
-  const byItself: GuestStatus = { phase: "off", endedBy: "guest", reason: "the guest powered itself off" };
+  const byItself: GuestEnd = { phase: "off", endedBy: "guest", reason: "the guest powered itself off" };
   // From v52 on a process that says that it ends was told to, or broke; one that was killed later has said nothing more.
-  if (staysAfterPowerOff(version)) return history.ending ? null : byItself;
+  if (history.version === null || staysAfterPowerOff(history.version)) return history.ending ? null : byItself;
   return byItself;
 }
