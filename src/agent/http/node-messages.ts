@@ -5,10 +5,14 @@ import { pipeline } from "node:stream/promises";
 import { OdoroboError, toErrorBody } from "../../model/errors.ts";
 import { headersFor } from "./answers.ts";
 
+/** What a URL straightens out: then we would answer for another address than a proxy before us let through. */
+const ROUNDABOUT = /^[^?]*(\\|\/(\.|%2e){1,2}(\/|\?|$))/i;
+
 export function toRequest(request: IncomingMessage, signal: AbortSignal): Request {
   const path = request.url ?? "";
   const method = request.method ?? "";
   if (!path.startsWith("/")) throw new OdoroboError("BAD_REQUEST", "the address must be a path");
+  if (ROUNDABOUT.test(path)) throw new OdoroboError("BAD_REQUEST", "the address must not have . or .. or \\ in it");
   if (["CONNECT", "TRACE", "TRACK"].includes(method)) {
     throw new OdoroboError("METHOD_NOT_ALLOWED", `${method} is not a method of this agent`);
   }

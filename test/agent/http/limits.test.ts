@@ -56,6 +56,10 @@ test("what is not HTTP, or too much of it, is answered as every mistake is", asy
   expect(
     await say(agent.url, "GET http://evil/v1/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"),
   ).toContain("the address must be a path");
+  for (const path of ["/v1/vms/../report", "/v1/./report", "/v1/vms/%2E%2e/report", "/v1\\report", "/v1/vms/.."]) {
+    const asked = `GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`;
+    expect(await say(agent.url, asked), path).toContain("the address must not have");
+  }
   expect(await say(agent.url, "TRACE /v1/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")).toContain(
     " 405 ",
   );
