@@ -583,19 +583,38 @@ describe.each(SUBJECTS)("stories: $name", (subject) => {
     expect((await vmm.put("vm.resize-disk", { id: "d", desired_size: 2 * MEBI + 1 })).status).toBe(500);
   });
 
-  test("a reboot that fails leaves the config, and the guest off", async () => {
+  test("a boot or reboot that cannot open a disk leaves a config without any, and the next boot goes without", async () => {
     await using world = await aWorld(subject);
     const { vmm } = world;
-    const path = await world.file("d.raw");
-    await succeeds(vmm.put("vm.create", aVmConfig(vmm.folder, { disks: [{ id: "d", path, image_type: "Raw" }] })));
+    const here = { id: "here", path: await world.file("here.raw"), image_type: "Raw" };
+    const gone = { id: "gone", path: join(vmm.folder, "gone.raw"), image_type: "Raw" };
+    const disksNow = async () => ((await vmm.info()).config.disks as unknown[] | null | undefined) ?? [];
+    await succeeds(vmm.put("vm.create", aVmConfig(vmm.folder, { serial: { mode: "Null" }, disks: [here, gone] })));
+    expect((await vmm.put("vm.boot")).status).toBe(500);
+    expect(await disksNow()).toEqual([]);
+    await succeeds(vmm.put("vm.delete"));
+
+    await rename(await world.file("back.raw"), gone.path);
+    await succeeds(vmm.put("vm.create", aVmConfig(vmm.folder, { serial: { mode: "Null" }, disks: [here, gone] })));
     await succeeds(vmm.put("vm.boot"));
-    await rename(path, `${path}.gone`);
+    await rename(gone.path, `${gone.path}.away`);
     expect((await vmm.put("vm.reboot")).status).toBe(500);
-    expect((await vmm.info()).state).toBe("Created");
+    expect(await vmm.info()).toMatchObject({ state: "Created" });
     expect(vmm.events().at(-1)).toBe("vm/rebooting");
-    await rename(`${path}.gone`, path);
     await succeeds(vmm.put("vm.boot"));
     expect((await vmm.info()).state).toBe("Running");
+    expect(await disksNow()).toEqual([]);
+  });
+
+  test("a VM that was never booted leaves its serial socket behind, in the way of the next one", async () => {
+    await using world = await aWorld(subject);
+    const { vmm } = world;
+    await succeeds(vmm.put("vm.create", aVmConfig(vmm.folder)));
+    await succeeds(vmm.put("vm.delete"));
+    const inTheWay = expect.arrayContaining(["Address already in use (os error 98)"]);
+    expect(await vmm.put("vm.create", aVmConfig(vmm.folder))).toMatchObject({ status: 500, body: inTheWay });
+    // It failed, and the config is there.
+    expect(await vmm.info()).toMatchObject({ state: "Created" });
   });
 
   test("events are told in their order", async () => {

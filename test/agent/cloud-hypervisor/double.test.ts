@@ -242,6 +242,14 @@ describe("the guest", () => {
     expect((await world.vmm.info()).state).toBe("Running");
   });
 
+  test("triple-faults while it boots, again and again", async () => {
+    await using world = await aDouble();
+    const cmdline = "double-guest=reset-after-ms:5";
+    await boot(world.vmm, { payload: { ...(aVmConfig("").payload as object), cmdline } });
+    await world.vmm.untilEvent("vm/rebooted", 5);
+    await succeeds(world.vmm.put("vm.shutdown"));
+  });
+
   test("whose own reboot fails takes the process with it", async () => {
     await using world = await aDouble();
     const disk = await aRawDisk(world.vmm.folder, "d");

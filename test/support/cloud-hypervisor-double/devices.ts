@@ -7,28 +7,19 @@ import { createPciSlots } from "./pci.ts";
 import { bindText, ioText, Refusal, withinAsync } from "./refusal.ts";
 import type { Release } from "./release.ts";
 import type { Json } from "./shapes.ts";
-import type {
-  DiskConfig,
-  GenericVhostUserConfig,
-  NetConfig,
-  PciDevice,
-  PmemConfig,
-  VdpaConfig,
-  VmConfig,
-  VsockConfig,
+import {
+  type DeviceList,
+  type DiskConfig,
+  devicesOf,
+  type GenericVhostUserConfig,
+  type NetConfig,
+  type PciDevice,
+  type PmemConfig,
+  setDevices,
+  type VdpaConfig,
+  type VmConfig,
+  type VsockConfig,
 } from "./vm-config.ts";
-
-/** Where a device is told of in VmConfig. */
-export type DeviceList =
-  | "disks"
-  | "net"
-  | "fs"
-  | "generic_vhost_user"
-  | "pmem"
-  | "vdpa"
-  | "vsock"
-  | "devices"
-  | "user_devices";
 
 export interface PlacedDevice {
   readonly id: string;
@@ -142,6 +133,14 @@ export async function createDevices(settings: DeviceSettings): Promise<Devices> 
       throw error;
     }
   };
+  /** Taken out of the config while it works: when one fails, the config has lost them all, and a later boot goes without. */
+  const makeAll = async (list: DeviceList): Promise<void> => {
+    const devices = devicesOf(config, list);
+    if (devices.length === 0) return;
+    if (list !== "generic_vhost_user") setDevices(config, list, null);
+    for (const device of devices) await make(list, device);
+    setDevices(config, list, devices);
+  };
   const closeAll = async (): Promise<void> => {
     for (const each of held.values()) {
       await each.lock?.release();
@@ -166,20 +165,20 @@ export async function createDevices(settings: DeviceSettings): Promise<Devices> 
     if (config.serial.mode !== "Off") legacy("__serial", false);
     if (config.debug_console.mode !== "Off") legacy("__debug_console", false);
     if (config.console.mode !== "Off") builtin("__console", "console", config.console);
-    for (const disk of config.disks ?? []) await make("disks", disk);
-    for (const nic of config.net ?? []) await make("net", nic);
+    await makeAll("disks");
+    await makeAll("net");
     builtin("__rng", "rng", config.rng);
-    for (const device of config.generic_vhost_user ?? []) await make("generic_vhost_user", device);
-    for (const fs of config.fs ?? []) await make("fs", fs);
-    for (const pmem of config.pmem ?? []) await make("pmem", pmem);
-    if (config.vsock !== undefined) await make("vsock", config.vsock);
+    await makeAll("generic_vhost_user");
+    await makeAll("fs");
+    await makeAll("pmem");
+    await makeAll("vsock");
     for (const id of virtioMemIds(config)) builtin(id, "mem");
     if (config.balloon !== undefined) builtin("__balloon", "balloon", config.balloon);
     if (config.watchdog) builtin("__watchdog", "watchdog");
-    for (const vdpa of config.vdpa ?? []) await make("vdpa", vdpa);
+    await makeAll("vdpa");
     if (config.rtc !== undefined) builtin("__rtc", "rtc", config.rtc);
-    for (const device of config.devices ?? []) await make("devices", device);
-    for (const device of config.user_devices ?? []) await make("user_devices", device);
+    await makeAll("devices");
+    await makeAll("user_devices");
     if (config.iommu) builtin("__iommu", "iommu");
     if (config.pvpanic) legacy("__pvpanic", true);
   } catch (error) {
@@ -357,7 +356,11 @@ async function openResource(list: DeviceList, device: PciDevice, mayOpen: MayOpe
     case "vsock":
       return openVsock(device as VsockConfig);
     case "devices":
-      return openNode("/dev/vfio/vfio", ["Cannot create a VFIO device", "failed to open /dev/vfio/vfio container: "]);
+      return openNode(
+        "/dev/vfio/vfio",
+        ["Cannot create a VFIO device", "failed to open /dev/vfio/vfio container: "],
+        true,
+      );
     case "user_devices":
       return withinAsync("Failed to create vfio-user client", () =>
         connectBackend((device as { socket?: string }).socket),
@@ -438,15 +441,15 @@ function openPmem(pmem: PmemConfig, mayOpen: MayOpen): Resource {
   return openNode(pmem.file, ["Cannot open persistent memory file", ""]);
 }
 
-/** `chain`: the last part is put before the reason. */
-function openNode(path: string, chain: readonly string[]): Resource {
+/** `chain`: the last part is put before the reason; VFIO says the reason once more. */
+function openNode(path: string, chain: readonly string[], isRepeated = false): Resource {
   try {
     const fd = openSync(path, "r+");
     return { image: null, close: () => closeSync(fd) };
   } catch (error) {
     const outer = chain.slice(0, -1);
     const inner = `${chain.at(-1)}${ioText(error)}`;
-    throw chain.at(-1) === "" ? failed(...outer, inner) : failed(...outer, inner, ioText(error));
+    throw failed(...outer, inner, ...(isRepeated ? [ioText(error)] : []));
   }
 }
 

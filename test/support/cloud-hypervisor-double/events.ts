@@ -22,7 +22,9 @@ export function openEvents(target: string | number | null, knobs: Knobs): Events
   const write = (text: string): void => {
     if (fd === null) return;
     try {
-      writeSync(fd, text);
+      // In two writes: a reader may see an object without the blank line behind it.
+      writeSync(fd, text.trimEnd());
+      writeSync(fd, text.slice(text.trimEnd().length));
     } catch {
       // The real one ignores it too: what the reader's pipe has no room for is lost.
     }

@@ -145,6 +145,7 @@ export function createGuest(first: GuestKnobs, host: GuestHost): Guest {
       counter = from?.counter ?? 0;
       if (from === null) say("TINY-START\n");
       tick();
+      if (knobs.resetAfterMs !== null) later(knobs.resetAfterMs, () => host.resets());
       if (knobs.dieAfterMs !== null) later(knobs.dieAfterMs, () => die(knobs.dieBy));
     },
     pause() {

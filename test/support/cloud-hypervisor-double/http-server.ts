@@ -43,10 +43,8 @@ export function serveHttp(
     readRequests(socket, bodyLimit, (request) => {
       queue = queue.then(async () => send(socket, "Cloud Hypervisor API", await handle(request)));
     });
-    // A client that half-closes still gets its answers: the thread looks at a connection's end only when it is done.
-    socket.on("end", () => {
-      queue = queue.then(() => void socket.end());
-    });
+    // Who half-closes does not wait for an answer, it is thought.
+    socket.on("end", () => socket.destroy());
   });
 }
 

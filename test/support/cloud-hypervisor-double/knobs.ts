@@ -14,6 +14,8 @@ export interface GuestKnobs {
   readonly offlineMs: number | null;
   /** Ends the process so long after the start of the guest, as a crash would. */
   readonly dieAfterMs: number | null;
+  /** Resets itself so long after each start, as a guest does that triple-faults while it boots. */
+  readonly resetAfterMs: number | null;
   readonly dieBy: "SIGKILL" | "SIGSEGV" | "SIGSYS" | "exit 0" | "exit 1";
 }
 
@@ -50,7 +52,15 @@ export interface Knobs {
 }
 
 const DEFAULT_KNOBS: Knobs = {
-  guest: { counterMs: 200, buttonMs: 50, ejectMs: 20, offlineMs: 20, dieAfterMs: null, dieBy: "SIGKILL" },
+  guest: {
+    counterMs: 200,
+    buttonMs: 50,
+    ejectMs: 20,
+    offlineMs: 20,
+    dieAfterMs: null,
+    resetAfterMs: null,
+    dieBy: "SIGKILL",
+  },
   migration: { iterations: 2, iterationMs: 20, failAt: null },
   features: ["io_uring", "kvm"],
   versionText: null,
@@ -107,6 +117,8 @@ function guestKnob(word: string): Partial<GuestKnobs> {
       return { offlineMs: Number(value) };
     case "counter-ms":
       return { counterMs: Number(value) };
+    case "reset-after-ms":
+      return { resetAfterMs: Number(value) };
     case "die-after-ms":
       return { dieAfterMs: Number(value) };
     default:

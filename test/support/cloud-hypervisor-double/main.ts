@@ -65,7 +65,7 @@ async function run(options: Options, being: Release, misbehaving: Knobs): Promis
     fail(chain, code);
   };
   const vmm = createVmm({ release: being, knobs: misbehaving, events, noShutdown: options.noShutdown, end });
-  const server = createServer({ allowHalfOpen: true });
+  const server = createServer();
   const answer = answerRequests(vmm, being, createRoutes(being, misbehaving));
   serveHttp(server, being.bodyLimit, async (request) => {
     log(`API request ${request.method} ${request.path}`);

@@ -12,7 +12,6 @@ import {
   SEND,
   SNAPSHOT,
 } from "./bodies.ts";
-import type { DeviceList } from "./devices.ts";
 import type { HttpRequest, HttpResponse } from "./http-server.ts";
 import type { Knobs } from "./knobs.ts";
 import { Refusal, statusOf } from "./refusal.ts";
@@ -20,6 +19,7 @@ import type { Release } from "./release.ts";
 import { decode, type Struct } from "./shapes.ts";
 import {
   DEVICE,
+  type DeviceList,
   diskShape,
   FS,
   GENERIC_VHOST_USER,

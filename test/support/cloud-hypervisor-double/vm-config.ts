@@ -182,6 +182,30 @@ export interface VmConfig {
   readonly landlock_rules?: readonly { readonly path: string; readonly access: string }[];
 }
 
+/** Where a device is told of in VmConfig. */
+export type DeviceList =
+  | "disks"
+  | "net"
+  | "fs"
+  | "generic_vhost_user"
+  | "pmem"
+  | "vdpa"
+  | "vsock"
+  | "devices"
+  | "user_devices";
+
+export function devicesOf(config: VmConfig, list: DeviceList): readonly PciDevice[] {
+  if (list === "vsock") return config.vsock === undefined ? [] : [config.vsock];
+  return config[list] ?? [];
+}
+
+/** None: the field is gone, as the real one leaves it out. */
+export function setDevices(config: VmConfig, list: DeviceList, devices: readonly PciDevice[] | null): void {
+  const lists = config as unknown as Partial<Record<DeviceList, unknown>>;
+  if (devices === null || (list === "vsock" && devices.length === 0)) delete lists[list];
+  else lists[list] = list === "vsock" ? devices[0] : devices;
+}
+
 const PCI: Readonly<Record<string, Field>> = {
   id: optional(text),
   iommu: { ...defaulted(bool, false), quietWhenFalse: true },

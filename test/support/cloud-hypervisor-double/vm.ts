@@ -5,14 +5,14 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import type { Resize } from "./bodies.ts";
 import type { Consoles } from "./consoles.ts";
-import { createDevices, type DeviceList, type Devices, type MayOpen, type PlacedDevice } from "./devices.ts";
+import { createDevices, type Devices, type MayOpen, type PlacedDevice } from "./devices.ts";
 import type { Events } from "./events.ts";
 import { createGuest, type Guest, type GuestState } from "./guest.ts";
 import { guestKnobsOf, type Knobs } from "./knobs.ts";
 import { ioText, Panic, Refusal, within, withinAsync } from "./refusal.ts";
 import type { Release } from "./release.ts";
 import { totalMemory, validateConfig } from "./validate-config.ts";
-import type { MemoryZone, PciDevice, VmConfig } from "./vm-config.ts";
+import { type DeviceList, devicesOf, type MemoryZone, type PciDevice, setDevices, type VmConfig } from "./vm-config.ts";
 
 export type VmState = "Created" | "Running" | "Paused";
 
@@ -180,8 +180,7 @@ export async function createVm(parts: VmParts): Promise<Vm> {
     },
     async add(list, device) {
       const placed = await withinAsync("Error from device manager", () => devices.add(list, device));
-      if (list === "vsock") config.vsock = device as NonNullable<VmConfig["vsock"]>;
-      else (config[list] as PciDevice[] | undefined) = [...((config[list] as PciDevice[] | undefined) ?? []), device];
+      setDevices(config, list, [...devicesOf(config, list), device]);
       return placed;
     },
     removeDevice(id) {
@@ -214,20 +213,28 @@ export async function createVm(parts: VmParts): Promise<Vm> {
   };
 }
 
+const REMOVABLE: readonly DeviceList[] = [
+  "devices",
+  "user_devices",
+  "disks",
+  "fs",
+  "generic_vhost_user",
+  "net",
+  "pmem",
+  "vdpa",
+  "vsock",
+];
+
 /** Taken out of the config, whatever the guest does with it. */
 export function removeFromConfig(config: VmConfig, id: string): boolean {
-  let removed = false;
-  for (const list of ["devices", "user_devices", "disks", "fs", "generic_vhost_user", "net", "pmem", "vdpa"] as const) {
-    const before: readonly PciDevice[] = config[list] ?? [];
-    if (!before.some((device) => device.id === id)) continue;
-    (config[list] as PciDevice[] | undefined) = before.filter((device) => device.id !== id);
-    removed = true;
-  }
-  if (config.vsock?.id === id) {
-    delete config.vsock;
-    removed = true;
-  }
-  return removed;
+  const list = REMOVABLE.find((each) => devicesOf(config, each).some((device) => device.id === id));
+  if (list === undefined) return false;
+  setDevices(
+    config,
+    list,
+    devicesOf(config, list).filter((device) => device.id !== id),
+  );
+  return true;
 }
 
 const nicCounters = (devices: Devices): Record<string, unknown> =>

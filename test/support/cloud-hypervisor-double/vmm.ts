@@ -10,7 +10,6 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Receive, Resize, Restore, Send } from "./bodies.ts";
 import { type Consoles, openConsoles } from "./consoles.ts";
-import type { DeviceList } from "./devices.ts";
 import type { Events } from "./events.ts";
 import type { Knobs } from "./knobs.ts";
 import { allowedPaths } from "./landlock.ts";
@@ -22,7 +21,7 @@ import { encode } from "./shapes.ts";
 import { checkSnapshotMemory, readSnapshotConfig, readSnapshotState, writeSnapshot } from "./snapshot.ts";
 import { isShared, totalMemory, validateConfig } from "./validate-config.ts";
 import { createVm, removeFromConfig, type SavedVm, type Vm } from "./vm.ts";
-import { type PciDevice, type VmConfig, vmConfigShape } from "./vm-config.ts";
+import { type DeviceList, devicesOf, type PciDevice, setDevices, type VmConfig, vmConfigShape } from "./vm-config.ts";
 
 export interface VmmParts {
   readonly release: Release;
@@ -236,7 +235,8 @@ export function createVmm({ release, knobs, events, noShutdown, end }: VmmParts)
         features: knobs.features,
       }),
     info: () => migration?.info ?? describe(),
-    counters: () => JSON.stringify(owned(NOT_RUNNING).devices.counters()),
+    // JSON.stringify would round the largest number there is; so do many who read it.
+    counters: () => JSON.stringify(owned(NOT_RUNNING).devices.counters()).replaceAll(`${2 ** 64}`, `${2n ** 64n - 1n}`),
     async create(wanted) {
       if (migration !== null) throw MIGRATING();
       if (config !== null) throw ALREADY();
@@ -322,11 +322,11 @@ export function createVmm({ release, knobs, events, noShutdown, end }: VmmParts)
       const current = held();
       if (list === "vsock" && current.vsock !== undefined) throw new Refusal("other", "Too many virtio-vsock devices");
       const changed = structuredClone(current);
-      addToConfig(changed, list, structuredClone(device));
+      setDevices(changed, list, [...devicesOf(changed, list), structuredClone(device)]);
       within("Failed to validate config", () => validateConfig(changed));
       if (migration !== null) throw MIGRATING();
       if (vm !== null) return JSON.stringify(await vm.add(list, device));
-      addToConfig(current, list, device);
+      setDevices(current, list, [...devicesOf(current, list), device]);
       return null;
     },
     removeDevice(id) {
@@ -422,11 +422,6 @@ export function createVmm({ release, knobs, events, noShutdown, end }: VmmParts)
     },
   };
   return vmm;
-}
-
-function addToConfig(config: VmConfig, list: DeviceList, device: PciDevice): void {
-  if (list === "vsock") config.vsock = device as NonNullable<VmConfig["vsock"]>;
-  else (config[list] as PciDevice[] | undefined) = [...((config[list] as PciDevice[] | undefined) ?? []), device];
 }
 
 /** An ELF header is all that our guest's memory is worth. */
