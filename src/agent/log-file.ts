@@ -1,5 +1,5 @@
 /** The end of a log that someone else writes, and what is added to it. Never reads more than it must: serial logs grow for years. */
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isErrno } from "../model/errors.ts";
 
@@ -57,12 +57,11 @@ export async function readTailBytes(path: string, limit: number, from = 0): Prom
 
 /** 0 when it is not there. */
 export async function sizeOf(path: string): Promise<number> {
-  const file = await openIfThere(path);
-  if (file === null) return 0;
   try {
-    return (await file.stat()).size;
-  } finally {
-    await file.close();
+    return (await stat(path)).size;
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return 0;
+    throw error;
   }
 }
 

@@ -19,6 +19,9 @@ export interface LogLimits {
 /** 32 MiB a guest at most: weeks of a quiet server, an hour of a debug kernel. */
 export const LOG_LIMITS: LogLimits = { maxBytes: 8 * 1024 * 1024, generations: 3 };
 
+/** The last lines of a guest are written in a millisecond, or the disk hangs. */
+const CLOSE_MS = 1_000;
+
 export class ConsoleLog {
   readonly #path: string;
   readonly #limits: LogLimits;
@@ -66,13 +69,17 @@ export class ConsoleLog {
     this.#lose(bytes, new TooSlow());
   }
 
-  /** When everything is written that can be. */
-  async flushed(): Promise<void> {
-    while (this.#writing !== null) await this.#writing;
+  /** When everything is written that can be. A disk that hangs is waited for a moment only: it closes the file when it comes back. */
+  async close(): Promise<void> {
+    const closed = this.#closeWhenWritten();
+    const { promise: patience, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, CLOSE_MS);
+    await Promise.race([closed, patience]);
+    clearTimeout(timer);
   }
 
-  async close(): Promise<void> {
-    await this.flushed();
+  async #closeWhenWritten(): Promise<void> {
+    while (this.#writing !== null) await this.#writing;
     const file = this.#file;
     this.#file = null;
     await file?.close().catch(() => {});

@@ -26,6 +26,8 @@ const HIGH_BYTES = 4 * 1024 * 1024;
 const LOW_BYTES = 1024 * 1024;
 /** Whoever reads 2 MB a second keeps up; a guest's own serial port is a hundred times slower. */
 const HOLD_MS = 1_500;
+/** A log that takes longer to read lies on a disk that hangs; the guest's words are not kept waiting for it. */
+const LOG_MS = 1_000;
 /** Larger ones are cut short by some terminals' WebSocket clients. */
 const FRAME_BYTES = 32 * 1024;
 /** One VM has an operator or two looking; a hundred is a loop that opens consoles. */
@@ -89,7 +91,7 @@ export class Console {
   /** While no guest runs: what it said last. */
   async recallFrom(log: string): Promise<void> {
     if (this.#line !== null || this.#scrollback.bytes().length > 0) return;
-    this.#seenOfLog = await sizeOf(log);
+    this.#seenOfLog = await inTimeOr(0, sizeOf(log));
     this.#recall(log, "before", 0);
     await this.#recalling;
   }
@@ -185,16 +187,14 @@ export class Console {
    * came since the connection was made may be in both.
    */
   #recall(log: string, how: "before" | "overlapping", from: number): void {
-    this.#recalling ??= readTailBytes(log, SCROLLBACK_BYTES, from)
-      .catch(() => Buffer.alloc(0))
-      .then((earlier) => {
-        const live = Buffer.concat(this.#gathered);
-        this.#gathered = [how === "overlapping" ? withoutOverlap(earlier, live) : live];
-        this.#scrollback.push(earlier);
-        for (const viewer of this.#viewers) for (const frame of frames(earlier)) viewer.send(frame, () => {});
-        this.#recalling = null;
-        this.#handOn();
-      });
+    this.#recalling ??= inTimeOr(Buffer.alloc(0), readTailBytes(log, SCROLLBACK_BYTES, from)).then((earlier) => {
+      const live = Buffer.concat(this.#gathered);
+      this.#gathered = [how === "overlapping" ? withoutOverlap(earlier, live) : live];
+      this.#scrollback.push(earlier);
+      for (const viewer of this.#viewers) for (const frame of frames(earlier)) viewer.send(frame, () => {});
+      this.#recalling = null;
+      this.#handOn();
+    });
   }
 
   #received(bytes: Buffer): void {
@@ -265,13 +265,26 @@ export class Console {
       await close(line);
       await this.#recalling;
       this.#tell("guest-off");
-      if (place?.loggedBy === "hypervisor" && place.log !== null) this.#seenOfLog = await sizeOf(place.log);
+      if (place?.loggedBy === "hypervisor" && place.log !== null)
+        this.#seenOfLog = await inTimeOr(0, sizeOf(place.log));
       await log?.close();
       if (this.#log === log) this.#log = null;
     })();
     this.#formerLife = closed;
     await closed;
   }
+}
+
+/** What is found out about the log, unless its disk takes too long or fails. */
+function inTimeOr<Found>(otherwise: Found, asked: Promise<Found>): Promise<Found> {
+  return new Promise((resolve) => {
+    const done = (found: Found) => {
+      clearTimeout(timer);
+      resolve(found);
+    };
+    const timer = setTimeout(() => resolve(otherwise), LOG_MS);
+    asked.then(done, () => done(otherwise));
+  });
 }
 
 function* frames(bytes: Buffer): Generator<Buffer> {

@@ -1,9 +1,13 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { createReadStream, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { Console, type LinePlace } from "../../../src/agent/console/console.ts";
 import type { LineEvent, Viewer } from "../../../src/agent/console/viewer.ts";
 import { silentLogger } from "../../../src/platform/logger.ts";
 import { aSerialGuest, type SerialGuest } from "../../support/a-serial-guest.ts";
+import { requires } from "../../support/requirements.ts";
 import { until } from "../../support/until.ts";
 
 /** Reads at once, or (`reads: false`) never. */
@@ -203,6 +207,68 @@ test("a log that cannot be written costs the log only, is told once, and says it
   await console.cut();
 });
 
+test("a disk that hangs is left out: guest, viewers and the end go on without it", async () => {
+  await using guest = await aSerialGuest();
+  await guest.start();
+  const console = newConsole();
+  const viewer = new FakeViewer();
+  await console.add(viewer, wanted);
+  const end = console.begin(byAgent(guest));
+  const burst = Buffer.alloc(24 * 1024 * 1024, "0123456789abcdef\n");
+  await until("the line is open", () => guest.client !== null);
+  // A pipe that nobody reads is opened and written as a file on a dead server is: never.
+  execFileSync("mkfifo", [guest.log]);
+  await guest.sayAll(burst);
+  await until("it is seen", () => viewer.size === burst.length, 30_000);
+  await guest.off();
+  await end();
+  // The disk comes back: what was on its way is written, and the file closed.
+  const reading = createReadStream(guest.log);
+  let written = 0;
+  reading.on("data", (bytes) => {
+    written += bytes.length;
+  });
+  await once(reading, "end");
+  expect(written).toBeLessThan(burst.length);
+  expect(written).toBeGreaterThan(0);
+});
+
+test.runIf(requires("a console log on a full disk", "mounts"))(
+  "a full disk costs the log only, and it says what is missing",
+  async () => {
+    await using guest = await aSerialGuest();
+    await guest.start();
+    const disk = join(guest.folder, "disk");
+    mkdirSync(disk);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]);
+    try {
+      const ballast = join(disk, "ballast");
+      const log = join(disk, "console.log");
+      writeFileSync(ballast, Buffer.alloc(60 * 1024));
+      const console = newConsole();
+      const viewer = new FakeViewer();
+      await console.add(viewer, wanted);
+      console.begin({ ...byAgent(guest), log });
+      await until("the line is open", () => guest.client !== null);
+      const lines = Buffer.alloc(40_000, "all of it is seen\n");
+      guest.say(lines);
+      await until("it is seen", () => viewer.size === lines.length);
+      rmSync(ballast);
+      guest.say("kept\n");
+      await until("it is logged again", () => readFileSync(log, "utf8").endsWith("kept\n"));
+      const [before = "", lost, after] = readFileSync(log, "utf8").split(
+        /\r\n\[odorobo: (\d+) bytes were not logged here: ENOSPC[^\]]*\]\r\n/,
+      );
+      expect(before).toBe(lines.toString().slice(0, before.length));
+      expect(before.length + Number(lost)).toBe(lines.length);
+      expect(after).toBe("kept\n");
+      await console.cut();
+    } finally {
+      execFileSync("umount", ["-l", disk]);
+    }
+  },
+);
+
 test("somebody else who takes the line has it for a moment", async () => {
   await using guest = await aSerialGuest();
   await guest.start();
@@ -214,4 +280,20 @@ test("somebody else who takes the line has it for a moment", async () => {
   thief.on("error", () => {});
   await until("it was taken and taken back", () => guest.clients === 3 && thief.destroyed);
   await console.cut();
+});
+
+test("a log that cannot be read in time keeps nobody waiting", async () => {
+  await using guest = await aSerialGuest();
+  await guest.start();
+  execFileSync("mkfifo", [guest.log]);
+  const console = newConsole();
+  console.begin({ ...byAgent(guest), loggedBy: "hypervisor" });
+  const viewer = new FakeViewer();
+  await console.add(viewer, wanted);
+  await until("the line is open", () => guest.client !== null);
+  guest.say("login: ");
+  await until("it is seen", () => viewer.seen === "login: ", 15_000);
+  await console.cut();
+  // Lets go of the thread that waits for the other end of the pipe.
+  writeFileSync(guest.log, "");
 });
