@@ -8,7 +8,6 @@ import { join } from "node:path";
 import type { VmReport } from "../model/observed-state.ts";
 import { isOnPath } from "../platform/is-on-path.ts";
 import type { VmList } from "../report/lists.ts";
-import type { StatusDocument } from "../report/status-document.ts";
 import type { OperationResult } from "../wire/operations.ts";
 import {
   type AgentPlace,
@@ -80,10 +79,14 @@ async function play({ command, signal, print }: DemoOptions, place: AgentPlace):
   expectExit(2, await stage.odorobo("plan", "fleet", "--detailed-exitcode"));
   expectExit(0, await stage.odorobo("apply", "fleet", "--yes"));
 
-  stage.heading("Somebody kills a guest: the plan names the drift, apply heals it");
+  stage.heading("Somebody kills a guest: its agent starts it again");
   const victim = await stage.ask<VmReport>("vm", "info", "web-3", "--fleet", "fleet");
   await killGuest(victim, place, stage);
-  await untilCrashed(stage);
+  const { lastEvent } = await untilStartedAgain(stage);
+  stage.say(`its agent noticed (${lastEvent?.message}), waited a second, and started it again`);
+
+  stage.heading("Somebody shuts it down by hand: that stands, until a plan names the drift and apply heals it");
+  expectExit(0, await stage.odorobo("vm", "shutdown", "web-3", "--fleet", "fleet", "--grace", "0s"));
   expectExit(2, await stage.odorobo("plan", "fleet", "--detailed-exitcode"));
   expectExit(0, await stage.odorobo("apply", "fleet", "--yes"));
 
@@ -130,13 +133,13 @@ async function killGuest(vm: VmReport, place: AgentPlace, stage: Stage): Promise
   stage.say(`$ rm ${file}   # a rehearsed guest is this file`);
 }
 
-/** An agent notices by itself; this only waits until it has. */
-async function untilCrashed(stage: Stage): Promise<void> {
-  for (let attempt = 0; attempt < 20; attempt++) {
-    const status = await stage.ask<StatusDocument>("status", "fleet");
-    if (status.vms.some((vm) => vm.name === "web-3" && vm.phase === "crashed")) return;
+/** An agent sees to it by itself; this only waits until it has. */
+async function untilStartedAgain(stage: Stage): Promise<VmReport> {
+  for (let attempt = 0; attempt < 60; attempt++) {
+    const vm = await stage.ask<VmReport>("vm", "info", "web-3", "--fleet", "fleet");
+    if (vm.phase === "running" && vm.restart !== undefined) return vm;
   }
-  throw new Error("the agent did not notice that web-3 was killed");
+  throw new Error("the agent did not start web-3 again after it was killed");
 }
 
 function expectExit(expected: number, actual: number): void {

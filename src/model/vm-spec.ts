@@ -12,7 +12,7 @@ export type HypervisorKind = (typeof HYPERVISOR_KINDS)[number];
 
 /**
  * Who decides that the guest runs.
- * - `Always`: it should run; a stopped guest is started by the next apply.
+ * - `Always`: it should run; one that ends by itself is started again by its agent (ADR 0013), a stopped one by the next apply.
  * - `RerunOnFailure`: like Always, but a guest that powered itself off stays off.
  * - `Manual`: a person decides; odorobo never starts or stops it because of this field.
  * - `Stopped`: it should be off.
