@@ -6,6 +6,7 @@ import type { VmSpec } from "../model/vm-spec.ts";
 import { checkBetweenVms, withMacs } from "./between-vms.ts";
 import { buildPlacement, buildSpec, type ReportField } from "./build-vm.ts";
 import type { Catalog } from "./catalog.ts";
+import { checkCloudHypervisor } from "./check-cloud-hypervisor.ts";
 import { buildIgnore, checkPassthrough, PlacementCheck } from "./check-vm.ts";
 import type { Diagnostic, DiagnosticCode } from "./diagnostic.ts";
 import { type Layer, type LayerContext, spellOut } from "./layer.ts";
@@ -74,6 +75,7 @@ class Resolver {
     const placement = buildPlacement(values, report);
     this.#placements.check(placement, report);
     checkPassthrough(content.spec, spec, report);
+    checkCloudHypervisor(spec, report);
     return { name: vmName(name), layers, spec, placement, ignore: buildIgnore(values.ignore, report) };
   }
 

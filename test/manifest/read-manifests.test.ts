@@ -212,7 +212,7 @@ test("where a value was written: the VM, its profiles, the fleet, nowhere", () =
     "p.yaml": aDocument("Profile", "p", "memory: { max: 8GiB }\nnics:\n  - { name: eth0 }"),
     "v.yaml": aVm(
       "v",
-      "profile: p\ncpus: 2\nmemory: 1GiB\nsize: 1GiB\ndisks:\n  - name: data\n    size: 1GiB\ncloudHypervisor:\n  a: 1",
+      "profile: p\ncpus: 2\nmemory: 1GiB\nsize: 1GiB\ndisks:\n  - name: data\n    size: 1GiB\ncloudHypervisor:\n  watchdog: true\n  vsock: { cid: 3, socket: /v }",
       "labels:\n  a: b",
     ),
   };
@@ -232,17 +232,20 @@ test("where a value was written: the VM, its profiles, the fleet, nowhere", () =
   expect(where("/spec/disks/data")).toBe("v.yaml:13:7");
   expect(where("/spec/nics/eth0")).toBe("p.yaml:8:7");
   expect(where("/spec/passthrough")).toBe("v.yaml:15:3");
+  expect(where("/spec/passthrough/watchdog")).toBe("v.yaml:16:15");
+  expect(where("/spec/passthrough/vsock")).toBe("v.yaml:17:12");
+  expect(where("/spec/passthrough/fs")).toBe("v.yaml:15:3");
   expect(where("/spec/onDrain")).toBe("_fleet.yaml:7:14");
   expect(where("/spec/ready")).toBeNull();
 });
 
 test("settings for two hypervisors in a profile, and a rehearsal on noop", () => {
-  const profile = aDocument("Profile", "p", "size: 1GiB\nqemu: { q: 1 }\ncloudHypervisor: { c: 1 }");
+  const profile = aDocument("Profile", "p", "size: 1GiB\nqemu: { q: 1 }\ncloudHypervisor: { watchdog: true }");
   const passthrough = (hypervisor: string) =>
     vmOf(readWell({ "p.yaml": profile, "v.yaml": aVm("v", `profile: p\nhypervisor: ${hypervisor}`) }), "v").spec
       .passthrough;
   expect(passthrough("qemu")).toEqual({ q: 1 });
-  expect(passthrough("cloud-hypervisor")).toEqual({ c: 1 });
+  expect(passthrough("cloud-hypervisor")).toEqual({ watchdog: true });
   expect(passthrough("noop")).toEqual({});
   expect(mistakesIn({ "v.yaml": aVm("v", "hypervisor: noop\nsize: 1GiB\nqemu: { a: 1 }") })).toEqual([]);
 });

@@ -22,6 +22,9 @@ export function checkFields(config: unknown, major: number | null, report: Repor
   return readable;
 }
 
+/** Of one group of fields: who wrote something else altogether need not read it line by line. */
+const UNKNOWN_AT_MOST = 20;
+
 interface Context {
   readonly major: number | null;
   readonly report: ReportProblem;
@@ -41,25 +44,37 @@ function checkRecord({ fields }: RecordField, value: unknown, path: ConfigPath, 
     mismatch(value, "a group of fields", path, context);
     return;
   }
+  let unknown = 0;
   for (const [key, each] of Object.entries(value)) {
     const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
     if (field === undefined) {
-      const near = nearest(key, Object.keys(fields));
-      context.report(
-        [...path, key],
-        `Cloud Hypervisor has no field ${pathText([...path, key])} and would ignore it`,
-        near === null ? `here it knows ${listed(fields)}` : `did you mean ${near}?`,
-      );
+      unknown++;
+      if (unknown <= UNKNOWN_AT_MOST) reportUnknown(key, fields, path, context);
     } else if (each !== null && each !== undefined) {
       checkSince(field.since ?? 0, pathText([...path, key]), [...path, key], context);
       checkField(field, each, [...path, key], context);
     }
   }
+  if (unknown > UNKNOWN_AT_MOST)
+    context.report(
+      path,
+      `${unknown - UNKNOWN_AT_MOST} more fields here are none of Cloud Hypervisor's`,
+      `it knows ${listed(fields)}`,
+    );
   for (const [key, field] of Object.entries(fields)) {
     const given = Object.hasOwn(value, key) ? value[key] : undefined;
     if (field.required === true && (given === undefined || given === null))
       context.unread(path, `${pathText(path)} has no ${key}`, `add ${key}`);
   }
+}
+
+function reportUnknown(key: string, fields: Fields, path: ConfigPath, { report }: Context): void {
+  const near = nearest(key, Object.keys(fields));
+  report(
+    [...path, key],
+    `Cloud Hypervisor has no field ${pathText([...path, key])} and would ignore it`,
+    near === null ? `here it knows ${listed(fields)}` : `did you mean ${near}?`,
+  );
 }
 
 function checkSince(since: number, what: string, path: ConfigPath, { major, report }: Context): void {
