@@ -46,6 +46,7 @@ export interface FollowOptions {
 export function followTlsFiles(files: TlsFiles, { first, onChange, log, everyMs }: FollowOptions): AsyncDisposable {
   let inForce = first;
   let looked = "";
+  let complainedOf = "";
   let looking = Promise.resolve();
   const look = async () => {
     const version = await versionOf(files);
@@ -58,9 +59,9 @@ export function followTlsFiles(files: TlsFiles, { first, onChange, log, everyMs 
       inForce = settings;
       log.info({ certificate: files.certFile }, "the certificate was read anew");
     } catch (error) {
-      // Once for each change: the next may be the other half of this one.
-      looked = version;
-      log.error({ err: error }, "the certificate that was there before stays in force");
+      // Said once for each change, and tried again: the next may be the other half of this one.
+      if (version !== complainedOf) log.error({ err: error }, "the certificate that was there before stays in force");
+      complainedOf = version;
     }
   };
   const timer = setInterval(() => {

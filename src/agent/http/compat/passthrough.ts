@@ -20,8 +20,8 @@ export async function passThrough(call: Call): Promise<Response> {
     throw new OdoroboError("WRONG_PHASE", `${id} is ${vm.phase}: there is no hypervisor that could be asked`, {
       hint: `start it: PUT /vms/${id}/boot`,
     });
-  const body = await readBytes(call.request);
-  if (path === "vm.snapshot" && call.caller.role !== "admin") await confineTarget(call, body);
+  const given = await readBytes(call.request);
+  const body = path === "vm.snapshot" && call.caller.role !== "admin" ? await confinedTarget(call, given) : given;
   const answer = await call.parts.lifecycle.raw(
     vm.name,
     {
@@ -56,8 +56,11 @@ function requireCall({ caller, params }: Call, id: string, method: string, path:
   );
 }
 
-/** Elsewhere an admin only may have the hypervisor write. Rejects with PATH_NOT_ALLOWED or BAD_REQUEST. */
-async function confineTarget({ parts }: Call, body: Uint8Array): Promise<void> {
+/**
+ * Elsewhere an admin only may have the hypervisor write. What it is given is what was checked: the path with its links
+ * followed, in a body that two parsers cannot understand in two ways. Rejects with PATH_NOT_ALLOWED or BAD_REQUEST.
+ */
+async function confinedTarget({ parts }: Call, body: Uint8Array): Promise<Uint8Array> {
   let url: unknown;
   try {
     url = JSON.parse(Buffer.from(body).toString()).destination_url;
@@ -66,7 +69,8 @@ async function confineTarget({ parts }: Call, body: Uint8Array): Promise<void> {
   }
   if (typeof url !== "string" || !url.startsWith("file:///"))
     throw new OdoroboError("BAD_REQUEST", "destination_url must be file:// and an absolute path");
-  await confinePath(url.slice("file://".length), parts.allowedRoots ?? []);
+  const folder = await confinePath(url.slice("file://".length), parts.allowedRoots);
+  return Buffer.from(JSON.stringify({ destination_url: `file://${folder}` }));
 }
 
 function verbatim({ status, contentType, body }: RawAnswer): Response {

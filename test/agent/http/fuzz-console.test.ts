@@ -1,0 +1,66 @@
+/** What is no WebSocket, or a broken one, on a console whose guest runs: it is let go, and who behaves reads on. */
+import { createServer, type Socket } from "node:net";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { vmName } from "../../../src/model/names.ts";
+import { connectAgent } from "../../../src/wire/client.ts";
+import { hostileRequests } from "../../support/hostile-requests.ts";
+import { socketAgent } from "../../support/http-agent.ts";
+import { Sender } from "../../support/send-hostile.ts";
+import { aTempFolder } from "../../support/temp-folder.ts";
+import { until } from "../../support/until.ts";
+
+const SEED = Number(process.env.ODOROBO_FUZZ_SEED ?? 20_260_401);
+const web1 = vmName("web-1");
+
+test(`hostile frames on a living console (seed ${SEED}) disturb nobody`, async () => {
+  await using folder = await aTempFolder();
+  const place = join(folder.path, "s");
+  const lines: Socket[] = [];
+  const guest = createServer((line) => void lines.push(line.on("error", () => {}).resume()));
+  await new Promise<void>((resolve) => guest.listen(place, resolve));
+  {
+    await using agent = await socketAgent();
+    agent.lifecycle.serials.set("web-1", { socket: place, log: null });
+    agent.consoles.begin(web1, { socket: place, log: join(folder.path, "log"), loggedBy: "hypervisor" });
+    const client = connectAgent({ address: agent.url });
+    const behaved = await client.openConsole(web1, new AbortController().signal);
+    let heard = "";
+    void (async () => {
+      for await (const bytes of behaved.output) heard += Buffer.from(bytes);
+    })();
+
+    const broken = hostileRequests(SEED, 6_000)
+      .filter((each) => each.kind === "websocket")
+      .slice(0, 200);
+    expect(broken).toHaveLength(200);
+    using sender = new Sender(agent.url, 8);
+    const queue = broken.values();
+    let opened = 0;
+    const worker = async () => {
+      for (const request of queue) {
+        const dialect = request.path.replace(/\/vms\/[^/]*\/console/, "/vms/web-1/console");
+        const answer = await sender.send({ ...request, path: dialect });
+        expect(answer.kind).not.toBe("nothing");
+        if (answer.kind === "answer" && answer.status === 101) opened++;
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, worker));
+    expect(opened).toBeGreaterThan(100);
+
+    lines[0]?.write("still here\r\n");
+    await until("who behaves reads on", () => heard.includes("still here"));
+    await behaved[Symbol.asyncDispose]();
+    await client.close();
+    const sessions = (event: string) => agent.audited.filter((each) => each.event === event).length;
+    await until(
+      "each console that was opened is closed",
+      () => sessions("console-opened") === sessions("console-closed"),
+    );
+    expect(sessions("console-opened")).toBeGreaterThan(opened);
+    expect(agent.logged.filter((line) => line.level === "error")).toEqual([]);
+    expect(lines).toHaveLength(1);
+  }
+  for (const line of lines) line.destroy();
+  guest.close();
+});
