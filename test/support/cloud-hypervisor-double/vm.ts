@@ -5,7 +5,8 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import type { Resize } from "./bodies.ts";
 import type { Consoles } from "./consoles.ts";
-import { createDevices, type Devices, type MayOpen, type PlacedDevice } from "./devices.ts";
+import type { MayOpen } from "./device-resources.ts";
+import { createDevices, type Devices, type PlacedDevice } from "./devices.ts";
 import type { Events } from "./events.ts";
 import { createGuest, type Guest, type GuestState } from "./guest.ts";
 import { guestKnobsOf, type Knobs } from "./knobs.ts";
