@@ -20,29 +20,21 @@
  *
  * A process that waits for a guest goes on waiting when its operation had ended.
  */
-import { isOdoroboError, OdoroboError, toErrorBody } from "../../model/errors.ts";
+import { isOdoroboError } from "../../model/errors.ts";
 import type { GuestStatus, Hypervisor } from "../hypervisor/hypervisor.ts";
-import type { GuestRecord, RestartRecord, UnfinishedOperation, VmRecord } from "../store/vm-record.ts";
+import type { GuestRecord, UnfinishedOperation, VmRecord } from "../store/vm-record.ts";
 import type { ExitStatus, ProcessHandle } from "../supervisor/supervisor.ts";
-import { afterReboot, HOST_RESTARTED, type NodeFacts } from "./after-reboot.ts";
+import { HOST_RESTARTED } from "./after-reboot.ts";
 import { driftOf } from "./booted-spec.ts";
 import { clearAway } from "./clear-away.ts";
 import { within } from "./deadline.ts";
-import type { End } from "./ended-record.ts";
 import { Guest } from "./guest.ts";
-import { guestEvent } from "./guest-event.ts";
 import { runningInput } from "./guest-input.ts";
 import { watchGuest } from "./guest-watch.ts";
-import { runAfterHooks } from "./hook-points.ts";
-import { removeHostSide } from "./host-side.ts";
-import { noteEnd } from "./note-end.ts";
-import { noteEvent } from "./note-event.ts";
 import type { Parts } from "./parts.ts";
 import { awaitArrival, noteArrival } from "./perform-migrate.ts";
-import { stopped } from "./perform-stop.ts";
 import { endOf, endOfProcess } from "./refresh-guest.ts";
-import { restartAfterFailedStart } from "./restart-policy.ts";
-import { endOperation, keep } from "./run-operation.ts";
+import { type Ending, interrupted, resolve, settle } from "./settle-ended.ts";
 import type { Slot } from "./slot.ts";
 import { noteLive } from "./update-guest.ts";
 
@@ -74,8 +66,6 @@ type Found =
   | { readonly what: "ended"; readonly how: Ending }
   | { readonly what: "silent"; readonly guest: Guest; readonly error: unknown }
   | { readonly what: "answers"; readonly guest: Guest; readonly phase: "running" | "paused" };
-
-type Ending = End | { readonly kind: "host-reboot"; readonly reason: string };
 
 async function lookFor(parts: Parts, slot: Slot, vm: VmRecord): Promise<Found> {
   if (vm.guest === null) return { what: "nothing" };
@@ -141,101 +131,6 @@ async function findProcess(
   // The agent died between the start of the process and the record of it.
   return (await parts.supervisor.find(vm.name, command)) ?? "gone";
 }
-
-/** No guest runs. `how`: it ended while nobody looked; null: there was none. */
-async function settle(parts: Parts, slot: Slot, how: Ending | null): Promise<void> {
-  const vm = slot.stored as VmRecord;
-  if (how === null) return settleOff(parts, slot, vm);
-  await slot.letGo();
-  await removeHostSide(parts, vm);
-  const operation = vm.unfinished;
-  const off = { ready: null, drift: [], guest: null, since: parts.clock.now() } as const;
-  switch (operation?.kind) {
-    case "shutdown":
-    case "delete":
-      return resolve(parts, slot, operation, stopped(parts, vm, "it ended while the agent was away"), null);
-    case "boot":
-    case "reboot":
-    case "restore": {
-      const { restart, reason } = afterCutShort(
-        parts,
-        vm,
-        `its ${operation.kind} was cut short when the agent ended`,
-        how,
-      );
-      const now: VmRecord = { ...vm, ...off, phase: "stopped", endedBy: "failure", reason, restart };
-      return resolve(parts, slot, operation, now, interrupted(vm, operation, "the guest does not run"));
-    }
-    default:
-      await noteEnding(parts, slot, vm, how);
-      if (operation === null || operation === undefined) return;
-      return resolve(
-        parts,
-        slot,
-        operation,
-        slot.stored as VmRecord,
-        interrupted(vm, operation, "the guest does not run"),
-      );
-  }
-}
-
-/** How long it had run cannot be known: it counts as not having lasted. */
-async function noteEnding(parts: Parts, slot: Slot, vm: VmRecord, how: Ending): Promise<void> {
-  if (how.kind !== "host-reboot") return noteEnd(parts, slot, vm, how, 0);
-  const moment = { now: parts.clock.now(), hostBootId: parts.node.bootId };
-  // What may have left, or never came, is no guest of this node's that went down with it.
-  if (vm.migration) return noteEnd(parts, slot, vm, { kind: "crash", reason: how.reason }, 0);
-  const { restart, reason } = afterReboot(vm, factsOf(parts), moment);
-  const lastEvent = await guestEvent(parts, vm, how.kind, how.reason);
-  await noteEvent(
-    parts,
-    slot,
-    vm,
-    {
-      ...{ phase: "stopped", endedBy: "failure", reason, ready: null, drift: [], guest: null, since: moment.now },
-      ...{ lastEvent, restart },
-    },
-    { kind: "phase", message: `${vm.name} stopped: ${reason}${restart === null ? "" : "; the agent starts it again"}` },
-  );
-  slot.enqueue(() => runAfterHooks(parts, slot, "stop", null)).catch(() => {});
-}
-
-/** There was no guest. But there may be one to start, in another boot of the host than the one in which that was decided. */
-async function settleOff(parts: Parts, slot: Slot, vm: VmRecord): Promise<void> {
-  let now = vm;
-  const { restart } = vm;
-  if (restart && restart.nextAt !== null && restart.hostBootId !== parts.node.bootId) {
-    const moment = { now: parts.clock.now(), hostBootId: parts.node.bootId };
-    const then = afterReboot(vm, factsOf(parts), moment);
-    now = {
-      ...vm,
-      restart: then.restart,
-      reason: then.restart === null ? `${vm.reason}; then ${then.reason}` : vm.reason,
-    };
-  }
-  if (vm.unfinished !== null)
-    return resolve(parts, slot, vm.unfinished, now, interrupted(vm, vm.unfinished, "the guest does not run"));
-  if (now !== vm) await keep(parts, slot, now);
-}
-
-/** Of a start that came to nothing: the agent goes on trying if it was its own idea. */
-function afterCutShort(
-  parts: Parts,
-  vm: VmRecord,
-  what: string,
-  how: Ending,
-): { readonly restart: RestartRecord | null; readonly reason: string } {
-  const moment = { now: parts.clock.now(), hostBootId: parts.node.bootId };
-  const isOwnIdea = (vm.restart ?? null) !== null;
-  if (how.kind === "host-reboot" && isOwnIdea) return afterReboot(vm, factsOf(parts), moment);
-  return { restart: restartAfterFailedStart(vm, moment), reason: `${what} (${how.reason})` };
-}
-
-const factsOf = (parts: Parts): NodeFacts => ({
-  node: parts.node.name,
-  choice: parts.startAfterReboot,
-  whereabouts: parts.whereabouts.all(),
-});
 
 async function adoptAnswering(parts: Parts, slot: Slot, guest: Guest, seen: "running" | "paused"): Promise<void> {
   const vm = slot.stored as VmRecord;
@@ -316,27 +211,3 @@ async function adoptSilent(parts: Parts, slot: Slot, guest: Guest, error: unknow
   if (operation === null) return;
   await resolve(parts, slot, operation, vm, interrupted(vm, operation, "the guest does not answer"));
 }
-
-/** Ends the operation in the journal, unless it is one to carry on. */
-async function resolve(
-  parts: Parts,
-  slot: Slot,
-  operation: UnfinishedOperation,
-  now: VmRecord,
-  error: OdoroboError | null,
-): Promise<void> {
-  if (isCarriedOn(operation)) await keep(parts, slot, { ...now, unfinished: operation });
-  else await endOperation(parts, slot, operation, now, error && toErrorBody(error));
-}
-
-export const isCarriedOn = (operation: UnfinishedOperation): boolean =>
-  ["create", "update", "delete", "purge"].includes(operation.kind);
-
-const interrupted = (vm: VmRecord, operation: UnfinishedOperation, now: string): OdoroboError =>
-  new OdoroboError(
-    "OPERATION_INTERRUPTED",
-    `${operation.kind} of ${vm.name} was cut short when the agent ended; ${now}`,
-    {
-      hint: "look at it and ask again: odorobo plan",
-    },
-  );

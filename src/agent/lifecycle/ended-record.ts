@@ -5,7 +5,7 @@ import { type Moment, restartAfterEnd, restartStory } from "./restart-policy.ts"
 
 /** Of a guest, as far as it is known. */
 export interface End {
-  readonly kind: "power-off" | "crash" | "oom-kill";
+  readonly kind: "power-off" | "panic" | "crash" | "oom-kill";
   readonly reason: string;
 }
 

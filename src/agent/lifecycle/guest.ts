@@ -24,6 +24,8 @@ export class Guest {
   readiness: Promise<void> | null = null;
   readonly #consoles: SerialLines;
   #line: GuestLine | null = null;
+  /** Its kernel said that it panicked: what ends it from then on is no accident of the host. */
+  panicked = false;
   readonly #released = new AbortController();
   readonly #listeners = new Set<() => void>();
   #onEvent: ((event: HypervisorEvent) => void) | null = null;
@@ -152,6 +154,7 @@ export class Guest {
     connection.onChange(() => this.#changed());
     connection.onEvent?.((event) => {
       if (this.released.aborted) return;
+      if (event.kind === "panic") this.panicked = true;
       if (this.#onEvent === null) this.#untold.push(event);
       else this.#onEvent(event);
     });

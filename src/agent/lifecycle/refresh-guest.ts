@@ -110,6 +110,7 @@ type Off = Extract<GuestStatus, { readonly phase: "off" }>;
 
 async function noteOff(parts: Parts, slot: Slot, vm: VmRecord, end: End): Promise<void> {
   const lastedMs = parts.clock.monotonicMs() - slot.guestSinceMs;
+  const kind = end.kind === "crash" && slot.guest?.panicked ? "panic" : end.kind;
   await clearAway(parts, slot);
-  await noteEnd(parts, slot, vm, end, lastedMs);
+  await noteEnd(parts, slot, vm, { ...end, kind }, lastedMs);
 }

@@ -4,7 +4,13 @@ import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import type { LiveConfig } from "../../../model/observed-state.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
 import type { Clock } from "../../../platform/clock.ts";
-import { type GuestStatus, type LaunchInput, NO_ABILITIES, type RunningVm } from "../hypervisor.ts";
+import {
+  type GuestStatus,
+  type HypervisorEvent,
+  type LaunchInput,
+  NO_ABILITIES,
+  type RunningVm,
+} from "../hypervisor.ts";
 import { type Attached, withDisk, withNic, writeAttached } from "./attached.ts";
 import { attachedFile, consoleLog, consoleSocket } from "./compile.ts";
 import type { QemuHost } from "./host.ts";
@@ -12,6 +18,7 @@ import { liveChanges } from "./live-changes.ts";
 import { toLiveConfig } from "./live-config.ts";
 import { type ChangeContext, performChange, removeUnusedNodes } from "./perform-changes.ts";
 import type { QmpClient } from "./qmp.ts";
+import type { QmpEvent } from "./qmp-commands.ts";
 
 const DEVICES_KNOWN_MS = 30_000;
 
@@ -41,6 +48,7 @@ export class QemuGuest implements RunningVm {
   readonly abilities = NO_ABILITIES;
   readonly #parts: QemuGuestParts;
   readonly #listeners = new Set<() => void>();
+  readonly #eventListeners = new Set<(event: HypervisorEvent) => void>();
   #attached: Attached;
   #devices: { readonly live: LiveConfig; readonly askedAtMs: number } | null = null;
   /** How often its devices may have changed: an answer that was under way meanwhile may be of before. */
@@ -51,9 +59,11 @@ export class QemuGuest implements RunningVm {
     this.#attached = parts.attached;
     this.consoleSocket = consoleSocket(parts.vm.paths);
     this.consoleLog = consoleLog(parts.vm.paths);
-    parts.qmp.onEvent(({ event }) => {
+    parts.qmp.onEvent((event) => {
       this.#forgetDevices();
-      if (STATUS_EVENTS.has(event)) this.#changed();
+      const told = toHypervisorEvent(event);
+      if (told !== null) for (const listener of this.#eventListeners) listener(told);
+      if (STATUS_EVENTS.has(event.event)) this.#changed();
     });
     void parts.qmp.closed.then(() => this.#changed());
   }
@@ -131,8 +141,14 @@ export class QemuGuest implements RunningVm {
     this.#listeners.add(listener);
   }
 
+  /** What happens while nobody is connected QEMU does not remember: but how the guest ended its status says. */
+  onEvent(listener: (event: HypervisorEvent) => void): void {
+    this.#eventListeners.add(listener);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listeners.clear();
+    this.#eventListeners.clear();
     await this.#parts.qmp[Symbol.asyncDispose]();
   }
 
@@ -152,6 +168,18 @@ export class QemuGuest implements RunningVm {
       await writeAttached(attachedFile(vm.paths), this.#attached);
     };
     return { vm, host, qmp, detachMs, signal, remember };
+  }
+}
+
+/** Null: nothing that people want to hear of. */
+export function toHypervisorEvent({ event, data }: QmpEvent): HypervisorEvent | null {
+  switch (event) {
+    case "RESET":
+      return data.guest === true ? { kind: "reboot", message: "the guest rebooted itself" } : null;
+    case "GUEST_PANICKED":
+      return { kind: "panic", message: "the guest's kernel panicked" };
+    default:
+      return null;
   }
 }
 
