@@ -101,7 +101,7 @@ const staysOpen = (answer: IncomingMessage): boolean =>
 
 const mayWait = (path: string): boolean => /[?&](follow|waitSeconds)=/.test(path);
 
-const handshake = (path: string): Buffer =>
+export const handshake = (path: string): Buffer =>
   Buffer.from(
     [
       `GET ${path} HTTP/1.1`,

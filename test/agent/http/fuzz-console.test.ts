@@ -1,17 +1,42 @@
 /** What is no WebSocket, or a broken one, on a console whose guest runs: it is let go, and who behaves reads on. */
-import { createServer, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { vmName } from "../../../src/model/names.ts";
 import { connectAgent } from "../../../src/wire/client.ts";
 import { hostileRequests } from "../../support/hostile-requests.ts";
 import { socketAgent } from "../../support/http-agent.ts";
-import { Sender } from "../../support/send-hostile.ts";
+import { handshake, Sender } from "../../support/send-hostile.ts";
 import { aTempFolder } from "../../support/temp-folder.ts";
 import { until } from "../../support/until.ts";
 
 const SEED = Number(process.env.ODOROBO_FUZZ_SEED ?? 20_260_401);
 const web1 = vmName("web-1");
+
+test.each([
+  ["pings", Buffer.concat([Buffer.from([0x89, 0xfd, 0, 0, 0, 0]), Buffer.alloc(125)])],
+  ["mistakes", Buffer.concat([Buffer.from([0x81, 0x81, 0, 0, 0, 0]), Buffer.from("x")])],
+])("who sends %s for ever and reads nothing is cut off", async (_, frame) => {
+  await using folder = await aTempFolder();
+  const place = join(folder.path, "s");
+  await using agent = await socketAgent();
+  agent.lifecycle.serials.set("web-1", { socket: place, log: null });
+  const { hostname, port } = new URL(agent.url);
+  const socket = connect(Number(port), hostname);
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  socket.on("error", () => {});
+  socket.pause();
+  const path = "/v1/vms/web-1/console?follow=1";
+  socket.write(handshake(path));
+  const many = Buffer.concat(Array.from({ length: 1_000 }, () => frame));
+  const send = () => {
+    while (!socket.destroyed && socket.write(many));
+  };
+  socket.on("drain", send);
+  send();
+  await closed;
+  expect((await agent.fetch("/v1/health")).status).toBe(200);
+});
 
 test(`hostile frames on a living console (seed ${SEED}) disturb nobody`, async () => {
   await using folder = await aTempFolder();

@@ -32,7 +32,13 @@ export interface ConsoleHubOptions {
 
 export class ConsoleHub implements AsyncDisposable {
   readonly #options: ConsoleHubOptions;
-  readonly #server = new WebSocketServer({ noServer: true, maxPayload: MAX_INPUT_BYTES, perMessageDeflate: false });
+  readonly #server = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_INPUT_BYTES,
+    perMessageDeflate: false,
+    // `boundReplies` does it.
+    autoPong: false,
+  });
   readonly #heartbeat: NodeJS.Timeout;
   /** Those who have said something since the last heartbeat. */
   #alive = new WeakSet<WebSocket>();

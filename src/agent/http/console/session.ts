@@ -12,6 +12,7 @@ import { CONSOLE_CLOSE, type ConsoleMessage, parseConsoleRequest } from "../../.
 import type { Console } from "../../console/console.ts";
 import type { LineEvent, Viewer } from "../../console/viewer.ts";
 import type { Caller } from "../caller.ts";
+import { boundReplies } from "./bounded-replies.ts";
 
 export type Dialect = "plain" | "following" | "compat";
 
@@ -46,8 +47,9 @@ export function runSession(ws: WebSocket, session: Session): void {
   /** Said once for each time that it is so: a person who goes on typing has understood. */
   let toldOf: "readonly" | "off" | null = null;
 
+  const reply = boundReplies(ws);
   const tell = (message: ConsoleMessage | { type: "connected"; vm_id: string }) => {
-    if (dialect !== "plain") ws.send(JSON.stringify(message));
+    if (dialect !== "plain") ws.send(JSON.stringify(message), reply());
   };
   const isGone = () => ws.readyState !== ws.OPEN;
   const goOff = () => ws.close(CONSOLE_CLOSE.guestOff, `${name} is off`);
