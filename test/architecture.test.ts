@@ -18,9 +18,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   observe: ["model", "wire", "platform"],
   apply: ["model", "reconcile", "wire", "platform"],
   turn: ["model", "manifest", "source", "observe", "reconcile", "apply", "report", "wire", "platform"],
+  doctor: ["model", "platform"],
   agent: [
     "model",
     "platform",
+    "doctor",
     "wire",
     "agent/http",
     "agent/lifecycle",
@@ -70,6 +72,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "platform",
     "agent",
     "demo",
+    "doctor",
   ],
   demo: ["model", "turn", "report", "wire", "platform", "apply", "reconcile", "agent"],
 };
@@ -79,6 +82,7 @@ const AGENT_DOORS = [
   "agent/main.ts",
   "agent/config.ts",
   "agent/in-process.ts",
+  "agent/doctor.ts",
   "agent/edit-access-file.ts",
   "agent/install-agent.ts",
 ];
@@ -173,6 +177,7 @@ test("a foreign system appears in its own place only", () => {
     "@oclif/core": /^commands\//,
     ws: /^(wire|agent\/http)\//,
     pino: /^platform\//,
+    "tar-stream": /^doctor\//,
     "dbus-next": /^agent\/supervisor\/systemd\//,
   };
   const strays = imports.filter(({ from, to }) => HOMES[to] !== undefined && !HOMES[to]?.test(from));

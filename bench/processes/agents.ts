@@ -1,5 +1,7 @@
 /** Agents that only report, each behind its own socket, until the parent lets go. */
 import { mkdir } from "node:fs/promises";
+import { parseAgentConfig } from "../../src/agent/config.ts";
+import { createAgentDoctor } from "../../src/agent/doctor.ts";
 import { NO_AUDIT } from "../../src/agent/http/audit-trail.ts";
 import { IN_PROCESS } from "../../src/agent/http/caller.ts";
 import { createHandler } from "../../src/agent/http/handler.ts";
@@ -31,6 +33,10 @@ for (let index = 0; index < Number(count); index++) {
         paths: (name) => vmPaths({ dataFolder: "/", runFolder: "/" }, name),
         urls: () => [],
         allowedRoots: [],
+        doctor: createAgentDoctor(parseAgentConfig({ name: nodeName }), lifecycle, {
+          version: "bench",
+          clock: systemClock,
+        }),
       }),
       gate: async () => IN_PROCESS,
       tls: null,

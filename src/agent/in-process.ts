@@ -5,6 +5,8 @@ import { systemClock } from "../platform/clock.ts";
 import { type Logger, silentLogger } from "../platform/logger.ts";
 import type { AgentApi } from "../wire/agent-api.ts";
 import { routes } from "../wire/routes.ts";
+import { parseAgentConfig } from "./config.ts";
+import { createAgentDoctor } from "./doctor.ts";
 import { IN_PROCESS } from "./http/caller.ts";
 import { createHandler } from "./http/handler.ts";
 import { vmPaths } from "./launch-command.ts";
@@ -26,6 +28,10 @@ export function inProcessAgent(
     paths: (name) => vmPaths({ dataFolder: "/", runFolder: "/" }, name),
     urls: () => [],
     allowedRoots: [],
+    doctor: createAgentDoctor(parseAgentConfig({ name: "in-process" }), lifecycle, {
+      version: "in-process",
+      clock: systemClock,
+    }),
   });
   const ask = async <Document>(method: string, path: string, body: unknown, signal: AbortSignal): Promise<Document> => {
     signal.throwIfAborted();

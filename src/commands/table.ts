@@ -10,6 +10,7 @@ import Apply from "./apply.ts";
 import DemoCommand from "./demo.ts";
 import Destroy from "./destroy.ts";
 import Diff from "./diff.ts";
+import Doctor from "./doctor.ts";
 import Init from "./init.ts";
 import NodeInfoCommand from "./node/info.ts";
 import NodeListCommand from "./node/list.ts";
@@ -53,6 +54,7 @@ export const COMMANDS = {
   destroy: Destroy,
   status: Status,
   diff: Diff,
+  doctor: Doctor,
   agent: AgentCommand,
   "agent:install": AgentInstallCommand,
   "agent:uninstall": AgentUninstallCommand,

@@ -16,6 +16,7 @@ const DOCUMENTS = [
   "whereabouts",
   "node-report",
   "operation-result",
+  "doctor-report",
 ] as const;
 export type WireDocument = (typeof DOCUMENTS)[number];
 

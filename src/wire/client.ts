@@ -3,6 +3,7 @@
  *
  *   observe/, apply/, commands/ → [client.ts] → transport.ts → the agent's node-server.ts
  */
+import type { DoctorReport } from "../model/doctor-report.ts";
 import type { VmName } from "../model/names.ts";
 import type { NodeReport, VmReport, Whereabouts } from "../model/observed-state.ts";
 import type { AgentApi } from "./agent-api.ts";
@@ -37,6 +38,9 @@ export interface AgentClient extends AgentApi {
   events(after: number | null, signal: AbortSignal): AsyncIterable<AgentEvent>;
   /** Without options: ends when the guest is off, and what is typed goes to the guest. */
   openConsole(name: VmName, signal: AbortSignal, options?: ConsoleOptions): Promise<ConsoleConnection>;
+  doctor(signal: AbortSignal): Promise<DoctorReport>;
+  /** Texts for a support archive, by file name. For admins. */
+  support(signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
   /** By device, as the hypervisor names and counts. */
   counters(name: VmName, signal: AbortSignal): Promise<GuestCounters>;
   spawnVm(name: VmName, made: MadeByHand, signal: AbortSignal): Promise<void>;
@@ -62,6 +66,8 @@ export interface LogOptions {
 
 const CONNECT_MS = 3_000;
 const ANSWER_MS = 10_000;
+/** A server whose programs hang is examined for some seconds; that is when a doctor is asked. */
+const EXAMINATION_MS = 60_000;
 
 /** Opens nothing yet: the first question connects. Throws USAGE for an address that is none. */
 export function connectAgent(options: ConnectOptions): AgentClient {
@@ -69,9 +75,15 @@ export function connectAgent(options: ConnectOptions): AgentClient {
   const answerMs = options.answerMs ?? ANSWER_MS;
   const patience = { ...DEFAULT_PATIENCE, ...options.patience };
 
-  const get = async <Document>(path: string, document: "node-report" | null, what: string, signal: AbortSignal) => {
-    const value = await withDeadline(answerMs, signal, transport.address.text, (within) =>
-      transport.askJson({ method: "GET", path, headersMs: answerMs, silenceMs: answerMs, signal: within }, what),
+  const get = async <Document>(
+    path: string,
+    document: "node-report" | "doctor-report" | null,
+    what: string,
+    signal: AbortSignal,
+    withinMs = answerMs,
+  ) => {
+    const value = await withDeadline(withinMs, signal, transport.address.text, (within) =>
+      transport.askJson({ method: "GET", path, headersMs: withinMs, silenceMs: withinMs, signal: within }, what),
     );
     const problem = document === null ? null : findAnswerError(document, value);
     if (problem !== null) throw transport.protocolError(`answered with something else than ${what}: ${problem}`);
@@ -127,6 +139,13 @@ export function connectAgent(options: ConnectOptions): AgentClient {
     events: (after, signal) => followEvents(transport, after, { answerMs, awayMs: patience.awayMs }, signal),
     openConsole: (name, signal, options = { follow: false, readonly: false }) =>
       openConsole(transport, name, options, answerMs, signal),
+    doctor: (signal) => get<DoctorReport>(routes.doctor(), "doctor-report", "what it found", signal, EXAMINATION_MS),
+    async support(signal) {
+      const value = await get<unknown>(routes.support(), null, "texts", signal, EXAMINATION_MS);
+      const texts = textsIn(value);
+      if (texts === null) throw transport.protocolError("answered with something else than texts");
+      return texts;
+    },
     counters: (name, signal) => get<GuestCounters>(routes.counters(name), null, "counters", signal),
     spawnVm: (name, made, signal) => spawnVm(transport, name, made, signal),
     giveConfig: (name, made, signal) => giveConfig(transport, name, made, signal),
@@ -142,4 +161,13 @@ export function connectAgent(options: ConnectOptions): AgentClient {
     },
     close: () => transport.close(),
   };
+}
+
+function textsIn(value: unknown): Readonly<Record<string, string>> | null {
+  const texts = (value as { texts?: unknown } | null)?.texts;
+  if (typeof texts !== "object" || texts === null) return null;
+  const entries = Object.entries(texts);
+  // They become files: a name is a name, and no path.
+  const areTexts = entries.every(([name, text]) => /^\w[\w.-]*$/.test(name) && typeof text === "string");
+  return areTexts ? (Object.fromEntries(entries) as Record<string, string>) : null;
 }

@@ -32,6 +32,7 @@ test("each document is valid by its schema, in good times and bad", async () => 
   expectValid(await look("vm", "shutdown", "web-1", ...at), "operation-result");
   expectValid(await look("vm", "delete", "web-1", ...at, "--yes"), "operation-result");
   expectValid(await look("vm", "list", ...at), "vm-list");
+  expectValid(await look("doctor", "--node", "n1", ...at), "doctor-report");
   for (const silent of [false, true]) {
     if (silent) await fleet.stop("n2");
     expectValid(await look("plan", fleet.folder), "plan");
@@ -47,7 +48,7 @@ test("each document is valid by its schema, in good times and bad", async () => 
 });
 
 test("every schema of ours has an example, and it is valid", () => {
-  for (const schema of ["status", "vm-list", "node-list", "node-info", "validation", "agent-access"]) {
+  for (const schema of ["status", "vm-list", "node-list", "node-info", "doctor-report", "validation", "agent-access"]) {
     const { examples } = JSON.parse(readFileSync(join(FOLDER.pathname, `${schema}.schema.json`), "utf8"));
     expect(examples.length).toBeGreaterThan(0);
     for (const example of examples) expectValid(example, schema);

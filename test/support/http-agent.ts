@@ -1,5 +1,7 @@
 /** The agent's HTTP edge around a FakeLifecycle: its handler in this process, or behind a real socket. */
+import { parseAgentConfig } from "../../src/agent/config.ts";
 import { Consoles } from "../../src/agent/console/consoles.ts";
+import { createAgentDoctor } from "../../src/agent/doctor.ts";
 import type { AccessFile } from "../../src/agent/http/access-file.ts";
 import type { AuditEntry } from "../../src/agent/http/audit-log.ts";
 import { openAuditTrail } from "../../src/agent/http/audit-trail.ts";
@@ -137,6 +139,7 @@ function edge(options: Options) {
     paths: (name) => vmPaths({ dataFolder: "/data", runFolder: "/run" }, name),
     urls: () => ["http://10.0.0.5:8890", "unix:///run/odorobo/agent.sock"],
     allowedRoots: options.allowedRoots ?? [],
+    doctor: createAgentDoctor(parseAgentConfig({ name: "n1" }), lifecycle, { version: "0.1.0", clock: systemClock }),
     ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
   });
   return { lifecycle, consoles, handler, logged, stopping, log };

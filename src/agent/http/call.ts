@@ -5,6 +5,7 @@ import { includesRole, type Role } from "../../model/role.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { findRequestError, type WireDocument } from "../../wire/check-shape.ts";
+import type { AgentDoctor } from "../doctor.ts";
 import type { VmPaths } from "../launch-command.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
 import type { RequestNotes } from "./audit-trail.ts";
@@ -27,6 +28,7 @@ export interface Parts {
   readonly urls: () => readonly string[];
   /** Where callers below admin may have the hypervisor write. */
   readonly allowedRoots: readonly string[];
+  readonly doctor: AgentDoctor;
 }
 
 export interface Call {

@@ -8,6 +8,7 @@ import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { AgentConfig } from "../config.ts";
 import type { Consoles } from "../console/consoles.ts";
+import { createAgentDoctor } from "../doctor.ts";
 import { vmPaths } from "../launch-command.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
 import { isLocal } from "../listen-address.ts";
@@ -74,6 +75,7 @@ export async function openFront(
         paths: (name) => vmPaths(config, name),
         urls: () => urls,
         allowedRoots: config.allowedRoots,
+        doctor: createAgentDoctor(config, lifecycle, { version, clock }),
       }),
       gate: createGate({ token, access, clientCertificates, wrongTokens: new WrongTokens(clock) }),
       tls,

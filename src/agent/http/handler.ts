@@ -13,6 +13,7 @@ import type { Caller } from "./caller.ts";
 import { errorAnswerAt } from "./compat/answers.ts";
 import { COMPAT_ROUTES } from "./compat/routes.ts";
 import { getCounters } from "./routes/counters.ts";
+import { getDoctor, getSupport } from "./routes/doctor.ts";
 import { streamEvents } from "./routes/events.ts";
 import { getHealth } from "./routes/health.ts";
 import { getLog } from "./routes/log.ts";
@@ -33,6 +34,8 @@ export const ROUTES: readonly Route[] = [
   { path: "/v1/vms/{name}/counters", methods: { GET: ["observe", getCounters] } },
   { path: "/v1/vms/{name}/console", methods: { GET: ["observe", explainConsole] } },
   { path: "/v1/operations/{id}", methods: { GET: ["observe", getOperation] } },
+  { path: "/v1/doctor", methods: { GET: ["observe", getDoctor] } },
+  { path: "/v1/support", methods: { GET: ["admin", getSupport] } },
   { path: "/v1/events", methods: { GET: ["observe", streamEvents] } },
   { path: "/v1/fleets/{fleet}/whereabouts", methods: { PUT: ["apply", putWhereabouts] } },
   ...COMPAT_ROUTES,

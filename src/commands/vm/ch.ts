@@ -22,7 +22,7 @@ export default class VmCh extends OdoroboCommand {
   static override flags = {
     method: Flags.string({
       char: "X",
-      summary: "GET for vm.info, vm.counters and vmm.ping, else PUT, unless this says otherwise",
+      summary: "another method than GET for vm.info, vm.counters and vmm.ping, and PUT for the rest",
       options: ["GET", "PUT", "POST", "DELETE", "PATCH"],
     }),
     body: Flags.string({ summary: "file with JSON for the call, or - for stdin", helpValue: "FILE" }),
