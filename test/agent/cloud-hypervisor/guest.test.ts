@@ -326,7 +326,7 @@ describe("a snapshot", () => {
     await using world = await aCloudHypervisorWorld({ double: true });
     const guest = await world.boot("web-1", { disks: [blank("root", 2)] });
     await guest.says(/COUNTER 1\s/);
-    const folder = join(world.folder, "snap");
+    const folder = join(world.folder, "a snapshot, 100%20 grün");
     await mkdir(folder);
     await guest.running.abilities.snapshot?.(folder, patience());
     expect(await phaseOf(guest.running)).toBe("running");

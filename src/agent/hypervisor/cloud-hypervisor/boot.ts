@@ -1,8 +1,8 @@
 /** Gives an empty process its VM: defined and booted, or taken from a snapshot. */
 import { mkdir } from "node:fs/promises";
-import { pathToFileURL } from "node:url";
 import type { VmConfig } from "../../../model/cloud-hypervisor/vm-config.ts";
 import type { ApiClient } from "./client.ts";
+import { fileUrl } from "./files.ts";
 import { resumesOnRestore } from "./version.ts";
 
 /** For taking away what a failed boot left: it answers at once or never. */
@@ -27,7 +27,7 @@ export async function bootVm(client: ApiClient, config: VmConfig, signal: AbortS
 
 /** A restore that fails deletes what it made by itself. */
 export async function restoreVm(client: ApiClient, folder: string, signal: AbortSignal): Promise<void> {
-  const source_url = pathToFileURL(folder).href;
+  const source_url = fileUrl(folder);
   if (resumesOnRestore(client.version)) {
     await client.call("vm.restore", { source_url, resume: true }, { signal });
     return;

@@ -77,5 +77,3 @@ export const ENDPOINTS = {
 export type Endpoint = keyof typeof ENDPOINTS;
 export type BodyOf<E extends Endpoint> = E extends keyof RequestBodies ? RequestBodies[E] : null;
 export type AnswerOf<E extends Endpoint> = E extends keyof Answers ? Answers[E] : null;
-
-export const isEndpoint = (text: string): text is Endpoint => Object.hasOwn(ENDPOINTS, text);

@@ -4,7 +4,7 @@ import type { PciSlot, VmConfigPlaces } from "../../../model/cloud-hypervisor/pl
 import { OdoroboError } from "../../../model/errors.ts";
 import { BUILTIN_TINY_GUEST } from "../../../model/vm-spec.ts";
 import { ownDiskFile, seedImageFile, tapName, type VmPaths } from "../../launch-command.ts";
-import type { CloudHypervisorHost, FirmwareName } from "./host.ts";
+import { type CloudHypervisorHost, FIRMWARE_NAMES, type FirmwareName } from "./host.ts";
 
 export const apiSocket = (paths: VmPaths): string => join(paths.runFolder, "ch.sock");
 export const consoleSocket = (paths: VmPaths): string => join(paths.runFolder, "console.sock");
@@ -16,6 +16,9 @@ export const eventsSeenFile = (paths: VmPaths): string => join(paths.runFolder, 
 /** What was attached since the boot; see `attached.ts`. */
 export const attachedFile = (paths: VmPaths): string => join(paths.runFolder, "attached.json");
 export const outputFile = (paths: VmPaths): string => join(paths.logFolder, "cloud-hypervisor.log");
+
+/** As its API wants paths of snapshots and dumps: what follows is taken as it stands, so nothing is escaped. */
+export const fileUrl = (path: string): string => `file://${path}`;
 
 export function placesOf(
   name: string,
@@ -41,11 +44,11 @@ export function placesOf(
   };
 }
 
-/** `default`: UEFI where there is one, for it boots more. */
+/** `default`: the first that is there. */
 function findFirmware(firmware: string, { firmware: images }: CloudHypervisorHost): string {
   if (firmware.startsWith("/")) return firmware;
   const names: readonly FirmwareName[] =
-    firmware === "default" ? ["uefi", "hypervisor-fw"] : isFirmwareName(firmware) ? [firmware] : [];
+    firmware === "default" ? FIRMWARE_NAMES : isFirmwareName(firmware) ? [firmware] : [];
   for (const name of names) {
     const image = images.get(name);
     if (image !== undefined) return image;
@@ -59,4 +62,4 @@ function findFirmware(firmware: string, { firmware: images }: CloudHypervisorHos
   });
 }
 
-const isFirmwareName = (text: string): text is FirmwareName => text === "uefi" || text === "hypervisor-fw";
+const isFirmwareName = (text: string): text is FirmwareName => FIRMWARE_NAMES.some((name) => name === text);

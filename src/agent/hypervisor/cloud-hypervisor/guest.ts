@@ -9,7 +9,6 @@
  *   Running, Paused            as it says; frozen while it migrates away
  *   no answer                  it takes in a guest from another host, or hangs
  */
-import { stat } from "node:fs/promises";
 import type { VmInfo } from "../../../model/cloud-hypervisor/api.ts";
 import { type ChangeFacts, changeRules } from "../../../model/cloud-hypervisor/change-rules.ts";
 import { planLiveChanges } from "../../../model/cloud-hypervisor/live-changes.ts";
@@ -17,12 +16,10 @@ import { toLiveConfig } from "../../../model/cloud-hypervisor/live-config.ts";
 import { slotsOf } from "../../../model/cloud-hypervisor/place-devices.ts";
 import type { VmConfigPlaces } from "../../../model/cloud-hypervisor/places.ts";
 import { toVmConfig } from "../../../model/cloud-hypervisor/to-vm-config.ts";
-import type { VmConfig } from "../../../model/cloud-hypervisor/vm-config.ts";
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import type { ChangeRule, LiveConfig } from "../../../model/observed-state.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
 import type { Clock } from "../../../platform/clock.ts";
-import { virtualSizeBytes } from "../../storage/image-size.ts";
 import type {
   GuestAbilities,
   GuestStatus,
@@ -34,8 +31,9 @@ import type {
 } from "../hypervisor.ts";
 import { type Attached, knownSpec, withCalls, writeAttached } from "./attached.ts";
 import type { ApiClient } from "./client.ts";
+import { diskBytes, wantedBytes } from "./disk-bytes.ts";
 import type { EventTail } from "./event-tail.ts";
-import { attachedFile, consoleLog, consoleSocket, placesOf } from "./files.ts";
+import { attachedFile, consoleLog, consoleSocket, fileUrl, placesOf } from "./files.ts";
 import { type Intent, isIntent, lastWord, mayChangeStatus, toGuestStatus, toHypervisorEvent } from "./history.ts";
 import type { CloudHypervisorHost } from "./host.ts";
 import { performChanges } from "./perform-changes.ts";
@@ -95,7 +93,7 @@ export class CloudHypervisorGuest implements RunningVm {
         await parts.client.call("vm.nmi", { signal });
       },
       coredump: async (file, signal) => {
-        await parts.client.call("vm.coredump", { destination_url: `file://${file}` }, { signal });
+        await parts.client.call("vm.coredump", { destination_url: fileUrl(file) }, { signal });
       },
       snapshot: (folder, signal) => this.#snapshot(folder, signal),
       setBalloon: (sizeMiB, signal) => this.#setBalloon(sizeMiB, signal),
@@ -324,23 +322,3 @@ export class CloudHypervisorGuest implements RunningVm {
     for (const listener of [...this.#listeners]) listener();
   }
 }
-
-/** Virtual sizes by disk id, of images that can be looked at. Block devices and others' formats are left out. */
-async function diskBytes({ disks = [] }: VmConfig): Promise<Readonly<Record<string, number>>> {
-  const sizes: Record<string, number> = {};
-  for (const { id, path, image_type: type } of disks) {
-    if (id === undefined || path === undefined || (type !== "Raw" && type !== "Qcow2")) continue;
-    const bytes = await sizeOf(path, type === "Raw" ? "raw" : "qcow2").catch(() => null);
-    if (bytes !== null) sizes[id] = bytes;
-  }
-  return sizes;
-}
-
-async function sizeOf(path: string, format: "raw" | "qcow2"): Promise<number | null> {
-  return (await stat(path)).isFile() ? virtualSizeBytes(path, format) : null;
-}
-
-const wantedBytes = ({ disks }: VmSpec): Readonly<Record<string, number>> =>
-  Object.fromEntries(
-    disks.flatMap(({ name, origin }) => (origin.kind === "external" ? [] : [[name, origin.sizeMiB * MIB]])),
-  );

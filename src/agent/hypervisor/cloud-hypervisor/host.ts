@@ -19,6 +19,6 @@ export interface CloudHypervisorHost {
   readonly tinyGuest: string;
 }
 
-/** `uefi`: edk2 (CLOUDHV.fd), boots what a PC boots. `hypervisor-fw`: a loader in Rust, boots Linux and EFI images, in milliseconds. */
+/** `uefi`: edk2 (CLOUDHV.fd), boots what a PC boots. `hypervisor-fw`: a loader in Rust, boots Linux and EFI images, in milliseconds. Who boots more comes first. */
 export const FIRMWARE_NAMES = ["uefi", "hypervisor-fw"] as const;
 export type FirmwareName = (typeof FIRMWARE_NAMES)[number];

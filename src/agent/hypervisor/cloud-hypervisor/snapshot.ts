@@ -1,9 +1,9 @@
 /** A guest's state into a folder of the node. */
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { OdoroboError } from "../../../model/errors.ts";
 import type { ApiClient } from "./client.ts";
+import { fileUrl } from "./files.ts";
 
 /** What a snapshot consists of. The last is left out for guests whose memory is files of their own. */
 const FILES = ["config.json", "state.json", "memory-ranges"];
@@ -22,7 +22,7 @@ export async function takeSnapshot(
   await refuseUnlessEmpty(folder);
   if (isRunning) await client.call("vm.pause", { signal });
   try {
-    await client.call("vm.snapshot", { destination_url: pathToFileURL(folder).href }, { signal });
+    await client.call("vm.snapshot", { destination_url: fileUrl(folder) }, { signal });
   } catch (error) {
     // Half of one would stand in the way of the next.
     for (const file of FILES) await rm(join(folder, file), { force: true }).catch(() => {});
