@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Hypervisor } from "../../../src/agent/hypervisor/hypervisor.ts";
 import { createNoopHypervisor } from "../../../src/agent/hypervisor/noop/driver.ts";
+import { toHypervisorEvent } from "../../../src/agent/hypervisor/qemu/guest.ts";
 import {
   createInMemorySupervisor,
   ProcessTable,
@@ -91,6 +92,28 @@ test.each(["reboot", "panic"] as const)("a guest's own %s is told once, and no r
   await agent.restart();
   expect(await agent.vm("web-1")).toEqual(vm);
   expect(messages(agent).filter((message) => message.includes("the guest"))).toEqual([]);
+});
+
+test("a hypervisor that ends a guest whose kernel panicked: a panic, and a failure to start again from", async () => {
+  await using agent = await anAgent({ processes: true });
+  await agent.put("web-1", { spec: aSpec({ annotations: { "noop.odorobo.dev/panic-after": "10ms" } }) });
+  await agent.boot("web-1");
+  await until("it is told", async () => (await agent.vm("web-1")).lastEvent?.kind === "panic");
+  agent.processes.end((await agent.vm("web-1")).pid as number, { code: 1, signal: null });
+  expect(await ended(agent)).toMatchObject({
+    phase: "crashed",
+    lastEvent: { kind: "panic" },
+    restart: { attempts: 0 },
+  });
+});
+
+test("QEMU's events, as people want to hear of them", () => {
+  const told = (event: string, data: Record<string, unknown> = {}) => toHypervisorEvent({ event, data })?.kind ?? null;
+  expect(told("RESET", { guest: true })).toBe("reboot");
+  // Asked for from outside.
+  expect(told("RESET", { guest: false })).toBeNull();
+  expect(told("GUEST_PANICKED", { action: "pause" })).toBe("panic");
+  expect(told("STOP")).toBeNull();
 });
 
 test("what happened while no agent was there is told by the next one", async () => {

@@ -6,11 +6,14 @@ import { expect, test } from "vitest";
 import { afterReboot } from "../../../src/agent/lifecycle/after-reboot.ts";
 import { delayMs, LASTED_MS, MAX_ATTEMPTS, restartAfterEnd } from "../../../src/agent/lifecycle/restart-policy.ts";
 import type { VmRecord } from "../../../src/agent/store/vm-record.ts";
+import { openVmStore, type VmStore } from "../../../src/agent/store/vm-store.ts";
 import { digestOf } from "../../../src/model/digest.ts";
+import { OdoroboError } from "../../../src/model/errors.ts";
 import { instant, nodeName, vmName } from "../../../src/model/names.ts";
 import { GUEST_EVENT_KINDS } from "../../../src/model/observed-state.ts";
 import { RUN_STRATEGIES, type VmSpec } from "../../../src/model/vm-spec.ts";
 import { anAgent, aSpec, NEVER, type TestAgent } from "../../support/an-agent.ts";
+import { aTempFolder } from "../../support/temp-folder.ts";
 import { until } from "../../support/until.ts";
 
 const NOON = instant("2026-01-01T12:00:00.000Z");
@@ -211,8 +214,42 @@ test("a start that fails counts as one, and its reason is told", async () => {
   }
   await until("given up", async () => (await agent.vm("web-1")).restart?.givenUp === true);
   expect((await agent.vm("web-1")).reason).toMatch(/boot of web-1 fails.*; given up after 10 starts/);
-  const told = agent.lifecycle.events.since(0).events.map((event) => event.message);
-  expect(told).toContain("web-1 stays off; given up after 10 starts in a row that did not last");
+  await until("it is told", () =>
+    agent.lifecycle.events
+      .since(0)
+      .events.some(({ message }) => message === "web-1 stays off; given up after 10 starts in a row that did not last"),
+  );
+});
+
+test("a disk that is full when a start is due leaves the agent up and the guest off, and is no reason to forget it", async () => {
+  await using folder = await aTempFolder();
+  const folders = { dataFolder: join(folder.path, "data"), runFolder: join(folder.path, "run") };
+  const real = await openVmStore(folders);
+  let isFull = false;
+  const store: VmStore = {
+    ...real,
+    async save(record) {
+      if (isFull) throw new OdoroboError("STORAGE_FAILED", "could not write the record of web-1 (ENOSPC)");
+      return real.save(record);
+    },
+  };
+  await using agent = await anAgent({ processes: true, store, ...folders });
+  await agent.put("web-1");
+  await agent.boot("web-1");
+  isFull = true;
+  await crash(agent);
+  expect(await agent.vm("web-1")).toMatchObject({ phase: "crashed", restart: { attempts: 0 } });
+  agent.clock.advance(delayMs(0));
+  await until("it was tried", async () => (await agent.vm("web-1")).restart?.attempts === 1);
+  expect((await agent.vm("web-1")).reason).toContain("ENOSPC");
+  // Nothing is started that the journal does not know of.
+  expect(agent.processes.running()).toEqual([]);
+  for (const kind of ["power-button", "migrate-receive"] as const)
+    await expect(agent.operate("web-1", { kind, url: null } as never)).rejects.toBeInstanceOf(OdoroboError);
+  expect(agent.processes.running()).toEqual([]);
+  isFull = false;
+  agent.clock.advance(delayMs(1));
+  await until("it runs again", runs(agent));
 });
 
 test("a boot that was asked for and failed is not tried again by the agent", async () => {
