@@ -1,7 +1,8 @@
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { createReadStream, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { Console, type LinePlace } from "../../../src/agent/console/console.ts";
 import type { LineEvent, Viewer } from "../../../src/agent/console/viewer.ts";
@@ -42,6 +43,7 @@ class FakeViewer implements Viewer {
   tell = (event: LineEvent) => void this.events.push(event);
 }
 
+const run = promisify(execFile);
 const wanted = () => true;
 const byAgent = (guest: SerialGuest): LinePlace => ({ socket: guest.socket, log: guest.log, loggedBy: "agent" });
 
@@ -219,7 +221,7 @@ test("a disk that hangs is left out: guest, viewers and the end go on without it
   const burst = Buffer.alloc(24 * 1024 * 1024, "0123456789abcdef\n");
   await until("the line is open", () => guest.client !== null);
   // A pipe that nobody reads is opened and written as a file on a dead server is: never.
-  execFileSync("mkfifo", [guest.log]);
+  await run("mkfifo", [guest.log]);
   await guest.sayAll(burst);
   await until("it is seen", () => viewer.size === burst.length, 30_000);
   await guest.off();
@@ -242,7 +244,7 @@ test.runIf(requires("a console log on a full disk", "mounts"))(
     await guest.start();
     const disk = join(guest.folder, "disk");
     mkdirSync(disk);
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]);
+    await run("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", disk]);
     try {
       const ballast = join(disk, "ballast");
       const log = join(disk, "console.log");
@@ -271,7 +273,7 @@ test.runIf(requires("a console log on a full disk", "mounts"))(
       expect(after).toBe("kept\n");
       await console.cut();
     } finally {
-      execFileSync("umount", ["-l", disk]);
+      await run("umount", ["-l", disk]);
     }
   },
 );
@@ -292,7 +294,7 @@ test("somebody else who takes the line has it for a moment", async () => {
 test("a log that cannot be read in time keeps nobody waiting", async () => {
   await using guest = await aSerialGuest();
   await guest.start();
-  execFileSync("mkfifo", [guest.log]);
+  await run("mkfifo", [guest.log]);
   const console = newConsole();
   console.begin({ ...byAgent(guest), loggedBy: "hypervisor" });
   const viewer = new FakeViewer();
