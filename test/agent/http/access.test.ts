@@ -5,10 +5,13 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseAccessList, withDigest, withEntry, withoutEntries } from "../../../src/agent/access-list.ts";
+import { parseAgentConfig } from "../../../src/agent/config.ts";
 import { openAccessFile } from "../../../src/agent/http/access-file.ts";
 import { OPERATION_ROLES } from "../../../src/agent/http/operation-roles.ts";
 import { openTokenFile } from "../../../src/agent/http/token-file.ts";
+import { startAgent } from "../../../src/agent/main.ts";
 import { includesRole, ROLES, type Role } from "../../../src/model/role.ts";
+import { type Logger, silentLogger } from "../../../src/platform/logger.ts";
 import { connectAgent } from "../../../src/wire/client.ts";
 import type { TlsFiles } from "../../../src/wire/credentials.ts";
 import { makeCertificates, tlsSettings } from "../../support/certificates.ts";
@@ -153,6 +156,36 @@ test("a changed file is in force at the next request; a broken one lets nobody i
   expect(await status("new")).toBe(200);
   await rm(tokenPath);
   expect([await status("new"), await status("master")]).toEqual([200, 500]);
+});
+
+test("an agent is started with the file, on an address that others reach; one whose file is broken does not start", async () => {
+  await using file = await anAccessFile(EACH_ROLE);
+  const warnings: string[] = [];
+  const log: Logger = { ...silentLogger, warn: (_, message) => void warnings.push(message) };
+  const config = parseAgentConfig({
+    name: "n1",
+    listen: ["0.0.0.0:0"],
+    data: join(file.folder, "d"),
+    run: join(file.folder, "r"),
+    hypervisor: ["noop"],
+    accessFile: file.path,
+  });
+  {
+    await using agent = await startAgent(config, { log });
+    const url = agent.urls[0]?.replace("0.0.0.0", "127.0.0.1") ?? "";
+    const status = async (headers: Record<string, string>) => (await fetch(`${url}/v1/report`, { headers })).status;
+    expect([await status({}), await status(bearer("observe")), await status(bearer("nobody"))]).toEqual([
+      401, 200, 401,
+    ]);
+    expect(warnings).toContain("the token crosses the network unencrypted; --tls-cert and --tls-key change that");
+  }
+  await writeFile(file.path, "");
+  await using agent = await startAgent(config, { log });
+  expect(agent.urls).toHaveLength(1);
+  expect(warnings).toContain("the access file lists nobody: odorobo agent token adds a caller");
+  await writeFile(file.path, "nonsense");
+  const other = { ...config, dataFolder: join(file.folder, "d2"), runFolder: join(file.folder, "r2") };
+  await expect(startAgent(other, { log })).rejects.toMatchObject({ code: "AGENT_INSECURE" });
 });
 
 const badLines: [string, string, RegExp][] = [
