@@ -25,6 +25,9 @@
         /* Where firmware puts the ACPI PM block on q35 and pc. A machine without one reads all ones there. */
         .set PM1_STATUS,      0x600
         .set PM1_ENABLE,      0x602
+        /* Cloud Hypervisor has one byte there instead: sleep type 5 and "now". */
+        .set CH_SLEEP,        0x600
+        .set CH_SLEEP_S5,     0x34
         .set PM1_CONTROL,     0x604
         .set PM1_POWER_BUTTON, 0x100
         .set PM1_SLEEP_S5,    0x2000
@@ -141,6 +144,10 @@ power_button:
 power_off:
         mov     $text_bye, %esi
         call    put_text
+        /* On q35 and pc this only clears events that nobody waits for any more. */
+        mov     $CH_SLEEP, %dx
+        mov     $CH_SLEEP_S5, %al
+        out     %al, %dx
         mov     $PM1_STATUS, %dx
         in      %dx, %ax
         cmp     $0xffff, %ax

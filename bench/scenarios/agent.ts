@@ -5,7 +5,7 @@ import { installed } from "../installed.ts";
 import { runProcess } from "../measure.ts";
 import { onPath } from "../on-path.ts";
 import { notMeasured, type Row, ratioRow, rowOf, type Target, type Unit } from "../row.ts";
-import type { Scenario } from "../scenario.ts";
+import type { Bench, Scenario } from "../scenario.ts";
 
 export const agent: Scenario = {
   name: "agent",
@@ -18,6 +18,7 @@ export const agent: Scenario = {
     const scratch = join(bench.scratch, "a");
     await mkdir(scratch);
     bench.say(`an agent of ${guests} guests`);
+    const consoles = await runConsoles(bench, command);
     const sample = await runProcess("agent-guests", [scratch, command, String(guests), String(pairs)], bench);
     const value = (name: string): number => sample.values[name] ?? Number.NaN;
     const judged = (target: Target): { target?: Target } => (bench.quick ? {} : { target });
@@ -44,6 +45,23 @@ export const agent: Scenario = {
       ),
       row(`agent of ${guests} VMs, memory`, "residentMB", "MB", { atMost: 120 }, "resident, after all that"),
       row("from a kill to the report", "deathMs", "ms", { atMost: 200 }, "median of 10 guests killed"),
+      ...consoles,
     ];
   },
 };
+
+async function runConsoles(bench: Bench, command: string): Promise<Row[]> {
+  const scratch = join(bench.scratch, "c");
+  await mkdir(scratch);
+  bench.say("consoles");
+  const sample = await runProcess("agent-console", [scratch, command, bench.quick ? "1" : "256"], bench);
+  const row = (name: string, key: string, target: Target | null): Row => ({
+    ...rowOf(name, [sample], { unit: "MB/s", value: ({ values }) => values[key] ?? Number.NaN }),
+    target: bench.quick ? null : target,
+    peakMiB: null,
+    cpuMs: null,
+    did: `${sample.did}, ${sample.values.lost} bytes lost`,
+  });
+  if (sample.values.lost !== 0) throw new Error(`${sample.values.lost} bytes of the consoles were lost`);
+  return [row("console, one viewer", "oneMBps", { atLeast: 20 }), row("console, five viewers, each", "fiveMBps", null)];
+}
