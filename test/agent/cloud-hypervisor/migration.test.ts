@@ -34,7 +34,8 @@ interface Journey {
 }
 
 async function aJourney(settings: WorldSettings, url: (folder: string) => string, over: Partial<VmSpec> = {}) {
-  const world = await aCloudHypervisorWorld(settings);
+  await using opened = new AsyncDisposableStack();
+  const world = opened.use(await aCloudHypervisorWorld(settings));
   const guest = await world.boot("web-1", { ...WITHOUT_LINE, ...over });
   const input = { ...(await world.input("web-2", { ...WITHOUT_LINE, ...over })), name: "web-1" };
   const process_ = await world.start(input);
@@ -55,13 +56,9 @@ async function aJourney(settings: WorldSettings, url: (folder: string) => string
     },
     () => {},
   );
-  return {
-    ...journey,
-    async [Symbol.asyncDispose]() {
-      await arrived?.[Symbol.asyncDispose]();
-      await world[Symbol.asyncDispose]();
-    },
-  };
+  opened.defer(() => arrived?.[Symbol.asyncDispose]());
+  const life = opened.move();
+  return { ...journey, [Symbol.asyncDispose]: () => life.disposeAsync() };
 }
 
 const overTcp = () => "tcp:127.0.0.1:0";

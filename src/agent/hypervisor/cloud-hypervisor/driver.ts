@@ -46,8 +46,9 @@ export function createCloudHypervisor(settings: CloudHypervisorSettings): Hyperv
       await bootVm(client, config, signal);
     }
     tail.noteRunning();
+    const guest = guestOf(vm, host(), client, tail, NOTHING_ATTACHED);
     opened.move();
-    return guestOf(vm, host(), client, tail, NOTHING_ATTACHED);
+    return guest;
   }
 
   async function connectAgain(vm: LaunchInput, { signal }: ConnectOptions): Promise<RunningVm> {
@@ -57,8 +58,9 @@ export function createCloudHypervisor(settings: CloudHypervisorSettings): Hyperv
     const attached = await readAttached(attachedFile(vm.paths));
     // The program may have been taken away or replaced since: its guests run on.
     const onHost = known ?? (await describeHost(settings, client.version, []));
+    const guest = guestOf(vm, onHost, client, tail, attached);
     opened.move();
-    return guestOf(vm, onHost, client, tail, attached);
+    return guest;
   }
 
   /** Does not wait for a process that takes in a guest. */
