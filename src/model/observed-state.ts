@@ -190,7 +190,7 @@ export interface RestartState {
 export interface ChangeRule {
   /**
    * As in `model/fields.ts`, or what is below it: `cpus.count`, `memory.size`, `passthrough.fs`, `passthrough.balloon.size`,
-   * `passthrough.fs.share1` (items by id, tag, …). `disks.*` and `nics.*` are any item of the list. A rule also fits what is
+   * `passthrough.fs.share1` (items by id, tag, …). `*` is any item of a list: `disks.*`, `passthrough.fs.*.iommu`. A rule also fits what is
    * below its path.
    */
   readonly path: string;

@@ -30,9 +30,11 @@ export function judgeByRules(difference: FieldDifference, rules: readonly Change
 }
 
 /** A disk of the agent's that differs in nothing but that it is to be larger. */
-export function onlyGrows(before: Disk, after: Disk): boolean {
-  if (before.origin.kind === "external" || after.origin.kind === "external") return false;
-  return before.readonly === after.readonly && after.origin.sizeMiB > before.origin.sizeMiB;
+export function onlyGrows({ origin: was, ...before }: Disk, { origin: becomes, ...after }: Disk): boolean {
+  if (was.kind === "external" || becomes.kind === "external" || !sameValue(before, after)) return false;
+  // What an image is called in the manifests is none of the disk's business.
+  const bytes = (origin: typeof was) => ({ ...origin, image: "", sizeMiB: 0 });
+  return becomes.sizeMiB > was.sizeMiB && sameValue(bytes(was), bytes(becomes));
 }
 
 /** The smallest change that a rule can be about. */
@@ -56,7 +58,7 @@ function partsOfSetting(path: string, from: unknown, to: unknown): readonly Part
     const items = partsOfItems(path, from, to);
     if (items !== null) return items;
   }
-  if (from === null) return [{ path, change: "add" }];
+  if (from === null) return added(path, to);
   if (to === null) return [{ path, change: "remove" }];
   return partsWithin(path, from, to);
 }
@@ -68,12 +70,18 @@ function partsOfItems(path: string, from: unknown, to: unknown): readonly Part[]
   const parts: Part[] = [];
   for (const name of [...new Set([...before.keys(), ...after.keys()])].sort(byName)) {
     const [was, becomes] = [before.get(name), after.get(name)];
-    if (was === undefined) parts.push({ path: `${path}.${name}`, change: "add" });
+    if (was === undefined) parts.push(...added(`${path}.${name}`, becomes));
     else if (becomes === undefined) parts.push({ path: `${path}.${name}`, change: "remove" });
     else parts.push(...partsWithin(`${path}.${name}`, was, becomes));
   }
   // The same items in another order.
   return parts.length === 0 ? [{ path, change: "change" }] : parts;
+}
+
+/** The whole and what it says of itself: some of that may not come while the guest runs. A switch that is off says nothing. */
+function added(path: string, value: unknown): readonly Part[] {
+  const said = isRecord(value) ? Object.keys(value).filter((key) => value[key] !== false && value[key] !== null) : [];
+  return [path, ...said.map((key) => `${path}.${key}`)].map((each) => ({ path: each, change: "add" }));
 }
 
 /** Inside of something that was there before and still is: what comes and goes there changes it. */
@@ -113,11 +121,19 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 
 function fits(rule: ChangeRule, { path, change, from, to }: Part): boolean {
   if (rule.change !== "any" && rule.change !== change) return false;
-  const around = rule.path.endsWith(".*") ? rule.path.slice(0, -1) : `${rule.path}.`;
-  if (path !== rule.path && !path.startsWith(around)) return false;
+  if (!covers(rule.path, path)) return false;
   if (rule.min === undefined && rule.max === undefined && rule.multipleOf === undefined) return true;
   if (from === undefined || to === undefined) return false;
   if (rule.min !== undefined && to < rule.min) return false;
   if (rule.max !== undefined && to > rule.max) return false;
   return rule.multipleOf === undefined || (to - from) % rule.multipleOf === 0;
+}
+
+/** `*` stands for the name of any item, which may have dots of its own. */
+function covers(pattern: string, path: string): boolean {
+  const [head = "", tail] = pattern.split("*");
+  if (tail === undefined) return path === pattern || path.startsWith(`${pattern}.`);
+  return (
+    path.startsWith(head) && (tail === "" ? path.length > head.length : path.slice(head.length + 1).endsWith(tail))
+  );
 }

@@ -18,16 +18,19 @@ import {
   type Obstacle,
   type Range,
   whyNotAdd,
+  whyNotAddDevice,
   whyNotGrow,
   whyNotRemove,
   zoneRange,
 } from "./live-abilities.ts";
 import type { IommuDevice, VmConfig } from "./vm-config.ts";
+import { withDefaults } from "./with-defaults.ts";
 
 export type { ChangeFacts } from "./live-abilities.ts";
 
-/** `config` is what `vm.info` says of the running guest. */
-export function changeRules(config: VmConfig, facts: ChangeFacts): readonly ChangeRule[] {
+/** `said` is the config that `vm.info` says of the running guest. */
+export function changeRules(said: VmConfig, facts: ChangeFacts): readonly ChangeRule[] {
+  const config = withDefaults(said);
   return [
     ...rangeRules("cpus.count", cpuRange(config, facts), nowCpus(config), {
       raise: "the guest brings new CPUs online by itself where udev does",
@@ -171,6 +174,7 @@ function zoneRules(path: string, config: VmConfig): ChangeRule[] {
 function vsockRules(path: string, config: VmConfig, facts: ChangeFacts): ChangeRule[] {
   const { vsock } = config;
   return [
+    ...iommuRules(path, config),
     unless(path, "add", whyNotAdd(config, "vsock", facts)),
     ...(vsock === undefined ? [] : [unless(path, "remove", whyNotRemove(config, "vsock", vsock, facts), LET_GO)]),
     reboot(path, IN_USE),
@@ -182,7 +186,12 @@ function ownListRules(path: string, list: "disks" | "net", config: VmConfig, fac
   const present = (config[list] ?? []).flatMap((device) =>
     namesOf(device).map((name) => reboot(`${path}.${name}`, "settings of a device are read when it is plugged")),
   );
-  return [...present, unless(path, "add", whyNotAdd(config, list, facts)), reboot(path, IN_USE)];
+  return [
+    ...present,
+    ...iommuRules(`${path}.*`, config),
+    unless(path, "add", whyNotAdd(config, list, facts)),
+    reboot(path, IN_USE),
+  ];
 }
 
 function listRules(path: string, list: DeviceList, config: VmConfig, facts: ChangeFacts): ChangeRule[] {
@@ -192,10 +201,17 @@ function listRules(path: string, list: DeviceList, config: VmConfig, facts: Chan
   });
   return [
     ...staying,
+    ...iommuRules(`${path}.*`, config),
     unless(path, "add", whyNotAdd(config, list, facts)),
     rule(path, "remove", "live", LET_GO),
     reboot(path, IN_USE),
   ];
+}
+
+/** Of a device that is to be plugged. */
+function iommuRules(path: string, config: VmConfig): ChangeRule[] {
+  const obstacle = whyNotAddDevice(config, { iommu: true, pci_segment: config.platform?.iommu_segments?.[0] ?? 0 });
+  return obstacle === null ? [] : [rule(`${path}.iommu`, "add", "reboot", obstacle)];
 }
 
 /** A manifest may know it by its id, or, having given none, by what it is. */

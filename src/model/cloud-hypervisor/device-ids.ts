@@ -37,6 +37,16 @@ export function withIds(config: VmConfig): VmConfig {
   return { ...config, ...named, ...vsock };
 }
 
+/** The other way: an id that a device has only because it was given none is nothing that anybody said. */
+export function withoutGivenIds(list: string, items: readonly unknown[]): readonly unknown[] {
+  if (!DEVICE_LISTS.some((row) => row.list === list)) return items;
+  return items.map((item) => {
+    if (typeof item !== "object" || item === null) return item;
+    const { id, ...rest } = item as PciDevice;
+    return id === idOf(list, rest) ? rest : item;
+  });
+}
+
 function idOf(list: string, item: object): string {
   const identity = identityOf(item) ?? "0";
   return `${list}.${/^[a-zA-Z0-9-]{1,36}$/.test(identity) ? identity : digestOfText(identity).slice(0, 8)}`;

@@ -6,6 +6,7 @@
  * Pure. It offers exactly what `change-rules.ts` promises: what needs a reboot is left alone.
  */
 import type { RequestBodies } from "./api.ts";
+import { totalRam } from "./check-machine.ts";
 import { SEED_ID } from "./device-ids.ts";
 import { DEVICE_LISTS, type DeviceList } from "./device-lists.ts";
 import {
@@ -22,6 +23,7 @@ import {
 } from "./live-abilities.ts";
 import { placeOnePlugged, slotsOf } from "./place-devices.ts";
 import type { IommuDevice, VmConfig } from "./vm-config.ts";
+import { withDefaults } from "./with-defaults.ts";
 
 const MIB = 1024 * 1024;
 
@@ -53,11 +55,12 @@ export interface DiskSizes {
 
 /** In the order in which they are to be made: removals first, for they free ids and slots; CPUs before devices that have a queue for each. */
 export function planLiveChanges(
-  now: VmConfig,
+  said: VmConfig,
   wanted: VmConfig,
   facts: ChangeFacts,
   sizes: DiskSizes = { now: {}, wanted: {} },
 ): readonly LiveCall[] {
+  const now = withDefaults(said);
   const removals = removalsOf(now, wanted, facts);
   const removed = new Set(removals.map(({ body }) => body.id));
   return [
@@ -102,14 +105,13 @@ function cpuCalls(now: VmConfig, wanted: VmConfig, facts: ChangeFacts): LiveCall
 }
 
 function memoryCalls(now: VmConfig, wanted: VmConfig, facts: ChangeFacts): LiveCall[] {
-  if (hasZones(now) || hasZones(wanted)) return [];
-  const [before, after] = [plugged(now), plugged(wanted)];
+  if (hasZones(now)) return [];
+  const [before, after] = [totalRam(now.memory), totalRam(wanted.memory)];
   if (before === after || !isWithin(memoryRange(now, facts), before / MIB, after / MIB)) return [];
   return [{ endpoint: "vm.resize", body: { desired_ram: after } }];
 }
 
 const hasZones = ({ memory }: VmConfig): boolean => (memory?.zones ?? []).length > 0;
-const plugged = ({ memory }: VmConfig): number => (memory?.size ?? 0) + (memory?.hotplugged_size ?? 0);
 
 function balloonCalls(now: VmConfig, wanted: VmConfig): LiveCall[] {
   const range = balloonRange(now);
@@ -128,12 +130,13 @@ function zoneCalls(now: VmConfig, wanted: VmConfig): LiveCall[] {
   });
 }
 
-/** Disks only grow. */
+/** Disks only grow, and only those that are to stay what they are. */
 function diskCalls(now: VmConfig, wanted: VmConfig, sizes: DiskSizes): LiveCall[] {
-  const kept = new Set((wanted.disks ?? []).map(({ id }) => id));
   return (now.disks ?? []).flatMap((disk): LiveCall[] => {
     const { id } = disk;
-    if (id === undefined || !kept.has(id) || whyNotGrow(disk) !== null) return [];
+    const kept = wanted.disks?.find((each) => each.id === id);
+    if (id === undefined || kept === undefined || whyNotGrow(disk) !== null) return [];
+    if (kept.path !== disk.path || (kept.readonly ?? false) !== (disk.readonly ?? false)) return [];
     const [before, after] = [sizes.now[id], sizes.wanted[id]];
     if (before === undefined || after === undefined || after <= before) return [];
     return [{ endpoint: "vm.resize-disk", body: { id, desired_size: after } }];

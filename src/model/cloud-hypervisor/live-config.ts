@@ -9,7 +9,7 @@
 import { sameValue } from "../fields.ts";
 import type { LiveConfig } from "../observed-state.ts";
 import { type BootSource, BUILTIN_TINY_GUEST, type Disk, type Nic, type VmSpec } from "../vm-spec.ts";
-import { SEED_ID } from "./device-ids.ts";
+import { SEED_ID, withoutGivenIds } from "./device-ids.ts";
 import { isRecord } from "./merge-fragment.ts";
 import type { VmConfigPlaces } from "./places.ts";
 import { type Known, type Settings, settingsOf } from "./settings.ts";
@@ -175,7 +175,7 @@ function livePassthrough(actual: VmConfig, expected: VmConfig, own: VmConfig, sp
       continue;
     }
     const fragment = fragmentFor(key as keyof VmConfig, base[key], now[key]);
-    if (fragment !== undefined) passthrough[key] = fragment;
+    if (fragment !== undefined) passthrough[key] = Array.isArray(fragment) ? withoutGivenIds(key, fragment) : fragment;
   }
   return passthrough;
 }

@@ -7,6 +7,7 @@ import type { PciSlot } from "./places.ts";
 import { BALLOON_SLOT, FIRST_SLOT, LAST_SLOT, RNG_SLOT, RTC_SLOT, SEED_SLOT, type SlotKind, Slots } from "./slots.ts";
 import { knows } from "./version.ts";
 import type { PciDevice, VmConfig } from "./vm-config.ts";
+import { withDefaults } from "./with-defaults.ts";
 
 const SEGMENTS_AT_MOST = 96;
 
@@ -38,7 +39,7 @@ export function withSlots(config: VmConfig, known: ReadonlyMap<string, PciSlot>)
 /** Where the devices of a config sit, by id: what `places.slots` wants for the next change. What `vm.info` says of the bus is best. */
 export function slotsOf(config: VmConfig, tree: DeviceTree = {}): ReadonlyMap<string, PciSlot> {
   const slots = new Map<string, PciSlot>();
-  for (const { id, pci_segment = 0, pci_device_id } of devicesOf(config))
+  for (const { id, pci_segment = 0, pci_device_id } of devicesOf(withDefaults(config)))
     if (id !== undefined && pci_device_id !== undefined) slots.set(id, { segment: pci_segment, slot: pci_device_id });
   for (const [name, { pci_bdf }] of Object.entries(tree)) {
     const place = pci_bdf === undefined ? null : parseBdf(pci_bdf);

@@ -82,7 +82,7 @@ const anyNics = fc
   .map((list) => list.map((name, index) => nic(name, index + 1)));
 
 /** Sections that are right whatever the rest of the spec is; `hotplug_method` and zones change what memory means. */
-const anyFragment = (disks: readonly Disk[], sizeMiB: number): fc.Arbitrary<Record<string, unknown>> =>
+const anyFragment = (disks: readonly Disk[], sizeMiB: number, room: number): fc.Arbitrary<Record<string, unknown>> =>
   fc.record(
     {
       watchdog: fc.boolean(),
@@ -93,7 +93,15 @@ const anyFragment = (disks: readonly Disk[], sizeMiB: number): fc.Arbitrary<Reco
         {
           shared: true,
           hotplug_method: "VirtioMem",
-          zones: [{ id: "z0", size: sizeMiB * MIB, shared: true, hotplug_size: 128 * MIB, hotplugged_size: 2 * MIB }],
+          zones: [
+            {
+              id: "z0",
+              size: (sizeMiB - 2) * MIB,
+              shared: true,
+              hotplug_size: (room + 2) * MIB,
+              hotplugged_size: 2 * MIB,
+            },
+          ],
         },
       ),
       balloon: fc.record({ size: fc.constantFrom(0, 16 * MIB), deflate_on_oom: fc.boolean() }),
@@ -147,12 +155,12 @@ export const anyVm: fc.Arbitrary<AnyVm> = fc
     landlock: fc.constantFrom(null, [], [{ path: "/var/lib/vms/web-1", access: "rw" }]),
   })
   .chain(({ cpus: [count, more], memory: [sizeMiB, room], landlock, ...rest }) =>
-    anyFragment(rest.disks, sizeMiB).map((fragment) => {
+    anyFragment(rest.disks, sizeMiB, room).map((fragment) => {
       const passthrough = consistent(fragment, sizeMiB);
       const spec = aChSpec({
         ...rest,
         cpus: { count, max: count + more },
-        memory: { sizeMiB: Math.ceil(sizeMiB / 2) * 2, maxMiB: Math.ceil((sizeMiB + room) / 2) * 2 },
+        memory: { sizeMiB, maxMiB: sizeMiB + room },
         passthrough,
       });
       return { spec, places: { ...PLACES, landlock } };
