@@ -45,7 +45,9 @@ export async function rawCall(parts: Parts, slot: Slot, request: RawRequest, sig
       await refresh(parts, slot);
     }
   });
-  inTurn.catch(() => {});
+  slot.rawCalls++;
+  const done = () => void slot.rawCalls--;
+  inTurn.then(done, done);
   return untilAborted(inTurn, signal);
 }
 

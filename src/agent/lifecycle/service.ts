@@ -274,7 +274,7 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
 
 /** Looks at a guest, unless something is being done to it: then what is known stands. */
 async function look(parts: Parts, slot: Slot): Promise<void> {
-  if (slot.guest === null || slot.inFlight.size > 0) return;
+  if (slot.guest === null || slot.guest.receiving || slot.inFlight.size > 0 || slot.rawCalls > 0) return;
   await slot.enqueueLook(() => refresh(parts, slot));
 }
 

@@ -44,6 +44,8 @@ export class Slot {
   activity: Operation | null = null;
   /** Asked for and not ended: waiting in the queue, or under way. */
   readonly inFlight = new Map<string, { readonly kind: OperationKind; readonly result: Promise<OperationResult> }>();
+  /** Calls of the hypervisor's own API that wait or are under way: they may take long, and nobody's look waits for them. */
+  rawCalls = 0;
   /** Waits for a guest to power off. */
   readonly graces = new Hurry();
   /** Waits for a guest to be ready. */

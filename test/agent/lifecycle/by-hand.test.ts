@@ -284,6 +284,21 @@ test("a guest that may have moved past odorobo is not started here by anybody", 
   await expect(agent.boot("web-1")).rejects.toEqual(gives("WRONG_PHASE"));
 });
 
+test("a call that blocks holds up nobody's look", async () => {
+  let release = () => {};
+  const blocked = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await using world = await aRawWorld(204, () => blocked);
+  const { agent } = world;
+  const asked = agent.lifecycle.raw(vmName("web-1"), raw("vm.receive-migration"), NEVER);
+  await until("it is under way", () => world.asked.length === 1);
+  expect((await agent.lifecycle.report(NEVER)).vms).toMatchObject([{ phase: "running" }]);
+  expect((await agent.vm("web-1")).phase).toBe("running");
+  release();
+  expect((await asked).status).toBe(204);
+});
+
 test("a call that the hypervisor refuses leaves the guest the agent's", async () => {
   await using world = await aRawWorld(500);
   const { agent } = world;

@@ -12,8 +12,9 @@ import {
 import type { ExitStatus, Supervisor } from "../../../src/agent/supervisor/supervisor.ts";
 import type { ChangeRule } from "../../../src/model/observed-state.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
+import { findRequestError } from "../../../src/wire/check-shape.ts";
 import { aClock } from "../../support/a-clock.ts";
-import { anAgent, aSpec, type TestAgent } from "../../support/an-agent.ts";
+import { anAgent, aSpec, NEVER, type TestAgent } from "../../support/an-agent.ts";
 import { until } from "../../support/until.ts";
 
 const log = (agent: TestAgent, file: string) => join(agent.dataFolder, "vms/web-1/logs", file);
@@ -173,4 +174,19 @@ test("what this very guest takes without an outage is in its report, and goes wh
   expect((await agent.vm("web-1")).changeRules).toEqual(rules);
   await agent.shutdown("web-1", 0);
   expect((await agent.vm("web-1")).changeRules).toBeUndefined();
+});
+
+test("what is told of ends, starts again, rules and migrations is as the schemas say, to the letter", async () => {
+  await using agent = await anAgent({ processes: true });
+  await agent.put("web-1");
+  await agent.boot("web-1");
+  agent.processes.end((await agent.vm("web-1")).pid as number, { code: 1, signal: null });
+  await ended(agent);
+  await agent.put("web-2");
+  const waiting = await agent.operate("web-2", { kind: "migrate-receive", url: null });
+  expect(waiting.detail?.url).toContain("noop:");
+  expect(findRequestError("operation-result", waiting)).toBeNull();
+  const report = await agent.lifecycle.report(NEVER);
+  expect(report.vms).toMatchObject([{ lastEvent: {}, restart: {} }, { migration: {} }]);
+  expect(findRequestError("node-report", report)).toBeNull();
 });
