@@ -5,7 +5,7 @@ import { paintWith } from "./paint.ts";
 import { safeLine } from "./safe-text.ts";
 import { type Column, renderTable } from "./table.ts";
 import { showMilliseconds, showSeconds } from "./values.ts";
-import type { VmAction } from "./vm-action-text.ts";
+import { type VmAction, warningLines } from "./vm-action-text.ts";
 
 interface Options {
   readonly colour: boolean;
@@ -38,6 +38,7 @@ export function renderDeletion(
   return [
     `${paint("bold", safeLine(before.name))} on ${safeLine(node)}: ${what}`,
     describeKept(result.tombstone, node),
+    ...warningLines(result, paint),
     ...(note === null ? [] : [paint("yellow", note)]),
   ].join("\n");
 }

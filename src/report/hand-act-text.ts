@@ -1,10 +1,14 @@
 /** What an act by hand did, in its own words, and what the next plan will make of it. */
 import type { VmReport } from "../model/observed-state.ts";
+import type { OperationKind } from "../wire/operations.ts";
 import { plural } from "./names.ts";
 import { type Paint, paintWith } from "./paint.ts";
 import { safeLine } from "./safe-text.ts";
 import { showDifference, showMilliseconds } from "./values.ts";
-import type { VmAction } from "./vm-action-text.ts";
+import { type VmAction, warningLines } from "./vm-action-text.ts";
+
+/** Acts that change what runs and not the spec. What else differs is not told at every act. */
+const CHANGES: ReadonlySet<OperationKind> = new Set(["resize", "attach", "detach"]);
 
 /** `done`: what was done, as a fragment: `the power button was pressed`. */
 export function renderHandAct(
@@ -15,17 +19,13 @@ export function renderHandAct(
   const paint = paintWith(options.colour);
   const what = result.noop
     ? "it was so already, nothing was done"
-    : `${safeLine(done)} in ${showMilliseconds(milliseconds)}`;
+    : `${safeLine(done)} (${showMilliseconds(milliseconds)})`;
   return [
     `${paint("bold", safeLine(before.name))} on ${safeLine(node)}: ${what}`,
     ...warningLines(result, paint),
-    ...(result.after === null ? [] : driftNote(result.after, paint)),
+    ...(result.after === null || !CHANGES.has(result.kind) ? [] : driftNote(result.after, paint)),
   ].join("\n");
 }
-
-/** What went wrong without undoing the act. */
-export const warningLines = ({ detail }: VmAction["result"], paint: Paint): string[] =>
-  (detail?.warnings ?? []).map((warning) => paint("yellow", `warning: ${safeLine(warning)}`));
 
 function driftNote({ fleet, drift }: VmReport, paint: Paint): string[] {
   if (drift.length === 0) return [];

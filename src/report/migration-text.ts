@@ -1,8 +1,7 @@
 /** What a node that waits for a guest says, and what to type on the other side. */
-import { warningLines } from "./hand-act-text.ts";
 import { paintWith } from "./paint.ts";
 import { safeLine } from "./safe-text.ts";
-import type { VmAction } from "./vm-action-text.ts";
+import { type VmAction, warningLines } from "./vm-action-text.ts";
 
 export function renderListening(
   { before, node, address, result }: VmAction,

@@ -2,7 +2,7 @@
 import type { VmReport } from "../model/observed-state.ts";
 import { wantsRunning } from "../model/vm-spec.ts";
 import type { OperationResult } from "../wire/operations.ts";
-import { paintWith } from "./paint.ts";
+import { type Paint, paintWith } from "./paint.ts";
 import { safeLine } from "./safe-text.ts";
 import { showMilliseconds } from "./values.ts";
 
@@ -22,14 +22,22 @@ export function renderVmAction(
   const paint = paintWith(options.colour);
   const after = result.after;
   const name = paint("bold", safeLine(before.name));
-  if (after === null) return `${name} on ${safeLine(node)}: gone`;
+  if (after === null) return [`${name} on ${safeLine(node)}: gone`, ...warningLines(result, paint)].join("\n");
   const phase = after.reason === null ? after.phase : `${after.phase} (${safeLine(after.reason)})`;
   const what = result.noop
     ? `${phase} already, nothing was done`
     : `${before.phase} → ${phase} in ${showMilliseconds(milliseconds)}`;
   const note = driftNote(after);
-  return [`${name} on ${safeLine(node)}: ${what}`, ...(note === null ? [] : [paint("yellow", note)])].join("\n");
+  return [
+    `${name} on ${safeLine(node)}: ${what}`,
+    ...warningLines(result, paint),
+    ...(note === null ? [] : [paint("yellow", note)]),
+  ].join("\n");
 }
+
+/** What went wrong without undoing the act: hooks that failed after it. */
+export const warningLines = ({ detail }: OperationResult, paint: Paint): string[] =>
+  (detail?.warnings ?? []).map((warning) => paint("yellow", `warning: ${safeLine(warning)}`));
 
 /** Where the run strategy wants something else than what a person just did, the next plan says so; null where it does not. */
 function driftNote(vm: VmReport): string | null {

@@ -1,5 +1,6 @@
 /** `vm info`: what an agent knows of one VM, on a screen. */
 import type { ChangeRule, GuestEvent, MigrationState, RestartState, VmReport } from "../model/observed-state.ts";
+import { plural } from "./names.ts";
 import { type Paint, paintWith } from "./paint.ts";
 import { safeLine } from "./safe-text.ts";
 import { driftLines } from "./status-text.ts";
@@ -112,11 +113,17 @@ function describeRange({ path, change, min, max, multipleOf }: ChangeRule): stri
 }
 
 function renderChanges({ changeRules, live, spec }: VmReport, paint: Paint): string {
-  if (changeRules !== undefined && changeRules.length > 0)
+  if (changeRules !== undefined && changeRules.length > 0) {
+    const shown = changeRules.filter((rule) => rule.class === "live" || !rule.path.startsWith("passthrough."));
+    const more = changeRules.length - shown.length;
     return [
       paint("bold", "What it takes now, the first rule that fits counts:"),
-      renderTable(CHANGE_COLUMNS, changeRules, paint),
+      renderTable(CHANGE_COLUMNS, shown, paint),
+      ...(more === 0
+        ? []
+        : [`and ${plural(more, "rule")} of passthrough fields that take no change while it runs: --json`]),
     ].join("\n");
+  }
   return live === null
     ? "It does not run: every change is made with its next boot."
     : `${spec.hypervisor} says nothing finer of this guest than its capabilities: odorobo node info shows them.`;

@@ -118,7 +118,7 @@ test("what was changed by hand is announced as drift, with what to do about it",
   await odorobo("apply", fleet.folder, "--yes");
   const resize = await odorobo("vm", "resize", "web-1", "--cpus", "3", "--fleet", fleet.folder);
   expect(resize.stdout).toMatch(
-    /^web-1 on n1: resized in .*\nThe next plan shows this as drift and sets it back; change the manifest of fleet test to keep it \(manifest → running\):\n {2}cpus.count: 1 → 3\n$/,
+    /^web-1 on n1: resized \(.*\)\nThe next plan shows this as drift and sets it back; change the manifest of fleet test to keep it \(manifest → running\):\n {2}cpus.count: 1 → 3\n$/,
   );
   expect((await odorobo("plan", fleet.folder)).stdout).toContain("cpus.count");
 });

@@ -141,10 +141,7 @@ test.each<[what: string, change: (host: FakeHost) => void, complaint: RegExp, ov
     "a process of nobody's",
     (host) => {
       host.folders.set("/proc", ["1", "77"]);
-      host.files.set(
-        "/proc/77/cmdline",
-        "/usr/bin/cloud-hypervisor\0--api-socket\0path=/run/odorobo/vms/old/ch.sock\0",
-      );
+      host.files.set("/proc/77/cmdline", "/opt/cloud-hypervisor-53\0--api-socket\0path=/run/odorobo/vms/old/ch.sock\0");
     },
     /^warn leftovers.processes: .*: 77$/,
   ],

@@ -41,14 +41,18 @@ test("what a guest takes now, in the order in which the rules count", () => {
       { path: "cpus.count", change: "raise", class: "live", note: null, max: 4 },
       { path: "memory.size", change: "raise", class: "live", note: "ACPI", max: 8192, multipleOf: 128 },
       { path: "disks.root", change: "remove", class: "reboot", note: "the guest boots from it" },
+      { path: "passthrough.fs", change: "add", class: "live", note: null },
+      { path: "passthrough.numa", change: "any", class: "reboot", note: "read only at boot" },
     ],
   });
   expect(renderVm(vm, "n1", { colour: false, changes: true }).split("\n\n").at(-1)).toMatchInlineSnapshot(`
     "What it takes now, the first rule that fits counts:
-    FIELD        CHANGE                     CLASS   NOTE
-    cpus.count   raise to 4                 live
-    memory.size  raise to 8 GiB by 128 MiB  live    ACPI
-    disks.root   remove                     reboot  the guest boots from it"
+    FIELD           CHANGE                     CLASS   NOTE
+    cpus.count      raise to 4                 live
+    memory.size     raise to 8 GiB by 128 MiB  live    ACPI
+    disks.root      remove                     reboot  the guest boots from it
+    passthrough.fs  add                        live
+    and 1 rule of passthrough fields that take no change while it runs: --json"
   `);
   const off = aVmReport("web-1", { phase: "stopped", live: null });
   expect(renderVm(off, "n1", { colour: false, changes: true })).toContain("every change is made with its next boot");

@@ -37,6 +37,7 @@ const REQUIREMENTS = {
   ip: onPath("iproute2", "ip"),
   openssl: onPath("openssl", "openssl"),
   isoinfo: onPath("genisoimage", "isoinfo"),
+  script: onPath("bsdutils", "script"),
   busybox: onPath("busybox-static", "busybox"),
   "linux-kernel": {
     debianPackage: "linux-image-cloud-amd64",

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { vmName } from "../../src/model/names.ts";
-import { findVm } from "../../src/turn/find-vm.ts";
+import { findGuest, findVm } from "../../src/turn/find-vm.ts";
 import { aFleet } from "../support/a-fleet.ts";
 
 const fleet = aFleet().nodes("n1", "n2", "n3").vm("web-1", { on: "n1" }).vm("web-2", { on: "n2" });
@@ -14,6 +14,18 @@ test("of a VM with two homes none is chosen", () => {
   expect(() => findVm(vmName("web-1"), twice)).toThrowError(
     expect.objectContaining({ code: "USAGE", message: "web-1 exists on n1 and n3" }),
   );
+});
+
+test("of two homes the guest is where it runs: the node that it left by hand still has its record", () => {
+  const left = fleet.asDesired().has("web-1", "n1", { phase: "stopped" }).has("web-1", "n3").observed();
+  expect(findGuest(vmName("web-1"), left)).toMatchObject({ node: "n3" });
+  const off = fleet
+    .asDesired()
+    .has("web-1", "n1", { phase: "stopped" })
+    .has("web-1", "n3", { phase: "crashed" })
+    .observed();
+  expect(() => findGuest(vmName("web-1"), off)).toThrowError(expect.objectContaining({ code: "USAGE" }));
+  expect(findGuest(vmName("web-2"), fleet.asDesired().observed())).toMatchObject({ node: "n2" });
 });
 
 test("a VM that nobody has: not found, and who was silent may have it", () => {

@@ -1,6 +1,6 @@
 /** Processes and taps of ours that belong to no VM of the agent's: what a crash at a bad moment may leave. */
 import type { Finding } from "../../model/doctor-report.ts";
-import { type Check, type Examination, ok, unknown, warn } from "../examination.ts";
+import { type Check, type Examination, ok, type Settings, unknown, warn } from "../examination.ts";
 
 /** As the agent names them: `agent/launch-command.ts`. */
 const TAP = /^odo[0-9a-f]{12}$/;
@@ -21,7 +21,7 @@ async function checkProcesses({ host, settings }: Examination): Promise<Finding>
   for (const pid of pids) {
     const line = await host.read(`/proc/${pid}/cmdline`);
     const [program = "", ...args] = line.kind === "seen" ? line.value.split("\0") : [];
-    if (isHypervisor(program) && args.some((arg) => arg.includes(mark))) ours.push(Number(pid));
+    if (isHypervisor(program, settings) && args.some((arg) => arg.includes(mark))) ours.push(Number(pid));
   }
   if (ours.length === 0) return ok(check, "no process of a guest runs");
   if (settings.known === null)
@@ -38,7 +38,16 @@ async function checkProcesses({ host, settings }: Examination): Promise<Finding>
   );
 }
 
-const isHypervisor = (program: string): boolean => /(^|\/)(cloud-hypervisor|qemu-system-[^/]+)$/.test(program);
+/** By the names that they usually have, or by that which the agent was told. */
+function isHypervisor(program: string, { hypervisors }: Settings): boolean {
+  const name = basename(program);
+  return (
+    /^(cloud-hypervisor|qemu-system-)/.test(name) ||
+    hypervisors.some((each) => each.executable !== null && basename(each.executable) === name)
+  );
+}
+
+const basename = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
 
 async function checkTaps({ host, settings }: Examination): Promise<Finding> {
   const check = "leftovers.taps";
