@@ -9,7 +9,7 @@
  *   part in front becomes a hole without blocks, and what was lost between reading and cutting shows as zeros: a gap.
  * - After a gap the listener is told, so that it can ask the hypervisor instead.
  */
-import { type FSWatcher, watch } from "node:fs";
+import { type FSWatcher, statSync, watch } from "node:fs";
 import { type FileHandle, open, readFile, rename, truncate, writeFile } from "node:fs/promises";
 import { EventParser, type MonitorEvent } from "./event-parser.ts";
 import { type GuestHistory, type Intent, NO_HISTORY, withEvent } from "./history.ts";
@@ -118,6 +118,7 @@ export class EventTail implements AsyncDisposable {
 
   /** Resolves when all that is in the file by now was told. */
   async drain(): Promise<void> {
+    if (this.#pumping === null && this.#isUpToDate()) return;
     if (this.#pumping !== null) this.#again = true;
     this.#pumping ??= this.#pump().finally(() => {
       this.#pumping = null;
@@ -151,6 +152,13 @@ export class EventTail implements AsyncDisposable {
     if (this.#closed || this.#poll !== null) return;
     this.#poll = setInterval(look, POLL_MS);
     this.#poll.unref();
+  }
+
+  /** Asked synchronously, in some microseconds: each look at the guest asks, and mostly there is nothing. */
+  #isUpToDate(): boolean {
+    if (this.#history !== this.#saved.history) return false;
+    const size = statSync(this.#paths.events, { throwIfNoEntry: false })?.size;
+    return size === undefined || size === this.#offset;
   }
 
   async #pump(): Promise<void> {

@@ -31,7 +31,7 @@ import type {
 } from "../hypervisor.ts";
 import { type Attached, knownSpec, withCalls, writeAttached } from "./attached.ts";
 import type { ApiClient } from "./client.ts";
-import { diskBytes, wantedBytes } from "./disk-bytes.ts";
+import { type DiskBytes, DiskSizes, wantedBytes } from "./disk-bytes.ts";
 import type { EventTail } from "./event-tail.ts";
 import { attachedFile, consoleLog, consoleSocket, fileUrl, placesOf } from "./files.ts";
 import { type Intent, isIntent, lastWord, mayChangeStatus, toGuestStatus, toHypervisorEvent } from "./history.ts";
@@ -73,6 +73,15 @@ export class CloudHypervisorGuest implements RunningVm {
   #unheard: HypervisorEvent[] = [];
   #attached: Attached;
   #info: { readonly answer: VmInfo | null; readonly at: number } | null = null;
+  readonly #diskSizes = new DiskSizes();
+  /** Worked out from these; while they are the same objects, it stands. */
+  #live: {
+    readonly info: VmInfo;
+    readonly sizes: DiskBytes;
+    readonly attached: Attached;
+    readonly value: LiveConfig;
+  } | null = null;
+  #rules: { readonly info: VmInfo; readonly value: readonly ChangeRule[] } | null = null;
 
   constructor(parts: CloudHypervisorGuestParts) {
     this.#parts = parts;
@@ -125,17 +134,23 @@ export class CloudHypervisorGuest implements RunningVm {
   async liveConfig(signal: AbortSignal): Promise<LiveConfig> {
     const info = await this.#defined(signal);
     const { vm, client } = this.#parts;
-    return toLiveConfig(info.config, {
+    const sizes = await this.#diskSizes.of(info.config);
+    if (this.#live?.info === info && this.#live.sizes === sizes && this.#live.attached === this.#attached)
+      return this.#live.value;
+    const value = toLiveConfig(info.config, {
       spec: knownSpec(vm.spec, this.#attached),
       places: this.#places(info),
       version: client.version,
-      diskBytes: await diskBytes(info.config),
+      diskBytes: sizes,
     });
+    this.#live = { info, sizes, attached: this.#attached, value };
+    return value;
   }
 
   async changeRules(signal: AbortSignal): Promise<readonly ChangeRule[]> {
     const info = await this.#defined(signal);
-    return changeRules(info.config, this.#facts(info));
+    if (this.#rules?.info !== info) this.#rules = { info, value: changeRules(info.config, this.#facts(info)) };
+    return this.#rules.value;
   }
 
   async powerButton(signal: AbortSignal): Promise<void> {
@@ -157,7 +172,7 @@ export class CloudHypervisorGuest implements RunningVm {
     const info = await this.#defined(signal);
     const now = info.config;
     const wanted = toVmConfig({ name: vm.name, spec, places: this.#places(info), version: client.version });
-    const sizes = await diskBytes(now);
+    const sizes = await this.#diskSizes.of(now);
     const calls = planLiveChanges(now, wanted, this.#facts(info), { now: sizes, wanted: wantedBytes(spec) });
     if (calls.length === 0) return;
     this.#attached = withCalls(this.#attached, calls, { now, wanted: spec });
