@@ -2,6 +2,7 @@ import { Flags } from "@oclif/core";
 import type { DoctorReport } from "../model/doctor-report.ts";
 import { renderDoctorReport } from "../report/doctor-text.ts";
 import { OdoroboCommand } from "./cli/base-command.ts";
+import type { Practice } from "./cli/doctor-practice.ts";
 import { listenForInterrupts } from "./cli/interrupt.ts";
 import { showWaiting } from "./cli/show-waiting.ts";
 import { nodesFlags } from "./cli/vm-action.ts";
@@ -37,14 +38,7 @@ export default class Doctor extends OdoroboCommand {
     return report;
   }
 
-  async #examine(
-    practice: {
-      examine(signal: AbortSignal): Promise<DoctorReport>;
-      writeBundle(file: string, signal: AbortSignal): Promise<void>;
-    },
-    bundle: string | undefined,
-    signal: AbortSignal,
-  ): Promise<DoctorReport> {
+  async #examine(practice: Practice, bundle: string | undefined, signal: AbortSignal): Promise<DoctorReport> {
     using _waiting = showWaiting("looking", process.stderr);
     const report = await practice.examine(signal);
     if (bundle === undefined) return report;

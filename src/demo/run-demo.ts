@@ -187,7 +187,7 @@ kept for you to play with: ${folder}
   cd ${folder}
   alias odorobo='${odorobo}'
   odorobo status fleet
-  odorobo vm console web-1 --fleet fleet     # Ctrl-] ends it
+  odorobo vm console web-1 --fleet fleet     # Ctrl-] then . leaves it
   $EDITOR fleet/vms/web-2.yaml && odorobo plan fleet && odorobo apply fleet
   odorobo vm shutdown job-1 --fleet fleet && odorobo plan fleet
 and to end it all:

@@ -63,13 +63,6 @@ function freeMac({ fleet, name: vm, spec }: Pick<VmReport, "name" | "fleet" | "s
   }
 }
 
-/** `data=20GiB` */
-export function parseDiskSize(text: string): { readonly name: string; readonly sizeMiB: number } {
-  const at = text.indexOf("=");
-  if (at > 0) return { name: text.slice(0, at), sizeMiB: parseMiB(text.slice(at + 1), "--disk") };
-  throw new OdoroboError("USAGE", `--disk: ${JSON.stringify(text)} is not NAME=SIZE`, { hint: "such as data=20GiB" });
-}
-
 function parsePairs(text: string, flag: string, known: readonly string[], example: string): Map<string, string> {
   const given = new Map<string, string>();
   for (const part of text.split(",")) {

@@ -15,6 +15,13 @@ export const parseMilliseconds = (text: string, flag: string): number =>
 export const parseMiB = (text: string, flag: string): number =>
   amountOf(flag, SIZE.test(text) ? parseSizeMiB(text) : bad(`"${text}" is not a size`, "such as 512MiB or 4GiB"));
 
+/** `data=20GiB`. Throws USAGE. */
+export function parseDiskSize(text: string): { readonly name: string; readonly sizeMiB: number } {
+  const at = text.indexOf("=");
+  if (at > 0) return { name: text.slice(0, at), sizeMiB: parseMiB(text.slice(at + 1), "--disk") };
+  throw new OdoroboError("USAGE", `--disk: ${JSON.stringify(text)} is not NAME=SIZE`, { hint: "such as data=20GiB" });
+}
+
 const bad = (message: string, hint: string): Quantity => ({ ok: false, message, hint });
 
 function amountOf(flag: string, quantity: Quantity): number {

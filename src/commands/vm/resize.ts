@@ -4,8 +4,7 @@ import { renderHandAct } from "../../report/hand-act-text.ts";
 import type { OperationResult, Resize } from "../../wire/operations.ts";
 import { OdoroboCommand } from "../cli/base-command.ts";
 import { listenForInterrupts } from "../cli/interrupt.ts";
-import { parseDiskSize } from "../cli/parse-device.ts";
-import { parseMiB } from "../cli/parse-quantity.ts";
+import { parseDiskSize, parseMiB } from "../cli/parse-quantity.ts";
 import { actOnVm, nodesFlags, vmArgs } from "../cli/vm-action.ts";
 
 export default class VmResize extends OdoroboCommand {

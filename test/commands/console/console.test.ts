@@ -6,9 +6,9 @@ import { type ConsoleSettings, followConsole } from "../../../src/commands/cli/c
 import { makeRaw } from "../../../src/commands/cli/console/raw-terminal.ts";
 import { vmName } from "../../../src/model/names.ts";
 import { connectAgent } from "../../../src/wire/client.ts";
+import { anEchoingGuest, type EchoingGuest } from "../../support/an-echoing-guest.ts";
 import { socketAgent, type TestAgent } from "../../support/http-agent.ts";
 import { startOdorobo } from "../../support/run-odorobo.ts";
-import { aSerialGuest, type SerialGuest } from "../../support/serial-guest.ts";
 import { until } from "../../support/until.ts";
 
 const WEB_1 = vmName("web-1");
@@ -25,14 +25,14 @@ interface Home {
 }
 
 /** web-1's guest on this agent. */
-function settle(agent: TestAgent, guest: SerialGuest): Home {
+function settle(agent: TestAgent, guest: EchoingGuest): Home {
   agent.lifecycle.serials.set("web-1", { socket: guest.socket, log: null });
   const line = agent.consoles.begin(WEB_1, { socket: guest.socket, log: null, loggedBy: "agent" });
   return { agent, line };
 }
 
-async function aHome(): Promise<Home & { readonly guest: SerialGuest }> {
-  const guest = opened.use(await aSerialGuest());
+async function aHome(): Promise<Home & { readonly guest: EchoingGuest }> {
+  const guest = opened.use(await anEchoingGuest());
   const agent = opened.use(await socketAgent());
   return { guest, ...settle(agent, guest) };
 }
@@ -130,7 +130,7 @@ test("who does not follow leaves with the guest", async () => {
 });
 
 test("an agent that restarts is waited for, and what was seen is not shown again", async () => {
-  const guest = opened.use(await aSerialGuest("a greeting of some length\r\n"));
+  const guest = opened.use(await anEchoingGuest("a greeting of some length\r\n"));
   const first = await socketAgent();
   settle(first, guest);
   const person = aPerson(() => [first.url]);

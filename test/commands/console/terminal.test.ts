@@ -3,9 +3,9 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { vmName } from "../../../src/model/names.ts";
+import { anEchoingGuest } from "../../support/an-echoing-guest.ts";
 import { socketAgent } from "../../support/http-agent.ts";
 import { requires } from "../../support/requirements.ts";
-import { aSerialGuest } from "../../support/serial-guest.ts";
 import { until } from "../../support/until.ts";
 
 const DEV = fileURLToPath(new URL("../../../bin/dev.js", import.meta.url));
@@ -36,7 +36,7 @@ function onTerminal(command: string) {
 
 describe.runIf(requires("the console on a real terminal", "script"))("a real terminal", () => {
   async function withConsole(run: (terminal: ReturnType<typeof onTerminal>, heard: () => string) => Promise<void>) {
-    await using guest = await aSerialGuest();
+    await using guest = await anEchoingGuest();
     await using agent = await socketAgent();
     agent.lifecycle.serials.set("web-1", { socket: guest.socket, log: null });
     agent.consoles.begin(vmName("web-1"), { socket: guest.socket, log: null, loggedBy: "agent" });

@@ -3,7 +3,7 @@ import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { aTempFolder } from "./temp-folder.ts";
 
-export interface SerialGuest extends AsyncDisposable {
+export interface EchoingGuest extends AsyncDisposable {
   readonly socket: string;
   /** All that it heard, over all its connections. */
   readonly heard: () => string;
@@ -12,7 +12,7 @@ export interface SerialGuest extends AsyncDisposable {
   say(text: string): void;
 }
 
-export async function aSerialGuest(greeting = "login: "): Promise<SerialGuest> {
+export async function anEchoingGuest(greeting = "login: "): Promise<EchoingGuest> {
   const folder = await aTempFolder();
   const socket = join(folder.path, "s");
   const lines = new Set<Socket>();
