@@ -77,26 +77,28 @@ const FIELDS_OF_THE_SPEC: readonly (readonly [string, string, string])[] = [
   ["payload", "cmdline", "boot.cmdline"],
 ];
 
+/** Which keys of the section's items are said by disks and NICs of the spec. */
+const ownItems = ({ disks, nics }: Pick<VmSpec, "disks" | "nics">) =>
+  [
+    { list: "disks", keys: ["path", "readonly"], own: disks, field: "disks" },
+    { list: "net", keys: ["mac", "tap"], own: nics, field: "nics" },
+  ] as const;
+
 /** Capacity, plans and live changes go by the fields: a section that says otherwise would make them lies. */
 function checkSaidTwice({ passthrough, disks, nics }: VmSpec, report: ReportField): void {
   for (const [group, key, field] of FIELDS_OF_THE_SPEC) {
     const value = recordOf(passthrough[group])[key];
     // A size of 0 is how zones are announced.
     if (value === undefined || (key === "size" && value === 0)) continue;
-    refuse([group, key], `cloudHypervisor.${group}.${key}`, field);
+    refuse([group, key], `cloudHypervisor.${group}.${key}`, `write ${field}`);
   }
-  for (const [list, keys, own, field] of [
-    ["disks", ["path", "readonly"], disks, "disks"],
-    ["net", ["mac", "tap"], nics, "nics"],
-  ] as const) {
+  for (const { list, keys, own, field } of ownItems({ disks, nics }))
     for (const [index, item] of listOf(passthrough[list]).entries())
       for (const key of keys)
         if (recordOf(item)[key] !== undefined && own.some(({ name }) => name === recordOf(item).id))
-          refuse([list, index, key], `${key} of ${String(recordOf(item).id)}`, `${field}: its`);
-  }
+          refuse([list, index, key], `${key} of ${String(recordOf(item).id)}`, `${field} of the spec say it`);
 
-  function refuse(at: Segments, what: string, field: string): void {
-    const hint = field.endsWith("its") ? `${field.split(":")[0]} of the spec say it` : `write ${field}`;
+  function refuse(at: Segments, what: string, hint: string): void {
     report(["cloudHypervisor", ...at], {
       code: "conflicting-fields",
       message: `${what} is what the spec's own fields say`,
@@ -110,10 +112,7 @@ function withoutSaidTwice({ passthrough, disks, nics }: VmSpec): VmSpec["passthr
   const cleaned: Record<string, unknown> = { ...passthrough };
   for (const [group, key] of FIELDS_OF_THE_SPEC)
     if (isRecord(cleaned[group])) cleaned[group] = without(cleaned[group], [key]);
-  for (const [list, keys, own] of [
-    ["disks", ["path", "readonly"], disks],
-    ["net", ["mac", "tap"], nics],
-  ] as const)
+  for (const { list, keys, own } of ownItems({ disks, nics }))
     if (Array.isArray(cleaned[list]))
       cleaned[list] = cleaned[list].map((item: unknown) =>
         isRecord(item) && own.some(({ name }) => name === item.id) ? without(item, keys) : item,

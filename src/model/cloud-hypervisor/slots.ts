@@ -17,7 +17,7 @@ export const RTC_SLOT = 3;
 export const FIRST_SLOT = 8;
 export const LAST_SLOT = 31;
 /** Of the seed image, which comes and goes with cloud-init. */
-export const SEED_SLOT = LAST_SLOT;
+export const SEED_SLOT = 31;
 
 /** Where a kind of device looks first: NICs have slots of their own, for nothing shows a changed place as much as a NIC's name. */
 const REGIONS = {
