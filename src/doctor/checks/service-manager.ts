@@ -45,7 +45,7 @@ async function askBus(
       `the bus does not let this user in: ${without}`,
       "run the agent as root, or as the bus's own user",
     );
-  if (host.uid === 0) return ok(check, `the bus at ${path} answers, and root may start units`);
+  if (host.uid === 0) return ok(check, `the bus at ${path} lets root in, who needs nobody's leave to start units`);
   return warn(
     check,
     `the bus at ${path} answers; whether user ${host.uid} may start units is polkit's decision, which was not asked`,
