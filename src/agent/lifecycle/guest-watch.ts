@@ -1,4 +1,6 @@
 /** Ties a running guest to its slot: what changes is looked at at once, and a guest that becomes ready later is seen to. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { GuestEventKind } from "../../model/observed-state.ts";
 import type { VmSpec } from "../../model/vm-spec.ts";
 import { probeAddress } from "./check-spec.ts";
 import type { Guest } from "./guest.ts";
@@ -25,14 +27,17 @@ export function watchGuest(
       });
   };
   guest.onChange(lookAgain);
-  guest.onEvent((event) => {
+  const happenings = { reboot: new Happenings(guest.released), panic: new Happenings(guest.released) };
+  guest.onEvent(({ kind, message }) => {
     // How it ended is found out by looking.
-    if (event.kind === "power-off") return lookAgain();
-    slot
-      .enqueue(() => noteHappening(parts, slot, guest, event.kind as "reboot" | "panic", event.message))
-      .catch((error: unknown) => {
-        parts.logger.error({ err: error, vm: slot.name }, "could not note what a guest did");
-      });
+    if (kind === "power-off") return lookAgain();
+    happenings[kind].add((times) =>
+      slot
+        .enqueue(() => noteHappening(parts, slot, guest, kind, times === 1 ? message : `${message} (${times} times)`))
+        .catch((error: unknown) => {
+          parts.logger.error({ err: error, vm: slot.name }, "could not note what a guest did");
+        }),
+    );
     lookAgain();
   });
   // Its process may have ended before anybody listened.
@@ -44,6 +49,37 @@ export function watchGuest(
     // Let go of before it was ready.
     () => {},
   );
+}
+
+/** How often the same is written down: a guest whose processor faults as it starts reboots sixty times in a second. */
+const SAME_AGAIN_MS = 1000;
+
+/** The first is told at once; what comes while that is written down, or soon after, is counted and told as one. */
+class Happenings {
+  readonly #over: AbortSignal;
+  #isQuiet = true;
+  #more = 0;
+
+  constructor(over: AbortSignal) {
+    this.#over = over;
+  }
+
+  add(tell: (times: number) => Promise<void>): void {
+    if (this.#isQuiet) void this.#tellUntilQuiet(tell);
+    else this.#more++;
+  }
+
+  async #tellUntilQuiet(tell: (times: number) => Promise<void>): Promise<void> {
+    this.#isQuiet = false;
+    this.#more = 1;
+    while (this.#more > 0 && !this.#over.aborted) {
+      const times = this.#more;
+      this.#more = 0;
+      await tell(times);
+      await sleep(SAME_AGAIN_MS, undefined, { signal: this.#over, ref: false }).catch(() => {});
+    }
+    this.#isQuiet = true;
+  }
 }
 
 function startProbe(guest: Guest, spec: VmSpec, logSizes: Readonly<Record<string, number>>): Promise<void> | null {
@@ -68,7 +104,7 @@ async function noteHappening(
   parts: Parts,
   slot: Slot,
   guest: Guest,
-  kind: "reboot" | "panic",
+  kind: GuestEventKind,
   message: string,
 ): Promise<void> {
   const vm = slot.stored;

@@ -108,6 +108,31 @@ test("a hypervisor that ends a guest whose kernel panicked: a panic, and a failu
   });
 });
 
+test("a guest that reboots for ever keeps neither its VM's queue nor the disk busy with that", async () => {
+  const noop = createNoopHypervisor({ clock: systemClock });
+  let reboot = () => {};
+  const restless: Hypervisor = {
+    ...noop,
+    async connect(vm, options) {
+      const running = await noop.connect(vm, options);
+      const onEvent = (listener: Parameters<NonNullable<typeof running.onEvent>>[0]) => {
+        reboot = () => listener({ kind: "reboot", message: "the guest rebooted" });
+      };
+      return Object.assign(running, { onEvent });
+    },
+  };
+  await using agent = await anAgent({ hypervisors: [restless] });
+  await agent.put("web-1");
+  await agent.boot("web-1");
+  const before = messages(agent).length;
+  for (let times = 0; times < 1000; times++) reboot();
+  await until("the first is told", async () => (await agent.vm("web-1")).lastEvent?.message === "the guest rebooted");
+  // All that came meanwhile, as one.
+  await until("the rest is told", async () => (await agent.vm("web-1")).lastEvent?.message.includes("999") === true);
+  expect(messages(agent).slice(before)).toEqual(["web-1: the guest rebooted", "web-1: the guest rebooted (999 times)"]);
+  expect(await agent.shutdown("web-1", 0)).toMatchObject({ error: null });
+});
+
 test("QEMU's events, as people want to hear of them", () => {
   const told = (event: string, data: Record<string, unknown> = {}) => toHypervisorEvent({ event, data })?.kind ?? null;
   expect(told("RESET", { guest: true })).toBe("reboot");
