@@ -112,16 +112,30 @@ test.each<[what: string, change: (host: FakeHost) => void, complaint: RegExp, ov
   [
     "a token that others can read",
     (host) => host.file("/etc/odorobo/token", 0o644),
-    /^fail permissions.token-file: others can read \/etc\/odorobo\/token/,
+    /^fail permissions.token-file: everybody on this host can get at \/etc\/odorobo\/token/,
     { secretFiles: { "token-file": "/etc/odorobo/token" } },
   ],
   [
     "a hook that others can write",
     (host) => {
       host.folders.set("/etc/odorobo/hooks", ["before-boot.d"]);
+      host.file("/etc/odorobo/hooks/before-boot.d/10-check", 0o777);
+    },
+    /^fail permissions.hooks: everybody can write .*10-check/,
+  ],
+  [
+    "a token that its group can read",
+    (host) => host.file("/etc/odorobo/token", 0o640),
+    /^warn permissions.token-file: its group can read/,
+    { secretFiles: { "token-file": "/etc/odorobo/token" } },
+  ],
+  [
+    "a hook that its group can write",
+    (host) => {
+      host.folders.set("/etc/odorobo/hooks", ["before-boot.d"]);
       host.file("/etc/odorobo/hooks/before-boot.d/10-check", 0o775);
     },
-    /^fail permissions.hooks: others can write .*10-check/,
+    /^warn permissions.hooks: its group can write/,
   ],
   [
     "a hook that is none",

@@ -3,8 +3,9 @@ import type { Finding } from "../../model/doctor-report.ts";
 import { type Check, type Examination, fail, ok, unknown, warn } from "../examination.ts";
 
 const OTHERS = 0o007;
-const GROUP_AND_OTHERS_READ = 0o044;
-const GROUP_AND_OTHERS_WRITE = 0o022;
+const OTHERS_WRITE = 0o002;
+const GROUP_READS = 0o040;
+const GROUP_WRITES = 0o020;
 const EXECUTABLE = 0o111;
 
 export const checkPermissions: Check = async (examination) => {
@@ -34,8 +35,15 @@ async function checkSecret(check: string, path: string, { host }: Examination): 
   const seen = await host.facts(path);
   if (seen.kind === "absent") return fail(check, `${path} is not there`, "the agent does not start without it");
   if (seen.kind === "unseen") return unknown(check, `${path} could not be looked at: ${seen.why}`);
-  if ((seen.value.mode & GROUP_AND_OTHERS_READ) === 0) return ok(check, `${path} is for its owner alone`);
-  return fail(check, `others can read ${path}`, `chmod 600 ${path}, and make new secrets: these may be known`);
+  if ((seen.value.mode & OTHERS) !== 0)
+    return fail(
+      check,
+      `everybody on this host can get at ${path}: nobody comes in by it`,
+      `chmod 600 ${path}, and make new secrets: these may be known`,
+    );
+  return (seen.value.mode & GROUP_READS) === 0
+    ? ok(check, `${path} is for its owner alone`)
+    : warn(check, `its group can read ${path}`, `chmod 600 ${path}, unless that is meant`);
 }
 
 /** What the agent runs as root must be nobody else's to write. */
@@ -55,8 +63,12 @@ async function checkHooks({ host, settings }: Examination): Promise<readonly Fin
       const file = `${folder}/${name}`;
       const seen = await host.facts(file);
       if (seen.kind !== "seen") findings.push(unknown(check, `${file} could not be looked at`));
-      else if ((seen.value.mode & GROUP_AND_OTHERS_WRITE) !== 0)
-        findings.push(fail(check, `others can write ${file}, which the agent runs`, `chmod go-w ${file}`));
+      else if ((seen.value.mode & OTHERS_WRITE) !== 0)
+        findings.push(fail(check, `everybody can write ${file}: the agent refuses to run it`, `chmod o-w ${file}`));
+      else if ((seen.value.mode & GROUP_WRITES) !== 0)
+        findings.push(
+          warn(check, `its group can write ${file}, which the agent runs`, `chmod g-w ${file}, unless that is meant`),
+        );
       else if ((seen.value.mode & EXECUTABLE) === 0)
         findings.push(warn(check, `${file} is not executable: what it is for does not happen`, `chmod +x ${file}`));
     }
