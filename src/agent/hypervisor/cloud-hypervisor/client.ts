@@ -7,7 +7,7 @@
  * - While it takes in a guest the server answers nobody: then a call is refused here, at once.
  * - One connection, kept between calls: the server takes ten, and other programs want some.
  */
-import { Client } from "undici";
+import type { Client } from "undici";
 import type { RequestBodies } from "../../../model/cloud-hypervisor/api.ts";
 import { isErrno, isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import { systemSleep } from "../../../platform/sleep.ts";
@@ -51,16 +51,9 @@ export class ApiClient implements AsyncDisposable {
   #version: string | null = null;
   #receiving = false;
 
-  private constructor(socket: string) {
+  private constructor(socket: string, http: Client) {
     this.#socket = socket;
-    this.#http = new Client("http://localhost", {
-      connect: { socketPath: socket },
-      pipelining: 1,
-      keepAliveTimeout: KEEP_MS,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      maxResponseSize: MAX_ANSWER_BYTES,
-    });
+    this.#http = http;
   }
 
   /**
@@ -71,7 +64,7 @@ export class ApiClient implements AsyncDisposable {
     socket: string,
     { signal, patient }: { readonly signal: AbortSignal; readonly patient: boolean },
   ): Promise<ApiClient> {
-    const client = new ApiClient(socket);
+    const client = new ApiClient(socket, await openHttp(socket));
     try {
       for (;;) {
         try {
@@ -243,5 +236,18 @@ function abortable(promise: Promise<void>, signal: AbortSignal): Promise<void> {
     const onAbort = () => reject(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+/** undici is loaded with the first guest: an agent without any has no need of its 20 MB. */
+async function openHttp(socket: string): Promise<Client> {
+  const { Client } = await import("undici");
+  return new Client("http://localhost", {
+    connect: { socketPath: socket },
+    pipelining: 1,
+    keepAliveTimeout: KEEP_MS,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxResponseSize: MAX_ANSWER_BYTES,
   });
 }
