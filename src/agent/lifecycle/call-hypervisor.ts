@@ -5,7 +5,7 @@
  * guest ends from then on, this agent does not start it again by itself; and one that may have moved is not started here.
  */
 import { OdoroboError } from "../../model/errors.ts";
-import type { GuestAbilities, GuestCounters, RawAnswer, RawRequest } from "../hypervisor/hypervisor.ts";
+import type { GuestAbilities, GuestCounters, RawAnswer, RawRequest, RunningVm } from "../hypervisor/hypervisor.ts";
 import type { VmRecord } from "../store/vm-record.ts";
 import { untilAborted } from "./deadline.ts";
 import type { Guest } from "./guest.ts";
@@ -51,11 +51,14 @@ export async function rawCall(parts: Parts, slot: Slot, request: RawRequest, sig
   return untilAborted(inTurn, signal);
 }
 
+/** What changes something is never asked twice: an answer that got lost does not say that nothing was done. */
 function call(slot: Slot, request: RawRequest, signal: AbortSignal): Promise<RawAnswer> {
   const guest = runningGuest(slot);
-  return guest.ask(RAW_DEADLINE_MS, signal, (connection, own) =>
-    abilityOf(guest, connection.abilities.raw, "be asked by an API of its own")(request, own),
-  );
+  const question = (connection: RunningVm, own: AbortSignal) =>
+    abilityOf(guest, connection.abilities.raw, "be asked by an API of its own")(request, own);
+  return request.method === "GET"
+    ? guest.ask(RAW_DEADLINE_MS, signal, question)
+    : guest.askOnce(RAW_DEADLINE_MS, signal, question);
 }
 
 const handedOver = (parts: Parts, vm: VmRecord, request: RawRequest): VmRecord => ({

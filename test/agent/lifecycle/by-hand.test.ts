@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { GuestAbilities, Hypervisor, RawRequest } from "../../../src/agent/hypervisor/hypervisor.ts";
 import { createNoopHypervisor } from "../../../src/agent/hypervisor/noop/driver.ts";
+import { OdoroboError } from "../../../src/model/errors.ts";
 import { vmName } from "../../../src/model/names.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { anAgent, aSpec, NEVER, type TestAgent, withProcess } from "../../support/an-agent.ts";
@@ -308,4 +309,22 @@ test("a call that the hypervisor refuses leaves the guest the agent's", async ()
   agent.processes.end(pid as number, { code: 1, signal: null });
   await until("it is noticed", async () => (await agent.vm("web-1")).phase === "crashed");
   expect((await agent.vm("web-1")).restart).toMatchObject({ attempts: 0 });
+});
+
+test("a call whose answer got lost is not made again by itself: it may have been done", async () => {
+  const asked: string[] = [];
+  await using world = await aGuest({
+    hypervisors: [
+      withAbilities({
+        async raw({ path }) {
+          asked.push(path);
+          if (asked.length === 1) throw new OdoroboError("HYPERVISOR_UNAVAILABLE", "it broke off");
+          return { status: 204, contentType: null, body: new Uint8Array() };
+        },
+      }),
+    ],
+  });
+  const { raw: ask } = world.agent.lifecycle;
+  await expect(ask(vmName("web-1"), raw("vm.reboot"), NEVER)).rejects.toEqual(gives("HYPERVISOR_UNAVAILABLE"));
+  expect(asked).toEqual(["vm.reboot"]);
 });
