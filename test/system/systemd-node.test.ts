@@ -43,6 +43,13 @@ describe.runIf(isHere)("an installed agent", { timeout: PATIENCE }, () => {
   const show = async (unit: string, property: string) =>
     (await system.run("systemctl", "show", "--value", "-p", property, "--", unit)).trim();
   const pidOf = async (unit: string) => Number(await show(unit, "MainPID"));
+  const kill = async (signal: "KILL" | "SEGV", unit: string) => {
+    const pid = await pidOf(unit);
+    // 0 would be whoever asks, and all that it was started with.
+    if (pid === 0) throw new Error(`${unit} does not run`);
+    await system.run("kill", `-${signal}`, String(pid));
+    return pid;
+  };
   const flags = () => [
     ...["--name", "n1", "--listen", `127.0.0.1:${port}`, "--hypervisor", "cloud-hypervisor", "--hypervisor", "qemu"],
     ...["--cloud-hypervisor", DOUBLE, "--accelerator", "tcg"],
@@ -100,6 +107,15 @@ describe.runIf(isHere)("an installed agent", { timeout: PATIENCE }, () => {
     expect(plan.code, plan.stdout).toBe(0);
   });
 
+  test("reboots a guest again and again, and it runs each time", async () => {
+    for (let time = 0; time < 5; time++) {
+      const reboot = await odorobo("vm", "reboot", "web-1", "--fleet", fleet, "--grace", "0s");
+      expect(reboot, reboot.stderr).toMatchObject({ code: 0 });
+    }
+    expect(await vm("web-1")).toMatchObject({ phase: "running", pid: await pidOf("odorobo-ch@web-1.service") });
+    expect((await vm("web-1"))?.lastEvent).toBeUndefined();
+  });
+
   test("gives a running guest another share of the node and a disk that it could not see before", async () => {
     const before = await pidOf("odorobo-ch@web-1.service");
     await writeFleet(300, "[{ name: root, size: 8MiB }, { name: more, size: 9MiB }]");
@@ -111,8 +127,7 @@ describe.runIf(isHere)("an installed agent", { timeout: PATIENCE }, () => {
 
   test("is killed, and the next one knows every guest", async () => {
     const pids = [await pidOf("odorobo-ch@web-1.service"), await pidOf("odorobo-qemu@q-1.service")];
-    const before = await pidOf("odorobo-agent.service");
-    await system.run("kill", "-KILL", String(before));
+    const before = await kill("KILL", "odorobo-agent.service");
     await until(
       "systemd has started another",
       async () => ![0, before].includes(await pidOf("odorobo-agent.service")),
@@ -124,8 +139,7 @@ describe.runIf(isHere)("an installed agent", { timeout: PATIENCE }, () => {
   });
 
   test("sees a guest that is killed, says how, and starts it again", async () => {
-    const before = await pidOf("odorobo-ch@web-1.service");
-    await system.run("kill", "-SEGV", String(before));
+    const before = await kill("SEGV", "odorobo-ch@web-1.service");
     await until("it is told", async () => (await vm("web-1"))?.lastEvent?.kind === "crash", PATIENCE);
     expect((await vm("web-1"))?.lastEvent?.message).toContain("SIGSEGV");
     await runs("web-1");
@@ -135,7 +149,7 @@ describe.runIf(isHere)("an installed agent", { timeout: PATIENCE }, () => {
 
   test("learns how a guest ended while it was away", async () => {
     await system.run("systemctl", "stop", "odorobo-agent.service");
-    await system.run("kill", "-KILL", String(await pidOf("odorobo-qemu@q-1.service")));
+    await kill("KILL", "odorobo-qemu@q-1.service");
     await until(
       "it has failed",
       async () => (await show("odorobo-qemu@q-1.service", "ActiveState")) === "failed",

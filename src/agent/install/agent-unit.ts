@@ -7,7 +7,7 @@ export function agentUnit(command: readonly string[]): string {
 [Unit]
 Description=odorobo agent
 Wants=network-online.target
-After=network-online.target remote-fs.target dbus.socket systemd-machined.service
+After=network-online.target remote-fs.target dbus.socket
 # An agent that cannot start now (an address that is not there yet) is tried again for as long as it takes.
 StartLimitIntervalSec=0
 
