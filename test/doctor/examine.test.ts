@@ -143,7 +143,7 @@ test.each<[what: string, change: (host: FakeHost) => void, complaint: RegExp, ov
       host.folders.set("/etc/odorobo/hooks", ["before-boot.d"]);
       host.file("/etc/odorobo/hooks/before-boot.d/10-check", 0o644);
     },
-    /^warn permissions.hooks: .* is not executable/,
+    /^fail permissions.hooks: .* is not executable/,
   ],
   [
     "a run folder with a long path",

@@ -64,13 +64,25 @@ async function checkHooks({ host, settings }: Examination): Promise<readonly Fin
       const seen = await host.facts(file);
       if (seen.kind !== "seen") findings.push(unknown(check, `${file} could not be looked at`));
       else if ((seen.value.mode & OTHERS_WRITE) !== 0)
-        findings.push(fail(check, `everybody can write ${file}: the agent refuses to run it`, `chmod o-w ${file}`));
+        findings.push(
+          fail(
+            check,
+            `everybody can write ${file}: it is not run, and what it stands before is refused`,
+            `chmod o-w ${file}`,
+          ),
+        );
       else if ((seen.value.mode & GROUP_WRITES) !== 0)
         findings.push(
           warn(check, `its group can write ${file}, which the agent runs`, `chmod g-w ${file}, unless that is meant`),
         );
       else if ((seen.value.mode & EXECUTABLE) === 0)
-        findings.push(warn(check, `${file} is not executable: what it is for does not happen`, `chmod +x ${file}`));
+        findings.push(
+          fail(
+            check,
+            `${file} is not executable: what it stands before is refused`,
+            `chmod +x ${file}, or move it away`,
+          ),
+        );
     }
   }
   return findings.length > 0
