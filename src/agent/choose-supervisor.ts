@@ -7,7 +7,6 @@ import { GUEST_USER } from "./install/names.ts";
 import { createSpawnSupervisor } from "./supervisor/spawn/spawn-supervisor.ts";
 import type { Supervisor } from "./supervisor/supervisor.ts";
 import type { GuestUser } from "./supervisor/systemd/grant-access.ts";
-import { createSystemdSupervisor, isSystemdThere } from "./supervisor/systemd/systemd-supervisor.ts";
 
 export interface ChosenSupervisor extends AsyncDisposable {
   readonly supervisor: Supervisor;
@@ -32,6 +31,7 @@ export async function chooseSupervisor(config: Choice, log: Logger): Promise<Cho
     );
   const secrets = [config.accessFile, config.tokenFile].flatMap((file) => (file === null ? [] : [dirname(file)]));
   const hidden = [...new Set([config.dataFolder, config.runFolder, "/etc/odorobo", ...secrets])].filter(isHideable);
+  const { createSystemdSupervisor } = await loadSystemd();
   const supervisor = createSystemdSupervisor({ bus: config.bus, user, hidden, log });
   log.info({ user: user?.name ?? null }, "systemd keeps the guests' processes");
   return {
@@ -44,6 +44,7 @@ export async function chooseSupervisor(config: Choice, log: Logger): Promise<Cho
 async function wantsSystemd({ supervisor, bus }: Choice, log: Logger): Promise<boolean> {
   if (supervisor === "spawn") return false;
   if (supervisor === "auto" && process.env.SYSTEMD_EXEC_PID !== String(process.pid)) return false;
+  const { isSystemdThere } = await loadSystemd();
   const problem = await isSystemdThere(bus);
   if (problem === null) return true;
   if (supervisor === "auto")
@@ -51,6 +52,9 @@ async function wantsSystemd({ supervisor, bus }: Choice, log: Logger): Promise<b
   else log.error({ err: problem }, "systemd does not answer: no guest can be started until it does");
   return supervisor === "systemd";
 }
+
+/** The bus is 10 MB of code that an agent without systemd does not need. */
+const loadSystemd = () => import("./supervisor/systemd/systemd-supervisor.ts");
 
 /** A secret beside the kernel in /etc must not hide all of /etc. */
 const isHideable = (folder: string): boolean => folder.split("/").length > 2;
