@@ -2,49 +2,59 @@
  * Parts of an agent that can die at any boundary: between any two acts on the world outside. A dead agent never does
  * anything again and never answers, as after SIGKILL; what it did before stands.
  */
+import { basename, dirname } from "node:path";
 import type { Hypervisor, RunningVm } from "../../src/agent/hypervisor/hypervisor.ts";
+import type { VmPaths } from "../../src/agent/launch-command.ts";
 import type { LifecycleOptions } from "../../src/agent/lifecycle/service.ts";
+import type { StoredVm } from "../../src/agent/store/vm-record.ts";
+import type { ProcessHandle } from "../../src/agent/supervisor/supervisor.ts";
 
 type Mortal = Pick<LifecycleOptions, "hypervisors" | "supervisor"> &
   Required<Pick<LifecycleOptions, "store" | "storage">>;
 
-/** Called at each boundary with its name; a promise that never resolves is death. */
-export type AtBoundary = (name: string) => Promise<void>;
+/** Called at each boundary with its name and its VM's (empty: not known); a promise that never resolves is death. */
+export type AtBoundary = (name: string, vm: string) => Promise<void>;
 
 export const mortal = (parts: Mortal, at: AtBoundary): Mortal => ({
-  store: guarded(parts.store, "store", ["save", "saveTexts", "keepOnlyTexts", "remove"], at),
-  storage: guarded(parts.storage, "storage", ["ensure", "setAside"], at),
-  supervisor: guarded(parts.supervisor, "supervisor", ["start", "stop"], at),
+  store: guarded(parts.store, "store", ["save", "saveTexts", "keepOnlyTexts", "remove"], at, ([vm]) =>
+    typeof vm === "string" ? vm : (vm as StoredVm).name,
+  ),
+  storage: guarded(parts.storage, "storage", ["ensure", "setAside"], at, ([paths]) =>
+    basename(dirname((paths as VmPaths).diskFolder)),
+  ),
+  supervisor: guarded(parts.supervisor, "supervisor", ["start", "stop", "adjust"], at, ([vm]) =>
+    typeof vm === "string" ? vm : (/@(.+)\.service$/.exec((vm as ProcessHandle).unit ?? "")?.[1] ?? ""),
+  ),
   hypervisors: parts.hypervisors.map((each) => mortalHypervisor(each, at)),
 });
 
 const mortalHypervisor = (hypervisor: Hypervisor, at: AtBoundary): Hypervisor => ({
   ...hypervisor,
   async connect(vm, options) {
-    await at(`connect:before${options.fresh ? ":fresh" : ""}`);
+    await at(`connect:before${options.fresh ? ":fresh" : ""}`, vm.name);
     const running = await hypervisor.connect(vm, options);
-    await at(`connect:after${options.fresh ? ":fresh" : ""}`);
-    return mortalGuest(running, at);
+    await at(`connect:after${options.fresh ? ":fresh" : ""}`, vm.name);
+    return mortalGuest(running, at, vm.name);
   },
   ...(hypervisor.receive === undefined
     ? {}
     : {
         async receive(vm, options) {
-          await at("receive:before");
+          await at("receive:before", vm.name);
           const { url, arrived } = await (hypervisor.receive as NonNullable<Hypervisor["receive"]>)(vm, options);
           // Whoever is dead hears of nothing.
           arrived.catch(() => {});
-          await at("receive:after");
-          return { url, arrived: arrived.then((running) => mortalGuest(running, at)) };
+          await at("receive:after", vm.name);
+          return { url, arrived: arrived.then((running) => mortalGuest(running, at, vm.name)) };
         },
       }),
 });
 
-function mortalGuest(running: RunningVm, at: AtBoundary): RunningVm {
+function mortalGuest(running: RunningVm, at: AtBoundary, vm: string): RunningVm {
   const acts = ["powerButton", "pause", "resume", "update", "quit"] as const;
   const abilities = ["nmi", "coredump", "snapshot", "setBalloon", "migrate", "raw"] as const;
-  const guest = guarded<RunningVm, (typeof acts)[number]>(running, "guest", acts, at);
-  const able = guarded(running.abilities, "ability", abilities, at);
+  const guest = guarded<RunningVm, (typeof acts)[number]>(running, "guest", acts, at, () => vm);
+  const able = guarded(running.abilities, "ability", abilities, at, () => vm);
   return new Proxy(guest, {
     get: (target, property) => (property === "abilities" ? able : Reflect.get(target, property)),
   });
@@ -55,6 +65,7 @@ function guarded<Target extends object, Method extends keyof Target & string>(
   what: string,
   methods: readonly Method[],
   at: AtBoundary,
+  vmOf: (args: readonly unknown[]) => string,
 ): Target {
   return new Proxy(target, {
     get(_, property) {
@@ -62,9 +73,10 @@ function guarded<Target extends object, Method extends keyof Target & string>(
       if (typeof value !== "function") return value;
       if (!methods.includes(property as Method)) return value.bind(target);
       return async (...args: unknown[]) => {
-        await at(`${what}.${String(property)}:before`);
+        const vm = vmOf(args);
+        await at(`${what}.${String(property)}:before`, vm);
         const result = await (value as (...args: unknown[]) => unknown).apply(target, args);
-        await at(`${what}.${String(property)}:after`);
+        await at(`${what}.${String(property)}:after`, vm);
         return result;
       };
     },

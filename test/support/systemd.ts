@@ -12,6 +12,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileS
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { isErrno } from "../../src/model/errors.ts";
 import { type RequirementName, requires } from "./requirements.ts";
 import { until } from "./until.ts";
 
@@ -93,6 +94,10 @@ export interface System extends AsyncDisposable {
   readonly shared: string;
   /** Runs a program inside; rejects when it fails. Its stdout. */
   run(...command: string[]): Promise<string>;
+  /** A program and its arguments → those that run it inside. */
+  inside(command: readonly string[]): readonly string[];
+  /** Of all that runs inside, as the host sees them. */
+  processes(): readonly number[];
   /** Ends all of it and starts it anew, as a reboot of the host would: unit files that were installed stay. */
   reboot(): Promise<void>;
 }
@@ -132,11 +137,19 @@ export async function aSystem(): Promise<System> {
     await rm(folder, { recursive: true, force: true });
     throw error;
   });
+  const inside: System["inside"] = (command) => [
+    ...["nsenter", "-t", String(firstProcess(group)), "-m", "-p", "-u", "-i", "-n", "--"],
+    ...command,
+  ];
   return {
     bus,
     shared,
-    run: (...command) =>
-      runProgram("nsenter", ["-t", String(firstProcess(group)), "-m", "-p", "-u", "-i", "-n", "--", ...command], {}),
+    inside,
+    processes: () => processesOf(group),
+    run(...command) {
+      const [program = "", ...args] = inside(command);
+      return runProgram(program, args, {});
+    },
     async reboot() {
       await endGroup(group);
       group = await start();
@@ -213,10 +226,16 @@ function firstProcess(group: string): number {
   throw new Error(`nothing runs in ${group}`);
 }
 
+/** Empty for a group that is gone. */
 function processesOf(group: string): number[] {
-  const own = readFileSync(join(group, "cgroup.procs"), "utf8").split("\n").filter(Boolean).map(Number);
-  const below = readdirSync(group, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  return [...own, ...below.flatMap((entry) => processesOf(join(group, entry.name)))];
+  try {
+    const own = readFileSync(join(group, "cgroup.procs"), "utf8").split("\n").filter(Boolean).map(Number);
+    const below = readdirSync(group, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    return [...own, ...below.flatMap((entry) => processesOf(join(group, entry.name)))];
+  } catch (error) {
+    if (isErrno(error, "ENOENT") || isErrno(error, "ENODEV")) return [];
+    throw error;
+  }
 }
 
 async function whenUp(bus: string, log: string): Promise<void> {

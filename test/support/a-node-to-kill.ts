@@ -1,0 +1,188 @@
+/**
+ * A node with a real systemd, a Cloud Hypervisor (the double, unless another is named) and a QEMU, whose agent is
+ * killed again and again. Looks all the time whether any VM has two processes.
+ *
+ *   await using node = await aNodeToKill();
+ *   const agent = await node.start();
+ *   await agent.standStill({ "web-1": 3 });
+ *   const result = await agent.operate("web-1", { kind: "boot", id: "1" });   // null: it stands still at its third boundary
+ *   await agent.kill();
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type VmName, vmName } from "../../src/model/names.ts";
+import type { NodeReport } from "../../src/model/observed-state.ts";
+import type { OperationArgs, OperationRequest, OperationResult, PutVmRequest } from "../../src/wire/operations.ts";
+import { installDouble } from "./cloud-hypervisor-double/install.ts";
+import { aSystem, type System } from "./systemd.ts";
+import type { Asked, Told } from "./systemd-agent-to-kill.ts";
+
+const AGENT = fileURLToPath(new URL("systemd-agent-to-kill.ts", import.meta.url));
+const LOOK_MS = 50;
+
+/** A request that was refused says so in `code`. */
+export type Answer = OperationResult | { readonly code: string; readonly message: string };
+
+export interface AgentToKill {
+  /** Each VM's boundary from now on, counted from 1; of others: none. */
+  standStill(at: Readonly<Record<string, number>>): Promise<void>;
+  /** VM → the boundary that it stands still at. */
+  readonly stands: ReadonlyMap<string, string>;
+  report(): Promise<NodeReport>;
+  /** Null: it stands still, or died, before it answered. */
+  put(vm: string, request: PutVmRequest): Promise<Answer | null>;
+  operate(vm: string, request: OperationArgs & { readonly id: string }): Promise<Answer | null>;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+}
+
+export interface NodeToKill extends AsyncDisposable {
+  /** Where snapshots may be written. */
+  readonly snapshots: string;
+  /** Resolves when the agent knows all that runs. */
+  start(): Promise<AgentToKill>;
+  /** Pids of a VM's processes. */
+  processes(vm: string): readonly number[];
+  /** What was seen and must never be: two processes of one VM. */
+  readonly doubles: ReadonlySet<string>;
+  /** How often it was looked. */
+  readonly looks: () => number;
+  /** What the guest said on its serial line as it was kept, all its lives together. */
+  serial(vm: string): Promise<string>;
+  /** What is left of guests on this host: units, processes, run folders. */
+  leftovers(): Promise<readonly string[]>;
+}
+
+export async function aNodeToKill(executable?: string): Promise<NodeToKill> {
+  await using opened = new AsyncDisposableStack();
+  const system = opened.use(await aSystem());
+  const folder = system.shared;
+  const double = executable ?? installDouble(join(folder, "double"));
+  const agents = new Set<AgentToKill>();
+  opened.defer(async () => {
+    for (const agent of agents) await agent.kill();
+  });
+
+  const processes = (): Map<string, number[]> => {
+    const found = new Map<string, number[]>();
+    for (const pid of system.processes()) {
+      const guest = guestOf(pid, folder);
+      if (guest !== null) found.set(guest.vm, [...(found.get(guest.vm) ?? []), guest.pid]);
+    }
+    return found;
+  };
+  const doubles = new Set<string>();
+  let looks = 0;
+  const watch = setInterval(() => {
+    looks++;
+    for (const [vm, pids] of processes()) if (pids.length > 1) doubles.add(`${vm} has processes ${pids.join(" and ")}`);
+  }, LOOK_MS);
+  opened.defer(() => clearInterval(watch));
+
+  const whole = opened.move();
+  return {
+    snapshots: join(folder, "s"),
+    doubles,
+    looks: () => looks,
+    processes: (vm) => processes().get(vm) ?? [],
+    serial: (vm) => readFile(join(folder, "d/vms", vm, "logs/console.log"), "latin1").catch(() => ""),
+    async start() {
+      const agent = await startAgent(system, double);
+      agents.add(agent);
+      return agent;
+    },
+    async leftovers() {
+      const units = await system.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "odorobo-*@*");
+      const folders = await readdir(join(folder, "r/vms"));
+      return [...units.split("\n").filter(Boolean), ...processes().keys(), ...folders];
+    },
+    [Symbol.asyncDispose]: () => whole.disposeAsync(),
+  };
+}
+
+/** By the mark that each guest's process carries; its pid as systemd knows it. Null: it is none, or it ended meanwhile. */
+function guestOf(pid: number, folder: string): { readonly vm: string; readonly pid: number } | null {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    if (/^State:\t[ZX]/m.test(status)) return null;
+    const [, inside] = /^NSpid:.*\t(\d+)$/m.exec(status) ?? [];
+    const [, output = ""] =
+      /(?:^|\0)ODOROBO_OUTPUT_FILE=([^\0]*)/.exec(readFileSync(`/proc/${pid}/environ`, "utf8")) ?? [];
+    const [vm] = output.startsWith(`${folder}/d/vms/`) ? output.slice(`${folder}/d/vms/`.length).split("/") : [];
+    return vm === undefined ? null : { vm, pid: Number(inside) };
+  } catch {
+    return null;
+  }
+}
+
+async function startAgent(system: System, double: string): Promise<AgentToKill> {
+  const [program = "", ...args] = system.inside([process.execPath, AGENT, system.shared, system.bus, double]);
+  const child = spawn(program, args, {
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    // Compiled once: an agent starts in a third of the time.
+    env: { ...process.env, NODE_COMPILE_CACHE: join(system.shared, "compiled") },
+  });
+  const ended = once(child, "exit");
+  const stands = new Map<string, string>();
+  /** Called with the answer, or null. */
+  const waiting = new Map<number, { readonly vm: string | null; readonly done: (told: Told | null) => void }>();
+  let ids = 0;
+  const giveUp = (isGivenUp: (vm: string | null) => boolean) => {
+    for (const { vm, done } of waiting.values()) if (isGivenUp(vm)) done(null);
+  };
+  const isReady = new Promise<void>((resolve, reject) => {
+    child.on("message", (told: Told) => {
+      if (told.told === "ready") return resolve();
+      if (told.told !== "stands-still") return waiting.get(told.id)?.done(told);
+      stands.set(told.vm, told.boundary);
+      giveUp((vm) => vm === told.vm);
+    });
+    child.once("exit", (code, signal) => {
+      reject(new Error(`the agent ended before it was ready: ${code ?? signal}`));
+      giveUp(() => true);
+    });
+  });
+  const ask = (asked: Asked, vm: string | null): Promise<Told | null> =>
+    new Promise((resolve) => {
+      const id = ++ids;
+      if (!child.connected) return resolve(null);
+      waiting.set(id, {
+        vm,
+        done(told) {
+          waiting.delete(id);
+          resolve(told);
+        },
+      });
+      child.send({ id, ...asked }, (error) => error && waiting.get(id)?.done(null));
+    });
+  const askOf = async (name: string, asked: (vm: VmName) => Asked): Promise<Answer | null> => {
+    const told = await ask(asked(vmName(name)), name);
+    if (told?.told === "refusal") return told;
+    return told?.told === "answer" ? (told.answer as OperationResult) : null;
+  };
+  await isReady;
+  return {
+    stands,
+    async standStill(at) {
+      stands.clear();
+      await ask({ ask: "stand-still", at }, null);
+    },
+    async report() {
+      const told = await ask({ ask: "report" }, null);
+      if (told?.told !== "answer") throw new Error(`no report: ${JSON.stringify(told)}`);
+      return told.answer as NodeReport;
+    },
+    put: (name, request) => askOf(name, (vm) => ({ ask: "put", vm, request })),
+    operate: (name, request) =>
+      askOf(name, (vm) => ({ ask: "operate", vm, request: { expect: null, ...request } as OperationRequest })),
+    async kill() {
+      // Not to the child: that is the program which entered the container, and waits outside.
+      await ask({ ask: "die" }, null);
+      await ended;
+    },
+  };
+}

@@ -1,0 +1,336 @@
+/**
+ * kill -9 of the agent at every boundary of what it does to guests, which run as units of a real systemd: on the double of
+ * Cloud Hypervisor, and on QEMU. Each kill catches many VMs, each at a boundary of its own; its successor finishes or
+ * reports; whoever only stood by never notices.
+ */
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { NodeReport, VmReport } from "../../src/model/observed-state.ts";
+import type { Disk, VmSpec } from "../../src/model/vm-spec.ts";
+import type { OperationArgs } from "../../src/wire/operations.ts";
+import { aSpec } from "../support/a-fleet.ts";
+import { type AgentToKill, type Answer, aNodeToKill, type NodeToKill } from "../support/a-node-to-kill.ts";
+import { requires } from "../support/requirements.ts";
+import { requiresSystem } from "../support/systemd.ts";
+import { until } from "../support/until.ts";
+import { aPut } from "../support/wire-builders.ts";
+
+/** Guards against hanging only: the machine may be busy, and QEMU emulates. */
+const PATIENCE = 120_000;
+
+/** VMs of each hypervisor: so many boundaries are dealt with by one kill. */
+const SUBJECTS = 8;
+const HYPERVISORS = ["cloud-hypervisor", "qemu"] as const;
+type Kind = (typeof HYPERVISORS)[number];
+
+interface Vm {
+  readonly name: string;
+  readonly kind: Kind;
+  spec: VmSpec;
+  generation: number;
+  /** How often it may have been started. */
+  starts: number;
+}
+
+/** What is asked of a VM: its spec changed, or an operation. `turn` is another each time; `again`: as it was cut short. */
+type Ask = (vm: Vm, turn: number, again?: boolean) => { readonly put: VmSpec } | OperationArgs;
+
+interface Act {
+  readonly what: string;
+  readonly ask: Ask;
+  /** Default: both. */
+  readonly of?: Kind;
+  /** Each VM's phase when it is done; null: it is gone. */
+  readonly after: VmReport["phase"] | null;
+  /** Whether the process that was there is the one that is there afterwards. */
+  readonly keeps: boolean;
+  /** Brings it back to where it was before. */
+  readonly undo: readonly Ask[];
+  /** Where a death must have been seen, for the table to be one. */
+  readonly boundaries: readonly string[];
+}
+
+const isHere =
+  requiresSystem("an agent that is killed while systemd keeps its guests") &&
+  requires("guests on QEMU whose agent is killed", "qemu-system-x86_64");
+
+const operation =
+  (args: OperationArgs): Ask =>
+  () =>
+    args;
+const off = operation({ kind: "shutdown", graceSeconds: 0 });
+const boot = operation({ kind: "boot" });
+const create: Ask = ({ spec }) => ({ put: spec });
+const remove = operation({ kind: "delete", graceSeconds: 0 });
+const aDisk = (name: string): Disk => ({ name, origin: { kind: "blank", sizeMiB: 1 }, readonly: false });
+const snapshotOf = (vm: Vm, turn: string | number) => join(node.snapshots, `${vm.name}-${turn}`);
+
+const ACTS: readonly Act[] = [
+  {
+    what: "create",
+    ask: create,
+    after: "stopped",
+    keeps: true,
+    undo: [remove, operation({ kind: "purge" })],
+    boundaries: ["store.save:before", "store.save:after", "storage.ensure:before", "storage.ensure:after"],
+  },
+  {
+    what: "boot",
+    ask: boot,
+    after: "running",
+    keeps: false,
+    undo: [off],
+    boundaries: ["supervisor.start:before", "supervisor.start:after", "connect:before:fresh", "connect:after:fresh"],
+  },
+  {
+    what: "update (a vCPU more, a disk more)",
+    ask: ({ spec }, turn) => ({
+      put: {
+        ...spec,
+        cpus: { ...spec.cpus, count: spec.cpus.count + 1 },
+        disks: [...spec.disks, aDisk(`more-${turn}`)],
+      },
+    }),
+    after: "running",
+    keeps: true,
+    undo: [],
+    boundaries: ["storage.ensure:after", "supervisor.adjust:after", "guest.update:before", "guest.update:after"],
+  },
+  {
+    what: "resize by hand",
+    ask: ({ spec }, turn) => ({
+      ...{ kind: "resize", cpus: spec.cpus.count + 1 + (turn % 2) },
+      ...{ memoryMiB: null, balloonMiB: null, disk: null },
+    }),
+    after: "running",
+    keeps: true,
+    undo: [],
+    boundaries: ["guest.update:before", "guest.update:after"],
+  },
+  {
+    what: "attach by hand",
+    ask: (_, turn) => ({ kind: "attach", device: { list: "disks", disk: aDisk(`hand-${turn}`) } }),
+    after: "running",
+    keeps: true,
+    undo: [],
+    boundaries: ["supervisor.adjust:before", "guest.update:after"],
+  },
+  {
+    what: "pause",
+    ask: operation({ kind: "pause" }),
+    after: "paused",
+    keeps: true,
+    undo: [operation({ kind: "resume" })],
+    boundaries: ["guest.pause:before", "guest.pause:after"],
+  },
+  {
+    what: "resume",
+    ask: operation({ kind: "resume" }),
+    after: "running",
+    keeps: true,
+    undo: [operation({ kind: "pause" })],
+    boundaries: ["guest.resume:before", "guest.resume:after"],
+  },
+  {
+    what: "snapshot",
+    ask: (vm, turn, again = false) => ({ kind: "snapshot", folder: snapshotOf(vm, again ? `${turn}-again` : turn) }),
+    of: "cloud-hypervisor",
+    after: "running",
+    keeps: true,
+    undo: [],
+    boundaries: ["ability.snapshot:before", "ability.snapshot:after"],
+  },
+  {
+    what: "reboot",
+    ask: operation({ kind: "reboot", graceSeconds: null }),
+    after: "running",
+    keeps: false,
+    undo: [],
+    boundaries: ["guest.powerButton:after", "supervisor.stop:before", "supervisor.start:after", "connect:after:fresh"],
+  },
+  {
+    what: "shutdown",
+    ask: operation({ kind: "shutdown", graceSeconds: null }),
+    after: "stopped",
+    keeps: false,
+    undo: [boot],
+    boundaries: ["guest.powerButton:before", "guest.powerButton:after", "supervisor.stop:after"],
+  },
+  {
+    what: "restore",
+    ask: (vm) => ({ kind: "restore", folder: snapshotOf(vm, "kept") }),
+    of: "cloud-hypervisor",
+    after: "running",
+    keeps: false,
+    undo: [off],
+    boundaries: ["supervisor.start:after", "connect:before:fresh", "connect:after:fresh"],
+  },
+  {
+    what: "delete",
+    ask: operation({ kind: "delete", graceSeconds: null }),
+    after: null,
+    keeps: false,
+    undo: [create, boot],
+    boundaries: ["guest.powerButton:after", "supervisor.stop:after", "store.save:after"],
+  },
+];
+
+let node: NodeToKill;
+
+describe.runIf(isHere)("an agent whose guests are units of systemd", { timeout: PATIENCE }, () => {
+  let agent: AgentToKill;
+  let turns = 0;
+  const bystanders = HYPERVISORS.map((kind) => aVm(kind, 0));
+  const subjects = HYPERVISORS.flatMap((kind) => Array.from({ length: SUBJECTS }, (_, index) => aVm(kind, index + 1)));
+  /** Process and moment of its start. */
+  const lives = new Map<string, number>();
+
+  beforeAll(async () => {
+    node = await aNodeToKill(process.env.ODOROBO_TEST_CLOUD_HYPERVISOR);
+    agent = await node.start();
+    for (const ask of [create, boot]) await all(bystanders, ask);
+    for (const vm of (await agent.report()).vms) lives.set(vm.name, vm.pid as number);
+  }, PATIENCE);
+  afterAll(() => node?.[Symbol.asyncDispose](), PATIENCE);
+
+  /** Asks and expects it to be done. */
+  const all = async (vms: readonly Vm[], ask: Ask) => {
+    turns++;
+    await Promise.all(vms.map(async (vm) => expectDone(vm, await asking(vm, ask(vm, turns), `t${turns}`)())));
+  };
+
+  /** The same request each time it is called. */
+  function asking(vm: Vm, asked: ReturnType<Ask>, id: string): () => Promise<Answer | null> {
+    if (!("put" in asked)) {
+      if (["boot", "reboot", "restore"].includes(asked.kind)) vm.starts++;
+      return () => agent.operate(vm.name, { ...asked, id });
+    }
+    vm.spec = asked.put;
+    const request = aPut({ id, generation: ++vm.generation, spec: asked.put });
+    return () => agent.put(vm.name, request);
+  }
+
+  const report = async (vm: Vm, from?: NodeReport): Promise<VmReport | undefined> =>
+    (from ?? (await agent.report())).vms.find((each) => each.name === vm.name);
+
+  test.each(ACTS)("$what, killed at each of its boundaries", async (act) => {
+    const places = new Set<string>();
+    const others = subjects.filter((vm) => act.of !== undefined && act.of !== vm.kind);
+    let busy = subjects.filter((vm) => !others.includes(vm));
+    if (act.what === "restore") await keepSnapshots(busy);
+    for (let round = 0; ; round++) {
+      const before = await standOf(busy);
+      turns++;
+      const asks = busy.map((vm) => ({ vm, ask: asking(vm, act.ask(vm, turns), `t${turns}`) }));
+      const boundaryOf = (vm: Vm) => round * SUBJECTS + Number(vm.name.split("-").at(-1));
+      await agent.standStill(Object.fromEntries(busy.map((vm) => [vm.name, boundaryOf(vm)])));
+      const answers = await Promise.all(asks.map(({ ask }) => ask()));
+      const { stands } = agent;
+      await agent.kill();
+      for (const boundary of stands.values()) places.add(boundary);
+
+      agent = await node.start();
+      const found = await agent.report();
+      await Promise.all(asks.map(({ vm }) => expectTrue(vm, found, stands.get(vm.name))));
+      await until("what was left undone is done", async () => (await agent.report()).unfinished.length === 0, PATIENCE);
+      await Promise.all(asks.map(({ vm, ask }) => finish(act, vm, ask, stands.get(vm.name))));
+      await expectUnharmed(bystanders, lives);
+      if (act.keeps) await expectUnharmed(busy, before.lives, before.serials, act.after === "running");
+      for (const vm of subjects) expect(bootsIn(await node.serial(vm.name)), vm.name).toBeLessThanOrEqual(vm.starts);
+
+      // One that went through it without standing still: there are no more boundaries.
+      const finished = new Set(busy.filter((_, index) => answers[index] !== null).map(({ kind }) => kind));
+      busy = busy.filter(({ kind }) => !finished.has(kind));
+      if (busy.length === 0) break;
+      for (const undo of act.undo) await all(busy, undo);
+    }
+    for (const boundary of act.boundaries) expect([...places]).toContain(boundary);
+  });
+
+  test("nothing was ever there twice, and nothing is left", async () => {
+    for (const act of [remove, operation({ kind: "purge" })]) await all(bystanders, act);
+    await until("nothing is left", async () => (await node.leftovers()).length === 0).catch(() => {});
+    expect(await node.leftovers()).toEqual([]);
+    expect([...node.doubles]).toEqual([]);
+    expect(node.looks()).toBeGreaterThan(100);
+  });
+
+  async function keepSnapshots(vms: readonly Vm[]): Promise<void> {
+    await all(vms, boot);
+    await all(vms, (vm) => ({ kind: "snapshot", folder: snapshotOf(vm, "kept") }));
+    await all(vms, off);
+  }
+
+  /** Before it is asked for anything, what the successor says is what is the case. */
+  async function expectTrue(vm: Vm, found: NodeReport, boundary = "no boundary"): Promise<void> {
+    const said = found.vms.find((each) => each.name === vm.name);
+    const processes = node.processes(vm.name);
+    const what = `${vm.name}, killed at ${boundary}, is ${said?.phase ?? "not there"}`;
+    expect(processes.length, what).toBeLessThanOrEqual(1);
+    // Carried on by the successor: on its way.
+    if (found.unfinished.some((each) => each.vm === vm.name)) return;
+    expect([said?.pid ?? []].flat(), what).toEqual(processes);
+    expect(said?.phase === "running" || said?.phase === "paused", what).toBe(processes.length === 1);
+  }
+
+  /** The same id: done, or told that it was cut short; then a new try finishes the job. */
+  async function finish(act: Act, vm: Vm, ask: () => Promise<Answer | null>, boundary = "no boundary"): Promise<void> {
+    const where = `${act.what} of ${vm.name}, killed at ${boundary}`;
+    let answer = await ask();
+    if (answer !== null && "outcome" in answer && answer.error?.code === "OPERATION_INTERRUPTED") {
+      const isOff = answer.after?.phase === "stopped" && act.what === "reboot";
+      const again = isOff ? boot(vm, 0) : act.ask(vm, turns, true);
+      answer = await asking(vm, again, `t${turns}-again`)();
+    }
+    expectDone(vm, answer, where);
+    expect((await report(vm))?.phase ?? null, where).toBe(act.after);
+    expect(node.processes(vm.name).length, where).toBe(act.after === "running" || act.after === "paused" ? 1 : 0);
+  }
+
+  async function standOf(vms: readonly Vm[]) {
+    const now = await agent.report();
+    const pids = await Promise.all(vms.map(async (vm) => [vm.name, (await report(vm, now))?.pid ?? 0] as const));
+    const serials = await Promise.all(vms.map(async (vm) => [vm.name, await node.serial(vm.name)] as const));
+    return { lives: new Map(pids), serials: new Map(serials) };
+  }
+
+  /** The same processes, with the same lives in them, that go on. */
+  async function expectUnharmed(
+    vms: readonly Vm[],
+    pids: ReadonlyMap<string, number>,
+    serials: ReadonlyMap<string, string> = new Map(),
+    goOn = true,
+  ): Promise<void> {
+    const now = await agent.report();
+    await Promise.all(
+      vms.map(async (vm) => {
+        expect((await report(vm, now))?.pid ?? 0, vm.name).toBe(pids.get(vm.name));
+        const seen = await node.serial(vm.name);
+        if (goOn) await until(`${vm.name} counts on`, async () => (await node.serial(vm.name)) !== seen, PATIENCE);
+        const since = (await node.serial(vm.name)).slice((serials.get(vm.name) ?? "").length);
+        expect(bootsIn(since), vm.name).toBe(serials.has(vm.name) ? 0 : 1);
+        const counts = [...since.matchAll(/COUNTER (\d+)\r?\n/g)].map(([, count]) => Number(count));
+        expect(counts, vm.name).toEqual([...new Set(counts)].sort((one, other) => one - other));
+      }),
+    );
+  }
+});
+
+const bootsIn = (serial: string): number => [...serial.matchAll(/TINY-START/g)].length;
+
+function aVm(kind: Kind, index: number): Vm {
+  const sizeMiB = kind === "qemu" ? 32 : 128;
+  const spec = aSpec({
+    hypervisor: kind,
+    cpus: { count: 1, max: 8 },
+    memory: { sizeMiB, maxMiB: sizeMiB },
+    disks: [aDisk("root")],
+    shutdownGraceSeconds: 10,
+  });
+  return { name: `${kind === "qemu" ? "q" : "ch"}-${index}`, kind, spec, generation: 0, starts: 0 };
+}
+
+function expectDone(vm: Vm, answer: Answer | null, what = vm.name): void {
+  const said = answer !== null && "error" in answer ? answer.error : answer;
+  expect(answer, `${what}: ${JSON.stringify(said)}`).toMatchObject({ outcome: "done" });
+}
