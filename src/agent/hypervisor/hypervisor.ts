@@ -70,6 +70,8 @@ export interface GuestEnd {
   readonly phase: "off";
   readonly endedBy: "guest" | "failure";
   readonly reason: string;
+  /** It runs on another host now, whoever sent it there: nobody may start it here. */
+  readonly hasMoved?: true;
 }
 
 /** A control connection to one guest. All methods reject with HYPERVISOR_FAILED or HYPERVISOR_UNAVAILABLE and honour the signal. */

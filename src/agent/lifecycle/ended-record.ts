@@ -1,5 +1,5 @@
 /** What the record of a VM says after its guest ended without odorobo having asked it to. Pure. */
-import type { GuestEvent } from "../../model/observed-state.ts";
+import type { GuestEvent, MigrationState } from "../../model/observed-state.ts";
 import type { VmRecord } from "../store/vm-record.ts";
 import { type Moment, restartAfterEnd, restartStory } from "./restart-policy.ts";
 
@@ -7,6 +7,8 @@ import { type Moment, restartAfterEnd, restartStory } from "./restart-policy.ts"
 export interface End {
   readonly kind: "power-off" | "panic" | "crash" | "oom-kill";
   readonly reason: string;
+  /** It runs on another host now, and nobody asked this agent to send it there. */
+  readonly hasMoved?: true;
 }
 
 export interface EndedRecord {
@@ -30,9 +32,15 @@ export function endedRecord(
     };
   }
   const asked = whoAsked(vm, end);
+  const migration: MigrationState | null = end.hasMoved
+    ? { role: "source", since: moment.now, url: "another host, past odorobo" }
+    : null;
   if (asked !== null)
     return {
-      change: { ...off, phase: "stopped", endedBy: "operator", reason: asked, restart: null },
+      change: {
+        ...{ ...off, phase: "stopped", endedBy: "operator", reason: asked, restart: null },
+        migration: vm.migration ?? migration,
+      },
       story: `stopped: ${asked}`,
     };
   const restart = restartAfterEnd(vm, end.kind, moment.lastedMs, moment);
@@ -56,6 +64,7 @@ export function endedRecord(
 function whoAsked(vm: VmRecord, end: End): string | null {
   if (vm.migration?.role === "source")
     return `it left for ${vm.migration.url}, or may have left: it is not started here`;
+  if (end.hasMoved) return end.reason;
   if (vm.guest?.handled === "power-button" && end.kind === "power-off")
     return "it powered off after its power button was pressed";
   if (vm.guest?.handled === "api" && end.kind === "power-off")

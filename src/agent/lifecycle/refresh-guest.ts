@@ -97,13 +97,23 @@ export function endOfProcess(exit: ExitStatus | null, when: string | null): End 
   return { kind: exit?.outOfMemory ? "oom-kill" : "crash", reason };
 }
 
-export const endOf = (off: Off): End => ({ kind: off.endedBy === "guest" ? "power-off" : "crash", reason: off.reason });
+export const endOf = (off: Off): End => ({
+  kind: off.endedBy === "guest" ? "power-off" : "crash",
+  reason: off.reason,
+  ...(off.hasMoved ? { hasMoved: true } : {}),
+});
 
 async function lastStatus(parts: Parts, guest: Guest): Promise<GuestStatus | null> {
-  if (guest.connection === null) return null;
-  return guest
-    .ask(LAST_WORD_DEADLINE_MS, parts.stopping, (connection, signal) => connection.status(signal))
-    .catch(() => null);
+  const ask = () =>
+    guest
+      .ask(LAST_WORD_DEADLINE_MS, parts.stopping, (connection, signal) => connection.status(signal))
+      .catch(() => null);
+  const told = guest.connection === null ? null : await ask();
+  if (told?.phase === "off") return told;
+  // Its connection may have broken before it could say so; what it left behind still tells, unless it failed.
+  const exit = await guest.exitWithin(LAST_WORD_DEADLINE_MS);
+  if (exit !== null && exit.code !== 0) return told;
+  return (await guest.hypervisor.lastWord?.(guest.input).catch(() => null)) ?? told;
 }
 
 type Off = Extract<GuestStatus, { readonly phase: "off" }>;

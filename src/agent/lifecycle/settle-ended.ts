@@ -29,6 +29,8 @@ export async function settle(parts: Parts, slot: Slot, how: Ending | null): Prom
   await removeHostSide(parts, vm);
   const operation = vm.unfinished;
   const off = { ready: null, drift: [], guest: null, since: parts.clock.now() } as const;
+  // What has left was neither shut down nor failed to start: whatever was asked of it, it is not here.
+  if (how.kind !== "host-reboot" && how.hasMoved) return settleEnded(parts, slot, vm, how);
   switch (operation?.kind) {
     case "shutdown":
     case "delete":
@@ -46,16 +48,16 @@ export async function settle(parts: Parts, slot: Slot, how: Ending | null): Prom
       return resolve(parts, slot, operation, now, interrupted(vm, operation, "the guest does not run"));
     }
     default:
-      await noteEnding(parts, slot, vm, how);
-      if (operation === null || operation === undefined) return;
-      return resolve(
-        parts,
-        slot,
-        operation,
-        slot.stored as VmRecord,
-        interrupted(vm, operation, "the guest does not run"),
-      );
+      return settleEnded(parts, slot, vm, how);
   }
+}
+
+async function settleEnded(parts: Parts, slot: Slot, vm: VmRecord, how: Ending): Promise<void> {
+  await noteEnding(parts, slot, vm, how);
+  const { unfinished: operation } = vm;
+  if (operation === null) return;
+  const now = slot.stored as VmRecord;
+  return resolve(parts, slot, operation, now, interrupted(vm, operation, "the guest does not run"));
 }
 
 /** How long it had run cannot be known: it counts as not having lasted. */

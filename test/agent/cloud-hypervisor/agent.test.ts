@@ -1,6 +1,8 @@
 /** An agent whose guests are on Cloud Hypervisor (the double): what its report says of what happens to them. */
+import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { Client } from "undici";
 import { expect, test } from "vitest";
 import { createCloudHypervisor } from "../../../src/agent/hypervisor/cloud-hypervisor/driver.ts";
 import { createSpawnSupervisor } from "../../../src/agent/supervisor/spawn/spawn-supervisor.ts";
@@ -197,3 +199,42 @@ test("a snapshot by hand, and the VM from it again", async () => {
   expect(await agent.operate("web-1", { kind: "restore", folder: snapshot })).toMatchObject({ error: null });
   expect(await vmOf(agent)).toMatchObject({ phase: "running", drift: [] });
 });
+
+test.each(["while the agent looks", "while no agent is there"])(
+  "a guest that somebody sends away past odorobo, %s, is not started here as well",
+  async (when) => {
+    await using world = await anAgentOnCloudHypervisor();
+    const { agent } = world;
+    const spec = aGuest({
+      runStrategy: "Always",
+      disks: [],
+      passthrough: { serial: { mode: "Null", socket: null } },
+    });
+    await running(agent, spec);
+    await agent.put("web-2", { spec });
+    const { detail } = await agent.operate("web-2", { kind: "migrate-receive", url: null });
+    if (when === "while no agent is there") await agent.lifecycle[Symbol.asyncDispose]();
+    const past = new Client("http://localhost", {
+      connect: { socketPath: join(agent.runFolder, "vms/web-1/ch.sock") },
+    });
+    const answer = await past.request({
+      method: "PUT",
+      path: "/api/v1/vm.send-migration",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ destination_url: detail?.url }),
+    });
+    expect(answer.statusCode).toBeLessThan(300);
+    await past.destroy();
+    if (when === "while no agent is there") {
+      await until("it is gone", () => !existsSync(join(agent.runFolder, "vms/web-1/ch.sock")), 15_000);
+      await agent.restart();
+    }
+    await untilIs(agent, { phase: "stopped" });
+    const { restart, migration, reason } = await vmOf(agent);
+    expect(reason).toContain("another host");
+    expect(restart).toBeUndefined();
+    expect(migration).toMatchObject({ role: "source" });
+    await expect(agent.boot("web-1")).rejects.toMatchObject({ code: "WRONG_PHASE" });
+    await until("it runs there", async () => (await agent.vm("web-2")).phase === "running", 15_000);
+  },
+);

@@ -154,7 +154,8 @@ function off(info: Pick<VmInfo, "device_tree"> | null, history: GuestHistory): G
  * which of both it was nobody can tell, and the guest is believed.
  */
 export function lastWord(history: GuestHistory): GuestEnd | null {
-  if (history.sending === "finished") return { phase: "off", endedBy: "guest", reason: "it has moved to another host" };
+  if (history.sending === "finished")
+    return { phase: "off", endedBy: "guest", reason: "it has moved to another host", hasMoved: true };
   if (history.intent === "vmm.shutdown") return { phase: "off", endedBy: "guest", reason: BY_HAND };
   if (!history.wentOff) return null;
   const byItself: GuestEnd = { phase: "off", endedBy: "guest", reason: "the guest powered itself off" };
