@@ -118,6 +118,8 @@ export class CloudHypervisorGuest implements RunningVm {
   async status(signal: AbortSignal): Promise<GuestStatus> {
     const { tail } = this.#parts;
     try {
+      // News that nobody has read yet makes the last answer an old one.
+      await tail.drain();
       const info = await this.#ask(signal);
       // With the answer comes the news that led to it, but a moment later.
       await tail.drain();
