@@ -22,6 +22,8 @@ export async function confinePath(path: string, roots: readonly string[]): Promi
   const isBelowRoot = (candidate: string) => realRoots.some((root) => root !== null && isBelow(candidate, root));
   // Asked before the file system is: what is not even called like something in a root is not looked for.
   if (!isBelowRoot(wanted) && !roots.some((root) => isBelow(wanted, resolve(root)))) throw outside(path, roots);
+  const missing = roots.find((root, index) => realRoots[index] === null && isBelow(wanted, resolve(root)));
+  if (missing !== undefined && !isBelowRoot(wanted)) throw notThere(path, missing);
   const real = await followLinks(wanted, path);
   if (!isBelowRoot(real)) throw outside(path, roots);
   return real;
@@ -68,7 +70,12 @@ const outside = (path: string, roots: readonly string[]) =>
     hint:
       roots.length === 0
         ? "nothing is allowed yet: start the agent with --allow-path FOLDER"
-        : `it may below ${roots.join(", ")}; --allow-path adds a folder`,
+        : `what lies below ${roots.join(", ")} is allowed; --allow-path of the agent adds a folder`,
+  });
+
+const notThere = (path: string, root: string) =>
+  new OdoroboError("PATH_NOT_ALLOWED", `${shown(path)} would be allowed, but ${root} is not there`, {
+    hint: `make the folder ${root} on the node`,
   });
 
 const shown = (path: string): string => JSON.stringify(path.length > 200 ? `${path.slice(0, 200)}…` : path);

@@ -1,4 +1,5 @@
 /** What commands say that speak of one VM or to its hypervisor, outside of plans. */
+import { byName } from "../model/names.ts";
 import type { VmReport } from "../model/observed-state.ts";
 import type { GuestCounters } from "../wire/client.ts";
 import { paintWith } from "./paint.ts";
@@ -39,13 +40,18 @@ const COUNTER_COLUMNS: readonly Column<CounterRow>[] = [
 ];
 
 export function renderCounters(counters: GuestCounters, options: Options): string {
-  const rows = Object.entries(counters).flatMap(([device, values]) =>
-    Object.entries(values).map(([name, value]) => ({ device, name, value })),
-  );
+  const rows = Object.entries(counters)
+    .sort(([a], [b]) => byName(a, b))
+    .flatMap(([device, values]) =>
+      Object.entries(values)
+        .sort(([a], [b]) => byName(a, b))
+        .map(([name, value]) => ({ device, name, value })),
+    );
   return rows.length === 0
     ? "It has no device that counts."
     : renderTable(COUNTER_COLUMNS, rows, paintWith(options.colour));
 }
 
-/** Cloud Hypervisor says 2^64-1 where nothing was measured: beyond 2^53 a number is no count. */
-const showCount = (value: number): string => (Number.isSafeInteger(value) ? String(value) : "-");
+/** Cloud Hypervisor says 2^64-1 where nothing was measured, and a ten-thousandth of that as its mean. */
+const NOTHING_MEASURED = 1_844_674_407_370_955;
+const showCount = (value: number): string => (value < NOTHING_MEASURED ? String(value) : "-");

@@ -33,6 +33,6 @@ function driftNote({ fleet, drift }: VmReport, paint: Paint): string[] {
   const note =
     fleet === null
       ? `It runs with ${plural(fields.length, "difference")} from the spec that it was given, until its next boot (spec → running):`
-      : `The next plan shows this as drift and sets it back; change the manifest of fleet ${safeLine(fleet)} to keep it (manifest → running):`;
+      : `The next plan shows this as drift; change the manifest of fleet ${safeLine(fleet)} to keep it (manifest → running):`;
   return [paint("yellow", note), ...fields.map((line) => `  ${line}`)];
 }

@@ -83,12 +83,17 @@ function describePhase({ phase, restart }: VmStatus): string {
   return restart?.nextAt ? `${phase}, to start again` : phase;
 }
 
+/** A table shows that there is something to know; vm info tells all of it. */
+const LONGEST_REASON = 80;
+const shorten = (reason: string): string =>
+  reason.length > LONGEST_REASON ? `${reason.slice(0, LONGEST_REASON - 1)}…` : reason;
+
 function describeNotes(vm: VmStatus): string {
   const notes: string[] = [];
   if (vm.drift.length > 0) notes.push(`drift: ${vm.drift.map((field) => field.path).join(", ")}`);
   if (vm.belongs === "left") notes.push("no longer in the manifests");
   if (vm.belongs === "other") notes.push("not this fleet's");
-  if (vm.reason !== null) notes.push(vm.reason);
+  if (vm.reason !== null) notes.push(shorten(vm.reason));
   return notes.join("; ");
 }
 

@@ -1,4 +1,5 @@
 /** `vm info`: what an agent knows of one VM, on a screen. */
+import { awaitsConfig } from "../model/awaits-config.ts";
 import type { ChangeRule, GuestEvent, MigrationState, RestartState, VmReport } from "../model/observed-state.ts";
 import { plural } from "./names.ts";
 import { type Paint, paintWith } from "./paint.ts";
@@ -40,17 +41,26 @@ function rowsOf(vm: VmReport, node: string): readonly Row[] {
     ],
     ["strategy", `${spec.runStrategy}${spec.protect ? ", protected" : ""}`],
     ["hypervisor", `${spec.hypervisor}${vm.pid === null ? "" : `, pid ${vm.pid}`}`],
-    ["cpus", `${spec.cpus.count} (room for ${spec.cpus.max})`],
-    ["memory", `${showMiB(spec.memory.sizeMiB)} (room for ${showMiB(spec.memory.maxMiB)})`],
-    ...describeWeights(spec.weights),
-    ...spec.disks.map((disk): Row => [`disk ${disk.name}`, describeDisk(disk)]),
-    ...spec.nics.map(
-      (nic): Row => [`nic ${nic.name}`, [nic.network, nic.mac, nic.address].filter((part) => part !== null).join(", ")],
-    ),
-    ...Object.entries(spec.labels).map(([key, value]): Row => [`label ${key}`, value]),
+    ...(awaitsConfig(spec)
+      ? [["config", `none yet: odorobo vm create ${vm.name} CONFIG gives it one`] as const]
+      : describeSpec(spec)),
     ...driftLines(vm.drift).map((line): Row => ["drift", line]),
   ];
 }
+
+const describeSpec = (spec: VmReport["spec"]): readonly Row[] => [
+  ["cpus", `${spec.cpus.count} (room for ${spec.cpus.max})`],
+  ["memory", `${showMiB(spec.memory.sizeMiB)} (room for ${showMiB(spec.memory.maxMiB)})`],
+  ...describeWeights(spec.weights),
+  ...spec.disks.map((disk): Row => [`disk ${disk.name}`, describeDisk(disk)]),
+  ...spec.nics.map(
+    (nic): Row => [`nic ${nic.name}`, [nic.network, nic.mac, nic.address].filter((part) => part !== null).join(", ")],
+  ),
+  ...(Object.keys(spec.passthrough).length === 0
+    ? []
+    : [["passthrough", Object.keys(spec.passthrough).join(", ")] as const]),
+  ...Object.entries(spec.labels).map(([key, value]): Row => [`label ${key}`, value]),
+];
 
 function renderRows(rows: readonly Row[], paint: Paint): string {
   const width = rows.reduce((most, [key]) => Math.max(most, safeLine(key).length), 0);
@@ -85,13 +95,17 @@ function describeDisk({ origin, readonly }: VmReport["spec"]["disks"][number]): 
   }
 }
 
+/** Of what a guest did by its own will the end is enough; --json has all that was kept. */
+const SHORT = 5;
+const WILLED: ReadonlySet<GuestEvent["kind"]> = new Set(["power-off", "reboot"]);
+
 function renderEvent({ kind, at, message, console, log }: GuestEvent, paint: Paint): string {
   const lines = (title: string, said: readonly string[]) =>
     said.length === 0 ? [] : [`  ${paint("dim", title)}`, ...said.map((line) => `    ${safeLine(line)}`)];
   return [
     `${paint("bold", "Last event")}: ${kind} at ${at}: ${safeLine(message)}`,
-    ...lines("its console said last", console),
-    ...lines("its hypervisor said last", log),
+    ...lines("its console said last", WILLED.has(kind) ? console.slice(-SHORT) : console),
+    ...lines("its hypervisor said last", WILLED.has(kind) ? log.slice(-SHORT) : log),
   ].join("\n");
 }
 

@@ -2,7 +2,7 @@
  * The part of an agent's API that speaks Cloud Hypervisor's own language: VMs made from a VmConfig, and calls passed on to a
  * guest's hypervisor. These are the routes of the Rust agent, whose errors have a shape of their own.
  */
-import { type ErrorCode, OdoroboError } from "../model/errors.ts";
+import { type ErrorCode, isErrorCode, OdoroboError } from "../model/errors.ts";
 import type { VmName } from "../model/names.ts";
 import { routes } from "./routes.ts";
 import type { Question, Transport, WholeAnswer } from "./transport.ts";
@@ -25,13 +25,8 @@ export interface HypervisorAnswer {
 const PATIENCE_MS = 600_000;
 
 /** Makes a VM of nobody's fleet. `config` null: it gets its VmConfig later. Rejects with what the agent refused. */
-export async function spawnVm(
-  transport: Transport,
-  name: VmName,
-  { config, boot }: { readonly config: unknown; readonly boot: boolean },
-  signal: AbortSignal,
-): Promise<void> {
-  const path = `${routes.compatVm(name)}?boot=${boot}`;
+export async function spawnVm(transport: Transport, name: VmName, config: unknown, signal: AbortSignal): Promise<void> {
+  const path = `${routes.compatVm(name)}?boot=false`;
   await ask(transport, { method: "PUT", path, ...(config === null ? {} : { body: config }) }, signal);
 }
 
@@ -39,10 +34,10 @@ export async function spawnVm(
 export async function giveConfig(
   transport: Transport,
   name: VmName,
-  { config, boot }: { readonly config: unknown; readonly boot: boolean },
+  config: unknown,
   signal: AbortSignal,
 ): Promise<void> {
-  await ask(transport, { method: "PUT", path: `${routes.compatVm(name)}/config?boot=${boot}`, body: config }, signal);
+  await ask(transport, { method: "PUT", path: `${routes.compatVm(name)}/config?boot=false`, body: config }, signal);
 }
 
 /** What the hypervisor answered, errors too. Rejects with what the agent refused. */
@@ -71,11 +66,12 @@ const askAll = (transport: Transport, question: Asked, signal: AbortSignal): Pro
   transport.askAll({ ...question, headersMs: PATIENCE_MS, silenceMs: PATIENCE_MS, signal }, "an answer");
 
 /** The agent's own words in this answer; null: it is the hypervisor's, or no error. */
-function refusalIn({ status, contentType, body }: WholeAnswer): OdoroboError | null {
+function refusalIn({ status, contentType, errorCode, body }: WholeAnswer): OdoroboError | null {
   if (status < 400) return null;
+  const kind = isErrorCode(errorCode) ? errorCode : codeOf(status);
   const words = Buffer.from(body).toString();
   // What a wrong query or body is answered with.
-  if (contentType.startsWith("text/plain")) return new OdoroboError(codeOf(status), printable(words));
+  if (contentType.startsWith("text/plain")) return new OdoroboError(kind, printable(words));
   try {
     const { success, message, errors, code, hint } = JSON.parse(words) as Record<string, unknown>;
     const isCompat = success === false && typeof message === "string";
@@ -83,13 +79,13 @@ function refusalIn({ status, contentType, body }: WholeAnswer): OdoroboError | n
     if (!isCompat && !isOurs) return null;
     const hints =
       isCompat && Array.isArray(errors) ? errors.map(String).join("; ") : typeof hint === "string" ? hint : "";
-    return new OdoroboError(codeOf(status), printable(message), hints === "" ? {} : { hint: printable(hints) });
+    return new OdoroboError(kind, printable(message), hints === "" ? {} : { hint: printable(hints) });
   } catch {
     return null;
   }
 }
 
-/** The shape has the status only: what it says in words is in the message. */
+/** Of an answer that does not say its code: the Rust agent's, or plain text. */
 function codeOf(status: number): ErrorCode {
   switch (status) {
     case 401:

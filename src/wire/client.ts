@@ -43,20 +43,15 @@ export interface AgentClient extends AgentApi {
   support(signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
   /** By device, as the hypervisor names and counts. */
   counters(name: VmName, signal: AbortSignal): Promise<GuestCounters>;
-  spawnVm(name: VmName, made: MadeByHand, signal: AbortSignal): Promise<void>;
-  giveConfig(name: VmName, made: MadeByHand, signal: AbortSignal): Promise<void>;
+  /** `config`: a VmConfig as Cloud Hypervisor has it; null: it comes later. */
+  spawnVm(name: VmName, config: unknown, signal: AbortSignal): Promise<void>;
+  giveConfig(name: VmName, config: unknown, signal: AbortSignal): Promise<void>;
   callHypervisor(name: VmName, call: HypervisorCall, signal: AbortSignal): Promise<HypervisorAnswer>;
   /** Resolves when the agent has it on disk. */
   tellWhereabouts(told: Whereabouts, signal: AbortSignal): Promise<void>;
 }
 
 export type GuestCounters = Readonly<Record<string, Readonly<Record<string, number>>>>;
-
-export interface MadeByHand {
-  /** A VmConfig as Cloud Hypervisor has it; null: it comes later. */
-  readonly config: unknown;
-  readonly boot: boolean;
-}
 
 export interface LogOptions {
   /** Null: the agent's default. */
@@ -147,8 +142,8 @@ export function connectAgent(options: ConnectOptions): AgentClient {
       return texts;
     },
     counters: (name, signal) => get<GuestCounters>(routes.counters(name), null, "counters", signal),
-    spawnVm: (name, made, signal) => spawnVm(transport, name, made, signal),
-    giveConfig: (name, made, signal) => giveConfig(transport, name, made, signal),
+    spawnVm: (name, config, signal) => spawnVm(transport, name, config, signal),
+    giveConfig: (name, config, signal) => giveConfig(transport, name, config, signal),
     callHypervisor: (name, call, signal) => callHypervisor(transport, name, call, signal),
     async tellWhereabouts(told, signal) {
       const path = routes.whereabouts(told.fleet);

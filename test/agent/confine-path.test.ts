@@ -66,6 +66,14 @@ test("a link out is followed and refused, at the end, in the middle and to nowhe
   expect(await confinePath(join(root, "in/new"), [root])).toBe(join(root, "sub/new"));
 });
 
+test("a root that nobody has made yet is said to be missing", async () => {
+  await using place = await aRoot();
+  const root = join(place.path, "not-yet");
+  await expect(confinePath(join(root, "x"), [root])).rejects.toMatchObject(
+    refusal(/would be allowed, but .* is not there/),
+  );
+});
+
 test("a root may be called by its link or by its real name", async () => {
   await using place = await aRoot();
   const link = join(place.path, "link");

@@ -2,6 +2,7 @@
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { OdoroboError } from "../../src/model/errors.ts";
 import { vmName } from "../../src/model/names.ts";
 import type { VmReport } from "../../src/model/observed-state.ts";
 import type { OperationRequest } from "../../src/wire/operations.ts";
@@ -118,7 +119,7 @@ test("what was changed by hand is announced as drift, with what to do about it",
   await odorobo("apply", fleet.folder, "--yes");
   const resize = await odorobo("vm", "resize", "web-1", "--cpus", "3", "--fleet", fleet.folder);
   expect(resize.stdout).toMatch(
-    /^web-1 on n1: resized \(.*\)\nThe next plan shows this as drift and sets it back; change the manifest of fleet test to keep it \(manifest → running\):\n {2}cpus.count: 1 → 3\n$/,
+    /^web-1 on n1: resized \(.*\)\nThe next plan shows this as drift; change the manifest of fleet test to keep it \(manifest → running\):\n {2}cpus.count: 1 → 3\n$/,
   );
   expect((await odorobo("plan", fleet.folder)).stdout).toContain("cpus.count");
 });
@@ -198,6 +199,20 @@ describe("a VM of no fleet", () => {
     const path = await aConfig(text);
     expect(await vm("spawn", "try-1", path)).toMatchObject({ code: 1, stderr: expect.stringContaining(message) });
     expect(lifecycle.asked).toEqual([]);
+  });
+
+  test("that is made and does not start says both; of a name that is none nothing is made", async () => {
+    const lifecycle = await anEmptyAgent();
+    lifecycle.operate = async () => {
+      throw new OdoroboError("HYPERVISOR_FAILED", "vm.boot was refused");
+    };
+    expect(await vm("spawn", "try-1", await aConfig(), "--boot")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("try-1 was made on n1 and does not start: vm.boot was refused"),
+    });
+    expect(lifecycle.reported.vms).toHaveLength(1);
+    expect(await vm("spawn", "Try-2")).toMatchObject({ code: 1, stderr: expect.stringContaining("is not a VM name") });
+    expect(lifecycle.reported.vms).toHaveLength(1);
   });
 
   test("with mistakes in its configuration is refused in the agent's words", async () => {

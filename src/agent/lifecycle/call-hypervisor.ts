@@ -22,7 +22,7 @@ const RAW_DEADLINE_MS = 60_000;
 export async function countersOf(slot: Slot, signal: AbortSignal): Promise<GuestCounters> {
   const guest = runningGuest(slot);
   return guest.ask(COUNTERS_DEADLINE_MS, signal, (connection, own) =>
-    abilityOf(guest, connection.abilities.counters, "count")(own),
+    abilityOf(guest, connection.abilities.counters, "be asked for counters")(own),
   );
 }
 
@@ -86,6 +86,6 @@ export function abilityOf<Ability extends GuestAbilities[keyof GuestAbilities]>(
   if (ability !== undefined) return ability as NonNullable<Ability>;
   const { name } = guest.input;
   throw new OdoroboError("UNSUPPORTED", `${name} runs on ${guest.hypervisor.kind} here, whose guests cannot ${can}`, {
-    hint: "odorobo node info says what each hypervisor can",
+    hint: "guests of cloud-hypervisor can",
   });
 }

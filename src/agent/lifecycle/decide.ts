@@ -20,6 +20,7 @@
  *
  * Shown, not branched on: the sentences. They say what is the case and what to do next.
  */
+import { awaitsConfig } from "../../model/awaits-config.ts";
 import type { VmName } from "../../model/names.ts";
 import type { OperationRequest } from "../../wire/operations.ts";
 import type { CompletedOperation, TombstoneRecord, UnreadableRecord, VmRecord } from "../store/vm-record.ts";
@@ -86,7 +87,7 @@ function decidePresent(request: OperationRequest, vm: VmRecord): Decision {
     case "boot":
       if (vm.phase === "paused")
         return wrongPhase(vm, "a paused guest is not booted", `let it run on: odorobo vm resume ${vm.name}`);
-      if (isOff) return refuseSecondHome(vm) ?? act;
+      if (isOff) return refuseSecondHome(vm) ?? refuseStandIn(vm) ?? act;
       return noop;
     case "shutdown":
       // Off, but about to be started, or waiting for a guest: that is what a shutdown ends.
@@ -113,7 +114,7 @@ function decidePresent(request: OperationRequest, vm: VmRecord): Decision {
         `delete it first, which keeps its disks until the purge: odorobo vm delete ${vm.name}`,
       );
     case "restore":
-      if (isOff) return refuseSecondHome(vm) ?? act;
+      if (isOff) return refuseSecondHome(vm) ?? refuseStandIn(vm) ?? act;
       return wrongPhase(vm, "a snapshot is restored to a VM that is off", `odorobo vm shutdown ${vm.name}`);
     case "migrate-receive":
       // One that left may come back.
@@ -150,6 +151,12 @@ function refuseSecondHome(vm: VmRecord): Refusal | null {
       );
   }
 }
+
+/** Null: it has a configuration. */
+const refuseStandIn = (vm: VmRecord): Refusal | null =>
+  awaitsConfig(vm.spec)
+    ? wrongPhase(vm, "it was made without a configuration", `give it one: odorobo vm create ${vm.name} CONFIG`)
+    : null;
 
 const wrongPhase = (vm: VmRecord, message: string, hint: string): Refusal =>
   refuse("WRONG_PHASE", `${vm.name} is ${vm.phase}: ${message}`, hint);

@@ -48,7 +48,7 @@ export async function prepareReceive(
   const launch = await prepareLaunch(parts, before);
   if (launch.hypervisor.receive === undefined)
     throw new OdoroboError("UNSUPPORTED", `${launch.hypervisor.kind} here cannot take in a guest from another node`, {
-      hint: "odorobo node info says what each hypervisor can",
+      hint: "cloud-hypervisor can",
     });
   await refuseMissingDisks(launch);
   const since = parts.clock.now();

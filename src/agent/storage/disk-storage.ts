@@ -17,7 +17,8 @@ import { createOverlay, growImage } from "./qemu-img.ts";
 export interface DiskStorage {
   /**
    * Makes the disks that are not there yet. `grow`: brings those that are there up to the size of the spec; the guest must be off.
-   * Rejects with IMAGE_MISSING, UNSUPPORTED (it would have to shrink) or STORAGE_FAILED.
+   * One that is larger stays so: who grew it by hand sees that as drift, and a guest that fell over starts again.
+   * Rejects with IMAGE_MISSING, UNSUPPORTED (its image is larger than the disk) or STORAGE_FAILED.
    */
   ensure(paths: VmPaths, disks: readonly Disk[], options: EnsureOptions): Promise<void>;
   /** Renames the disk's file out of the way, so that a new disk of that name can be made; its bytes stay until the purge. */
@@ -83,7 +84,6 @@ async function ensureReal(path: string, disk: Disk, options: EnsureOptions): Pro
   if (await sizeOf(path)) {
     if (!options.grow) return;
     const actual = await virtualSizeBytes(path, origin.kind === "image" ? "qcow2" : "raw");
-    if (actual > wanted) throw wouldShrink(disk, actual, `the file ${path}`);
     if (actual < wanted) await (origin.kind === "image" ? growImage(path, wanted, options.signal) : grow(path, wanted));
     return;
   }

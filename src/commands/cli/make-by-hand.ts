@@ -2,11 +2,10 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { OdoroboError } from "../../model/errors.ts";
-import { type NodeName, type VmName, vmName } from "../../model/names.ts";
+import { isDnsLabel, type NodeName, type VmName, vmName } from "../../model/names.ts";
 import type { VmReport } from "../../model/observed-state.ts";
 import type { Reached } from "../../turn/reach-nodes.ts";
-import { showWaiting } from "./show-waiting.ts";
-import { type NodesFlags, reach } from "./vm-action.ts";
+import { type NodesFlags, operate, reach } from "./vm-action.ts";
 
 export interface MakeRequest {
   readonly vm: string;
@@ -25,7 +24,7 @@ export interface MadeVm {
 }
 
 export async function makeByHand({ vm, flags, config, boot, mayExist, signal }: MakeRequest): Promise<MadeVm> {
-  const name = vmName(vm);
+  const name = checkName(vm);
   const document = config === undefined ? null : await readVmConfig(config);
   await using reached = await reach(flags, signal);
   const node = chooseNode(name, reached);
@@ -35,10 +34,29 @@ export async function makeByHand({ vm, flags, config, boot, mayExist, signal }: 
       hint: `odorobo vm info ${name} shows it; a VM that waits for its configuration gets it with vm create`,
     });
   const client = reached.agents.of(node);
-  using _waiting = showWaiting(`making ${name} on ${node}`, process.stderr);
-  if (there) await client.giveConfig(name, { config: document, boot }, signal);
-  else await client.spawnVm(name, { config: document, boot }, signal);
+  if (there) await client.giveConfig(name, document, signal);
+  else await client.spawnVm(name, document, signal);
+  if (boot) await start(reached, node, name, signal);
   return { node, vm: await client.vm(name, signal) };
+}
+
+/** Rejects with why it does not start, and that it is there all the same. */
+async function start(reached: Reached, node: NodeName, name: VmName, signal: AbortSignal): Promise<void> {
+  try {
+    await operate(reached, node, name, { operation: { kind: "boot" }, doing: "booting", signal });
+  } catch (error) {
+    if (!(error instanceof OdoroboError)) throw error;
+    const message = `${name} was made on ${node} and does not start: ${error.message}`;
+    throw new OdoroboError(error.code, message, { cause: error.cause, hint: error.hint });
+  }
+}
+
+/** Throws USAGE. The agent would fold upper case, and then the VM had another name than was asked for. */
+function checkName(text: string): VmName {
+  if (isDnsLabel(text)) return vmName(text);
+  throw new OdoroboError("USAGE", `${JSON.stringify(text)} is not a VM name`, {
+    hint: "a name has lower-case letters, digits and dashes, at most 63, and begins and ends with a letter or digit",
+  });
 }
 
 /** A name is one VM in the whole fleet, and what the manifests name is theirs to make. */

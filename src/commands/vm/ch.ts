@@ -57,11 +57,17 @@ function toValue({ body }: HypervisorAnswer): unknown {
   const words = Buffer.from(body).toString();
   if (words === "") return null;
   try {
-    return JSON.parse(words);
+    return JSON.parse(words, asSaid);
   } catch {
     return words;
   }
 }
+
+/** Its counters go to 2^64-1: what a number of ours cannot hold is passed on in its own digits. */
+const asSaid = (_key: string, value: unknown, { source }: { readonly source?: string } = {}): unknown =>
+  typeof value === "number" && source !== undefined && /^-?\d+$/.test(source) && !Number.isSafeInteger(value)
+    ? (JSON as typeof JSON & { rawJSON(digits: string): unknown }).rawJSON(source)
+    : value;
 
 /** Its errors are lists, from the general to the particular. */
 function toError({ status }: HypervisorAnswer, value: unknown): OdoroboError {

@@ -77,7 +77,15 @@ function rangeRules(
   const odd =
     step === 1 || max === min
       ? []
-      : [rule(path, "any", "reboot", `it changes live in steps of ${step} only`, { min, max })];
+      : [
+          rule(
+            path,
+            "any",
+            "reboot",
+            `it changes live in steps of ${step}${path === "memory.size" ? " MiB" : ""} only`,
+            { min, max },
+          ),
+        ];
   return [
     ...(max > now ? [rule(path, "raise", "live", notes.raise, { max, ...steps })] : []),
     ...(min < now ? [rule(path, "lower", "live", notes.lower, { min, ...steps })] : []),

@@ -52,7 +52,7 @@ export function cpuRange(config: VmConfig, { architecture }: ChangeFacts): Range
     max: Math.max(now, max_vcpus),
     step: 1,
     whyNotMore: `the guest was booted with room for ${max_vcpus} ${max_vcpus === 1 ? "vCPU" : "vCPUs"}`,
-    whyNotLess: `${queues.device} has ${queues.count} queues, one for each vCPU`,
+    whyNotLess: `${queues.device} has ${queues.count === 1 ? "1 queue" : `${queues.count} queues`}, one for each vCPU`,
   };
 }
 

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { decide } from "../../../src/agent/lifecycle/decide.ts";
 import type { Decision, Request } from "../../../src/agent/lifecycle/decision.ts";
 import type { StoredVm, TombstoneRecord, VmRecord } from "../../../src/agent/store/vm-record.ts";
+import { AWAITS_CONFIG } from "../../../src/model/awaits-config.ts";
 import { digestOf } from "../../../src/model/digest.ts";
 import { instant, vmName } from "../../../src/model/names.ts";
 import type { OperationArgs, OperationRequest } from "../../../src/wire/operations.ts";
@@ -227,4 +228,11 @@ test("property: a refusal says what and what next", () => {
       expect(decision.hint.length).toBeGreaterThan(10);
     }),
   );
+});
+
+test("a VM without a configuration boots nothing, and takes in what others send", () => {
+  const empty = aVm({ phase: "stopped", spec: { ...aWireSpec(), annotations: { [AWAITS_CONFIG]: "true" } } });
+  expect(word(decide(NAME, asked(BOOT), empty))).toBe("WRONG_PHASE");
+  expect(word(decide(NAME, asked({ kind: "restore", folder: "/srv/a" }), empty))).toBe("WRONG_PHASE");
+  expect(word(decide(NAME, asked({ kind: "migrate-receive", url: null }), empty))).toBe("act migrate-receive");
 });

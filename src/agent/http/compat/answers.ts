@@ -1,6 +1,7 @@
 /** Answers in the shapes of the Rust agent of April 2026, which its clients parse. See docs/compatibility.md. */
 import type { OdoroboError } from "../../../model/errors.ts";
 import type { Clock } from "../../../platform/clock.ts";
+import { ERROR_CODE_HEADER } from "../../../wire/routes.ts";
 import { errorAnswer, headersFor, json } from "../answers.ts";
 
 /** Whose shapes an address is answered in, mistakes included. */
@@ -36,7 +37,8 @@ export const errorAnswerAt = (
 function compatErrorAnswer(error: OdoroboError, clock: Clock, headers: Readonly<Record<string, string>>): Response {
   const errors = [...causesOf(error), ...(error.hint === undefined ? [] : [error.hint])];
   const answer = failure(error.status, error.message, errors, clock);
-  for (const [name, value] of Object.entries({ ...headersFor(error), ...headers })) answer.headers.set(name, value);
+  const all = { ...headersFor(error), ...headers, [ERROR_CODE_HEADER]: error.code };
+  for (const [name, value] of Object.entries(all)) answer.headers.set(name, value);
   return answer;
 }
 

@@ -2,12 +2,13 @@
  * A guest that came from another host into a VM that was spawned without a configuration brings its own. The VM learns it
  * from the guest, so that it is what boots from now on, and what the report shows.
  */
+import { awaitsConfig } from "../../../model/awaits-config.ts";
 import type { VmConfig } from "../../../model/cloud-hypervisor/vm-config.ts";
 import { isOdoroboError } from "../../../model/errors.ts";
 import type { VmReport } from "../../../model/observed-state.ts";
 import type { Call } from "../call.ts";
 import { replaceSpec } from "./by-hand.ts";
-import { idOf, isShell, specOf } from "./vm-config.ts";
+import { idOf, specOf } from "./vm-config.ts";
 import { canBeAsked, vmInfo } from "./vmm-view.ts";
 
 /** Looks again at each event of the VM, until the guest is there or will not come. */
@@ -17,7 +18,7 @@ export function learnWhenArrived(call: Call, name: VmReport["name"]): void {
   let isLooking = false;
   const look = async () => {
     const vm = await lifecycle.vm(name, stopping).catch(() => null);
-    if (vm === null || !isShell(vm.spec)) return end();
+    if (vm === null || !awaitsConfig(vm.spec)) return end();
     if (canBeAsked(vm)) {
       await learn(own, vm);
       return end();
@@ -47,7 +48,7 @@ export function learnWhenArrived(call: Call, name: VmReport["name"]): void {
 
 /** Does nothing for a VM that has its own configuration. What was missed when the agent started anew is learned before the guest is next touched. */
 export async function learn(call: Call, vm: VmReport): Promise<void> {
-  if (!isShell(vm.spec) || !canBeAsked(vm) || vm.spec.hypervisor !== "cloud-hypervisor") return;
+  if (!awaitsConfig(vm.spec) || !canBeAsked(vm) || vm.spec.hypervisor !== "cloud-hypervisor") return;
   const info = await vmInfo(call, vm);
   if (info.status !== 200) return;
   const { config } = JSON.parse(Buffer.from(info.body).toString()) as { config: VmConfig };

@@ -1,11 +1,11 @@
 /** PUT /vms/{id}/boot, pause, resume, shutdown and acpi_shutdown: what is so already is done. */
+import { awaitsConfig } from "../../../model/awaits-config.ts";
 import { OdoroboError } from "../../../model/errors.ts";
 import type { OperationArgs } from "../../../wire/operations.ts";
 import type { Call, RouteHandler } from "../call.ts";
 import { nothing } from "./answers.ts";
 import { learn } from "./arrivals.ts";
 import { findVm, operate } from "./by-hand.ts";
-import { isShell } from "./vm-config.ts";
 
 const act =
   (args: OperationArgs): RouteHandler =>
@@ -19,7 +19,7 @@ const act =
 
 export async function bootVm(call: Call): Promise<Response> {
   const { id, name, vm } = await findVm(call);
-  if (isShell(vm.spec) && vm.phase === "stopped")
+  if (awaitsConfig(vm.spec) && vm.phase === "stopped")
     throw new OdoroboError("WRONG_PHASE", `${id} has no configuration to boot`, {
       hint: `give it one: PUT /vms/${id}/config`,
     });

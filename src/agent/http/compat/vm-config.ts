@@ -1,4 +1,5 @@
 /** VmConfigs as people send and read them, and the specs that odorobo keeps of them. */
+import { AWAITS_CONFIG } from "../../../model/awaits-config.ts";
 import { type ConfigProblem, checkVmConfig } from "../../../model/cloud-hypervisor/check-vm-config.ts";
 import { fromVmConfig } from "../../../model/cloud-hypervisor/from-vm-config.ts";
 import type { VmConfigPlaces } from "../../../model/cloud-hypervisor/places.ts";
@@ -11,8 +12,6 @@ import { ownDiskFile, seedImageFile, tapName, type VmPaths } from "../../launch-
 
 /** The id as its maker wrote it, where that is not the VM's name. */
 const ID_ANNOTATION = "odorobo.dev/vm-id";
-/** Spawned without a configuration, which is still to come: the spec is a stand-in. */
-const SHELL_ANNOTATION = "odorobo.dev/awaits-config";
 
 /** What nobody says in a VmConfig, and a person who makes a VM by hand has not asked for. */
 const BY_HAND: Omit<VmSpec, "cpus" | "memory" | "boot" | "disks" | "nics" | "passthrough" | "annotations"> = {
@@ -46,10 +45,10 @@ export function specOf(id: string, name: VmName, config: VmConfig, version: stri
   return { ...BY_HAND, annotations: idAnnotation(id, name), ...fromVmConfig(own) };
 }
 
-/** Boots the guest that odorobo brings along, if somebody starts it all the same. */
+/** Nobody can boot it; a guest from elsewhere may come into it. */
 export const shellSpec = (id: string, name: VmName): VmSpec => ({
   ...BY_HAND,
-  annotations: { ...idAnnotation(id, name), [SHELL_ANNOTATION]: "true" },
+  annotations: { ...idAnnotation(id, name), [AWAITS_CONFIG]: "true" },
   cpus: { count: 1, max: 1 },
   memory: { sizeMiB: 512, maxMiB: 512 },
   boot: { kind: "kernel", kernel: BUILTIN_TINY_GUEST, initramfs: null, cmdline: "" },
@@ -57,8 +56,6 @@ export const shellSpec = (id: string, name: VmName): VmSpec => ({
   nics: [],
   passthrough: {},
 });
-
-export const isShell = (spec: VmSpec): boolean => spec.annotations[SHELL_ANNOTATION] !== undefined;
 
 /** As its maker wrote it. */
 export const idOf = (name: VmName, spec: VmSpec): string => spec.annotations[ID_ANNOTATION] ?? name;

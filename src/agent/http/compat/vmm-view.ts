@@ -2,12 +2,14 @@
  * A VM as a client of Cloud Hypervisor's sees it: a process that is always there, with a configuration that is created,
  * running or paused. Here a process exists only while a guest runs; for the rest of the time its answers are made up.
  */
+
+import { awaitsConfig } from "../../../model/awaits-config.ts";
 import type { VmInfo, VmmPingResponse } from "../../../model/cloud-hypervisor/api.ts";
 import { OdoroboError } from "../../../model/errors.ts";
 import type { VmReport } from "../../../model/observed-state.ts";
 import type { RawAnswer } from "../../lifecycle/lifecycle.ts";
 import type { Call } from "../call.ts";
-import { configOf, isShell } from "./vm-config.ts";
+import { configOf } from "./vm-config.ts";
 
 /** Its process can be asked: it runs a guest, and does not wait for one from elsewhere, which blocks everything. */
 export function canBeAsked({ phase, migration }: VmReport): boolean {
@@ -18,7 +20,7 @@ export function canBeAsked({ phase, migration }: VmReport): boolean {
 export async function vmInfo(call: Call, vm: VmReport): Promise<RawAnswer> {
   requireCloudHypervisor(vm);
   if (canBeAsked(vm)) return ask(call, vm, "vm.info");
-  if (isShell(vm.spec)) return jsonAnswer(404, ["The VM info is not available", "VM is not created"]);
+  if (awaitsConfig(vm.spec)) return jsonAnswer(404, ["The VM info is not available", "VM is not created"]);
   return jsonAnswer(200, await createdInfo(call, vm));
 }
 
