@@ -1,5 +1,5 @@
 /** Which hypervisors are here, as they said last. Asking starts a process each, so a report does not wait for it. */
-import { OdoroboError } from "../../model/errors.ts";
+import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
 import { byName } from "../../model/names.ts";
 import type { HypervisorReport } from "../../model/observed-state.ts";
 import type { HypervisorKind } from "../../model/vm-spec.ts";
@@ -24,6 +24,8 @@ export async function probeHypervisors(
   parts: { readonly clock: Clock; readonly logger: Logger; readonly stopping: AbortSignal },
 ): Promise<HypervisorReports> {
   let reports: readonly HypervisorReport[] = [];
+  /** Of those that are not in `reports`. */
+  const refusals = new Map<HypervisorKind, unknown>();
   let probedAt = Number.NEGATIVE_INFINITY;
   let probing: Promise<void> | null = null;
 
@@ -35,10 +37,17 @@ export async function probeHypervisors(
           parts.stopping,
           (signal) => each.probe(signal),
           () => probeTimedOut(each),
-        ).catch((error: unknown) => {
-          parts.logger.warn({ err: error, hypervisor: each.kind }, "could not find out about a hypervisor");
-          return null;
-        }),
+        ).then(
+          (report) => {
+            refusals.delete(each.kind);
+            return report;
+          },
+          (error: unknown) => {
+            parts.logger.warn({ err: error, hypervisor: each.kind }, "could not find out about a hypervisor");
+            refusals.set(each.kind, error);
+            return null;
+          },
+        ),
       ),
     );
     reports = found.filter((each) => each !== null).sort((a, b) => byName(a.kind, b.kind));
@@ -62,6 +71,9 @@ export async function probeHypervisors(
       if (!known() && hypervisors.some((each) => each.kind === kind)) await probeOnce();
       const report = known();
       if (report) return report;
+      // It is here, and cannot be used: its own words say why.
+      const refusal = refusals.get(kind);
+      if (isOdoroboError(refusal)) throw refusal;
       throw new OdoroboError("HYPERVISOR_UNAVAILABLE", `this node has no ${kind}`, {
         hint: `it has ${reports.map((each) => each.kind).join(", ") || "no hypervisor at all"}; install ${kind}, or choose another`,
       });

@@ -1,5 +1,5 @@
 /** What is found out about the Cloud Hypervisor of a host. */
-import { chmod, writeFile } from "node:fs/promises";
+import { chmod, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { createCloudHypervisor } from "../../../src/agent/hypervisor/cloud-hypervisor/driver.ts";
@@ -9,9 +9,11 @@ import {
   probeCloudHypervisor,
 } from "../../../src/agent/hypervisor/cloud-hypervisor/probe.ts";
 import { majorOf } from "../../../src/agent/hypervisor/cloud-hypervisor/version.ts";
+import { createSpawnSupervisor } from "../../../src/agent/supervisor/spawn/spawn-supervisor.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
+import { anAgent } from "../../support/an-agent.ts";
 import { cloudHypervisorForTests } from "../../support/cloud-hypervisor.ts";
-import { aCloudHypervisorWorld } from "../../support/cloud-hypervisor-world.ts";
+import { aCloudHypervisorSpec, aCloudHypervisorWorld } from "../../support/cloud-hypervisor-world.ts";
 import { patience, TINY_GUEST } from "../../support/qemu-world.ts";
 import { aTempFolder } from "../../support/temp-folder.ts";
 
@@ -66,6 +68,24 @@ test.each(["v49.0.0", "v55.0.0", "v9.1"])("%s is refused by name: nobody has tri
     message: expect.stringContaining(version.slice(1)),
     hint: expect.stringContaining("50 to 54"),
   });
+});
+
+test("who asks for a guest on a version that nobody has tried is told that, and can boot it once a known one is here", async () => {
+  await using temp = await aTempFolder();
+  await using binary = await cloudHypervisorForTests({ double: true });
+  const program = await aProgram(temp.path, "echo cloud-hypervisor v49.0.0");
+  const supervisor = createSpawnSupervisor();
+  await using agent = await anAgent({ hypervisors: [createCloudHypervisor(settings(program))], supervisor });
+  await expect(agent.put("web-1", { spec: aCloudHypervisorSpec() })).rejects.toMatchObject({
+    code: "HYPERVISOR_UNAVAILABLE",
+    message: "Cloud Hypervisor 49.0.0 is none that odorobo knows",
+    hint: expect.stringContaining("50 to 54"),
+  });
+  await aProgram(temp.path, `exec '${binary.executable}' "$@"`);
+  expect(await agent.put("web-1", { spec: aCloudHypervisorSpec() })).toMatchObject({ error: null });
+  await rm(program);
+  await agent.restart();
+  expect(await agent.boot("web-1")).toMatchObject({ error: { message: "this node has no cloud-hypervisor" } });
 });
 
 test("guests run on, and can be taken over, while their program is being replaced", async () => {
