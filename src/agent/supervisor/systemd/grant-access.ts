@@ -16,13 +16,25 @@ export interface GuestUser {
   readonly gid: number;
 }
 
-/** Rejects with STORAGE_FAILED when the user could not read what the VM needs, or when the system refuses. */
+/**
+ * Rejects with STORAGE_FAILED when the user could not read or write what the VM needs, or when the system refuses. What lies in a
+ * folder is given away only where it is this VM's alone; of others it is the folder itself, and nothing of one that is in use.
+ */
 export async function grantAccess(
-  command: Pick<LaunchCommand, "workingFolder" | "needs">,
+  command: Pick<LaunchCommand, "workingFolder" | "outputFile" | "needs">,
   user: GuestUser,
   hidden: readonly string[],
 ): Promise<void> {
-  for (const path of [command.workingFolder, ...command.needs.writes]) await share(path, user, WRITE);
+  const own = [command.workingFolder, dirname(command.outputFile)];
+  for (const path of new Set([command.workingFolder, ...command.needs.writes])) {
+    if (own.includes(path)) {
+      await share(path, user, WRITE);
+      continue;
+    }
+    if (own.some((folder) => isBelow(folder, [path]))) throw notItsAlone(path, user);
+    if (!isBelow(path, hidden) && (await isInUse(path, user))) await requireWritable(path, user);
+    else await share(path, user, WRITE, { contents: false });
+  }
   for (const path of command.needs.reads) {
     // The agent's own: what a VM reads of it is made for it.
     if (isBelow(path, hidden)) await share(path, user, READ);
@@ -43,11 +55,11 @@ const READ: Access = { folder: 0o050, file: 0o040 };
  * A file, or a folder and the files in it. The user may have been taken over by a guest and owns what lies in there: no
  * symbolic link is followed, no file is touched that has another name elsewhere, and no folder below is entered.
  */
-async function share(given: string, user: GuestUser, access: Access): Promise<void> {
+async function share(given: string, user: GuestUser, access: Access, { contents } = { contents: true }): Promise<void> {
   try {
     // Names below /dev are udev's, and often links.
     const path = given.startsWith("/dev/") ? await realpath(given).catch(() => given) : given;
-    if (!(await shareOne(path, user, access))) return;
+    if (!(await shareOne(path, user, access)) || !contents) return;
     for (const name of await readdir(path)) await shareOne(join(path, name), user, access);
   } catch (error) {
     throw new OdoroboError("STORAGE_FAILED", `could not give ${given} to the group ${user.group}`, {
@@ -78,6 +90,25 @@ async function shareOne(path: string, user: GuestUser, access: Access): Promise<
     await file.close();
   }
 }
+
+/** A folder that has something in it, and was not given to the guests before. */
+async function isInUse(path: string, user: GuestUser): Promise<boolean> {
+  const facts = await stat(path).catch(() => null);
+  if (facts?.isDirectory() !== true || facts.uid === user.uid || facts.gid === user.gid) return false;
+  return (await readdir(path)).length > 0;
+}
+
+async function requireWritable(folder: string, user: GuestUser): Promise<void> {
+  const wanted = constants.W_OK | constants.X_OK;
+  if ((bitsFor(await stat(folder), user) & wanted) !== wanted) throw notItsAlone(folder, user);
+}
+
+const notItsAlone = (folder: string, user: GuestUser): OdoroboError =>
+  new OdoroboError(
+    "STORAGE_FAILED",
+    `guests run as ${user.name}, which may not write to ${folder}, and others use it, too`,
+    { hint: `use a folder of its own, or let its group in: chgrp ${user.group} FOLDER && chmod g+rwx FOLDER` },
+  );
 
 async function requireReadable(path: string, user: GuestUser): Promise<void> {
   for (let at = path; at !== "/"; at = dirname(at)) {

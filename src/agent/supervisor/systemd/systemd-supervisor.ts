@@ -166,7 +166,7 @@ class SystemdSupervisor implements Supervisor, AsyncDisposable {
       reads: wanted.needs.reads.filter((path) => !now.needs.reads.includes(path)),
       writes: wanted.needs.writes.filter((path) => !now.needs.writes.includes(path)),
     };
-    if (user !== null) await grantAccess({ workingFolder: wanted.workingFolder, needs: added }, user, hidden);
+    if (user !== null) await grantAccess({ ...wanted, needs: added }, user, hidden);
     const properties = [...shareProperties(wanted.needs)];
     // While it runs nothing is taken away: what is detached may be in use for a moment yet.
     const devices = [...new Set([...now.needs.devices, ...wanted.needs.devices])];
