@@ -3,6 +3,9 @@ import type { VmName } from "../model/names.ts";
 
 export const DEFAULT_AGENT_PORT = 8890;
 
+/** The code of an error in an answer of the Rust agent's shape, which has no place for it. */
+export const ERROR_CODE_HEADER = "odorobo-code";
+
 export const routes = {
   health: () => "/v1/health",
   report: () => "/v1/report",

@@ -3,6 +3,7 @@ import { Pool } from "undici";
 import { fromErrorBody, isErrorCode, OdoroboError } from "../model/errors.ts";
 import { type AgentAddress, parseAgentAddress } from "./agent-address.ts";
 import { type CredentialSettings, type Credentials, readCredentials } from "./credentials.ts";
+import { ERROR_CODE_HEADER } from "./routes.ts";
 import { type BrokenOff, toAgentError } from "./transport-errors.ts";
 
 export interface Question {
@@ -23,6 +24,8 @@ export interface Question {
 export interface Answer {
   readonly status: number;
   readonly contentType: string;
+  /** What kind of error it is, where its body has no place for that. */
+  readonly errorCode: string | null;
   /** Rejects while being read with the errors of `toAgentError`. */
   readonly body: AsyncIterable<Uint8Array>;
 }
@@ -76,6 +79,7 @@ export class Transport {
       return {
         status: statusCode,
         contentType: String(headers["content-type"] ?? ""),
+        errorCode: headers[ERROR_CODE_HEADER]?.toString() ?? null,
         body: this.#read(body, question),
       };
     } catch (error) {
@@ -87,7 +91,7 @@ export class Transport {
   /** The answer and all of its body, whatever its status. */
   async askAll(question: Question, what: string): Promise<WholeAnswer> {
     const answer = await this.ask(question);
-    return { status: answer.status, contentType: answer.contentType, body: await this.#readAll(answer, what) };
+    return { ...answer, body: await this.#readAll(answer, what) };
   }
 
   /** The JSON of an answer with a 2xx status; what else comes rejects. `what`: "a report". */

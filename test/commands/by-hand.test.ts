@@ -281,6 +281,20 @@ describe("the hypervisor's own API", () => {
       stderr: expect.stringContaining("UNSUPPORTED  web-1 runs on noop"),
     });
   });
+
+  test.each([
+    ["FLEET_MISMATCH", 3],
+    ["PROTECTED", 3],
+    ["STALE_GENERATION", 5],
+    ["HYPERVISOR_BUSY", 1],
+  ] as const)("a refusal there keeps its name and its exit code: %s", async (code, exit) => {
+    const lifecycle = await anAgentWith({ spec: CLOUD_HYPERVISOR });
+    lifecycle.raw = async () => {
+      throw new OdoroboError(code, "not now", { hint: "later" });
+    };
+    const refused = await vm("ch", "web-1", "vm.pause");
+    expect(refused).toMatchObject({ code: exit, stderr: expect.stringContaining(`${code}  not now`) });
+  });
 });
 
 test("ping: a guest that is off, one that is silent, one that answers", async () => {
