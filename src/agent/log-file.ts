@@ -1,7 +1,8 @@
 /** The end of a log that someone else writes, and what is added to it. Never reads more than it must: serial logs grow for years. */
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { type FileHandle, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isErrno } from "../model/errors.ts";
+import { openPlainFile } from "../platform/plain-file.ts";
 
 export interface Tail {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -146,9 +147,10 @@ async function readAt(file: FileHandle, position: number, length: number): Promi
 
 async function openIfThere(path: string): Promise<FileHandle | null> {
   try {
-    return await open(path, "r");
+    return await openPlainFile(path);
   } catch (error) {
-    if (isErrno(error, "ENOENT")) return null;
+    // A link that a guest left there leads to no log of its own.
+    if (isErrno(error, "ENOENT") || isErrno(error, "ELOOP")) return null;
     throw error;
   }
 }

@@ -15,7 +15,9 @@ export async function writeFileAtomically(
 ): Promise<void> {
   const temporary = `${path}.tmp`;
   try {
-    const file = await open(temporary, "w", mode);
+    // Made anew, and not where a link leads to: some folders belong to guests' processes, too.
+    await rm(temporary, { force: true });
+    const file = await open(temporary, "wx", mode);
     try {
       if (owner !== null) await file.chown(owner.uid, owner.gid);
       await file.writeFile(content);

@@ -1,6 +1,7 @@
 /** The log folder of a VM: how large the logs are before a boot, and the last words of a hypervisor that failed. */
-import { mkdir, open, readdir, rename, stat } from "node:fs/promises";
+import { lstat, mkdir, readdir, rename } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { openPlainFile } from "../../platform/plain-file.ts";
 
 /** A log that has grown past this is put aside at the next boot, one generation: a chatty guest must not fill the node. */
 const ROTATE_BYTES = 16 * 1024 * 1024;
@@ -12,7 +13,7 @@ export async function prepareLogs(folder: string): Promise<Readonly<Record<strin
   for (const name of await readdir(folder)) {
     if (name.endsWith(".1")) continue;
     const path = join(folder, name);
-    const { size } = await stat(path);
+    const { size } = await lstat(path);
     if (size > ROTATE_BYTES) await rename(path, `${path}.1`);
     else sizes[name] = size;
   }
@@ -39,7 +40,7 @@ export async function lastLines(
   sizesBefore: Readonly<Record<string, number>>,
   count: number,
 ): Promise<readonly string[]> {
-  const file = await open(path, "r").catch(() => null);
+  const file = await openPlainFile(path).catch(() => null);
   if (file === null) return [];
   try {
     const { size } = await file.stat();

@@ -1,10 +1,10 @@
 /** Waits until a guest says that it is up: a text on its serial line, or a port that takes connections. */
 import { type FSWatcher, watch } from "node:fs";
-import { open } from "node:fs/promises";
 import { connect } from "node:net";
 import { basename, dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ReadyProbe } from "../../model/vm-spec.ts";
+import { openPlainFile } from "../../platform/plain-file.ts";
 
 export interface ProbeTarget {
   readonly probe: ReadyProbe;
@@ -70,7 +70,7 @@ function textWatcher(target: ProbeTarget, text: string): Look {
   let offset = target.logSizes[basename(consoleLog)] ?? 0;
   let tail = "";
   return async () => {
-    const file = await open(consoleLog, "r").catch(() => null);
+    const file = await openPlainFile(consoleLog).catch(() => null);
     if (file === null) return false;
     try {
       // Begun anew by the hypervisor: everything in it is of this boot.

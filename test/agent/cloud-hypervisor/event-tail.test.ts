@@ -1,5 +1,5 @@
 /** The file of events, with a writer that behaves like Cloud Hypervisor: at its own position, whatever happens to the file. */
-import { open, stat, truncate, writeFile } from "node:fs/promises";
+import { open, readFile, stat, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { EventTail } from "../../../src/agent/hypervisor/cloud-hypervisor/event-tail.ts";
@@ -154,4 +154,19 @@ test("a file that is not there yet is waited for", async () => {
   await using reader = await aReader(paths);
   await writeFile(paths.events, text("booted"));
   await until("it is told", () => reader.told.includes("booted"));
+});
+
+test("a process that a guest has taken over leads the reader to no other file", async () => {
+  await using temp = await aTempFolder();
+  const disk = join(temp.path, "disk-of-another-vm");
+  const bytes = Buffer.alloc(64 * 1024, 1);
+  await writeFile(disk, bytes);
+  const paths = { events: join(temp.path, "events.json"), seen: join(temp.path, "events.seen.json") };
+  await symlink(disk, paths.events);
+  await symlink(disk, `${paths.seen}.tmp`);
+  await using reader = await aReader(paths, { cutAfterBytes: 1024 });
+  await reader.tail.noteIntent("vm.reboot");
+  await reader.tail.drain();
+  expect((await readFile(disk)).equals(bytes)).toBe(true);
+  expect(JSON.parse(await readFile(paths.seen, "utf8"))).toMatchObject({ history: { intent: "vm.reboot" } });
 });

@@ -2,13 +2,13 @@
  * What was changed in a guest since its boot, in the spec's words: written before the call is made, so that an agent that
  * comes back knows what it looks at. Lives in the run folder and ends with the process (it is one of its stale files).
  */
-import { readFile } from "node:fs/promises";
 import { DEVICE_LISTS } from "../../../model/cloud-hypervisor/device-lists.ts";
 import type { LiveCall } from "../../../model/cloud-hypervisor/live-changes.ts";
 import type { VmConfig } from "../../../model/cloud-hypervisor/vm-config.ts";
 import { isErrno, OdoroboError } from "../../../model/errors.ts";
 import type { Disk, Nic, VmSpec } from "../../../model/vm-spec.ts";
 import { writeFileAtomically } from "../../../platform/atomic-write.ts";
+import { readPlainText } from "../../../platform/plain-file.ts";
 
 export interface Attached {
   readonly disks: readonly Disk[];
@@ -86,7 +86,7 @@ function merged<T extends Disk | Nic>(before: readonly T[], more: readonly T[]):
 
 export async function readAttached(path: string): Promise<Attached> {
   try {
-    return { ...NOTHING_ATTACHED, ...(JSON.parse(await readFile(path, "utf8")) as Attached) };
+    return { ...NOTHING_ATTACHED, ...(JSON.parse(await readPlainText(path)) as Attached) };
   } catch (error) {
     if (isErrno(error, "ENOENT")) return NOTHING_ATTACHED;
     throw new OdoroboError("HYPERVISOR_UNAVAILABLE", `cannot read what was attached to the guest from ${path}`, {

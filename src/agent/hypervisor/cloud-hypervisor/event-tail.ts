@@ -9,8 +9,9 @@
  *   part in front becomes a hole without blocks, and what was lost between reading and cutting shows as zeros: a gap.
  * - After a gap the listener is told, so that it can ask the hypervisor instead.
  */
-import { type FSWatcher, statSync, watch } from "node:fs";
-import { type FileHandle, open, readFile, rename, truncate, writeFile } from "node:fs/promises";
+import { constants, type FSWatcher, statSync, watch } from "node:fs";
+import { type FileHandle, rename, rm, writeFile } from "node:fs/promises";
+import { openPlainFile, readPlainText } from "../../../platform/plain-file.ts";
 import { EventParser, type MonitorEvent } from "./event-parser.ts";
 import { type GuestHistory, type Intent, NO_HISTORY, withEvent } from "./history.ts";
 
@@ -191,7 +192,7 @@ export class EventTail implements AsyncDisposable {
     this.#cutAt = this.#offset;
     // First the offset, then the cut: an agent that dies in between reads nothing twice.
     await this.#save();
-    await truncate(this.#paths.events, 0);
+    await cut(this.#paths.events);
   }
 
   #take(chunk: Buffer): void {
@@ -224,13 +225,23 @@ export class EventTail implements AsyncDisposable {
 
 /** Whole or not at all for whoever comes after this process. Not synced: the folder does not outlive the host either. */
 async function replaceFile(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.tmp`, text, { mode: 0o600 });
+  await rm(`${path}.tmp`, { force: true });
+  await writeFile(`${path}.tmp`, text, { mode: 0o600, flag: "wx" });
   await rename(`${path}.tmp`, path);
+}
+
+async function cut(path: string): Promise<void> {
+  const file = await openPlainFile(path, constants.O_WRONLY);
+  try {
+    await file.truncate(0);
+  } finally {
+    await file.close();
+  }
 }
 
 async function readSeen(path: string): Promise<Seen> {
   try {
-    const { offset, history } = JSON.parse(await readFile(path, "utf8")) as Seen;
+    const { offset, history } = JSON.parse(await readPlainText(path)) as Seen;
     if (Number.isSafeInteger(offset) && offset >= 0) return { offset, history: { ...NO_HISTORY, ...history } };
   } catch {
     // None yet, or not ours: everything in the file is news.
@@ -239,6 +250,6 @@ async function readSeen(path: string): Promise<Seen> {
 }
 
 async function openIfThere(path: string): Promise<(AsyncDisposable & { readonly handle: FileHandle }) | null> {
-  const handle = await open(path, "r").catch(() => null);
+  const handle = await openPlainFile(path).catch(() => null);
   return handle && { handle, [Symbol.asyncDispose]: () => handle.close() };
 }

@@ -2,10 +2,10 @@
  * What was attached to a guest since its boot, in the spec's words: written before the device is added, so that an agent that
  * comes back knows what it looks at. Lives in the run folder and ends with the process (it is one of its stale files).
  */
-import { readFile } from "node:fs/promises";
 import { isErrno, OdoroboError } from "../../../model/errors.ts";
 import type { Disk, Nic } from "../../../model/vm-spec.ts";
 import { writeFileAtomically } from "../../../platform/atomic-write.ts";
+import { readPlainText } from "../../../platform/plain-file.ts";
 
 export interface Attached {
   readonly disks: readonly Disk[];
@@ -26,7 +26,7 @@ export const withNic = (attached: Attached, nic: Nic): Attached => ({
 
 export async function readAttached(path: string): Promise<Attached> {
   try {
-    return JSON.parse(await readFile(path, "utf8")) as Attached;
+    return JSON.parse(await readPlainText(path)) as Attached;
   } catch (error) {
     if (isErrno(error, "ENOENT")) return NOTHING_ATTACHED;
     throw new OdoroboError("HYPERVISOR_UNAVAILABLE", `cannot read what was attached to the guest from ${path}`, {

@@ -9,7 +9,7 @@
  *
  * Invariants: one unit for each VM, whose environment names its owner; a unit of somebody else is never stopped.
  */
-import { accessSync, closeSync, constants, existsSync, openSync, statSync } from "node:fs";
+import { accessSync, closeSync, constants, existsSync, lstatSync, openSync, statSync, unlinkSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { delimiter, isAbsolute, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -411,7 +411,10 @@ function isExecutable(path: string): boolean {
 
 function openOutput(name: string, command: LaunchCommand): void {
   try {
-    closeSync(openSync(command.outputFile, "a", 0o600));
+    // What a guest that broke out of its last life put there in its stead would have systemd write elsewhere, as root.
+    const there = lstatSync(command.outputFile, { throwIfNoEntry: false });
+    if (there !== undefined && !there.isFile()) unlinkSync(command.outputFile);
+    closeSync(openSync(command.outputFile, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600));
   } catch (error) {
     throw new OdoroboError("STORAGE_FAILED", `could not open ${command.outputFile} for the output of ${name}`, {
       cause: error,
