@@ -118,7 +118,8 @@ function decidePresent(request: OperationRequest, vm: VmRecord): Decision {
       return wrongPhase(vm, "a snapshot is restored to a VM that is off", `odorobo vm shutdown ${vm.name}`);
     case "migrate-receive":
       // One that left may come back.
-      if (isOff && !isAwaited) return act;
+      if (isAwaited) return refuseSecondHome(vm) ?? act;
+      if (isOff) return act;
       return wrongPhase(vm, "only a VM that is off can take in a guest", `odorobo vm shutdown ${vm.name}`);
     case "power-button":
     case "nmi":
@@ -141,7 +142,7 @@ function refuseSecondHome(vm: VmRecord): Refusal | null {
       return wrongPhase(
         vm,
         `its process waits for a guest on ${vm.migration.url}`,
-        `to start it instead, end the waiting first: odorobo vm shutdown ${vm.name}`,
+        `end the waiting first: odorobo vm shutdown ${vm.name}`,
       );
     case "source":
       return wrongPhase(

@@ -3,6 +3,17 @@ import { Command, Flags } from "@oclif/core";
 import { reportError } from "./report-error.ts";
 import { noteLine, printLine, type Screen, wantsColour } from "./terminal.ts";
 
+/** A variable says where to look when no flag does: each, and the flags that say something else. */
+const OVERRULED: readonly (readonly [variable: string, by: readonly string[]])[] = [
+  ["ODOROBO_FLEET", ["--agent", "--repo"]],
+  ["ODOROBO_AGENT", ["--fleet", "--repo", "--node"]],
+];
+
+function yieldToFlags(argv: readonly string[]): void {
+  const isGiven = (flag: string) => argv.some((word) => word === flag || word.startsWith(`${flag}=`));
+  for (const [variable, flags] of OVERRULED) if (flags.some(isGiven)) delete process.env[variable];
+}
+
 export abstract class OdoroboCommand extends Command {
   /** `--json` prints exactly what `run` returns. */
   static override enableJsonFlag = true;
@@ -19,6 +30,11 @@ export abstract class OdoroboCommand extends Command {
       print: json ? () => {} : printLine,
       note: noteLine,
     };
+  }
+
+  public override async init(): Promise<void> {
+    await super.init();
+    yieldToFlags(this.argv);
   }
 
   protected override logJson(document: unknown): void {

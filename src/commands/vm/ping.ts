@@ -36,5 +36,7 @@ function refuseSilence({ name, phase, live, reason }: VmReport): void {
     throw new OdoroboError("HYPERVISOR_UNAVAILABLE", `the hypervisor of ${name} does not answer${why}`, {
       hint: `odorobo vm logs ${name} shows what its guest said last`,
     });
-  throw new OdoroboError("WRONG_PHASE", `${name} is ${phase}${why}`, { hint: `odorobo vm boot ${name}` });
+  throw new OdoroboError("WRONG_PHASE", `${name} is ${phase}${why}`, {
+    hint: phase === "starting" || phase === "stopping" ? `odorobo vm info ${name}` : `odorobo vm boot ${name}`,
+  });
 }
