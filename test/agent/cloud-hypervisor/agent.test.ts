@@ -1,11 +1,12 @@
 /** An agent whose guests are on Cloud Hypervisor (the double): what its report says of what happens to them. */
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Client } from "undici";
 import { expect, test } from "vitest";
 import { createCloudHypervisor } from "../../../src/agent/hypervisor/cloud-hypervisor/driver.ts";
 import { createSpawnSupervisor } from "../../../src/agent/supervisor/spawn/spawn-supervisor.ts";
+import { vmName } from "../../../src/model/names.ts";
 import type { VmReport } from "../../../src/model/observed-state.ts";
 import type { Disk, VmSpec } from "../../../src/model/vm-spec.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
@@ -238,3 +239,25 @@ test.each(["while the agent looks", "while no agent is there"])(
     await until("it runs there", async () => (await agent.vm("web-2")).phase === "running", 15_000);
   },
 );
+
+test("no disk is cut, also not by Cloud Hypervisor's own API", async () => {
+  await using world = await anAgentOnCloudHypervisor();
+  const { agent } = world;
+  await running(agent);
+  const disk = join(agent.dataFolder, "vms/web-1/disks/root.raw");
+  const resize = (bytes: number) =>
+    agent.lifecycle.raw(
+      vmName("web-1"),
+      {
+        method: "PUT",
+        path: "vm.resize-disk",
+        body: Buffer.from(JSON.stringify({ id: "root", desired_size: bytes })),
+      },
+      NEVER,
+    );
+  for (const bytes of [0, 512, 2 * 1024 * 1024 - 512])
+    await expect(resize(bytes)).rejects.toMatchObject({ code: "UNSUPPORTED" });
+  expect((await stat(disk)).size).toBe(2 * 1024 * 1024);
+  expect((await resize(4 * 1024 * 1024)).status).toBe(204);
+  expect((await stat(disk)).size).toBe(4 * 1024 * 1024);
+});

@@ -9,7 +9,7 @@
  *   Running, Paused            as it says; frozen while it migrates away
  *   no answer                  it takes in a guest from another host, or hangs
  */
-import type { VmInfo } from "../../../model/cloud-hypervisor/api.ts";
+import type { RequestBodies, VmInfo } from "../../../model/cloud-hypervisor/api.ts";
 import { type ChangeFacts, changeRules } from "../../../model/cloud-hypervisor/change-rules.ts";
 import { planLiveChanges } from "../../../model/cloud-hypervisor/live-changes.ts";
 import { toLiveConfig } from "../../../model/cloud-hypervisor/live-config.ts";
@@ -36,7 +36,7 @@ import type { EventTail } from "./event-tail.ts";
 import { attachedFile, consoleLog, consoleSocket, fileUrl, placesOf } from "./files.ts";
 import { type Intent, isIntent, lastWord, mayChangeStatus, toGuestStatus, toHypervisorEvent } from "./history.ts";
 import type { CloudHypervisorHost } from "./host.ts";
-import { performChanges } from "./perform-changes.ts";
+import { performChanges, refuseToShrink } from "./perform-changes.ts";
 import { sendGuest } from "./send.ts";
 import { takeSnapshot } from "./snapshot.ts";
 
@@ -298,6 +298,7 @@ export class CloudHypervisorGuest implements RunningVm {
     const endpoint = request.path.split("?", 1)[0] ?? "";
     const intent: Intent | null = isIntent(endpoint) && request.method.toUpperCase() === "PUT" ? endpoint : null;
     if (intent !== null) await tail.noteIntent(intent);
+    if (endpoint === "vm.resize-disk") await this.#refuseToCut(request, signal);
     let isDone = false;
     try {
       const answer = await client.raw(request, signal);
@@ -307,6 +308,14 @@ export class CloudHypervisorGuest implements RunningVm {
       if (intent !== null && !isDone) await tail.noteIntent(null);
       if (request.method.toUpperCase() !== "GET") this.#changed();
     }
+  }
+
+  /** A size in the wrong unit would be the end of the data, whoever asked. What is no such request Cloud Hypervisor refuses. */
+  async #refuseToCut({ body }: RawRequest, signal: AbortSignal): Promise<void> {
+    const asked = body === null ? null : toResizeDisk(Buffer.from(body).toString("utf8"));
+    if (asked === null) return;
+    this.#info = null;
+    refuseToShrink(asked, { diskBytes: await this.#diskSizes.of((await this.#defined(signal)).config) });
   }
 
   /** Whether a migration that was begun has failed without an event of it. */
@@ -337,5 +346,14 @@ export class CloudHypervisorGuest implements RunningVm {
   #changed(): void {
     this.#info = null;
     for (const listener of [...this.#listeners]) listener();
+  }
+}
+
+function toResizeDisk(text: string): RequestBodies["vm.resize-disk"] | null {
+  try {
+    const { id, desired_size } = JSON.parse(text) as Partial<RequestBodies["vm.resize-disk"]>;
+    return typeof id === "string" && typeof desired_size === "number" ? { id, desired_size } : null;
+  } catch {
+    return null;
   }
 }

@@ -118,9 +118,9 @@ async function unlessThereAlready(call: Promise<unknown>): Promise<void> {
 }
 
 /** Cloud Hypervisor cuts a raw file without asking. */
-function refuseToShrink(
+export function refuseToShrink(
   { id, desired_size: wanted }: { readonly id: string; readonly desired_size: number },
-  { diskBytes }: ChangeContext,
+  { diskBytes }: Pick<ChangeContext, "diskBytes">,
 ): void {
   const now = diskBytes[id];
   if (now !== undefined && wanted >= now) return;
