@@ -187,16 +187,16 @@ export class Guest {
     );
   }
 
-  /** Whether the guest that an earlier agent let in has come: asked of a process that answers nothing until then. */
-  async hasArrived(deadlineMs: number, signal: AbortSignal): Promise<boolean> {
+  /** Of the guest that an earlier agent was to let in: asked of a process that answers nothing until that is decided. */
+  async arrival(deadlineMs: number, signal: AbortSignal): Promise<"awaited" | "here" | "failed"> {
     try {
       this.receiving = false;
       await this.connect({ fresh: false, deadlineMs }, signal);
-      return (await this.status(deadlineMs, signal)).phase !== "off";
+      return (await this.status(deadlineMs, signal)).phase === "off" ? "failed" : "here";
     } catch {
       this.receiving = true;
       await this.disconnect();
-      return false;
+      return "awaited";
     }
   }
 

@@ -161,10 +161,12 @@ export function awaitArrival(parts: Parts, slot: Slot, guest: Guest): void {
   async function look(): Promise<void> {
     if (slot.guest !== guest || !guest.receiving || parts.stopping.aborted) return;
     if (guest.exit !== null) return noteNoArrival(parts, slot, guest, null);
-    if (!(await guest.hasArrived(ARRIVAL_POLL_MS / 2, parts.stopping))) return;
+    const arrival = await guest.arrival(ARRIVAL_POLL_MS / 2, parts.stopping);
+    if (arrival === "awaited") return;
     clearInterval(timer);
     forget();
-    await noteArrival(parts, slot, guest, null);
+    if (arrival === "here") return noteArrival(parts, slot, guest, null);
+    await noteNoArrival(parts, slot, guest, new Error("its hypervisor has given up receiving"));
   }
 }
 

@@ -16,11 +16,12 @@ import { receiveGuest } from "./receive.ts";
 /** A Linux guest lets go of a device within 0.1 s; one that is busy with it, when it is done. */
 const REMOVAL_MS = 20_000;
 /**
- * A process that takes in a guest answers nobody, and its events say when that is over. Should they be lost it is asked all the
- * same, but seldom: who asks in vain leaves a connection behind, and the process keeps a hundred of them.
+ * A process that takes in a guest answers nobody. Its events say when the guest is there, but not when it failed to come: so it is
+ * asked, ever more seldom, because who asks in vain leaves a connection behind, and the process keeps a hundred of them.
  */
 const RECEIVING_PATIENCE_MS = 2000;
-const ASK_AGAIN_MS = 30_000;
+const ASK_AGAIN_MS = 2000;
+const MOST_SELDOM_MS = 30_000;
 
 /** `probe` comes first: what the host has decides what `compile` writes. */
 export function createCloudHypervisor(settings: CloudHypervisorSettings): Hypervisor {
@@ -32,8 +33,8 @@ export function createCloudHypervisor(settings: CloudHypervisorSettings): Hyperv
     });
   };
 
-  /** When processes that take in a guest were asked in vain, by run folder. */
-  const askedInVain = new Map<string, number>();
+  /** Processes that take in a guest, and when the next question to them may have an answer; by API socket. */
+  const askedInVain = new Map<string, { readonly againAt: number; readonly pauseMs: number }>();
 
   async function connectFresh(vm: LaunchInput, { fromSnapshot, signal }: ConnectOptions): Promise<RunningVm> {
     await using opened = new AsyncDisposableStack();
@@ -73,11 +74,13 @@ export function createCloudHypervisor(settings: CloudHypervisorSettings): Hyperv
     const now = settings.clock.monotonicMs();
     const patience = AbortSignal.timeout(RECEIVING_PATIENCE_MS);
     try {
-      if (now - (askedInVain.get(socket) ?? Number.NEGATIVE_INFINITY) < ASK_AGAIN_MS) throw new Error("asked just now");
-      askedInVain.set(socket, now);
+      const before = askedInVain.get(socket);
+      if (before !== undefined && now < before.againAt) throw new Error("asked just now");
+      const pauseMs = Math.min(MOST_SELDOM_MS, before === undefined ? ASK_AGAIN_MS : 2 * before.pauseMs);
+      askedInVain.set(socket, { againAt: now + pauseMs, pauseMs });
       const client = await ApiClient.connect(socket, { signal: AbortSignal.any([signal, patience]), patient: false });
       askedInVain.delete(socket);
-      tail.noteRunning();
+      tail.noteAnswering();
       return client;
     } catch (error) {
       signal.throwIfAborted();

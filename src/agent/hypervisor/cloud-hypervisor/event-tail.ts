@@ -117,6 +117,16 @@ export class EventTail implements AsyncDisposable {
     this.#history = { ...this.#history, ran: true, wentOff: false, rebooting: false, receiving: false, toldOff: false };
   }
 
+  /** It was seen running, whatever has become of it since. */
+  noteSeenRunning(): void {
+    if (!this.#history.ran) this.#history = { ...this.#history, ran: true };
+  }
+
+  /** It waits for no guest any more: it has one, or none will come. */
+  noteAnswering(): void {
+    this.#history = { ...this.#history, receiving: false };
+  }
+
   /** Resolves when all that is in the file by now was told. */
   async drain(): Promise<void> {
     if (this.#pumping === null && this.#isUpToDate()) return;

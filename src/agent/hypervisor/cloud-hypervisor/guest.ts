@@ -123,7 +123,9 @@ export class CloudHypervisorGuest implements RunningVm {
       const info = await this.#ask(signal);
       // With the answer comes the news that led to it, but a moment later.
       await tail.drain();
-      return this.#noted(toGuestStatus(info, tail.history));
+      const status = toGuestStatus(info, tail.history);
+      if (status.phase !== "off") tail.noteSeenRunning();
+      return this.#noted(status);
     } catch (error) {
       if (!isOdoroboError(error, "HYPERVISOR_UNAVAILABLE")) throw error;
       await tail.drain();
