@@ -13,14 +13,15 @@ export interface FoundHook {
   readonly problem: string | null;
 }
 
-/** A folder that is not there has none. Rejects with HOOK_FAILED when it cannot be read, or anybody may write to it. */
+/** A folder that is not there has none. Rejects with HOOK_FAILED when it cannot be read, or strangers may write to it. */
 export async function findHooks(folder: string): Promise<readonly FoundHook[]> {
   let names: string[];
   try {
     names = (await readdir(folder)).filter((name) => !name.startsWith("."));
-    if (names.length > 0 && isOpenToAll((await stat(folder)).mode))
-      throw new OdoroboError("HOOK_FAILED", `no hook of ${folder} is run: everybody may write to the folder`, {
-        hint: `chmod o-w ${folder}`,
+    const stranger = names.length === 0 ? null : whoElseWrites(await stat(folder));
+    if (stranger !== null)
+      throw new OdoroboError("HOOK_FAILED", `no hook of ${folder} is run: ${stranger} may write to the folder`, {
+        hint: stranger === EVERYBODY ? `chmod o-w ${folder}` : `chown ${process.geteuid?.() ?? "root"} ${folder}`,
       });
   } catch (error) {
     if (isErrno(error, "ENOENT")) return [];
@@ -38,7 +39,8 @@ async function problemOf(path: string): Promise<string | null> {
   try {
     const facts = await stat(path);
     if (!facts.isFile()) return "it is not a file";
-    if (isOpenToAll(facts.mode)) return "everybody may write to it";
+    const stranger = whoElseWrites(facts);
+    if (stranger !== null) return `${stranger} may write to it`;
     await access(path, constants.X_OK);
     return (facts.mode & 0o111) === 0 ? "it is not executable" : null;
   } catch (error) {
@@ -46,4 +48,10 @@ async function problemOf(path: string): Promise<string | null> {
   }
 }
 
-const isOpenToAll = (mode: number): boolean => (mode & 0o002) !== 0;
+const EVERYBODY = "everybody";
+
+/** Beside root, the agent's own user and the groups that one of them let in. Null: nobody. */
+function whoElseWrites({ mode, uid }: { readonly mode: number; readonly uid: number }): string | null {
+  if ((mode & 0o002) !== 0) return EVERYBODY;
+  return uid === 0 || uid === process.geteuid?.() ? null : `user ${uid}, whose it is,`;
+}

@@ -1,5 +1,5 @@
 /** Real programs in real folders: what they are told, in which order, and what their failures mean. */
-import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { createHooks, type HookSubject, type Hooks } from "../../../src/agent/hooks/hooks.ts";
@@ -123,6 +123,15 @@ test("what must not be run is not, and the error says why", async () => {
   await open.add("10", 'echo ran >> "$OUT"');
   await chmod(open.folder, 0o777);
   await expect(run(open)).rejects.toMatchObject({ code: "HOOK_FAILED", hint: `chmod o-w ${open.folder}` });
+  if (process.geteuid?.() === 0) {
+    await using theirs = await aWorld();
+    await chown(await theirs.add("10", 'echo ran >> "$OUT"'), 64_321, 0);
+    await expect(run(theirs)).rejects.toMatchObject({ message: expect.stringContaining("user 64321, whose it is") });
+    // Whoever may write to the folder above can put one of their own in its place.
+    await chown(theirs.folder, 64_321, 0);
+    await expect(run(theirs)).rejects.toMatchObject({ code: "HOOK_FAILED", hint: `chown 0 ${theirs.folder}` });
+    expect(await theirs.out()).toBe("");
+  }
   await using nested = await aWorld();
   await mkdir(join(nested.folder, "folder"));
   await expect(run(nested)).rejects.toMatchObject({ message: expect.stringContaining("it is not a file") });
