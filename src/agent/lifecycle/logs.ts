@@ -1,6 +1,8 @@
 /** The log folder of a VM: how large the logs are before a boot, and the last words of a hypervisor that failed. */
+import { constants } from "node:fs";
 import { lstat, mkdir, readdir, rename } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { writeFileAtomically } from "../../platform/atomic-write.ts";
 import { openPlainFile } from "../../platform/plain-file.ts";
 
 /** A log that has grown past this is put aside at the next boot, one generation: a chatty guest must not fill the node. */
@@ -18,6 +20,27 @@ export async function prepareLogs(folder: string): Promise<Readonly<Record<strin
     else sizes[name] = size;
   }
   return sizes;
+}
+
+/**
+ * While a guest runs: what a process itself writes has grown as large as it may. Its end is put aside, and it is cut: whoever
+ * writes it appends, so it goes on at the start. Of what is written in the moment between, a little may be lost.
+ */
+export async function trimLogs(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!name.endsWith(".log")) continue;
+    const path = join(folder, name);
+    const file = await openPlainFile(path, constants.O_RDWR);
+    try {
+      const { size } = await file.stat();
+      if (size <= ROTATE_BYTES) continue;
+      const end = Buffer.alloc(ROTATE_BYTES);
+      const { bytesRead } = await file.read(end, 0, end.length, size - end.length);
+      await writeFileAtomically(`${path}.1`, end.subarray(0, bytesRead)).finally(() => file.truncate(0));
+    } finally {
+      await file.close();
+    }
+  }
 }
 
 const MAX_WORDS = 500;

@@ -126,7 +126,7 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
   for (const slot of slots.values()) carryOn(slot);
   await mapWithLimit([...slots.values()], ASKED_AT_A_TIME, ask);
   const sweep = createSweep(parts);
-  const sweepAll = () => sweep(slots.values());
+  const sweepAll = () => sweep([...slots.values()]);
   sweepAll();
   const sweeper = setInterval(sweepAll, options.sweepEveryMs ?? SWEEP_EVERY_MS);
   sweeper.unref();

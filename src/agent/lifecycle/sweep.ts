@@ -1,11 +1,12 @@
 /**
- * Purges tombstones whose retention has ended, and writes again what a full disk did not take.
+ * Purges tombstones whose retention has ended, writes again what a full disk did not take, and keeps logs short.
  *
  * A purge cannot be taken back, and a clock can be wrong: before its host has asked for the time, or set by mistake. So the
  * time that this agent has seen pass counts for what it buried itself, and of the clock only one that has run evenly for a
  * while is believed about the rest.
  */
 import type { StoredVm } from "../store/vm-record.ts";
+import { trimLogs } from "./logs.ts";
 import type { Parts } from "./parts.ts";
 import { preparePurge } from "./perform-stop.ts";
 import { keep, runOperation } from "./run-operation.ts";
@@ -16,13 +17,14 @@ const STEADY_MS = 3_600_000;
 /** What a clock may be put right by, between two looks, without having been wrong. */
 const TOLERANCE_MS = 60_000;
 
-export type Sweep = (slots: Iterable<Slot>) => void;
+export type Sweep = (slots: readonly Slot[]) => void;
 
 export function createSweep(parts: Parts): Sweep {
   const { clock } = parts;
   const wallMs = () => Date.parse(clock.now());
   let ahead = wallMs() - clock.monotonicMs();
   let steadySinceMs = clock.monotonicMs();
+  const trimming = new Set<string>();
 
   function lookAtClock(): void {
     const nowAhead = wallMs() - clock.monotonicMs();
@@ -51,8 +53,20 @@ export function createSweep(parts: Parts): Sweep {
     await runOperation(parts, slot, operation, preparePurge(parts, stored));
   }
 
+  /** Not in the queue: a guest that floods its log may be waited for there. */
+  function trim({ name, guest }: Slot): void {
+    if (guest === null || trimming.has(name) || parts.stopping.aborted) return;
+    trimming.add(name);
+    trimLogs(parts.store.paths(name).logFolder)
+      .catch((error: unknown) => {
+        if (!parts.stopping.aborted) parts.logger.warn({ err: error, vm: name }, "could not keep a guest's logs short");
+      })
+      .finally(() => trimming.delete(name));
+  }
+
   return (slots) => {
     lookAtClock();
+    for (const slot of slots) trim(slot);
     for (const slot of slots) if (slot.unsaved || isExpired(slot)) slot.enqueue(() => sweepOne(slot)).catch(() => {});
   };
 }

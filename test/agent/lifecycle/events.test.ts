@@ -1,5 +1,5 @@
 /** What befalls a guest without anybody asking: in the report with its last words, and in the event log. */
-import { appendFile } from "node:fs/promises";
+import { appendFile, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Hypervisor } from "../../../src/agent/hypervisor/hypervisor.ts";
@@ -131,6 +131,23 @@ test("a guest that reboots for ever keeps neither its VM's queue nor the disk bu
   await until("the rest is told", async () => (await agent.vm("web-1")).lastEvent?.message.includes("999") === true);
   expect(messages(agent).slice(before)).toEqual(["web-1: the guest rebooted", "web-1: the guest rebooted (999 times)"]);
   expect(await agent.shutdown("web-1", 0)).toMatchObject({ error: null });
+});
+
+test("a guest that talks for months does not fill the node: what its process logs is cut, and its end kept", async () => {
+  await using agent = await anAgent({ processes: true, sweepEveryMs: 5 });
+  await agent.put("web-1", { spec: aSpec({ runStrategy: "Manual" }) });
+  await agent.boot("web-1");
+  const file = log(agent, "vmm.log");
+  // At once: it is looked at all the time.
+  await writeFile(`${file}.new`, `${"a line of the past\n".repeat(1_000_000)}its last line\n`);
+  await rename(`${file}.new`, file);
+  await until("it is cut", async () => (await stat(file)).size < 1000);
+  const kept = await readFile(`${file}.1`, "utf8");
+  expect(kept.endsWith("a line of the past\nits last line\n")).toBe(true);
+  expect(kept.length).toBe(16 * 1024 * 1024);
+  await appendFile(file, "and on it talks\n");
+  agent.processes.end((await agent.vm("web-1")).pid as number, { code: 1, signal: null });
+  expect((await ended(agent)).lastEvent?.log).toEqual(["and on it talks"]);
 });
 
 test("QEMU's events, as people want to hear of them", () => {
