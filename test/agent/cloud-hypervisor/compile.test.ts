@@ -55,7 +55,7 @@ test("the command line says where the process listens and nothing of the VM", ()
   expect([executable, ...args].join(" ")).toBe(
     "/usr/bin/cloud-hypervisor --api-socket path=/run/odorobo/vms/web-1/ch.sock --event-monitor path=/run/odorobo/vms/web-1/events.json --seccomp true --no-shutdown",
   );
-  expect(env).toEqual({});
+  expect(env).toEqual({ MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: "1073741824" });
   expect(outputFile).toBe("/var/lib/odorobo/vms/web-1/log/cloud-hypervisor.log");
   expect(staleFiles).toContain("/run/odorobo/vms/web-1/ch.sock");
   expect(staleFiles).toContain("/run/odorobo/vms/web-1/console.sock");

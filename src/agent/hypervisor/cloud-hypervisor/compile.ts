@@ -20,6 +20,12 @@ import { knowsSeccompErrno, staysAfterPowerOff } from "./version.ts";
 /** sun_path has 108 bytes, the last one a NUL. */
 const SOCKET_PATH_BYTES = 107;
 
+/**
+ * Built with glibc, the thread of its API server may wait for ever for memory to be given back, which its seccomp rules forbid:
+ * then the process answers nobody and heeds no SIGTERM. One arena and no trimming keep it from that; musl takes no notice.
+ */
+const ENVIRONMENT = { MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: `${1024 ** 3}` } as const;
+
 /** Throws UNSUPPORTED with everything that this Cloud Hypervisor cannot do, AGENT_CONFIG for a run folder with too long a name. */
 export function toLaunchCommand(vm: LaunchInput, host: CloudHypervisorHost): LaunchCommand {
   const { name, spec, paths } = vm;
@@ -35,7 +41,7 @@ export function toLaunchCommand(vm: LaunchInput, host: CloudHypervisorHost): Lau
       // A guest that powered itself off leaves a process that can be asked why it ended.
       ...(staysAfterPowerOff(host.version) ? ["--no-shutdown"] : []),
     ],
-    env: {},
+    env: ENVIRONMENT,
     workingFolder: paths.runFolder,
     outputFile: outputFile(paths),
     staleFiles: [
