@@ -33,7 +33,7 @@ function rowsOf(vm: VmReport, node: string): readonly Row[] {
     ["node", node],
     ["phase", `${vm.phase}${ready} since ${vm.since}${vm.reason === null ? "" : ` (${vm.reason})`}`],
     ...(vm.restart === undefined ? [] : [["restart", describeRestart(vm.restart)] as const]),
-    ...(vm.migration === undefined ? [] : [["migration", describeMigration(vm.migration)] as const]),
+    ...(vm.migration === undefined ? [] : [["migration", describeMigration(vm.migration, vm)] as const]),
     ["fleet", vm.fleet ?? "none: made by hand"],
     [
       "applied",
@@ -73,10 +73,10 @@ function describeRestart({ attempts, nextAt, givenUp }: RestartState): string {
   return attempts === 0 ? `due at ${nextAt}` : `due at ${nextAt}, after ${attempts} in a row that did not last`;
 }
 
-const describeMigration = ({ role, since, url }: MigrationState): string =>
-  role === "destination"
-    ? `waits for its guest at ${url} since ${since}`
-    : `its guest leaves for ${url} since ${since}`;
+function describeMigration({ role, since, url }: MigrationState, { phase }: VmReport): string {
+  if (role === "destination") return `waits for its guest at ${url} since ${since}`;
+  return phase === "stopped" ? `its guest went to ${url} at ${since}` : `its guest leaves for ${url} since ${since}`;
+}
 
 function describeWeights({ cpu, io }: VmReport["spec"]["weights"]): readonly Row[] {
   const parts = [...(cpu === null ? [] : [`cpu ${cpu}`]), ...(io === null ? [] : [`io ${io}`])];

@@ -7,6 +7,7 @@
  * are taken, and where they do not, what `vm.info` says is put into them as well as it goes.
  */
 import { sameValue } from "../fields.ts";
+import { isDnsLabel } from "../names.ts";
 import type { LiveConfig } from "../observed-state.ts";
 import { type BootSource, BUILTIN_TINY_GUEST, type Disk, type Nic, type VmSpec } from "../vm-spec.ts";
 import { SEED_ID, withoutGivenIds } from "./device-ids.ts";
@@ -90,8 +91,8 @@ function liveMemory(
     ? actual.size + room === wantedMax
     : room === (expected.hotplug_size ?? 0) || (actual.size + room >= wantedMax && room < wantedMax);
   return {
-    sizeMiB: now === wanted ? spec.memory.sizeMiB : now / MIB,
-    maxMiB: isAsBooted ? spec.memory.maxMiB : (actual.size + room) / MIB,
+    sizeMiB: now === wanted ? spec.memory.sizeMiB : Math.floor(now / MIB),
+    maxMiB: isAsBooted ? spec.memory.maxMiB : Math.floor((actual.size + room) / MIB),
   };
 }
 
@@ -127,12 +128,15 @@ function liveDisks(actual: VmConfig, expected: VmConfig, { spec, diskBytes = {} 
     const sent = expected.disks?.find((each) => each.id === id);
     const disk = spec.disks.find(({ name }) => name === id);
     if (disk === undefined || sent === undefined)
-      return sent !== undefined || path === undefined ? [] : [{ name: id, origin: external(path), readonly }];
+      return sent === undefined && canBeNamed(device) ? [{ name: id, origin: external(path ?? ""), readonly }] : [];
     const seen = { ...disk, readonly: readonly === sent.readonly ? disk.readonly : readonly };
     if (path !== undefined && path !== sent.path) return [{ ...seen, origin: external(path) }];
     return [withSize(seen, diskBytes[id])];
   });
 }
+
+/** Cloud Hypervisor calls what was given no id `_disk0`. */
+const canBeNamed = ({ id = "", path }: DiskConfig): boolean => path !== undefined && path !== "" && isDnsLabel(id);
 
 const external = (path: string): Disk["origin"] => ({ kind: "external", url: `file://${path}` });
 
@@ -148,11 +152,8 @@ function liveNics(actual: VmConfig, expected: VmConfig, spec: VmSpec): readonly 
     const nic = spec.nics.find(({ name }) => name === id);
     if (nic !== undefined && sent !== undefined)
       return [sameMac(mac, sent.mac) ? nic : { ...nic, mac: mac.toLowerCase() }];
-    if (sent !== undefined) return [];
-    // Which bridge its tap is on, the hypervisor does not know.
-    return [
-      { name: id, network: "", attachment: { kind: "bridge", bridge: "" }, mac: mac.toLowerCase(), address: null },
-    ];
+    // Which bridge the tap of one that was added by hand is on, the hypervisor does not know: it stays in its own words.
+    return [];
   });
 }
 
@@ -180,14 +181,15 @@ function livePassthrough(actual: VmConfig, expected: VmConfig, own: VmConfig, sp
   return passthrough;
 }
 
-/** Devices that were added by hand count among the spec's: they show as disks and NICs. */
+/** Disks that were added by hand count among the spec's where they have a name that a disk can have; else they stay in the guest's own words. */
 function knownDevices(actual: VmConfig, expected: VmConfig, spec: VmSpec): Known {
   const ids = (list: readonly { readonly id?: string }[] | undefined) => (list ?? []).flatMap(({ id }) => id ?? []);
-  const byHand = (now: readonly string[], sent: readonly string[]) => now.filter((id) => !sent.includes(id));
   const [disks, net] = [ids(actual.disks), ids(actual.net)];
+  const expectedDisks = ids(expected.disks);
+  const byHand = ids(actual.disks?.filter(canBeNamed)).filter((id) => !expectedDisks.includes(id));
   const names = {
-    disks: new Set([...spec.disks.map(({ name }) => name), ...byHand(disks, ids(expected.disks))]),
-    nics: new Set([...spec.nics.map(({ name }) => name), ...byHand(net, ids(expected.net))]),
+    disks: new Set([...spec.disks.map(({ name }) => name), ...byHand]),
+    nics: new Set(spec.nics.map(({ name }) => name)),
   };
   const sent = new Set([...ids(expected.disks), ...ids(expected.net)]);
   const platform = spec.passthrough.platform;

@@ -5,9 +5,11 @@
  * `?waitSeconds=N`: what has not ended by then is answered 202 with outcome `running`, to be asked for again by its id.
  */
 import { OdoroboError } from "../../../model/errors.ts";
-import type { OperationRequest, OperationResult } from "../../../wire/operations.ts";
+import type { VmName } from "../../../model/names.ts";
+import type { OperationKind, OperationRequest, OperationResult } from "../../../wire/operations.ts";
 import { json } from "../answers.ts";
 import { type Call, numberOf, readDocument, requireRole, vmNameOf } from "../call.ts";
+import { learn, learnWhenArrived } from "../compat/arrivals.ts";
 import { OPERATION_ROLES } from "../operation-roles.ts";
 
 /** The most that one question is held open; a minute is what proxies and NAT tables bear. */
@@ -16,12 +18,27 @@ const MAX_WAIT_SECONDS = 60;
 /** Beside the events, so that a result which was not announced is found too. */
 const RECHECK_MS = 500;
 
+/** Of a VM that was made without a configuration only the running guest knows what it is. */
+const ENDS_GUEST: ReadonlySet<OperationKind> = new Set(["shutdown", "reboot", "migrate-send"]);
+
 export async function postOperation(call: Call): Promise<Response> {
   const name = vmNameOf(call);
   const request = await readDocument<OperationRequest>(call, "operation-request");
   call.notes.operation = { id: request.id, kind: request.kind };
   requireRole(call.caller, OPERATION_ROLES[request.kind]);
-  return await answerWithResult(call, request.id, (signal) => call.parts.lifecycle.operate(name, request, signal));
+  if (ENDS_GUEST.has(request.kind)) await learnFirst(call, name);
+  const answer = await answerWithResult(call, request.id, (signal) =>
+    call.parts.lifecycle.operate(name, request, signal),
+  );
+  if (request.kind === "migrate-receive") learnWhenArrived(call, name);
+  return answer;
+}
+
+async function learnFirst(call: Call, name: VmName): Promise<void> {
+  const { operation } = call.notes;
+  const vm = await call.parts.lifecycle.vm(name, call.signal).catch(() => null);
+  if (vm !== null) await learn(call, vm);
+  call.notes.operation = operation;
 }
 
 export async function getOperation(call: Call): Promise<Response> {

@@ -1,0 +1,31 @@
+/** What people add through Cloud Hypervisor's own API is drift in words that every reader of a report understands. */
+import { expect, test } from "vitest";
+import { toLiveConfig } from "../../../src/model/cloud-hypervisor/live-config.ts";
+import type { VmConfig } from "../../../src/model/cloud-hypervisor/vm-config.ts";
+import { findAnswerError } from "../../../src/wire/check-shape.ts";
+import { aNodeReport, aVmReport } from "../../support/wire-builders.ts";
+import { aChSpec, configOf, PLACES } from "./any-vm.ts";
+
+const spec = aChSpec();
+
+const liveWith = (over: Partial<VmConfig>) => toLiveConfig({ ...configOf(), ...over }, { spec, places: PLACES });
+
+test.each<[string, Partial<VmConfig>]>([
+  ["a disk that was given no id", { disks: [{ id: "_disk0", path: "/srv/a.raw" }] }],
+  ["a disk called after what it is", { disks: [{ id: "disks.697dc0c9", path: "/srv/a.raw" }] }],
+  ["a disk behind a socket", { disks: [{ id: "far", vhost_user: true, vhost_socket: "/run/far.sock" }] }],
+  ["a NIC that was given no id", { net: [{ id: "_net1", tap: "tap7", mac: "AA:BB:CC:00:11:22" }] }],
+  ["a NIC whose mac nobody knows", { net: [{ id: "eth7", tap: "tap7" }] }],
+  ["memory of odd bytes", { memory: { size: 300_000_001 } }],
+])("%s", (_what, added) => {
+  const live = liveWith(added);
+  expect(live).not.toEqual(liveWith({}));
+  const report = aNodeReport("n1", { vms: [aVmReport("web-1", { spec, live })] });
+  expect(findAnswerError("node-report", report)).toBeNull();
+});
+
+test("a disk with a name that a disk can have is a disk", () => {
+  expect(liveWith({ disks: [{ id: "data", path: "/srv/a.raw" }] }).disks).toEqual([
+    { name: "data", origin: { kind: "external", url: "file:///srv/a.raw" }, readonly: false },
+  ]);
+});
