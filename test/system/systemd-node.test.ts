@@ -52,18 +52,25 @@ describe.runIf(isHere)("an installed agent", { timeout: PATIENCE }, () => {
   };
   const flags = () => [
     ...["--name", "n1", "--listen", `127.0.0.1:${port}`, "--hypervisor", "cloud-hypervisor", "--hypervisor", "qemu"],
-    ...["--cloud-hypervisor", DOUBLE, "--accelerator", "tcg"],
+    ...["--cloud-hypervisor", DOUBLE, "--accelerator", "tcg", "--allow-path", KEPT],
   ];
 
   /** Where no sandbox hides it, as a package would put it. */
   const DOUBLE = "/usr/local/lib/double/cloud-hypervisor";
+  /** Where people keep snapshots: no process of a guest may write there by itself. */
+  const KEPT = "/srv/kept";
   async function prepareSystem(): Promise<void> {
     const install = join(ROOT, "test/support/cloud-hypervisor-double/install.ts");
     await system.run("mkdir", "-p", "/usr/local/lib/double");
     await system.run(
       process.execPath,
-      ...["--input-type=module", "-e", `(await import("${install}")).installDouble("/usr/local/lib/double")`],
+      ...[
+        "--input-type=module",
+        "-e",
+        `(await import("${install}")).installDouble("/usr/local/lib/double", { knobs: { features: ["kvm", "guest_debug"] } })`,
+      ],
     );
+    await system.run("mkdir", "-p", KEPT, `${KEPT}/of-others`);
   }
 
   const writeFleet = (cpuWeight = 200, disks = "[{ name: root, size: 8MiB }]") =>
@@ -123,6 +130,42 @@ describe.runIf(isHere)("an installed agent", { timeout: PATIENCE }, () => {
     expect(await show("odorobo-ch@web-1.service", "CPUWeight")).toBe("300");
     expect(await vm("web-1")).toMatchObject({ phase: "running", pid: before, drift: [] });
     expect((await vm("web-1"))?.live?.disks.map((disk) => disk.name)).toEqual(["root", "more"]);
+  });
+
+  test("has a guest's state written to where an operator says, and starts it from there", async () => {
+    const unit = "odorobo-ch@web-1.service";
+    const before = await pidOf(unit);
+    const byHand = async (...args: string[]) => {
+      const { code, stderr } = await odorobo("vm", ...args, "--agent", agent());
+      expect({ code, stderr }, args.join(" ")).toMatchObject({ code: 0 });
+    };
+    await byHand("snapshot", "web-1", `${KEPT}/deep/today`);
+    // By an agent that did not start the guest, too, and once more beside the first.
+    await system.run("systemctl", "restart", "odorobo-agent.service");
+    await until("the agent is back", async () => (await vm("web-1"))?.phase === "running", PATIENCE);
+    await byHand("snapshot", "web-1", `${KEPT}/deep/tomorrow`);
+    await byHand("coredump", "web-1", `${KEPT}/web-1.core`);
+    for (const day of ["today", "tomorrow"])
+      expect((await system.run("ls", `${KEPT}/deep/${day}`)).split("\n").filter(Boolean)).toEqual([
+        "config.json",
+        "memory-ranges",
+        "state.json",
+      ]);
+    expect((await system.run("ls", KEPT)).split("\n").filter(Boolean)).toEqual(["deep", "of-others", "web-1.core"]);
+    expect(await vm("web-1")).toMatchObject({ phase: "running", drift: [], pid: before });
+    // Let at its snapshots, and at nothing beside them: neither by its view of the file system nor by its user.
+    const writes = (path: string) =>
+      system.run("nsenter", "-t", String(before), "-m", "--", "touch", path).then(
+        () => true,
+        () => false,
+      );
+    expect(await writes(`${KEPT}/deep/today/more`)).toBe(true);
+    expect(await writes(`${KEPT}/of-others/more`)).toBe(false);
+    await byHand("shutdown", "web-1", "--grace", "0s");
+    await byHand("restore", "web-1", `${KEPT}/deep/tomorrow`);
+    expect(await vm("web-1")).toMatchObject({ phase: "running", drift: [], pid: await pidOf(unit) });
+    const elsewhere = await odorobo("vm", "snapshot", "web-1", "/etc/kept", "--agent", agent());
+    expect(elsewhere).toMatchObject({ code: 1, stderr: expect.stringContaining("PATH_NOT_ALLOWED") });
   });
 
   test("is killed, and the next one knows every guest", async () => {

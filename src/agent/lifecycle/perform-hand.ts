@@ -1,5 +1,5 @@
 /** What people do to a running guest at its hypervisor and that changes nothing of the VM: button, interrupt, dump, snapshot. */
-import { lstat, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { chmod, lstat, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { isErrno, OdoroboError } from "../../model/errors.ts";
 import type { OperationRequest } from "../../wire/operations.ts";
@@ -96,7 +96,7 @@ export async function prepareSnapshot(
   return {
     begin: vm,
     async run(signal) {
-      await mkdir(path, { recursive: true, mode: 0o700 });
+      await makeFolder(path);
       await letAtFolder(parts, slot, vm, path);
       await guest.askOnce(DUMP_DEADLINE_MS, signal, (connection, own) =>
         abilityOf(guest, connection.abilities.snapshot, "have their state written down")(path, own),
@@ -104,6 +104,13 @@ export async function prepareSnapshot(
       return { stored: vm, error: null };
     },
   };
+}
+
+/** The guest's process may be another user's: folders that are made on the way let it pass, and show it nothing. */
+async function makeFolder(path: string): Promise<void> {
+  const made = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (made === undefined) return;
+  for (let at = dirname(path); at.startsWith(made); at = dirname(at)) await chmod(at, 0o711);
 }
 
 /** The real path of a snapshot to start from. Rejects with PATH_NOT_ALLOWED, or BAD_REQUEST when there is none. */

@@ -1,5 +1,5 @@
 /** What the user of the guests is let at, and above all what not. Needs root, to give files away. */
-import { chmod, lstat, mkdir, symlink, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { NEEDS_NOTHING, type ProcessNeeds } from "../../../src/agent/launch-command.ts";
@@ -57,6 +57,26 @@ describe.runIf(process.getuid?.() === 0)("the user of the guests", () => {
     expect(await facts(log)).toBe(`${USER.gid} 660`);
     expect(await facts(disk)).toBe(`${USER.gid} 660`);
     expect(await facts(kept)).toBe("0 600");
+  });
+
+  test("is told that it cannot get to where it should write or read, and by which folder", async () => {
+    await using host = await aHost();
+    // Below /tmp a process sees a place of its own: this is not there.
+    const closed = await mkdtemp("/run/odo-");
+    try {
+      await mkdir(join(closed, "kept"));
+      for (const needs of [{ writes: [join(closed, "kept")] }, { reads: [join(closed, "kept")] }])
+        await expect(host.grant(needs)).rejects.toMatchObject({
+          code: "STORAGE_FAILED",
+          message: expect.stringContaining(`may not pass through ${closed}`),
+          hint: `chmod o+x ${closed}`,
+        });
+      await chmod(closed, 0o711);
+      await host.grant({ writes: [join(closed, "kept")] });
+      expect(await facts(join(closed, "kept"))).toBe(`${USER.gid} 775`);
+    } finally {
+      await rm(closed, { recursive: true });
+    }
   });
 
   test("is let at no file of a folder that others use, too", async () => {

@@ -42,9 +42,17 @@ export function checkSnapshotMemory(url: string): void {
 function folderOf(url: string): string {
   const path = /^file:\/\/(.*)$/s.exec(url)?.[1];
   if (path === undefined) throw new Refusal("other", SEND, `Could not extract path from URL: ${url}`);
-  const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
-  if (!isFolder) throw new Refusal("other", SEND, `Destination is not a directory: ${JSON.stringify(path)}`);
+  if (!isFolder(path)) throw new Refusal("other", SEND, `Destination is not a directory: ${JSON.stringify(path)}`);
   return path;
+}
+
+/** What cannot be looked at is none, as for Rust's Path::is_dir. */
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 function createNew(path: string, text: string, failure: string, keepOpen = false): number {

@@ -7,7 +7,7 @@ import { type FileHandle, open, readdir, realpath, stat } from "node:fs/promises
 import { dirname, join } from "node:path";
 import { isErrno, OdoroboError } from "../../../model/errors.ts";
 import type { LaunchCommand } from "../../launch-command.ts";
-import { isBelow } from "./sandbox.ts";
+import { isBelow, PRIVATE_FOLDERS } from "./sandbox.ts";
 
 export interface GuestUser {
   readonly name: string;
@@ -32,6 +32,8 @@ export async function grantAccess(
       continue;
     }
     if (own.some((folder) => isBelow(folder, [path]))) throw notItsAlone(path, user);
+    // What lies below these is shown to the process in a place made for it.
+    if (!isBelow(path, [...hidden, ...PRIVATE_FOLDERS])) await requirePassable(dirname(path), user);
     if (!isBelow(path, hidden) && (await isInUse(path, user))) await requireWritable(path, user);
     else await share(path, user, WRITE, { contents: false });
   }
@@ -111,14 +113,23 @@ const notItsAlone = (folder: string, user: GuestUser): OdoroboError =>
   );
 
 async function requireReadable(path: string, user: GuestUser): Promise<void> {
-  for (let at = path; at !== "/"; at = dirname(at)) {
-    const isTheFile = at === path;
+  await requirePassable(dirname(path), user);
+  const facts = await stat(path).catch(() => null);
+  if (facts === null) return;
+  const [wanted, letter] = facts.isDirectory() ? [constants.X_OK, "x"] : [constants.R_OK, "r"];
+  if ((bitsFor(facts, user) & wanted) !== 0) return;
+  throw new OdoroboError("STORAGE_FAILED", `guests run as ${user.name}, which may not read ${path}`, {
+    hint: `chmod o+${letter} ${path}, or chgrp ${user.group} ${path}`,
+  });
+}
+
+/** Every folder from the root to this one. */
+async function requirePassable(folder: string, user: GuestUser): Promise<void> {
+  for (let at = folder; at !== dirname(at); at = dirname(at)) {
     const facts = await stat(at).catch(() => null);
-    if (facts === null) return;
-    const wanted = isTheFile && !facts.isDirectory() ? constants.R_OK : constants.X_OK;
-    if ((bitsFor(facts, user) & wanted) !== 0) continue;
-    throw new OdoroboError("STORAGE_FAILED", `guests run as ${user.name}, which may not read ${path}`, {
-      hint: isTheFile ? `chmod o+r ${path}, or chgrp ${user.group} ${path}` : `chmod o+x ${at}`,
+    if (facts === null || (bitsFor(facts, user) & constants.X_OK) !== 0) continue;
+    throw new OdoroboError("STORAGE_FAILED", `guests run as ${user.name}, which may not pass through ${at}`, {
+      hint: `chmod o+x ${at}`,
     });
   }
 }

@@ -23,7 +23,7 @@ export interface Confinement {
 const VEIL = "mode=0755,size=64k,nr_inodes=4k";
 
 /** Emptied for each process, so that what it needs below them is put back one by one. */
-const PRIVATE_FOLDERS = ["/tmp", "/var/tmp"];
+export const PRIVATE_FOLDERS = ["/tmp", "/var/tmp"];
 const HOMES = ["/home", "/root", "/run/user"];
 
 export function sandboxProperties(command: LaunchCommand, confinement: Confinement): readonly Property[] {
