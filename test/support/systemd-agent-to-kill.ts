@@ -21,6 +21,7 @@ import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import type { OperationRequest, OperationResult, PutVmRequest } from "../../src/wire/operations.ts";
 import { mortal } from "./mortal-parts.ts";
+import { mortalSockets } from "./mortal-sockets.ts";
 import { TINY_GUEST } from "./qemu-world.ts";
 
 export type Asked =
@@ -43,14 +44,18 @@ const tell = (told: Told): void => void process.send?.(told);
 process.once("disconnect", () => process.exit());
 
 const left = new Map<string, number>();
-const standStill = async (boundary: string, vm: string): Promise<void> => {
+/** One boundary further; true: it stands still from now on. */
+function standsStill(boundary: string, vm: string): boolean {
   const here = left.get(vm);
-  if (here === undefined) return;
+  if (here === undefined) return false;
   left.set(vm, here - 1);
-  if (here > 1) return;
   if (here === 1) tell({ told: "stands-still", vm, boundary });
-  await new Promise(() => {});
-};
+  return here <= 1;
+}
+mortalSockets(
+  (path) => /\/vms\/([^/]+)\/(?:ch|qmp)\.sock$/.exec(path)?.[1] ?? null,
+  (vm) => standsStill("api.write:before", vm),
+);
 
 const folders = { dataFolder: join(folder, "d"), runFolder: join(folder, "r") };
 for (const each of Object.values(folders)) await mkdir(each, { recursive: true, mode: 0o700 });
@@ -88,7 +93,9 @@ const lifecycle = await createLifecycle({
         }),
       ],
     },
-    standStill,
+    async (boundary, vm) => {
+      if (standsStill(boundary, vm)) await new Promise(() => {});
+    },
   ),
 });
 
