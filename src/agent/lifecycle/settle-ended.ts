@@ -27,6 +27,14 @@ export async function settle(parts: Parts, slot: Slot, how: Ending | null): Prom
   if (how === null) return settleOff(parts, slot, vm);
   await slot.letGo();
   await removeHostSide(parts, vm);
+  await writeDown(parts, slot, vm, how);
+  // How it ended is in the record now: a service manager need not keep what remains of its process, and no later agent
+  // would ask for it.
+  const process = vm.guest?.process ?? null;
+  if (process !== null && !parts.supervisor.isRunning(process)) await parts.supervisor.stop(process, 0);
+}
+
+async function writeDown(parts: Parts, slot: Slot, vm: VmRecord, how: Ending): Promise<void> {
   const operation = vm.unfinished;
   const off = { ready: null, drift: [], guest: null, since: parts.clock.now() } as const;
   // What has left was neither shut down nor failed to start: whatever was asked of it, it is not here.
