@@ -5,7 +5,7 @@
  */
 import { type ConfigProblem, checkVmConfig } from "../model/cloud-hypervisor/check-vm-config.ts";
 import { isRecord } from "../model/cloud-hypervisor/merge-fragment.ts";
-import type { VmConfigPlaces } from "../model/cloud-hypervisor/places.ts";
+import { PLACEHOLDERS } from "../model/cloud-hypervisor/places.ts";
 import { filePath, toVmConfig } from "../model/cloud-hypervisor/to-vm-config.ts";
 import type { VmConfig } from "../model/cloud-hypervisor/vm-config.ts";
 import { identityOf } from "../model/item-identity.ts";
@@ -23,7 +23,7 @@ export function checkCloudHypervisor(spec: VmSpec, report: ReportField): void {
   const config = toVmConfig({
     name: "",
     spec: withPlaceholders({ ...spec, passthrough: withoutSaidTwice(spec) }),
-    places: PLACES,
+    places: PLACEHOLDERS,
   });
   for (const problem of checkVmConfig(config, { version: null }).slice(0, PROBLEMS_AT_MOST))
     report(placeOf(problem, config, spec), { code: "bad-value", message: problem.message, hint: problem.hint });
@@ -31,16 +31,6 @@ export function checkCloudHypervisor(spec: VmSpec, report: ReportField): void {
 
 /** Of one VM: with so many, the rest follows from the first. */
 const PROBLEMS_AT_MOST = 50;
-
-const PLACES: VmConfigPlaces = {
-  kernel: (path) => path,
-  firmware: (name) => name,
-  ownDisk: ({ name }) => `/${name}`,
-  seedImage: "/seed",
-  consoleSocket: "/console",
-  tap: () => "tap",
-  landlock: null,
-};
 
 /** Disks and NICs that it cannot have at all are the capabilities' to tell, when the node is known. */
 function withPlaceholders(spec: VmSpec): VmSpec {

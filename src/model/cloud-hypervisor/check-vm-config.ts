@@ -24,6 +24,9 @@ export const bodyLimit = (version: string | null): number => {
   return major === null || major >= 54 ? BODY_LIMIT : BODY_LIMIT_UNTIL_53;
 };
 
+/** As it is sent. */
+export const bytesOfConfig = (config: VmConfig): number => new TextEncoder().encode(JSON.stringify(config)).length;
+
 /** `version` as `vmm.ping` says it; null: not known, so only what no version takes is a problem. */
 export function checkVmConfig(config: VmConfig, target: { readonly version: string | null }): readonly ConfigProblem[] {
   const problems: ConfigProblem[] = [];
@@ -33,7 +36,7 @@ export function checkVmConfig(config: VmConfig, target: { readonly version: stri
     checkMachine(config, report);
     checkDevices(config, report);
   }
-  const bytes = new TextEncoder().encode(JSON.stringify(config)).length;
+  const bytes = bytesOfConfig(config);
   const limit = bodyLimit(target.version);
   if (bytes > limit)
     report(

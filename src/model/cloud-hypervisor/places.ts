@@ -29,3 +29,14 @@ export interface PciSlot {
   /** 1 to 31. */
   readonly slot: number;
 }
+
+/** Made up, for what is to be known of a VmConfig before its node is. */
+export const PLACEHOLDERS: VmConfigPlaces = {
+  kernel: (path) => path,
+  firmware: (name) => name,
+  ownDisk: ({ name }) => `/${name}`,
+  seedImage: "/seed",
+  consoleSocket: "/console",
+  tap: () => "tap",
+  landlock: null,
+};

@@ -1,4 +1,5 @@
 /** The client of the API, against the double for what Cloud Hypervisor does and against a liar for what it should not. */
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { mkdir, writeFile } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
@@ -33,6 +34,26 @@ async function aClient(settings: Settings = { double: true }) {
 const config = ({ folder }: RunningCloudHypervisor, over: Readonly<Record<string, unknown>> = {}): VmConfig =>
   aVmConfig(folder, over) as unknown as VmConfig;
 
+interface Sent {
+  readonly method: string;
+  readonly route: string;
+  /** undefined: none. */
+  readonly body: unknown;
+}
+
+/** What undici sends from now on, as it sends it. */
+function requestsSent(): Sent[] & Disposable {
+  const sent: Sent[] = [];
+  const note = (message: unknown) => {
+    const { request } = message as { request: { method: string; path: string; body: string | Uint8Array | null } };
+    const text = request.body === null ? "" : Buffer.from(request.body as string).toString();
+    const route = request.path.replace("/api/v1/", "");
+    sent.push({ method: request.method, route, body: text === "" ? undefined : (JSON.parse(text) as unknown) });
+  };
+  subscribe("undici:request:create", note);
+  return Object.assign(sent, { [Symbol.dispose]: () => void unsubscribe("undici:request:create", note) });
+}
+
 describe("every endpoint", () => {
   test("of the published description has a method, and no other is there", () => {
     // Without the description at hand (it is not ours to keep) v53's number of endpoints is what can be compared.
@@ -47,6 +68,7 @@ describe("every endpoint", () => {
   test("can be called, and answers what its type says", async () => {
     await using running = await aClient({ knobs: { features: ["kvm", "guest_debug"] } });
     const { vmm, client } = running;
+    using sent = requestsSent();
     const { folder } = vmm;
     const called = new Set<Endpoint>();
     const noted = <T>(endpoint: Endpoint, answer: Promise<T>): Promise<T> => {
@@ -96,7 +118,11 @@ describe("every endpoint", () => {
       client.call("vm.resize-zone", { id: "z", desired_ram: 0 }, options()),
       "HYPERVISOR_FAILED",
     );
-    await refused("vm.add-fs", client.call("vm.add-fs", { tag: "t", socket: nowhere }, options()), "BAD_REQUEST");
+    await refused(
+      "vm.add-fs",
+      client.call("vm.add-fs", { tag: "t", socket: nowhere, num_queues: 1, queue_size: 1024 }, options()),
+      "BAD_REQUEST",
+    );
     const generic = { socket: nowhere, queue_sizes: [128], device_type: 26 };
     await refused(
       "vm.add-generic-vhost-user",
@@ -108,7 +134,11 @@ describe("every endpoint", () => {
       client.call("vm.add-user-device", { socket: nowhere }, options()),
       "BAD_REQUEST",
     );
-    await refused("vm.add-vdpa", client.call("vm.add-vdpa", { path: nowhere }, options()), "HYPERVISOR_FAILED");
+    await refused(
+      "vm.add-vdpa",
+      client.call("vm.add-vdpa", { path: nowhere, num_queues: 1 }, options()),
+      "HYPERVISOR_FAILED",
+    );
     await refused("vm.add-device", client.call("vm.add-device", { path: nowhere }, options()), "HYPERVISOR_FAILED");
     await refused(
       "vm.receive-migration",
@@ -128,6 +158,13 @@ describe("every endpoint", () => {
     await noted("vmm.shutdown", client.call("vmm.shutdown", options()));
     expect((await vmm.ended).code).toBe(0);
     expect([...called].sort()).toEqual(Object.keys(ENDPOINTS).sort());
+    // On the wire: no body where none is taken, and each as the published description has it.
+    expect([...new Set(sent.map(({ route }) => route))].sort()).toEqual(Object.keys(ENDPOINTS).sort());
+    const contract = cloudHypervisorOpenApi();
+    for (const { method, route, body } of sent) {
+      expect(method, route).toBe(ENDPOINTS[route as Endpoint].method);
+      expect(contract?.request(route, body) ?? [], `${route} ${JSON.stringify(body)}`).toEqual([]);
+    }
   });
 });
 

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ownDiskFile } from "../../../src/agent/launch-command.ts";
 import { diskStorage } from "../../../src/agent/storage/disk-storage.ts";
-import { toLiveConfig } from "../../../src/model/fields.ts";
+import { compareSpecs, toLiveConfig } from "../../../src/model/fields.ts";
 import type { Disk, VmSpec } from "../../../src/model/vm-spec.ts";
+import { judgeByRules } from "../../../src/reconcile/judge-by-rules.ts";
 import {
   aCloudHypervisorWorld,
   type CloudHypervisorWorld,
@@ -29,7 +30,16 @@ async function change(guest: TestGuest, over: Partial<VmSpec>): Promise<void> {
 
 const live = (guest: TestGuest) => guest.running.liveConfig(patience());
 
+/** What the guest's own rules, as its VM's report has them, promise of a change from what it is given now. */
+async function promised(guest: TestGuest, wanted: VmSpec): Promise<readonly string[]> {
+  const rules = (await guest.running.changeRules?.(patience())) ?? [];
+  const differences = compareSpecs({ ...wanted, ...(await live(guest)) }, wanted);
+  return [...new Set(differences.map((each) => judgeByRules(each, rules)?.class ?? `no rule for ${each.path}`))];
+}
+
 async function becomes(guest: TestGuest, over: Partial<VmSpec>): Promise<void> {
+  // What is performed below was classified as such.
+  expect(await promised(guest, { ...guest.input.spec, ...over })).toEqual(["live"]);
   await change(guest, over);
   const wanted = toLiveConfig({ ...guest.input.spec, ...over });
   expect(await live(guest)).toEqual(wanted);
@@ -85,6 +95,7 @@ describe("CPUs", () => {
   test("more than there is room for waits for a reboot", async () => {
     await using world = await aCloudHypervisorWorld();
     const guest = await world.boot("web-1", { cpus: { count: 1, max: 2 } });
+    expect(await promised(guest, { ...guest.input.spec, cpus: { count: 4, max: 4 } })).toContain("reboot");
     await change(guest, { cpus: { count: 4, max: 4 } });
     expect(await live(guest)).toMatchObject({ cpus: { count: 1, max: 2 } });
   });
@@ -107,6 +118,7 @@ describe("memory", () => {
     const memory = { sizeMiB: 128, maxMiB: 512 };
     const guest = await world.boot("web-1", { memory, passthrough: { memory: { hotplug_method: "Acpi" } } });
     await becomes(guest, { memory: { ...memory, sizeMiB: 256 } });
+    expect(await promised(guest, { ...guest.input.spec, memory: { ...memory, sizeMiB: 300 } })).toEqual(["reboot"]);
     await change(guest, { memory: { ...memory, sizeMiB: 300 } });
     expect(await live(guest)).toMatchObject({ memory: { sizeMiB: 256 } });
   });
@@ -265,6 +277,7 @@ describe("devices of the fragment", () => {
   test("what only a boot reads is left alone, and nothing is said to be otherwise", async () => {
     await using world = await aCloudHypervisorWorld();
     const guest = await world.boot("web-1");
+    expect(await promised(guest, { ...guest.input.spec, passthrough: { watchdog: true } })).toEqual(["reboot"]);
     await change(guest, { passthrough: { watchdog: true } });
     expect(await live(guest)).toEqual(toLiveConfig(guest.input.spec));
   });
