@@ -11,10 +11,13 @@ import { execFile, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { isErrno } from "../../src/model/errors.ts";
 import { type RequirementName, requires } from "./requirements.ts";
 import { until } from "./until.ts";
+
+/** Inside it is at the same place, also when that is in /tmp, of which a container has its own. */
+const ROOT = resolve(import.meta.dirname, "../..");
 
 const USER_NEEDS = ["systemd", "busctl", "user-bus", "control-groups", "mounts"] as const satisfies RequirementName[];
 const SYSTEM_NEEDS = [
@@ -123,6 +126,7 @@ export async function aSystem(): Promise<System> {
     const group = startInGroup(basename(folder), join(folder, "log"), SYSTEM, {
       PATH: process.env.PATH ?? "",
       SHARED: shared,
+      REPOSITORY: ROOT,
       UNITS: units,
       PERSISTENT: persistent,
       MACHINE: basename(folder)
@@ -177,7 +181,7 @@ const SYSTEM = `
     mount -t tmpfs tmpfs /mnt; mkdir /mnt/u /mnt/w /mnt/root
     mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt/root
     mount -t tmpfs tmpfs /run
-    devices=""
+    devices="--bind-ro=$REPOSITORY"
     for device in /dev/kvm /dev/net/tun; do if [ -e $device ]; then devices="$devices --bind=$device"; fi; done
     exec systemd-nspawn -q -D /mnt/root --register=no --keep-unit --kill-signal=SIGRTMIN+3 --console=pipe \\
       --machine=$MACHINE --resolv-conf=off --timezone=off --link-journal=no --capability=all --system-call-filter=bpf --tmpfs=/var/log \\
