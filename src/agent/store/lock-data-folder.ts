@@ -1,8 +1,9 @@
 /**
- * One agent per data folder. The lock is a listening socket in Linux's abstract namespace, named after the folder:
- * the kernel lets go of it when the process ends, however it ends, so there is no stale lock file to judge.
+ * One agent per data folder. The lock is a listening socket in Linux's abstract namespace, named after the folder itself and
+ * not its path, which containers give to folders of their own: the kernel lets go of it when the process ends, however it
+ * ends, so there is no stale lock file to judge.
  */
-import { realpath } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { digestOfText } from "../../model/digest.ts";
 import { isErrno, OdoroboError } from "../../model/errors.ts";
@@ -13,7 +14,8 @@ const HOLDER_MS = 500;
 /** Rejects with DATA_FOLDER_IN_USE while another agent holds it. */
 export async function lockDataFolder(dataFolder: string): Promise<AsyncDisposable> {
   const folder = await realpath(dataFolder);
-  const path = `\0odorobo-agent-${digestOfText(folder).slice(0, 32)}`;
+  const { dev, ino } = await stat(folder, { bigint: true });
+  const path = `\0odorobo-agent-${digestOfText(`${dev} ${ino}`).slice(0, 32)}`;
   // Whoever knocks is told who is in.
   const server = createServer((socket) => socket.on("error", () => {}).end(String(process.pid)));
   await new Promise<void>((resolve, reject) => {

@@ -198,6 +198,8 @@ export function toGuestStatus(state: string): GuestStatus {
       return { phase: "off", endedBy: "failure", reason: "the guest's kernel panicked" };
     case "internal-error":
       return { phase: "off", endedBy: "failure", reason: "QEMU could not go on running the guest (internal error)" };
+    case "postmigrate":
+      return { phase: "off", endedBy: "guest", reason: "it has moved to another host", hasMoved: true };
     default:
       return { phase: "paused" };
   }
