@@ -63,10 +63,10 @@ export class RotatingLines implements AsyncDisposable {
         this.#lost = 0;
       } catch (error) {
         this.#lost += lines.length;
-        // Opened anew next time: the file may be on a disk that was taken away and brought back.
-        await this.#close();
         this.#options.onTrouble(error);
       }
+      // Not kept open for the next line: who keeps a file open for writing keeps its disk from being taken away.
+      if (this.#waiting.length === 0) await this.#close();
     }
     this.#writing = null;
   }
