@@ -63,6 +63,7 @@ export class RotatingLines implements AsyncDisposable {
         this.#lost = 0;
       } catch (error) {
         this.#lost += lines.length;
+        await this.#close();
         this.#options.onTrouble(error);
       }
       // Not kept open for the next line: who keeps a file open for writing keeps its disk from being taken away.
