@@ -73,7 +73,8 @@ export default class AgentCommand extends OdoroboCommand {
       min: 0,
     }),
     "allow-path": Flags.string({
-      summary: "folder that snapshots and memory dumps may be written to; may be repeated",
+      summary:
+        "folder that disks may be attached from by hand, and snapshots and memory dumps written to; may be repeated",
       helpValue: "FOLDER",
       multiple: true,
       multipleNonGreedy: true,
