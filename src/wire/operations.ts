@@ -102,7 +102,7 @@ export interface OperationResult {
 
 /** What an operation has to tell beyond its outcome. */
 export interface OperationDetail {
-  /** Where a `migrate-receive` listens, as the sender has to give it, after 0.0.0.0 was made an address of the node. */
+  /** Where a `migrate-receive` listens. `0.0.0.0` in it is every address of the node: the sender has to give one of them. */
   readonly url?: string;
   /** What went wrong without undoing the act: hooks that failed after it. For people. */
   readonly warnings?: readonly string[];
