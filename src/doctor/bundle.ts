@@ -30,7 +30,7 @@ export async function writeBundle(
     if (isOurs) await rm(file, { force: true });
     throw new OdoroboError("FILE_UNWRITABLE", `cannot write ${file}`, {
       cause,
-      hint: "give a file that is not there yet",
+      hint: "give a file that is not there yet, in a folder that is",
     });
   }
 }
