@@ -16,7 +16,7 @@ import { until } from "../support/until.ts";
 import { aPut } from "../support/wire-builders.ts";
 
 /** Guards against hanging only: the machine may be busy, and QEMU emulates. */
-const PATIENCE = 120_000;
+const PATIENCE = 60_000;
 
 /** VMs of each hypervisor: so many boundaries are dealt with by one kill. */
 const SUBJECTS = 8;
@@ -184,7 +184,7 @@ const ACTS: readonly Act[] = [
 
 let node: NodeToKill;
 
-describe.runIf(isHere)("an agent whose guests are units of systemd", { timeout: PATIENCE }, () => {
+describe.runIf(isHere)("an agent whose guests are units of systemd", { timeout: 4 * PATIENCE }, () => {
   let agent: AgentToKill;
   let turns = 0;
   const bystanders = HYPERVISORS.map((kind) => aVm(kind, 0));

@@ -30,6 +30,7 @@ export class SerialLine {
   #socket: Socket | null = null;
   #times = 0;
   #isHeld = false;
+  #isCut = false;
   #finished: Promise<void> | null = null;
 
   constructor(path: string, listener: LineListener) {
@@ -73,11 +74,18 @@ export class SerialLine {
     clearTimeout(patience);
   }
 
-  /** The agent stops, the guest goes on. */
+  /**
+   * The agent stops, the guest goes on. It says so and reads on until the hypervisor has closed, too: to close with something
+   * unread is a reset to the other end, after which Cloud Hypervisor 53 serves the line to nobody until its guest reboots.
+   */
   async cut(): Promise<void> {
+    this.#isCut = true;
     this.#ending.abort();
-    this.#socket?.destroy();
+    this.#socket?.end();
+    this.release();
+    const patience = setTimeout(() => this.#socket?.destroy(), LAST_WORDS_MS);
     await this.#finished;
+    clearTimeout(patience);
   }
 
   async #run(): Promise<void> {
@@ -104,6 +112,7 @@ export class SerialLine {
     socket.on("drain", () => this.#listener.writable());
     socket.on("data", (bytes) => this.#listener.received(bytes));
     if (this.#isHeld) socket.pause();
+    if (this.#isCut) socket.end();
     this.#listener.connected(++this.#times);
     await closed;
     this.#socket = null;
