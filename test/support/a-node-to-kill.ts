@@ -18,7 +18,7 @@ import { type VmName, vmName } from "../../src/model/names.ts";
 import type { NodeReport } from "../../src/model/observed-state.ts";
 import type { OperationArgs, OperationRequest, OperationResult, PutVmRequest } from "../../src/wire/operations.ts";
 import { installDouble } from "./cloud-hypervisor-double/install.ts";
-import { aSystem, type System } from "./systemd.ts";
+import { aSystem, NODE_INSIDE, type System } from "./systemd.ts";
 import type { Asked, Told } from "./systemd-agent-to-kill.ts";
 
 const AGENT = fileURLToPath(new URL("systemd-agent-to-kill.ts", import.meta.url));
@@ -61,7 +61,7 @@ export async function aNodeToKill(executable?: string): Promise<NodeToKill> {
   await using opened = new AsyncDisposableStack();
   const system = opened.use(await aSystem());
   const folder = system.shared;
-  const double = executable ?? installDouble(join(folder, "double"));
+  const double = executable ?? installDouble(join(folder, "double"), { node: NODE_INSIDE });
   const agents = new Set<AgentToKill>();
   opened.defer(async () => {
     for (const agent of agents) await agent.kill();

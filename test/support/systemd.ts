@@ -19,6 +19,9 @@ import { until } from "./until.ts";
 /** Inside it is at the same place, also when that is in /tmp, of which a container has its own. */
 const ROOT = resolve(import.meta.dirname, "../..");
 
+/** Node, where also a unit sees it that has a /tmp and a /home of its own. */
+export const NODE_INSIDE = "/usr/local/bin/node-of-tests";
+
 const USER_NEEDS = ["systemd", "busctl", "user-bus", "control-groups", "mounts"] as const satisfies RequirementName[];
 const SYSTEM_NEEDS = [
   ...(["systemd", "busctl", "systemd-nspawn", "dbus-daemon", "control-groups", "mounts"] as const),
@@ -127,6 +130,7 @@ export async function aSystem(): Promise<System> {
       PATH: process.env.PATH ?? "",
       SHARED: shared,
       REPOSITORY: ROOT,
+      NODE: process.execPath,
       UNITS: units,
       PERSISTENT: persistent,
       MACHINE: basename(folder)
@@ -181,7 +185,7 @@ const SYSTEM = `
     mount -t tmpfs tmpfs /mnt; mkdir /mnt/u /mnt/w /mnt/root
     mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt/root
     mount -t tmpfs tmpfs /run
-    devices="--bind-ro=$REPOSITORY"
+    devices="--bind-ro=$REPOSITORY --bind-ro=$NODE:${NODE_INSIDE}"
     for device in /dev/kvm /dev/net/tun; do if [ -e $device ]; then devices="$devices --bind=$device"; fi; done
     exec systemd-nspawn -q -D /mnt/root --register=no --keep-unit --kill-signal=SIGRTMIN+3 --console=pipe \\
       --machine=$MACHINE --resolv-conf=off --timezone=off --link-journal=no --capability=all --system-call-filter=bpf --tmpfs=/var/log \\

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { NodeReport, VmReport } from "../../src/model/observed-state.ts";
 import { requires } from "../support/requirements.ts";
 import { odorobo } from "../support/run-odorobo.ts";
-import { aSystem, requiresSystem, type System } from "../support/systemd.ts";
+import { aSystem, NODE_INSIDE, requiresSystem, type System } from "../support/systemd.ts";
 import { until } from "../support/until.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -67,7 +67,7 @@ describe.runIf(isHere)("an installed agent", { timeout: PATIENCE }, () => {
       ...[
         "--input-type=module",
         "-e",
-        `(await import("${install}")).installDouble("/usr/local/lib/double", { knobs: { features: ["kvm", "guest_debug"] } })`,
+        `(await import("${install}")).installDouble("/usr/local/lib/double", { node: "${NODE_INSIDE}", knobs: { features: ["kvm", "guest_debug"] } })`,
       ],
     );
     await system.run("mkdir", "-p", KEPT, `${KEPT}/of-others`);

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { NodeReport, VmReport } from "../../src/model/observed-state.ts";
 import { requires } from "../support/requirements.ts";
 import { odorobo } from "../support/run-odorobo.ts";
-import { aSystem, requiresSystem, type System } from "../support/systemd.ts";
+import { aSystem, NODE_INSIDE, requiresSystem, type System } from "../support/systemd.ts";
 import { until } from "../support/until.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -74,7 +74,7 @@ describe.runIf(isHere)("an installed agent reports rightly within two seconds", 
     await system.run("mkdir", "-p", "/usr/local/lib/double");
     await system.run(
       ...[process.execPath, "--input-type=module", "-e"],
-      `(await import("${double}")).installDouble("/usr/local/lib/double")`,
+      `(await import("${double}")).installDouble("/usr/local/lib/double", { node: "${NODE_INSIDE}" })`,
     );
     await inside(
       ...["agent", "install", "--name", "n1", "--listen", `127.0.0.1:${port}`, "--accelerator", "tcg"],

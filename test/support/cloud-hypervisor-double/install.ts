@@ -8,6 +8,8 @@ export interface DoubleSettings {
   /** 50.0 to 54.0; 53.0 when missing. */
   readonly version?: string;
   readonly knobs?: KnobChanges;
+  /** The Node that runs it; this process's own when missing. */
+  readonly node?: string;
 }
 
 const SOURCES = import.meta.dirname;
@@ -34,7 +36,7 @@ export function installDouble(folder: string, settings: DoubleSettings = {}): st
     "#!/bin/sh",
     `export CHD_VERSION="\${CHD_VERSION:-${settings.version ?? "53.0"}}"`,
     `[ -n "$CHD_KNOBS" ] || export CHD_KNOBS=${shellQuoted(JSON.stringify(settings.knobs ?? {}))}`,
-    `exec ${[process.execPath, ...NODE_FLAGS, join(program, "main.mjs")].map(shellQuoted).join(" ")} "$@"`,
+    `exec ${[settings.node ?? process.execPath, ...NODE_FLAGS, join(program, "main.mjs")].map(shellQuoted).join(" ")} "$@"`,
   ];
   writeFileSync(executable, `${lines.join("\n")}\n`);
   chmodSync(executable, 0o755);
