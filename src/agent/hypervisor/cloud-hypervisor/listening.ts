@@ -1,6 +1,6 @@
 /** Where a guest comes in: which address, and whether somebody listens there. Never by connecting: the first to connect is the guest. */
 import { randomInt } from "node:crypto";
-import { readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { isErrno, OdoroboError } from "../../../model/errors.ts";
 
@@ -57,15 +57,23 @@ function listenOnce(host: string, port: number): Promise<void> {
   });
 }
 
+/** The file alone says only that it is bound: who connects a moment too early is refused. The table's flag is the kernel's SO_ACCEPTCON. */
+async function isUnixListening(path: string): Promise<boolean> {
+  const table = await readFile("/proc/net/unix", "utf8").catch(() => "");
+  return table.split("\n").some((line) => {
+    const [, flags = "0", bound] = /^\S+ \S+ \S+ (\S+) \S+ \S+ +\d+ (.+)$/.exec(line) ?? [];
+    return bound === path && (Number.parseInt(flags, 16) & ACCEPTS) !== 0;
+  });
+}
+
+/** __SO_ACCEPTCON in linux/net.h. */
+const ACCEPTS = 0x10000;
+
 /** What the kernel calls LISTEN in /proc/net/tcp. */
 const LISTEN = "0A";
 
 export async function isListening(url: MigrationUrl): Promise<boolean> {
-  if (url.kind === "unix")
-    return stat(url.path).then(
-      (stats) => stats.isSocket(),
-      () => false,
-    );
+  if (url.kind === "unix") return isUnixListening(url.path);
   const port = url.port.toString(16).toUpperCase().padStart(4, "0");
   const tables = await Promise.all(
     ["/proc/net/tcp", "/proc/net/tcp6"].map((path) => readFile(path, "latin1").catch(() => "")),
