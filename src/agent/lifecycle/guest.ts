@@ -64,15 +64,14 @@ export class Guest {
   /** How its process ended, once it is gone: the kernel says that it is gone a moment before its parent learns how. */
   async exitWithin(milliseconds: number): Promise<ExitStatus | null> {
     if (this.exit !== null || this.process === null) return this.exit;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, milliseconds);
-      const forget = this.onChange(() => {
-        if (this.exit === null) return;
-        clearTimeout(timer);
-        forget();
-        resolve();
-      });
+    const { promise: known, resolve } = Promise.withResolvers<void>();
+    const forget = this.onChange(() => {
+      if (this.exit !== null) resolve();
     });
+    const deadline = setTimeout(resolve, milliseconds);
+    await known;
+    clearTimeout(deadline);
+    forget();
     return this.exit;
   }
 

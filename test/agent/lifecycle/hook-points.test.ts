@@ -20,6 +20,12 @@ function someHooks() {
   return { hooks, ran, subjects, failing };
 }
 
+/** The points before and after an act, as this operation comes by them. */
+const around = (act: string, operation: string): string[] => [
+  `before-${act} (${operation})`,
+  `after-${act} (${operation})`,
+];
+
 test("each act has its points, a reboot those of a stop and a boot", async () => {
   const { hooks, ran, subjects } = someHooks();
   await using agent = await anAgent({ hooks, processes: true });
@@ -34,17 +40,15 @@ test("each act has its points, a reboot those of a stop and a boot", async () =>
   expect(subjects.at(-1)?.vm.phase).toBe("running");
   expect(await during(() => agent.boot("web-1"))).toEqual([]);
   expect(await during(() => agent.operate("web-1", { kind: "reboot", graceSeconds: 0 }))).toEqual([
-    "before-stop (reboot)",
-    "after-stop (reboot)",
+    ...around("stop", "reboot"),
     "before-boot (reboot)",
     "after-boot (reboot)",
   ]);
-  expect(await during(() => agent.shutdown("web-1", 0))).toEqual(["before-stop (shutdown)", "after-stop (shutdown)"]);
+  expect(await during(() => agent.shutdown("web-1", 0))).toEqual(around("stop", "shutdown"));
   await agent.boot("web-1");
   expect(await during(() => agent.operate("web-1", { kind: "delete", graceSeconds: 0 }))).toEqual([
     "before-delete (delete)",
-    "before-stop (delete)",
-    "after-stop (delete)",
+    ...around("stop", "delete"),
     "after-delete (delete)",
   ]);
 });
@@ -91,7 +95,7 @@ test("a before-hook that fails stops the operation before anything is done, and 
   expect((await agent.lifecycle.report(NEVER)).vms).toEqual([]);
   failing.clear();
   await agent.put("web-1");
-  failing.add("before-boot").add("before-stop").add("before-delete");
+  for (const act of ["boot", "stop", "delete"] as const) failing.add(`before-${act}`);
   await expect(agent.operate("web-1", { kind: "boot", id: "b" })).rejects.toMatchObject({ code: "HOOK_FAILED" });
   expect(await agent.vm("web-1")).toMatchObject({ phase: "stopped", serial: 1 });
   failing.delete("before-boot");
