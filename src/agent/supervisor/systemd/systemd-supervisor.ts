@@ -9,17 +9,17 @@
  *
  * Invariants: one unit for each VM, whose environment names its owner; a unit of somebody else is never stopped.
  */
-import { accessSync, closeSync, constants, existsSync, lstatSync, openSync, statSync, unlinkSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { delimiter, isAbsolute, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import type { Logger } from "../../../platform/logger.ts";
-import type { LaunchCommand, ProcessNeeds } from "../../launch-command.ts";
+import type { LaunchCommand } from "../../launch-command.ts";
 import { processFacts, readHostBootId } from "../spawn/proc.ts";
 import type { ExitStatus, ProcessHandle, Supervisor } from "../supervisor.ts";
 import { describeEarlyEnd, exitStatusOf } from "./exit-status.ts";
 import { type GuestUser, grantAccess } from "./grant-access.ts";
+import { groupsOf, openOutput, resolveExecutable, searchPath } from "./host-side.ts";
 import { isMasked, isUnitThere, SystemdManager, type UnitState } from "./manager.ts";
 import { deviceProperties, pathsOf } from "./sandbox.ts";
 import { escapeInstance, unitName } from "./unit-name.ts";
@@ -382,56 +382,6 @@ const SIGKILL = 9;
 const keyOf = (handle: ProcessHandle): string => `${handle.bootId} ${handle.pid} ${handle.startTicks}`;
 
 const isOurs = (state: UnitState, command: LaunchCommand): boolean => state.environment.includes(markOf(command));
-
-/** Nothing else of the agent's own environment reaches a hypervisor: it may hold the agent's secrets. */
-const searchPath = (): string => process.env.PATH ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/** systemd wants an absolute path. Throws HYPERVISOR_FAILED when there is no such program. */
-function resolveExecutable(name: string, executable: string): string {
-  const candidates = isAbsolute(executable)
-    ? [executable]
-    : searchPath()
-        .split(delimiter)
-        .map((folder) => join(folder, executable));
-  const found = candidates.find(isExecutable);
-  if (found !== undefined) return found;
-  throw new OdoroboError("HYPERVISOR_FAILED", `${executable} for ${name} could not be started: it is not there`, {
-    hint: `is ${executable} installed on the node?`,
-  });
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
-}
-
-function openOutput(name: string, command: LaunchCommand): void {
-  try {
-    // What a guest that broke out of its last life put there in its stead would have systemd write elsewhere, as root.
-    const there = lstatSync(command.outputFile, { throwIfNoEntry: false });
-    if (there !== undefined && !there.isFile()) unlinkSync(command.outputFile);
-    closeSync(openSync(command.outputFile, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600));
-  } catch (error) {
-    throw new OdoroboError("STORAGE_FAILED", `could not open ${command.outputFile} for the output of ${name}`, {
-      cause: error,
-      hint: "look at the folder on the node",
-    });
-  }
-}
-
-/** Groups of the devices that not everybody may open: `kvm`. By number, as a container may have no name for it. */
-function groupsOf(needs: ProcessNeeds): readonly string[] {
-  const groups = needs.devices.flatMap((device) => {
-    const facts = device.startsWith("/") ? statSync(device, { throwIfNoEntry: false }) : undefined;
-    if (facts === undefined || (facts.mode & 0o006) === 0o006 || (facts.mode & 0o060) !== 0o060) return [];
-    return facts.gid === 0 ? [] : [String(facts.gid)];
-  });
-  return [...new Set(groups)];
-}
 
 const masked = (name: string, unit: string): OdoroboError =>
   new OdoroboError("SUPERVISOR_UNAVAILABLE", `${unit} is masked, so ${name} cannot be started`, {
