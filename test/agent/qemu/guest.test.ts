@@ -109,12 +109,15 @@ describe.runIf(requires("guests on a real QEMU", "qemu-system-x86_64"))("a guest
   test("stands still while it is paused", async () => {
     await using world = await aQemuWorld();
     const guest = await world.boot("web-1");
+    const other = await world.boot("web-2");
+    await other.says(/COUNTER 0/);
     await guest.says(/COUNTER 1\s/);
     await guest.running.pause(patience());
     expect(await phaseOf(guest.running)).toBe("paused");
     const before = await guest.log();
-    // Three ticks of its clock: the only way to see that nothing happens is to look for a while.
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    // Three ticks of a guest like it that runs: time enough for three of its own.
+    const ticks = await other.counter();
+    await until("the other counts on", async () => (await other.counter()) >= ticks + 3);
     expect(await guest.log()).toBe(before);
     await guest.running.resume(patience());
     expect(await phaseOf(guest.running)).toBe("running");
