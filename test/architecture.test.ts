@@ -6,6 +6,22 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { expect, test } from "vitest";
 
+/** What the rooms of the lifecycle may know of the rest of the agent, all of them. */
+const LIFECYCLE = [
+  "model",
+  "platform",
+  "wire",
+  "agent",
+  "agent/hypervisor",
+  "agent/supervisor",
+  "agent/store",
+  "agent/storage",
+  "agent/network",
+  "agent/hooks",
+  "agent/console",
+];
+const below = (house: string, ...rooms: readonly string[]): string[] => rooms.map((room) => `${house}/${room}`);
+
 /** Folder → folders it may import. The longest matching key names a file's folder. Nothing else is allowed. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   model: [],
@@ -38,19 +54,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "agent/http": ["model", "platform", "wire", "agent", "agent/lifecycle", "agent/console"],
   "agent/console": ["model", "platform", "agent"],
-  "agent/lifecycle": [
-    "model",
-    "platform",
-    "wire",
-    "agent",
-    "agent/hypervisor",
-    "agent/supervisor",
-    "agent/store",
-    "agent/storage",
-    "agent/network",
-    "agent/hooks",
-    "agent/console",
-  ],
+  "agent/lifecycle": [...LIFECYCLE, ...below("agent/lifecycle", "parts", "operations", "guest", "acts", "recovery")],
+  "agent/lifecycle/recovery": [...LIFECYCLE, ...below("agent/lifecycle", "parts", "operations", "guest", "acts")],
+  "agent/lifecycle/acts": [...LIFECYCLE, ...below("agent/lifecycle", "parts", "operations", "guest")],
+  "agent/lifecycle/guest": [...LIFECYCLE, ...below("agent/lifecycle", "parts", "operations")],
+  "agent/lifecycle/operations": [...LIFECYCLE, ...below("agent/lifecycle", "parts")],
+  "agent/lifecycle/parts": LIFECYCLE,
   "agent/hooks": ["model", "platform"],
   "agent/hypervisor": ["model", "platform", "agent", "agent/storage", "agent/network"],
   "agent/supervisor": ["model", "platform", "agent"],

@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { lastLines } from "../../src/agent/lifecycle/logs.ts";
+import { lastLines } from "../../src/agent/lifecycle/guest/logs.ts";
 import { readTail } from "../../src/agent/log-file.ts";
 import { writeFileAtomically } from "../../src/platform/atomic-write.ts";
 import { openPlainFile, readPlainText } from "../../src/platform/plain-file.ts";

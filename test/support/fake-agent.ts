@@ -2,8 +2,8 @@
  * An agent in memory: the agent's own rules (`decide`), one queue per VM, every act remembered by its id, and every
  * misfortune on demand. For tests of whoever talks to agents; `fake-fleet.ts` keeps several and watches the promises.
  */
-import { decide } from "../../src/agent/lifecycle/decide.ts";
-import type { Request } from "../../src/agent/lifecycle/decision.ts";
+import { decide } from "../../src/agent/lifecycle/operations/decide.ts";
+import type { Request } from "../../src/agent/lifecycle/parts/decision.ts";
 import { type ErrorBody, OdoroboError } from "../../src/model/errors.ts";
 import { byName, type NodeName, type VmName } from "../../src/model/names.ts";
 import type { Capacity, LiveConfig, NodeReport } from "../../src/model/observed-state.ts";

@@ -1,6 +1,7 @@
 /** A Lifecycle that does as it is told: for tests of the edge, which decides nothing. Operations end when the test says so, or at once. */
 import type { GuestCounters, RawAnswer, RawRequest } from "../../src/agent/hypervisor/hypervisor.ts";
-import type { EventLog, Lifecycle, SerialLineAt } from "../../src/agent/lifecycle/lifecycle.ts";
+import type { Lifecycle, SerialLineAt } from "../../src/agent/lifecycle/lifecycle.ts";
+import type { EventLog } from "../../src/agent/lifecycle/parts/event-log.ts";
 import { OdoroboError } from "../../src/model/errors.ts";
 import { instant, type VmName } from "../../src/model/names.ts";
 import type { NodeReport, VmReport, Whereabouts } from "../../src/model/observed-state.ts";

@@ -3,7 +3,7 @@
  * agent's own `decide`; what follows from an act is written down here, without disks or processes.
  */
 import { updateLive } from "../../src/agent/hypervisor/noop/update-live.ts";
-import type { Request } from "../../src/agent/lifecycle/decision.ts";
+import type { Request } from "../../src/agent/lifecycle/parts/decision.ts";
 import type { CompletedOperation, StoredVm, TombstoneRecord, VmRecord } from "../../src/agent/store/vm-record.ts";
 import { digestOf } from "../../src/model/digest.ts";
 import { compareLive, toLiveConfig } from "../../src/model/fields.ts";

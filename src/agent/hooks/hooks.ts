@@ -2,7 +2,7 @@
  * What an administrator wants done around the life of a VM: executables in `<folder>/<point>.d/`, run one after another in
  * the order of their names.
  *
- *   lifecycle/hook-points.ts → [hooks.ts] → find-hooks.ts, run-hook.ts
+ *   lifecycle/operations/hook-points.ts → [hooks.ts] → find-hooks.ts, run-hook.ts
  *
  * A hook is told on its standard input, as one JSON document (`HookInput`), what it is about. There is no shell, next to
  * nothing in its environment, and no secret: texts for cloud-init are never among what it is told.

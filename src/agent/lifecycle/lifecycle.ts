@@ -5,10 +5,12 @@
 import type { OdoroboError } from "../../model/errors.ts";
 import type { VmName } from "../../model/names.ts";
 import type { NodeReport, VmReport, Whereabouts } from "../../model/observed-state.ts";
-import type { AgentEvent, OperationRequest, OperationResult, PutVmRequest } from "../../wire/operations.ts";
+import type { OperationRequest, OperationResult, PutVmRequest } from "../../wire/operations.ts";
 import type { GuestCounters, RawAnswer, RawRequest } from "../hypervisor/hypervisor.ts";
 
-export type { GuestCounters, RawAnswer, RawRequest };
+import type { EventLog } from "./parts/event-log.ts";
+
+export type { EventLog, GuestCounters, RawAnswer, RawRequest };
 
 export interface Lifecycle extends AsyncDisposable {
   /** Asks every running guest (bounded), so that what it says was so just now. */
@@ -42,11 +44,4 @@ export interface SerialLineAt {
   readonly log: string | null;
   /** What to tell who wants to connect to a guest that runs and has no line. */
   readonly absence: OdoroboError | null;
-}
-
-export interface EventLog {
-  /** Events after this sequence number that are still kept; `complete` is false when older ones were dropped in between. */
-  since(sequence: number): { readonly events: readonly AgentEvent[]; readonly complete: boolean };
-  /** Returns the function that ends the subscription. */
-  subscribe(listener: (event: AgentEvent) => void): () => void;
 }

@@ -3,9 +3,9 @@
 import { OdoroboError } from "../../model/errors.ts";
 import { byName, type VmName } from "../../model/names.ts";
 import type { Capacity, NodeReport, VmReport, Whereabouts } from "../../model/observed-state.ts";
-import type { VmState } from "./decision.ts";
-import type { Parts } from "./parts.ts";
-import type { Slot } from "./slot.ts";
+import type { VmState } from "./parts/decision.ts";
+import type { Parts } from "./parts/parts.ts";
+import type { Slot } from "./parts/slot.ts";
 import { toJournalEntry, toTombstone, toVmReport } from "./to-report.ts";
 
 export function nodeReport(

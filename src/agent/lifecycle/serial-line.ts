@@ -3,8 +3,8 @@ import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { OdoroboError } from "../../model/errors.ts";
 import type { SerialLineAt } from "./lifecycle.ts";
-import type { Parts } from "./parts.ts";
-import type { Slot } from "./slot.ts";
+import type { Parts } from "./parts/parts.ts";
+import type { Slot } from "./parts/slot.ts";
 
 export async function serialLine(parts: Parts, slot: Slot): Promise<SerialLineAt> {
   const connection = slot.guest?.connection ?? null;

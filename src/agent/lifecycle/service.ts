@@ -1,7 +1,7 @@
 /**
  * The agent's lifecycle: takes requests in, gives each VM its queue, and knows all that runs on this node.
  *
- *   http → [service.ts] → decide.ts → perform-*.ts → run-operation.ts → hypervisor, supervisor, storage, store
+ *   http → [service.ts] → operations/decide.ts → acts/ → operations/run-operation.ts → hypervisor, supervisor, storage, store
  *
  * Invariants:
  * - Operations on one VM run strictly one after another; different VMs never wait for each other.
@@ -28,27 +28,27 @@ import type { VmRecord } from "../store/vm-record.ts";
 import { openVmStore, type VmStore } from "../store/vm-store.ts";
 import { openWhereaboutsStore } from "../store/whereabouts-store.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
-import { adopt } from "./adopt.ts";
-import { countersOf, rawCall } from "./call-hypervisor.ts";
-import { checkName, checkPut } from "./check-spec.ts";
-import { untilAborted } from "./deadline.ts";
-import { decide } from "./decide.ts";
-import type { Request } from "./decision.ts";
-import { createEventLog } from "./event-log.ts";
-import { probeHypervisors } from "./hypervisor-reports.ts";
+import { countersOf, rawCall } from "./acts/call-hypervisor.ts";
+import { forgetTexts } from "./acts/perform-put.ts";
+import { prepareAct, prepareRest } from "./acts/prepare-act.ts";
+import { refresh } from "./guest/refresh-guest.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { nodeReport, notFound, reportOf } from "./node-report.ts";
-import type { Parts } from "./parts.ts";
-import { forgetTexts } from "./perform-put.ts";
-import { prepareAct, prepareRest } from "./prepare-act.ts";
-import { refresh } from "./refresh-guest.ts";
-import { restartGuest } from "./restart-guest.ts";
-import { Restarts, restartOf } from "./restarts.ts";
+import { checkName, checkPut } from "./operations/check-spec.ts";
+import { decide } from "./operations/decide.ts";
+import { agentStopping, keep, runOperation } from "./operations/run-operation.ts";
+import { untilAborted } from "./parts/deadline.ts";
+import type { Request } from "./parts/decision.ts";
+import { createEventLog } from "./parts/event-log.ts";
+import { probeHypervisors } from "./parts/hypervisor-reports.ts";
+import type { Parts } from "./parts/parts.ts";
+import { Slot } from "./parts/slot.ts";
+import { adopt } from "./recovery/adopt.ts";
+import { restartGuest } from "./recovery/restart-guest.ts";
+import { Restarts, restartOf } from "./recovery/restarts.ts";
+import { createSweep } from "./recovery/sweep.ts";
 import { resultOf, toResult } from "./results.ts";
-import { agentStopping, keep, runOperation } from "./run-operation.ts";
 import { serialLine } from "./serial-line.ts";
-import { Slot } from "./slot.ts";
-import { createSweep } from "./sweep.ts";
 
 export interface LifecycleOptions {
   readonly node: {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { decide } from "../../../src/agent/lifecycle/decide.ts";
-import type { Decision, Request } from "../../../src/agent/lifecycle/decision.ts";
+import { decide } from "../../../src/agent/lifecycle/operations/decide.ts";
+import type { Decision, Request } from "../../../src/agent/lifecycle/parts/decision.ts";
 import type { StoredVm, TombstoneRecord, VmRecord } from "../../../src/agent/store/vm-record.ts";
 import { AWAITS_CONFIG } from "../../../src/model/awaits-config.ts";
 import { digestOf } from "../../../src/model/digest.ts";

@@ -3,11 +3,16 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { afterReboot } from "../../../src/agent/lifecycle/after-reboot.ts";
-import type { Parts } from "../../../src/agent/lifecycle/parts.ts";
-import { delayMs, LASTED_MS, MAX_ATTEMPTS, restartAfterEnd } from "../../../src/agent/lifecycle/restart-policy.ts";
-import { Restarts } from "../../../src/agent/lifecycle/restarts.ts";
-import { Slot } from "../../../src/agent/lifecycle/slot.ts";
+import {
+  delayMs,
+  LASTED_MS,
+  MAX_ATTEMPTS,
+  restartAfterEnd,
+} from "../../../src/agent/lifecycle/guest/restart-policy.ts";
+import type { Parts } from "../../../src/agent/lifecycle/parts/parts.ts";
+import { Slot } from "../../../src/agent/lifecycle/parts/slot.ts";
+import { afterReboot } from "../../../src/agent/lifecycle/recovery/after-reboot.ts";
+import { Restarts } from "../../../src/agent/lifecycle/recovery/restarts.ts";
 import { parseRecord, type VmRecord } from "../../../src/agent/store/vm-record.ts";
 import { openVmStore, type VmStore } from "../../../src/agent/store/vm-store.ts";
 import { digestOf } from "../../../src/model/digest.ts";

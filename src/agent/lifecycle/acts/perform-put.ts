@@ -1,0 +1,139 @@
+/** Create and update: the spec is taken in, disks are made, and what a running guest can take on at once it takes on. */
+import { digestOf } from "../../../model/digest.ts";
+import { isOdoroboError } from "../../../model/errors.ts";
+import { compareLive, sameValue } from "../../../model/fields.ts";
+import type { LiveConfig } from "../../../model/observed-state.ts";
+import { referencedFiles } from "../../../model/vm-spec.ts";
+import type { PutVmRequest } from "../../../wire/operations.ts";
+import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
+import { RECORD_FORMAT, type StoredVm, type VmRecord } from "../../store/vm-record.ts";
+import { noteLive, updateGuest } from "../guest/update-guest.ts";
+import { checkDisks, checkProbe, ownDisksOf, textsOf } from "../operations/check-spec.ts";
+import { runBeforeHooks, withAfterHooks } from "../operations/hook-points.ts";
+import type { Act, Outcome } from "../operations/run-operation.ts";
+import type { VmState } from "../parts/decision.ts";
+import type { Parts } from "../parts/parts.ts";
+import type { Operation, Slot } from "../parts/slot.ts";
+import { prepareDisks } from "./prepare-disks.ts";
+
+export async function preparePut(
+  parts: Parts,
+  slot: Slot,
+  kind: "create" | "update",
+  request: PutVmRequest,
+  before: StoredVm | null,
+): Promise<Act> {
+  const hypervisor = await checkRequest(parts, request, before, slot.name);
+  const vm = before?.state === "present" ? updated(parts, before, request) : created(parts, slot, before, request);
+  await parts.store.saveTexts(slot.name, textsOf(slot.name, request, keptTexts(before)));
+  return putAct(parts, slot, vm, { id: request.id, kind }, hypervisor);
+}
+
+/** What remains to be done for a spec that is in the record: also how an interrupted create or update is carried on. */
+export function putAct(
+  parts: Parts,
+  slot: Slot,
+  vm: VmRecord,
+  asked: Pick<Operation, "id" | "kind">,
+  hypervisor: Hypervisor,
+): Act {
+  const makesDisks = Object.keys(ownDisksOf(vm.spec.disks)).length > 0 && !hasDisks(vm);
+  // A process that waits for its guest has none to change.
+  const touchesGuest =
+    slot.guest !== null && !slot.guest.receiving && (slot.live === null || isOtherThan(slot.live, vm));
+  return {
+    ...(asked.kind === "create" ? { before: () => runBeforeHooks(parts, vm, "create", asked) } : {}),
+    // Without disks to make or a guest to change, the record is all there is to it.
+    begin: makesDisks || touchesGuest ? vm : null,
+    async run(signal) {
+      try {
+        const ownDisks = makesDisks
+          ? await prepareDisks(parts, hypervisor, vm, { grow: slot.guest === null, signal })
+          : vm.ownDisks;
+        const made = { ...vm, ownDisks };
+        const outcome: Outcome = touchesGuest
+          ? await updateGuest(parts, slot, made, vm.spec, signal)
+          : { stored: await noteLive(parts, slot, made, vm.spec), error: null };
+        return asked.kind === "create" ? await withAfterHooks(parts, slot, "create", asked, outcome) : outcome;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!isOdoroboError(error)) throw error;
+        // The VM stays defined: its next boot tries the disks again, and the next plan sees why it does not run.
+        return { stored: { ...vm, reason: slot.guest === null ? error.message : vm.reason }, error };
+      }
+    },
+  };
+}
+
+async function checkRequest(
+  parts: Parts,
+  request: PutVmRequest,
+  before: StoredVm | null,
+  name: Slot["name"],
+): Promise<Hypervisor> {
+  const { spec } = request;
+  await parts.reports.require(spec.hypervisor);
+  const hypervisor = parts.hypervisors.get(spec.hypervisor) as Hypervisor;
+  if (hypervisor.disks === "real") checkProbe(name, spec);
+  if (before?.state === "present") checkDisks(name, spec, before.ownDisks);
+  const kept = await parts.store.readTexts(name, [...keptTexts(before)]).catch(() => new Map());
+  const files = new Map([...kept, ...textsOf(name, request, keptTexts(before))]);
+  // Pure, and says at once what this hypervisor cannot do at all.
+  hypervisor.compile({ name, spec, paths: parts.store.paths(name), files });
+  return hypervisor;
+}
+
+const keptTexts = (before: StoredVm | null) => new Set(before?.state === "present" ? referencedFiles(before.spec) : []);
+
+function created(parts: Parts, slot: Slot, before: StoredVm | null, request: PutVmRequest): VmRecord {
+  const now = parts.clock.now();
+  return {
+    format: RECORD_FORMAT,
+    state: "present",
+    name: slot.name,
+    fleet: request.fleet,
+    commit: request.commit,
+    generation: request.generation,
+    serial: before?.serial ?? 0,
+    spec: request.spec,
+    specDigest: digestOf(request.spec),
+    appliedAt: now,
+    phase: "stopped",
+    endedBy: null,
+    reason: null,
+    ready: null,
+    since: now,
+    drift: [],
+    guest: null,
+    ownDisks: before?.ownDisks ?? {},
+    unfinished: null,
+    completed: before?.completed ?? [],
+  };
+}
+
+const updated = (parts: Parts, before: VmRecord, request: PutVmRequest): VmRecord => ({
+  ...before,
+  // A person's change by hand does not take the VM from its fleet: the fleet's next plan shows it.
+  fleet: request.fleet ?? before.fleet,
+  commit: request.commit,
+  generation: request.generation,
+  spec: request.spec,
+  specDigest: digestOf(request.spec),
+  appliedAt: parts.clock.now(),
+});
+
+/** Also in what no hypervisor knows of: its share of the node. */
+const isOtherThan = (live: LiveConfig, vm: VmRecord): boolean =>
+  compareLive(live, vm.spec).length > 0 || !sameValue(vm.guest?.bootedSpec.weights, vm.spec.weights);
+
+const hasDisks = (vm: VmRecord): boolean =>
+  Object.entries(ownDisksOf(vm.spec.disks)).every(([name, origin]) => sameValue(vm.ownDisks[name], origin));
+
+/** Secrets are kept no longer than a spec refers to them. Asked after the new record is on disk. */
+export async function forgetTexts(parts: Parts, before: VmState, after: VmState): Promise<void> {
+  if (before?.state !== "present" || after?.state !== "present" || referencedFiles(before.spec).length === 0) return;
+  const specs = after.guest === null ? [after.spec] : [after.spec, after.guest.bootedSpec];
+  await parts.store.keepOnlyTexts(after.name, specs.flatMap(referencedFiles)).catch(() => {
+    // Left over texts are removed with the next spec, or with the VM.
+  });
+}

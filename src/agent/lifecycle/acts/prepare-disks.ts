@@ -1,0 +1,26 @@
+/** Brings the disk folder to what a VM's spec says: sets aside what is another disk of the same name, makes and grows the rest. */
+import type { DiskOrigin } from "../../../model/vm-spec.ts";
+import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
+import type { VmRecord } from "../../store/vm-record.ts";
+import { isSameDisk, ownDisksOf } from "../operations/check-spec.ts";
+import type { Parts } from "../parts/parts.ts";
+
+/**
+ * Returns what the record must say of the disk folder afterwards. Doing it again before that is written is harmless:
+ * what would be set aside a second time is a disk that no guest has seen.
+ */
+export async function prepareDisks(
+  parts: Parts,
+  hypervisor: Hypervisor,
+  vm: VmRecord,
+  options: { readonly grow: boolean; readonly signal: AbortSignal },
+): Promise<Readonly<Record<string, DiskOrigin>>> {
+  const paths = parts.store.paths(vm.name);
+  for (const disk of vm.spec.disks) {
+    const made = vm.ownDisks[disk.name];
+    if (made !== undefined && !isSameDisk(made, disk.origin))
+      await parts.storage.setAside(paths, { ...disk, origin: made });
+  }
+  await parts.storage.ensure(paths, vm.spec.disks, { kind: hypervisor.disks, ...options });
+  return { ...vm.ownDisks, ...ownDisksOf(vm.spec.disks) };
+}

@@ -1,0 +1,126 @@
+/**
+ * Looks at a guest, and notes what has changed since the last look without anybody asking odorobo for it.
+ * Runs in the VM's queue, so never in the middle of an operation.
+ */
+import { isOdoroboError } from "../../../model/errors.ts";
+import { sameValue } from "../../../model/fields.ts";
+import type { ChangeRule, LiveConfig } from "../../../model/observed-state.ts";
+import type { GuestStatus } from "../../hypervisor/hypervisor.ts";
+import type { VmRecord } from "../../store/vm-record.ts";
+import type { ExitStatus } from "../../supervisor/supervisor.ts";
+import { describeExit, type Guest } from "../parts/guest.ts";
+import type { Parts } from "../parts/parts.ts";
+import type { Slot } from "../parts/slot.ts";
+import { driftOf } from "./booted-spec.ts";
+import { clearAway } from "./clear-away.ts";
+import type { End } from "./ended-record.ts";
+import { noteEnd } from "./note-end.ts";
+import { noteEvent } from "./note-event.ts";
+
+/** A guest that takes longer to say how it is counts as silent; what was known of it stands. */
+export const REFRESH_DEADLINE_MS = 2000;
+/** A guest's last word after its process ended: it lies in memory or nowhere. */
+const LAST_WORD_DEADLINE_MS = 300;
+
+export async function refresh(parts: Parts, slot: Slot): Promise<void> {
+  const { guest, stored: vm } = slot;
+  if (guest === null || vm?.state !== "present" || parts.stopping.aborted) return;
+  if (guest.exit !== null || (guest.process !== null && !parts.supervisor.isRunning(guest.process)))
+    return noteDeath(parts, slot, vm, guest);
+  // It can be asked nothing until its guest has come.
+  if (guest.receiving) return;
+  let seen: Seen;
+  try {
+    seen = await guest.ask(REFRESH_DEADLINE_MS, parts.stopping, async (connection, signal) => {
+      const status = await connection.status(signal);
+      if (status.phase === "off") return { status, live: null, changeRules: null };
+      const live = await connection.liveConfig(signal);
+      return { status, live, changeRules: (await connection.changeRules?.(signal)) ?? null };
+    });
+  } catch (error) {
+    if (parts.stopping.aborted) return;
+    if (guest.exit !== null) return noteDeath(parts, slot, vm, guest);
+    if (slot.silence === null) parts.logger.warn({ err: error, vm: slot.name }, "a guest does not answer");
+    slot.silence = isOdoroboError(error) ? error.message : "its hypervisor does not answer";
+    slot.live = null;
+    slot.changeRules = null;
+    return;
+  }
+  slot.silence = null;
+  if (seen.status.phase === "off") return noteOff(parts, slot, vm, endOf(seen.status));
+  slot.live = seen.live;
+  slot.changeRules = seen.changeRules;
+  await noteChanges(parts, slot, vm, seen.status.phase);
+}
+
+interface Seen {
+  readonly status: GuestStatus;
+  readonly live: LiveConfig | null;
+  readonly changeRules: readonly ChangeRule[] | null;
+}
+
+async function noteChanges(parts: Parts, slot: Slot, vm: VmRecord, phase: "running" | "paused"): Promise<void> {
+  let now = vm;
+  if (phase !== now.phase) {
+    const reason = `${phase === "paused" ? "paused" : "let run on"} by someone else`;
+    await noteEvent(
+      parts,
+      slot,
+      now,
+      { phase, reason: phase === "paused" ? reason : null, since: parts.clock.now(), endedBy: null },
+      { kind: "phase", message: `${slot.name} was ${reason}` },
+    );
+    now = slot.stored as VmRecord;
+  }
+  if (slot.live === null || now.guest === null) return;
+  const drift = driftOf(slot.live, now.spec, now.guest.bootedSpec);
+  if (sameValue(drift, now.drift)) return;
+  const paths = drift.map((each) => each.path).join(", ");
+  const message =
+    drift.length === 0 ? `${slot.name} is as applied again` : `${slot.name} differs from its spec: ${paths}`;
+  await noteEvent(parts, slot, now, { drift }, { kind: "drift", message });
+}
+
+/** The process is gone. Whether the guest had powered off before only its connection may still know. */
+async function noteDeath(parts: Parts, slot: Slot, vm: VmRecord, guest: Guest): Promise<void> {
+  const lastWord = await lastStatus(parts, guest);
+  if (lastWord?.phase === "off" && lastWord.endedBy === "guest") return noteOff(parts, slot, vm, endOf(lastWord));
+  const exit = await guest.exitWithin(LAST_WORD_DEADLINE_MS);
+  if (lastWord?.phase === "off" && !exit?.outOfMemory) return noteOff(parts, slot, vm, endOf(lastWord));
+  await noteOff(parts, slot, vm, endOfProcess(exit, guest.receiving ? null : "without the guest having powered off"));
+}
+
+/** `exit` null: nobody knows how. `when`: what else is known, as the end of the sentence. */
+export function endOfProcess(exit: ExitStatus | null, when: string | null): End {
+  const how = exit === null ? "" : ` (${describeExit(exit)})`;
+  const reason = `its process ended${how}${when === null ? "" : ` ${when}`}`;
+  return { kind: exit?.outOfMemory ? "oom-kill" : "crash", reason };
+}
+
+export const endOf = (off: Off): End => ({
+  kind: off.endedBy === "guest" ? "power-off" : "crash",
+  reason: off.reason,
+  ...(off.hasMoved ? { hasMoved: true } : {}),
+});
+
+async function lastStatus(parts: Parts, guest: Guest): Promise<GuestStatus | null> {
+  const ask = () =>
+    guest
+      .ask(LAST_WORD_DEADLINE_MS, parts.stopping, (connection, signal) => connection.status(signal))
+      .catch(() => null);
+  const told = guest.connection === null ? null : await ask();
+  if (told?.phase === "off") return told;
+  // Its connection may have broken before it could say so; what it left behind still tells, unless it failed.
+  const exit = await guest.exitWithin(LAST_WORD_DEADLINE_MS);
+  if (exit !== null && exit.code !== 0) return told;
+  return (await guest.hypervisor.lastWord?.(guest.input).catch(() => null)) ?? told;
+}
+
+type Off = Extract<GuestStatus, { readonly phase: "off" }>;
+
+async function noteOff(parts: Parts, slot: Slot, vm: VmRecord, end: End): Promise<void> {
+  const lastedMs = parts.clock.monotonicMs() - slot.guestSinceMs;
+  const kind = end.kind === "crash" && slot.guest?.panicked ? "panic" : end.kind;
+  await clearAway(parts, slot);
+  await noteEnd(parts, slot, vm, { ...end, kind }, lastedMs);
+}

@@ -1,0 +1,66 @@
+/** Makes those differences between a running guest and a spec true that can be made live, and brings the record up to date. */
+import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
+import type { VmSpec } from "../../../model/vm-spec.ts";
+import type { VmRecord } from "../../store/vm-record.ts";
+import type { Outcome } from "../operations/run-operation.ts";
+import type { Parts } from "../parts/parts.ts";
+import type { Slot } from "../parts/slot.ts";
+import { bootedSpecAfterUpdate, driftOf } from "./booted-spec.ts";
+import { prepareNewTaps, removeOldTaps } from "./host-side.ts";
+import { letAtSpec } from "./let-at.ts";
+
+/** Hotplug waits for the guest to take part, which a busy one does late. */
+const UPDATE_DEADLINE_MS = 60_000;
+
+/**
+ * `wanted`: the spec of the record, or what a person wants of the running guest beside it: then the record's spec stays, and
+ * the difference is drift. An error says what could not be made; what could stands in the record all the same.
+ */
+export async function updateGuest(
+  parts: Parts,
+  slot: Slot,
+  vm: VmRecord,
+  wanted: VmSpec,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { guest } = slot;
+  if (guest === null || vm.guest === null) return { stored: vm, error: null };
+  const booted = vm.guest.bootedSpec;
+  let error: OdoroboError | null = null;
+  try {
+    await prepareNewTaps(parts, { ...vm, spec: wanted }, booted, signal);
+    await letAtSpec(parts, slot, vm, wanted);
+    slot.live = await guest.ask(UPDATE_DEADLINE_MS, signal, async (connection, own) => {
+      await connection.update(wanted, own);
+      return connection.liveConfig(own);
+    });
+  } catch (cause) {
+    signal.throwIfAborted();
+    error = failedUpdate(vm, cause);
+    slot.live = await guest
+      .ask(UPDATE_DEADLINE_MS, signal, (connection, own) => connection.liveConfig(own))
+      .catch(() => null);
+  }
+  // Shares of the node are given before anything else: who has an error may not have them.
+  const given = error === null ? wanted : { ...wanted, weights: booted.weights };
+  return { stored: await noteLive(parts, slot, vm, given), error };
+}
+
+/** What follows for the record from what the guest is known to have. `wanted`: what odorobo gave it last. */
+export async function noteLive(parts: Parts, slot: Slot, vm: VmRecord, wanted: VmSpec): Promise<VmRecord> {
+  if (slot.live === null || vm.guest === null) return vm;
+  // What is no longer asked for is no longer told.
+  const ready = vm.spec.ready === null ? null : vm.ready;
+  const bootedSpec = bootedSpecAfterUpdate(vm.guest.bootedSpec, wanted, slot.live);
+  const drift = driftOf(slot.live, vm.spec, bootedSpec);
+  await removeOldTaps(parts, vm, vm.guest.bootedSpec, bootedSpec);
+  return { ...vm, guest: { ...vm.guest, bootedSpec }, drift, ready };
+}
+
+const failedUpdate = (vm: VmRecord, cause: unknown): OdoroboError =>
+  isOdoroboError(cause)
+    ? cause
+    : new OdoroboError("HYPERVISOR_FAILED", `${vm.name} could not be changed while it runs`, {
+        cause,
+        hint: "its next boot has the new spec: odorobo plan shows what is owed",
+      });

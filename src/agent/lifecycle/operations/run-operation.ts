@@ -1,0 +1,152 @@
+/**
+ * Carries out one operation with its journal: what is going to be done is on disk before it is done, and how it ended
+ * is on disk before anybody is told.
+ *
+ *   decide.ts → perform-*.ts (an Act) → [run-operation.ts] → store
+ *
+ * Writes, and why each is needed:
+ * 1. begin: after a crash it tells that something may have been done outside the record, and what. An act that does
+ *    nothing outside the record has no need of it: then the end is the only write, and the write is the act.
+ * 2. during a boot, the process's handle (perform-boot.ts): after a crash it names the process.
+ * 3. end: the new state, the serial, and the id with its outcome, in one.
+ */
+import { type ErrorBody, isOdoroboError, OdoroboError, toErrorBody } from "../../../model/errors.ts";
+import type { VmName } from "../../../model/names.ts";
+import type { OperationDetail } from "../../../wire/operations.ts";
+import { type CompletedOperation, REMEMBERED_OPERATIONS, type StoredVm } from "../../store/vm-record.ts";
+import type { Parts } from "../parts/parts.ts";
+import type { Operation, Slot } from "../parts/slot.ts";
+
+export interface Act {
+  /** Before anything is begun: what it throws refuses the operation. Not run again when a later agent carries the act on. */
+  readonly before?: () => Promise<void>;
+  /** The record before anything is done. Null: nothing is done outside the record. */
+  readonly begin: StoredVm | null;
+  /** Does it, and says what the record is then. What it throws is a failure that changed nothing in the record. */
+  run(signal: AbortSignal): Promise<Outcome>;
+}
+
+export interface Outcome {
+  /** Null: nothing is left of the VM. */
+  readonly stored: StoredVm | null;
+  readonly error: OdoroboError | null;
+  readonly detail?: OperationDetail;
+}
+
+/** Returns how it ended. Rejects when nothing was begun (STORAGE_FAILED), or when the agent stops meanwhile (AGENT_STOPPING). */
+export async function runOperation(
+  parts: Parts,
+  slot: Slot,
+  operation: Operation,
+  act: Act,
+): Promise<CompletedOperation> {
+  await act.before?.();
+  if (act.begin !== null) {
+    const unfinished = { ...operation, begunAt: parts.clock.now() };
+    await save(parts, slot, { ...act.begin, unfinished });
+  }
+  slot.activity = operation;
+  let outcome: Outcome;
+  try {
+    outcome = await act.run(parts.stopping);
+  } catch (error) {
+    if (parts.stopping.aborted) throw agentStopping(slot.name);
+    outcome = { stored: knownOf(slot), error: toOdoroboError(parts, slot.name, operation, error) };
+  } finally {
+    slot.activity = null;
+  }
+  return end(parts, slot, operation, outcome, act.begin === null);
+}
+
+async function end(
+  parts: Parts,
+  slot: Slot,
+  operation: Operation,
+  outcome: Outcome,
+  writeIsTheAct: boolean,
+): Promise<CompletedOperation> {
+  const error = outcome.error && toErrorBody(outcome.error);
+  const completed = completedOf(operation, error, outcome.detail);
+  if (outcome.stored === null) {
+    slot.stored = null;
+    return tell(parts, slot, completed);
+  }
+  if (!writeIsTheAct) return endOperation(parts, slot, operation, outcome.stored, error, outcome.detail);
+  await save(parts, slot, concluded(outcome.stored, completed));
+  return tell(parts, slot, completed);
+}
+
+/** Writes down how an operation ended that did something outside the record. */
+export async function endOperation(
+  parts: Parts,
+  slot: Slot,
+  operation: Pick<Operation, "id" | "kind">,
+  stored: StoredVm,
+  error: ErrorBody | null,
+  detail?: OperationDetail,
+): Promise<CompletedOperation> {
+  const completed = completedOf(operation, error, detail);
+  const failure = await keep(parts, slot, concluded(stored, completed));
+  return tell(parts, slot, { ...completed, error: error ?? (failure && toErrorBody(failure)) });
+}
+
+const completedOf = (
+  { id, kind }: Pick<Operation, "id" | "kind">,
+  error: ErrorBody | null,
+  detail: OperationDetail | undefined,
+): CompletedOperation => ({ id, kind, error, ...(detail === undefined ? {} : { detail }) });
+
+function tell(parts: Parts, slot: Slot, ended: CompletedOperation): CompletedOperation {
+  slot.remember({ ...ended, noop: false });
+  const message = `${ended.kind} of ${slot.name} ${ended.error === null ? "done" : `failed: ${ended.error.message}`}`;
+  parts.events.emit({ kind: "operation", vm: slot.name, message });
+  parts.logger.info({ vm: slot.name, operation: ended.id, code: ended.error?.code }, message);
+  return ended;
+}
+
+const concluded = (stored: StoredVm, completed: CompletedOperation): StoredVm => ({
+  ...stored,
+  serial: stored.serial + 1,
+  unfinished: null,
+  completed: [...stored.completed.filter((each) => each.id !== completed.id), completed].slice(-REMEMBERED_OPERATIONS),
+});
+
+/** Disk first: when it is full, nothing has happened. */
+export async function save(parts: Parts, slot: Slot, stored: StoredVm): Promise<void> {
+  await parts.store.save(stored);
+  slot.stored = stored;
+  slot.unsaved = false;
+}
+
+/** Memory first: it is so, whether the disk takes it or not. What the disk did not take is tried again with the next write. */
+export async function keep(parts: Parts, slot: Slot, stored: StoredVm): Promise<OdoroboError | null> {
+  slot.stored = stored;
+  slot.unsaved = true;
+  try {
+    await parts.store.save(stored);
+    slot.unsaved = false;
+    return null;
+  } catch (error) {
+    parts.logger.error({ err: error, vm: slot.name }, "could not write down what happened");
+    return new OdoroboError("STORAGE_FAILED", `it was done, but the record of ${slot.name} could not be written`, {
+      cause: error,
+      hint: "make room on the node's disk; the agent tries again",
+    });
+  }
+}
+
+const knownOf = (slot: Slot): StoredVm | null => (slot.stored?.state === "unreadable" ? null : slot.stored);
+
+export const agentStopping = (name: VmName): OdoroboError =>
+  new OdoroboError("AGENT_STOPPING", `the agent stops; what was begun on ${name} is in its journal`, {
+    hint: "ask again once the agent runs again: with the same id it is done once",
+  });
+
+function toOdoroboError(parts: Parts, name: VmName, operation: Operation, error: unknown): OdoroboError {
+  if (isOdoroboError(error)) return error;
+  parts.logger.error({ err: error, vm: name, operation: operation.id }, "an operation failed unexpectedly");
+  return new OdoroboError("INTERNAL", `${operation.kind} of ${name} failed for a reason that odorobo did not foresee`, {
+    cause: error,
+    hint: "the agent's log on the node has the details",
+  });
+}

@@ -1,0 +1,37 @@
+/** What the acts of the lifecycle work with, made once by `service.ts`. */
+import type { NodeIdentity } from "../../../model/observed-state.ts";
+import type { HypervisorKind } from "../../../model/vm-spec.ts";
+import type { Clock } from "../../../platform/clock.ts";
+import type { Logger } from "../../../platform/logger.ts";
+import type { StartAfterReboot } from "../../config.ts";
+import type { SerialLines } from "../../console/serial-lines.ts";
+import type { Hooks } from "../../hooks/hooks.ts";
+import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
+import type { HostNetwork } from "../../network/tap.ts";
+import type { DiskStorage } from "../../storage/disk-storage.ts";
+import type { VmStore } from "../../store/vm-store.ts";
+import type { WhereaboutsStore } from "../../store/whereabouts-store.ts";
+import type { Supervisor } from "../../supervisor/supervisor.ts";
+import type { WritableEventLog } from "./event-log.ts";
+import type { HypervisorReports } from "./hypervisor-reports.ts";
+
+export interface Parts {
+  readonly node: NodeIdentity;
+  readonly hypervisors: ReadonlyMap<HypervisorKind, Hypervisor>;
+  readonly reports: HypervisorReports;
+  readonly supervisor: Supervisor;
+  readonly store: VmStore;
+  readonly storage: DiskStorage;
+  readonly network: HostNetwork;
+  readonly consoles: SerialLines;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly events: WritableEventLog;
+  readonly hooks: Hooks;
+  readonly whereabouts: WhereaboutsStore;
+  readonly startAfterReboot: StartAfterReboot;
+  /** Where people may have files written and taken from, beside the agent's own folders. */
+  readonly allowedRoots: readonly string[];
+  /** Aborted when the agent stops. Acts under way are left as they are, and the journal says so. */
+  readonly stopping: AbortSignal;
+}

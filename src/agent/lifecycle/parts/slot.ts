@@ -1,0 +1,106 @@
+/**
+ * One VM in the agent's memory: its record, its guest, and its queue.
+ *
+ * Invariants: operations on one VM run strictly one after another; different VMs never wait for each other.
+ * `stored` is what is on disk, except while `unsaved` says that the disk did not take it.
+ */
+import type { VmName } from "../../../model/names.ts";
+import type { ChangeRule, LiveConfig } from "../../../model/observed-state.ts";
+import type { OperationKind, OperationResult } from "../../../wire/operations.ts";
+import { type CompletedOperation, REMEMBERED_OPERATIONS, type RestartRecord } from "../../store/vm-record.ts";
+import type { VmState } from "./decision.ts";
+import type { Guest } from "./guest.ts";
+import { Hurry } from "./hurry.ts";
+
+export interface Operation {
+  readonly id: string;
+  readonly kind: OperationKind;
+  readonly graceSeconds: number | null;
+}
+
+/** How an operation ended, with what only the memory keeps. */
+export interface Ended extends CompletedOperation {
+  readonly noop: boolean;
+}
+
+export class Slot {
+  readonly name: VmName;
+  stored: VmState;
+  unsaved = false;
+  guest: Guest | null = null;
+  /** When this agent made it a tombstone, on the clock that never jumps; null: an earlier agent did. */
+  buriedAtMs: number | null = null;
+  /** As the guest said last; null while it is off or silent. */
+  live: LiveConfig | null = null;
+  /** What this very guest takes without an outage, as it said last; null: its hypervisor has nothing finer than its capabilities. */
+  changeRules: readonly ChangeRule[] | null = null;
+  /** Since when this agent has seen the guest run, on the clock that never jumps. */
+  guestSinceMs = 0;
+  /** When the start that the record plans is due, on the clock that never jumps. Worked out once for each plan. */
+  due: { readonly of: RestartRecord; readonly atMs: number } | null = null;
+  /** Why a guest that should be there cannot be asked; null while it answers. */
+  silence: string | null = null;
+  /** What is being done right now, after it was journaled. */
+  activity: Operation | null = null;
+  /** Asked for and not ended: waiting in the queue, or under way. */
+  readonly inFlight = new Map<string, { readonly kind: OperationKind; readonly result: Promise<OperationResult> }>();
+  /** Calls of the hypervisor's own API that wait or are under way: they may take long, and nobody's look waits for them. */
+  rawCalls = 0;
+  /** Waits for a guest to power off. */
+  readonly graces = new Hurry();
+  /** Waits for a guest to be ready. */
+  readonly probes = new Hurry();
+  /** Ends that no record keeps: nothing had to be done, or nothing is left. */
+  readonly #remembered = new Map<string, Ended>();
+  #tail: Promise<unknown> = Promise.resolve();
+  #nextLook: Promise<void> | null = null;
+
+  constructor(name: VmName, stored: VmState) {
+    this.name = name;
+    this.stored = stored;
+  }
+
+  /** Runs after everything that was enqueued before, whatever became of it. */
+  enqueue<Result>(task: () => Promise<Result>): Promise<Result> {
+    const result = this.#tail.then(task);
+    this.#tail = result.catch(() => {});
+    return result;
+  }
+
+  /** A look at the guest that has not begun is shared by all who ask for one. */
+  enqueueLook(look: () => Promise<void>): Promise<void> {
+    this.#nextLook ??= this.enqueue(() => {
+      this.#nextLook = null;
+      return look();
+    });
+    return this.#nextLook;
+  }
+
+  /** Resolves when everything enqueued so far has ended. */
+  idle(): Promise<unknown> {
+    return this.#tail;
+  }
+
+  /** Lets go of a guest that has ended. */
+  async letGo(): Promise<void> {
+    const { guest } = this;
+    this.guest = null;
+    this.live = null;
+    this.changeRules = null;
+    this.silence = null;
+    await guest?.release();
+  }
+
+  remember(operation: Ended): void {
+    this.#remembered.set(operation.id, operation);
+    const oldest = this.#remembered.keys().next().value;
+    if (this.#remembered.size > REMEMBERED_OPERATIONS && oldest !== undefined) this.#remembered.delete(oldest);
+  }
+  remembered(id: string): Ended | null {
+    return this.#remembered.get(id) ?? null;
+  }
+  /** When a VM of the name of one that is gone is made: its steps may have the same ids, and must be done. */
+  forgetFormerLife(): void {
+    this.#remembered.clear();
+  }
+}

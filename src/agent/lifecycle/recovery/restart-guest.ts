@@ -1,0 +1,41 @@
+/** One start that is the agent's own idea. However it fails, the record says when the next one is due, or that there is none. */
+import { isOdoroboError } from "../../../model/errors.ts";
+import type { CompletedOperation, RestartRecord, VmRecord } from "../../store/vm-record.ts";
+import { notBooted, prepareBoot } from "../acts/perform-boot.ts";
+import { noteEvent } from "../guest/note-event.ts";
+import { restartStory } from "../guest/restart-policy.ts";
+import { runOperation } from "../operations/run-operation.ts";
+import type { Parts } from "../parts/parts.ts";
+import type { Operation, Slot } from "../parts/slot.ts";
+
+/** `restart`: with this start counted. Rejects when nothing was begun. */
+export async function restartGuest(
+  parts: Parts,
+  slot: Slot,
+  vm: VmRecord,
+  operation: Operation,
+  restart: RestartRecord,
+): Promise<CompletedOperation> {
+  try {
+    const act = await prepareBoot(parts, slot, vm, { operation, restart });
+    const ended = await runOperation(parts, slot, operation, act);
+    if (slot.stored?.state === "present" && slot.stored.restart?.givenUp) tellGivenUp(parts, slot, slot.stored.restart);
+    return ended;
+  } catch (error) {
+    // A hook's no, a full disk: no reason to forget the guest.
+    if (parts.stopping.aborted || slot.stored !== vm) throw error;
+    const reason = isOdoroboError(error)
+      ? error.message
+      : "it could not be started for a reason that odorobo did not foresee";
+    const tried = notBooted(parts, { ...vm, restart }, reason);
+    await noteEvent(parts, slot, vm, tried, { kind: "phase", message: `${slot.name} could not be started: ${reason}` });
+    if (tried.restart?.givenUp) tellGivenUp(parts, slot, tried.restart);
+    throw error;
+  }
+}
+
+function tellGivenUp(parts: Parts, slot: Slot, restart: RestartRecord): void {
+  const message = `${slot.name} stays off${restartStory(restart)}`;
+  parts.events.emit({ kind: "phase", vm: slot.name, message });
+  parts.logger.warn({ vm: slot.name }, message);
+}
