@@ -20,6 +20,7 @@ const LIFECYCLE = [
   "agent/hooks",
   "agent/console",
 ];
+const HTTP = ["model", "platform", "wire", "agent", "agent/lifecycle", "agent/console"];
 const below = (house: string, ...rooms: readonly string[]): string[] => rooms.map((room) => `${house}/${room}`);
 
 /** Folder → folders it may import. The longest matching key names a file's folder. Nothing else is allowed. */
@@ -41,6 +42,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "doctor",
     "wire",
     "agent/http",
+    "agent/http/door",
+    "agent/http/audit",
     "agent/lifecycle",
     "agent/hypervisor",
     "agent/supervisor",
@@ -52,7 +55,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "agent/console",
     "agent/install",
   ],
-  "agent/http": ["model", "platform", "wire", "agent", "agent/lifecycle", "agent/console"],
+  "agent/http": [...HTTP, ...below("agent/http", "door", "audit", "calls", "compat", "routes", "console")],
+  "agent/http/console": [...HTTP, ...below("agent/http", "door", "compat")],
+  "agent/http/routes": [...HTTP, ...below("agent/http", "calls", "compat")],
+  "agent/http/compat": [...HTTP, ...below("agent/http", "calls")],
+  "agent/http/calls": [...HTTP, ...below("agent/http", "door", "audit")],
+  "agent/http/audit": [...HTTP, ...below("agent/http", "door")],
+  "agent/http/door": HTTP,
   "agent/console": ["model", "platform", "agent"],
   "agent/lifecycle": [...LIFECYCLE, ...below("agent/lifecycle", "parts", "operations", "guest", "acts", "recovery")],
   "agent/lifecycle/recovery": [...LIFECYCLE, ...below("agent/lifecycle", "parts", "operations", "guest", "acts")],
@@ -146,6 +155,17 @@ test("every import is allowed by the table", () => {
   expect(imports.map(complaint).filter((each) => each !== null)).toEqual([]);
 });
 
+test("no file imports itself, by whatever detour, types included", () => {
+  expect(findCircles(imports)).toEqual([]);
+  expect(
+    findCircles([
+      { from: "a.ts", to: "b.ts" },
+      { from: "b.ts", to: "c.ts" },
+      { from: "c.ts", to: "b.ts" },
+    ]),
+  ).toEqual(["b.ts → c.ts → b.ts"]);
+});
+
 test("the test sees the imports it is about", () => {
   expect(files.length).toBeGreaterThan(60);
   expect(imports.length).toBeGreaterThan(300);
@@ -192,6 +212,22 @@ test("a foreign system appears in its own place only", () => {
   const strays = imports.filter(({ from, to }) => HOMES[to] !== undefined && !HOMES[to]?.test(from));
   expect(strays).toEqual([]);
 });
+
+/** Each circle once, as the way around it. */
+function findCircles(all: readonly Import[]): string[] {
+  const targets = Map.groupBy(all, ({ from }) => from);
+  const finished = new Set<string>();
+  const circles: string[] = [];
+  const visit = (file: string, way: readonly string[]): void => {
+    const start = way.indexOf(file);
+    if (start >= 0) circles.push([...way.slice(start), file].join(" → "));
+    if (start >= 0 || finished.has(file)) return;
+    for (const { to } of targets.get(file) ?? []) visit(to, [...way, file]);
+    finished.add(file);
+  };
+  for (const file of targets.keys()) visit(file, []);
+  return circles;
+}
 
 function withoutComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "");

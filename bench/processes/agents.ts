@@ -2,8 +2,8 @@
 import { mkdir } from "node:fs/promises";
 import { parseAgentConfig } from "../../src/agent/config.ts";
 import { createAgentDoctor } from "../../src/agent/doctor.ts";
-import { NO_AUDIT } from "../../src/agent/http/audit-trail.ts";
-import { IN_PROCESS } from "../../src/agent/http/caller.ts";
+import { NO_AUDIT } from "../../src/agent/http/audit/audit-trail.ts";
+import { IN_PROCESS } from "../../src/agent/http/door/caller.ts";
 import { createHandler } from "../../src/agent/http/handler.ts";
 import { serve } from "../../src/agent/http/node-server.ts";
 import { vmPaths } from "../../src/agent/launch-command.ts";

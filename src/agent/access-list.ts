@@ -7,7 +7,7 @@
  * A plain hash is enough: `odorobo agent token` makes tokens of 256 random bits, which nobody finds by trying, so neither
  * salt nor a slow hash would add anything. For words that people think up it would not be.
  *
- * Pure: text in, text out. `edit-access-file.ts` writes it, `http/access-file.ts` reads it.
+ * Pure: text in, text out. `edit-access-file.ts` writes it, `http/door/access-file.ts` reads it.
  */
 import { isRole, ROLES, type Role } from "../model/role.ts";
 

@@ -76,7 +76,7 @@ export const DEFAULT_DATA_FOLDER = "/var/lib/odorobo";
 export const DEFAULT_RUN_FOLDER = "/run/odorobo";
 export const DEFAULT_HOOKS_FOLDER = "/etc/odorobo/hooks";
 export const DEFAULT_BUS = "unix:path=/run/dbus/system_bus_socket";
-/** See `http/limits.ts`. */
+/** See `http/door/limits.ts`. */
 export const DEFAULT_REQUESTS_PER_SECOND = 200;
 export const DEFAULT_LISTEN = `127.0.0.1:${DEFAULT_AGENT_PORT}`;
 

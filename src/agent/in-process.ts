@@ -7,7 +7,7 @@ import type { AgentApi } from "../wire/agent-api.ts";
 import { routes } from "../wire/routes.ts";
 import { parseAgentConfig } from "./config.ts";
 import { createAgentDoctor } from "./doctor.ts";
-import { IN_PROCESS } from "./http/caller.ts";
+import { IN_PROCESS } from "./http/door/caller.ts";
 import { createHandler } from "./http/handler.ts";
 import { vmPaths } from "./launch-command.ts";
 import type { Lifecycle } from "./lifecycle/lifecycle.ts";

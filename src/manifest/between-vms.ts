@@ -1,8 +1,8 @@
 /** What only shows when VMs are looked at together: MAC addresses, addresses, disks that two would write to. */
 
+import type { BuiltVm } from "./built-vm.ts";
 import { deriveMac } from "./mac-address.ts";
 import type { Segments } from "./places.ts";
-import type { BuiltVm } from "./resolve-vms.ts";
 import type { Finding } from "./source-document.ts";
 
 type ReportAbout = (vm: BuiltVm, at: Segments, finding: Finding) => void;

@@ -1,11 +1,12 @@
 /** Disks and network cards: references resolved to what agents need to know. */
+
 import type { NicManifest } from "../model/documents.ts";
 import type { Disk, DiskOrigin, ImageFormat, Nic, NicAttachment } from "../model/vm-spec.ts";
-import type { ReportField } from "./build-vm.ts";
 import type { Catalog } from "./catalog.ts";
 import { isAddressWithPrefix } from "./ip-address.ts";
 import type { DiskValues } from "./layer.ts";
 import { DEFAULT_NETWORK } from "./references.ts";
+import type { ReportField } from "./source-document.ts";
 
 export function buildDisks(disks: readonly DiskValues[], catalog: Catalog, report: ReportField): Disk[] {
   const built: Disk[] = [];

@@ -11,8 +11,7 @@ import type { BootSource, CloudInit, HypervisorKind, ReadyProbe, VmSpec } from "
 import { buildDisks, buildNics } from "./build-devices.ts";
 import type { Catalog } from "./catalog.ts";
 import type { LayerValues } from "./layer.ts";
-import type { Segments } from "./places.ts";
-import type { Finding } from "./source-document.ts";
+import type { Finding, ReportField } from "./source-document.ts";
 
 /** What a VM has when nobody says otherwise. The schemas' descriptions tell them to users. */
 const DEFAULTS = {
@@ -28,9 +27,6 @@ const DEFAULTS = {
   /** systemd's own default (DefaultTimeoutStopSec): an admin who tuned one expects the other. */
   shutdownGraceSeconds: 90,
 } as const;
-
-/** Takes a finding about a value of the merged spec: `["disks", "root", "size"]`. */
-export type ReportField = (at: Segments, finding: Finding) => void;
 
 export interface VmParts {
   readonly labels: Readonly<Record<string, string>> | null | undefined;

@@ -3,6 +3,7 @@
  *
  * The VM is compiled with made-up places and checked for every version at once; what only one version minds shows on its node.
  */
+
 import { type ConfigProblem, checkVmConfig } from "../model/cloud-hypervisor/check-vm-config.ts";
 import { isRecord } from "../model/cloud-hypervisor/merge-fragment.ts";
 import { PLACEHOLDERS } from "../model/cloud-hypervisor/places.ts";
@@ -10,8 +11,8 @@ import { filePath, toVmConfig } from "../model/cloud-hypervisor/to-vm-config.ts"
 import type { VmConfig } from "../model/cloud-hypervisor/vm-config.ts";
 import { identityOf } from "../model/item-identity.ts";
 import type { Disk, Nic, VmSpec } from "../model/vm-spec.ts";
-import type { ReportField } from "./build-vm.ts";
 import type { Segments } from "./places.ts";
+import type { ReportField } from "./source-document.ts";
 
 /** `spec` may still lack MAC addresses. */
 export function checkCloudHypervisor(spec: VmSpec, report: ReportField): void {

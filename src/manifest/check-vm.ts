@@ -1,9 +1,10 @@
 /** What one VM says that cannot come true, or has no effect, in the light of the fleet. */
+
 import type { Placement } from "../model/desired-state.ts";
 import { FIELD_POINTERS, isCovered } from "../model/fields.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
-import type { ReportField } from "./build-vm.ts";
 import type { Catalog } from "./catalog.ts";
+import type { ReportField } from "./source-document.ts";
 import { nearest, suggest } from "./suggest.ts";
 
 /** Thousands of VMs have few different selectors, and a fleet has few label keys. */

@@ -1,10 +1,10 @@
 /** Every VM document with what lies underneath it → its spec, its placement, and where to find what was written. */
 
-import type { DesiredVm, Placement } from "../model/desired-state.ts";
-import { byName, type VmName, vmName } from "../model/names.ts";
-import type { VmSpec } from "../model/vm-spec.ts";
+import type { DesiredVm } from "../model/desired-state.ts";
+import { byName, vmName } from "../model/names.ts";
 import { checkBetweenVms, withMacs } from "./between-vms.ts";
-import { buildPlacement, buildSpec, type ReportField } from "./build-vm.ts";
+import { buildPlacement, buildSpec } from "./build-vm.ts";
+import type { BuiltVm } from "./built-vm.ts";
 import type { Catalog } from "./catalog.ts";
 import { checkCloudHypervisor } from "./check-cloud-hypervisor.ts";
 import { buildIgnore, checkPassthrough, PlacementCheck } from "./check-vm.ts";
@@ -14,17 +14,9 @@ import { mergeLayers } from "./merge-layers.ts";
 import type { Segments } from "./places.ts";
 import { Profiles } from "./profiles.ts";
 import { checkReferences } from "./references.ts";
-import { diagnose, type Finding, type SourceDocument } from "./source-document.ts";
+import { diagnose, type Finding, type ReportField, type SourceDocument } from "./source-document.ts";
 import type { UserTexts } from "./user-texts.ts";
 import { findPointer, findWritten, positionOf, type WrittenLayer } from "./where-is.ts";
-
-export interface BuiltVm {
-  readonly name: VmName;
-  readonly layers: readonly WrittenLayer[];
-  readonly spec: VmSpec;
-  readonly placement: Placement;
-  readonly ignore: readonly string[];
-}
 
 /** `fleet`: the name that MAC addresses are derived from. */
 export function resolveVms(

@@ -105,3 +105,6 @@ function lineStartsOf(text: string): number[] {
   for (let index = text.indexOf("\n"); index !== -1; index = text.indexOf("\n", index + 1)) starts.push(index + 1);
   return starts;
 }
+
+/** Takes a finding about a value of the merged spec: `["disks", "root", "size"]`. */
+export type ReportField = (at: Segments, finding: Finding) => void;

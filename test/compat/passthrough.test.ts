@@ -1,8 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { Caller } from "../../src/agent/http/caller.ts";
 import { hypervisorCall } from "../../src/agent/http/compat/hypervisor-calls.ts";
+import type { Caller } from "../../src/agent/http/door/caller.ts";
 import { ENDPOINTS } from "../../src/agent/hypervisor/cloud-hypervisor/endpoints.ts";
 import type { RawRequest } from "../../src/agent/lifecycle/lifecycle.ts";
 import type { VmReport } from "../../src/model/observed-state.ts";

@@ -4,7 +4,7 @@
  */
 import fc from "fast-check";
 import { ROUTES } from "../../src/agent/http/handler.ts";
-import type { OPERATION_ROLES } from "../../src/agent/http/operation-roles.ts";
+import type { OPERATION_ROLES } from "../../src/agent/http/routes/operation-roles.ts";
 import type { Disk } from "../../src/model/vm-spec.ts";
 import { aPut, aWireSpec } from "./wire-builders.ts";
 

@@ -1,7 +1,7 @@
 /** How many connections one address holds open. */
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
-import { addressKey } from "./limits.ts";
+import { addressKey } from "./door/limits.ts";
 
 /** `refuse` is handed what is beyond the limit, and has to end it. Nothing is counted on Unix sockets. */
 export function limitPerAddress(server: Server, most: number, refuse: (socket: Socket) => void): void {

@@ -12,17 +12,17 @@ import { createAgentDoctor } from "../doctor.ts";
 import { vmPaths } from "../launch-command.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
 import { isLocal } from "../listen-address.ts";
-import { type AccessFile, openAccessFile } from "./access-file.ts";
-import { openAuditLog } from "./audit-log.ts";
-import { openAuditTrail } from "./audit-trail.ts";
+import { openAuditLog } from "./audit/audit-log.ts";
+import { openAuditTrail } from "./audit/audit-trail.ts";
 import { ConsoleHub } from "./console/console-hub.ts";
-import { createGate } from "./gate.ts";
+import { type AccessFile, openAccessFile } from "./door/access-file.ts";
+import { createGate } from "./door/gate.ts";
+import { requestRate } from "./door/limits.ts";
+import { openTokenFile, type TokenFile } from "./door/token-file.ts";
+import { WrongTokens } from "./door/wrong-tokens.ts";
 import { createHandler } from "./handler.ts";
-import { requestRate } from "./limits.ts";
 import { serve, type TlsSettings } from "./node-server.ts";
 import { followTlsFiles, readTlsFiles } from "./tls-files.ts";
-import { openTokenFile, type TokenFile } from "./token-file.ts";
-import { WrongTokens } from "./wrong-tokens.ts";
 
 export interface Secrets {
   readonly token: TokenFile | null;

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { OdoroboError, toErrorBody } from "../../model/errors.ts";
-import { headersFor } from "./answers.ts";
+import { headersFor } from "./calls/answers.ts";
 
 /** What a URL straightens out: then we would answer for another address than a proxy before us let through. */
 const ROUNDABOUT = /^[^?]*(\\|\/(\.|%2e){1,2}(\/|\?|$))/i;

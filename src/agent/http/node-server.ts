@@ -11,17 +11,17 @@ import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { formatListenAddress, type ListenAddress } from "../listen-address.ts";
-import { type Asked, type AuditTrail, noNotes } from "./audit-trail.ts";
+import { type Asked, type AuditTrail, noNotes } from "./audit/audit-trail.ts";
 import { bind, urlOf } from "./bind.ts";
-import type { Caller } from "./caller.ts";
 import { errorAnswerAt } from "./compat/answers.ts";
 import { limitPerAddress } from "./connection-count.ts";
-import { createDoor } from "./door.ts";
-import type { Gate } from "./gate.ts";
+import type { Caller } from "./door/caller.ts";
+import { createDoor } from "./door/door.ts";
+import type { Gate } from "./door/gate.ts";
+import { DEFAULT_LIMITS, type Limits } from "./door/limits.ts";
+import { rarely } from "./door/rarely.ts";
 import type { Handler } from "./handler.ts";
-import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { headersOf, letGo, sendAnswer, sendRefusal, toRequest } from "./node-messages.ts";
-import { rarely } from "./rarely.ts";
 
 export interface TlsSettings {
   readonly cert: Buffer;

@@ -1,7 +1,7 @@
 /** GET /, /health and /info: that there is an agent, which one, and where it answers. */
 import { networkInterfaces } from "node:os";
-import { json } from "../answers.ts";
-import type { Call } from "../call.ts";
+import { json } from "../calls/answers.ts";
+import type { Call } from "../calls/call.ts";
 import { text } from "./answers.ts";
 
 export async function getRoot({ parts }: Call): Promise<Response> {

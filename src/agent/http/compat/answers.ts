@@ -2,7 +2,7 @@
 import type { OdoroboError } from "../../../model/errors.ts";
 import type { Clock } from "../../../platform/clock.ts";
 import { ERROR_CODE_HEADER } from "../../../wire/routes.ts";
-import { errorAnswer, headersFor, json } from "../answers.ts";
+import { errorAnswer, headersFor, json } from "../calls/answers.ts";
 
 /** Whose shapes an address is answered in, mistakes included. */
 const isCompatPath = (pathname: string): boolean =>

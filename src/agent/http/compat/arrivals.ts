@@ -6,7 +6,7 @@ import { awaitsConfig } from "../../../model/awaits-config.ts";
 import type { VmConfig } from "../../../model/cloud-hypervisor/vm-config.ts";
 import { isOdoroboError } from "../../../model/errors.ts";
 import type { VmReport } from "../../../model/observed-state.ts";
-import type { Call } from "../call.ts";
+import type { Call } from "../calls/call.ts";
 import { replaceSpec } from "./by-hand.ts";
 import { idOf, specOf } from "./vm-config.ts";
 import { canBeAsked, vmInfo } from "./vmm-view.ts";

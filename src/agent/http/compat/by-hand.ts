@@ -5,7 +5,7 @@ import type { VmName } from "../../../model/names.ts";
 import type { VmReport } from "../../../model/observed-state.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
 import type { OperationArgs, OperationResult } from "../../../wire/operations.ts";
-import type { Call } from "../call.ts";
+import type { Call } from "../calls/call.ts";
 import { toVmName } from "./vm-id.ts";
 
 /** Throws BAD_REQUEST for an id that no VM of ours can have. */

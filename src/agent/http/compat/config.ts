@@ -1,7 +1,7 @@
 /** /vms/{id}/config: a VM gets its configuration after it was spawned, and loses it again. */
 import { awaitsConfig } from "../../../model/awaits-config.ts";
 import { OdoroboError } from "../../../model/errors.ts";
-import type { Call } from "../call.ts";
+import type { Call } from "../calls/call.ts";
 import { nothing } from "./answers.ts";
 import { findVm, operate, replaceSpec } from "./by-hand.ts";
 import { readBoot, readConfig } from "./read-body.ts";

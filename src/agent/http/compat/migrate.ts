@@ -1,7 +1,7 @@
 /** PUT /vms/{id}/migrate/receive and send, step by step by hand: here first, then there, to the address that this one answered. */
 import { OdoroboError } from "../../../model/errors.ts";
-import { json } from "../answers.ts";
-import type { Call } from "../call.ts";
+import { json } from "../calls/answers.ts";
+import type { Call } from "../calls/call.ts";
 import { text } from "./answers.ts";
 import { learnWhenArrived } from "./arrivals.ts";
 import { findVm, operate } from "./by-hand.ts";

@@ -3,7 +3,7 @@ import { OdoroboError } from "../../../model/errors.ts";
 import { includesRole } from "../../../model/role.ts";
 import { confinePath } from "../../confine-path.ts";
 import type { RawAnswer } from "../../lifecycle/lifecycle.ts";
-import { type Call, readBytes } from "../call.ts";
+import { type Call, readBytes } from "../calls/call.ts";
 import { findVm } from "./by-hand.ts";
 import { hypervisorCall } from "./hypervisor-calls.ts";
 import { canBeAsked, ping, requireCloudHypervisor, vmInfo } from "./vmm-view.ts";

@@ -2,7 +2,7 @@
 import { awaitsConfig } from "../../../model/awaits-config.ts";
 import { OdoroboError } from "../../../model/errors.ts";
 import type { OperationArgs } from "../../../wire/operations.ts";
-import type { Call, RouteHandler } from "../call.ts";
+import type { Call, RouteHandler } from "../calls/call.ts";
 import { nothing } from "./answers.ts";
 import { learn } from "./arrivals.ts";
 import { findVm, operate } from "./by-hand.ts";

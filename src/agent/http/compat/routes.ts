@@ -1,6 +1,6 @@
 /** The routes of the Rust agent of April 2026, over the same lifecycle as `/v1`. What differs is told in docs/compatibility.md. */
 import { OdoroboError } from "../../../model/errors.ts";
-import { ANY_METHOD, type Route } from "../call.ts";
+import { ANY_METHOD, type Route } from "../calls/call.ts";
 import { getHealth, getInfo, getRoot } from "./agent-info.ts";
 import { deleteConfig, putConfig } from "./config.ts";
 import { receiveMigration, sendMigration } from "./migrate.ts";

@@ -8,7 +8,7 @@ import type { VmInfo, VmmPingResponse } from "../../../model/cloud-hypervisor/ap
 import { OdoroboError } from "../../../model/errors.ts";
 import type { VmReport } from "../../../model/observed-state.ts";
 import type { RawAnswer } from "../../lifecycle/lifecycle.ts";
-import type { Call } from "../call.ts";
+import type { Call } from "../calls/call.ts";
 import { configOf } from "./vm-config.ts";
 
 /** Its process can be asked: it runs a guest, and does not wait for one from elsewhere, which blocks everything. */

@@ -11,8 +11,8 @@ import { includesRole } from "../../../model/role.ts";
 import { CONSOLE_CLOSE } from "../../../wire/console-protocol.ts";
 import type { Consoles } from "../../console/consoles.ts";
 import type { Lifecycle } from "../../lifecycle/lifecycle.ts";
-import type { Caller } from "../caller.ts";
 import { toVmName } from "../compat/vm-id.ts";
+import type { Caller } from "../door/caller.ts";
 import { type Dialect, runSession, type SessionEnd } from "./session.ts";
 
 /** A file that a person pastes. */

@@ -11,7 +11,7 @@ import type { VmName } from "../../../model/names.ts";
 import { CONSOLE_CLOSE, type ConsoleMessage, parseConsoleRequest } from "../../../wire/console-protocol.ts";
 import type { Console } from "../../console/console.ts";
 import type { LineEvent, Viewer } from "../../console/viewer.ts";
-import type { Caller } from "../caller.ts";
+import type { Caller } from "../door/caller.ts";
 import { boundReplies } from "./bounded-replies.ts";
 
 export type Dialect = "plain" | "following" | "compat";

@@ -1,6 +1,6 @@
 /** GET /v1/doctor: what this server has and lacks. GET /v1/support: the same with the texts that a helper needs. */
-import { json } from "../answers.ts";
-import type { Call } from "../call.ts";
+import { json } from "../calls/answers.ts";
+import type { Call } from "../calls/call.ts";
 
 export async function getDoctor(call: Call): Promise<Response> {
   return json(200, await call.parts.doctor.examine(call.signal));

@@ -1,6 +1,6 @@
 /** GET /v1/health: the agent answers. Says nothing of the guests: that is the report's. */
-import { json } from "../answers.ts";
-import type { Call } from "../call.ts";
+import { json } from "../calls/answers.ts";
+import type { Call } from "../calls/call.ts";
 
 export async function getHealth({ parts }: Call): Promise<Response> {
   return json(200, { status: "ok", node: parts.nodeName, version: parts.version });

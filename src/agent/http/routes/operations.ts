@@ -7,10 +7,10 @@
 import { OdoroboError } from "../../../model/errors.ts";
 import type { VmName } from "../../../model/names.ts";
 import type { OperationKind, OperationRequest, OperationResult } from "../../../wire/operations.ts";
-import { json } from "../answers.ts";
-import { type Call, numberOf, readDocument, requireRole, vmNameOf } from "../call.ts";
+import { json } from "../calls/answers.ts";
+import { type Call, numberOf, readDocument, requireRole, vmNameOf } from "../calls/call.ts";
 import { learn, learnWhenArrived } from "../compat/arrivals.ts";
-import { OPERATION_ROLES } from "../operation-roles.ts";
+import { OPERATION_ROLES } from "./operation-roles.ts";
 
 /** The most that one question is held open; a minute is what proxies and NAT tables bear. */
 const MAX_WAIT_SECONDS = 60;

@@ -1,6 +1,6 @@
 /** GET /v1/report: the node's whole truth in one answer. */
-import { json } from "../answers.ts";
-import type { Call } from "../call.ts";
+import { json } from "../calls/answers.ts";
+import type { Call } from "../calls/call.ts";
 
 export async function getReport({ parts, signal }: Call): Promise<Response> {
   return json(200, await parts.lifecycle.report(signal));

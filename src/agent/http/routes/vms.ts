@@ -1,7 +1,7 @@
 /** GET and PUT /v1/vms/{name}. */
 import type { PutVmRequest } from "../../../wire/operations.ts";
-import { json } from "../answers.ts";
-import { type Call, readDocument, vmNameOf } from "../call.ts";
+import { json } from "../calls/answers.ts";
+import { type Call, readDocument, vmNameOf } from "../calls/call.ts";
 import { answerWithResult } from "./operations.ts";
 
 export async function getVm(call: Call): Promise<Response> {

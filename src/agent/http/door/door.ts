@@ -7,9 +7,9 @@
  */
 import type { IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
-import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
-import type { Clock } from "../../platform/clock.ts";
-import type { Logger } from "../../platform/logger.ts";
+import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
+import type { Clock } from "../../../platform/clock.ts";
+import type { Logger } from "../../../platform/logger.ts";
 import type { Caller } from "./caller.ts";
 import type { Gate } from "./gate.ts";
 import { addressKey, MAX_COUNTED_KEYS } from "./limits.ts";

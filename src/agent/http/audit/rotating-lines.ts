@@ -4,7 +4,7 @@
  * Invariants: `append` never waits and never throws; at most `MAX_WAITING` lines are held; a line is in one file, whole.
  */
 import { type FileHandle, open, rename } from "node:fs/promises";
-import { isErrno } from "../../model/errors.ts";
+import { isErrno } from "../../../model/errors.ts";
 
 export interface RotatingOptions {
   readonly maxBytes: number;

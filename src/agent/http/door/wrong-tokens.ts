@@ -8,8 +8,8 @@
  *   shuts out nobody who has the right one and comes from the same address.
  * - Addresses that are not the same do not know of one another.
  */
-import { OdoroboError } from "../../model/errors.ts";
-import type { Clock } from "../../platform/clock.ts";
+import { OdoroboError } from "../../../model/errors.ts";
+import type { Clock } from "../../../platform/clock.ts";
 import { type Rate, TokenBuckets } from "./token-buckets.ts";
 
 /** A person mistypes thrice, a CI matrix starts twenty jobs with the wrong secret. One in two seconds is 43,200 a day. */

@@ -1,5 +1,5 @@
 /** The file with the agent's bearer token: whoever shows it is an admin. */
-import { OdoroboError } from "../../model/errors.ts";
+import { OdoroboError } from "../../../model/errors.ts";
 import { openSecretFile, type SecretFile } from "./secret-file.ts";
 
 export type TokenFile = SecretFile<string>;

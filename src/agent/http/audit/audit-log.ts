@@ -5,13 +5,13 @@
  * Invariants: `write` never waits and never throws; what is waiting for the disk is bounded; what is lost is counted in the log
  * as soon as it can be written again. Lines are not synced one by one: what an agent was doing when its host died is in its journal.
  */
-import type { ErrorCode } from "../../model/errors.ts";
-import type { Instant } from "../../model/names.ts";
-import type { Role } from "../../model/role.ts";
-import type { Clock } from "../../platform/clock.ts";
-import type { Logger } from "../../platform/logger.ts";
-import type { OperationKind } from "../../wire/operations.ts";
-import { rarely } from "./rarely.ts";
+import type { ErrorCode } from "../../../model/errors.ts";
+import type { Instant } from "../../../model/names.ts";
+import type { Role } from "../../../model/role.ts";
+import type { Clock } from "../../../platform/clock.ts";
+import type { Logger } from "../../../platform/logger.ts";
+import type { OperationKind } from "../../../wire/operations.ts";
+import { rarely } from "../door/rarely.ts";
 import { RotatingLines } from "./rotating-lines.ts";
 
 /** Who it was, and from where. */

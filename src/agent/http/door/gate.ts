@@ -11,8 +11,8 @@
  *   loopback through its own name (DNS rebinding: the Host header gives it away) or across origins (the Origin header does).
  */
 import { timingSafeEqual } from "node:crypto";
-import { OdoroboError } from "../../model/errors.ts";
-import { isLoopbackHost } from "../listen-address.ts";
+import { OdoroboError } from "../../../model/errors.ts";
+import { isLoopbackHost } from "../../listen-address.ts";
 import { type AccessFile, type AccessTable, sha256 } from "./access-file.ts";
 import type { Caller } from "./caller.ts";
 import type { TokenFile } from "./token-file.ts";

@@ -1,15 +1,15 @@
 /** What every route gets: the request, its parsed address, and the parts of the agent it may talk to. */
-import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
-import { isDnsLabel, type VmName, vmName } from "../../model/names.ts";
-import { includesRole, type Role } from "../../model/role.ts";
-import type { Clock } from "../../platform/clock.ts";
-import type { Logger } from "../../platform/logger.ts";
-import { findRequestError, type WireDocument } from "../../wire/check-shape.ts";
-import type { AgentDoctor } from "../doctor.ts";
-import type { VmPaths } from "../launch-command.ts";
-import type { Lifecycle } from "../lifecycle/lifecycle.ts";
-import type { RequestNotes } from "./audit-trail.ts";
-import type { Caller } from "./caller.ts";
+import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
+import { isDnsLabel, type VmName, vmName } from "../../../model/names.ts";
+import { includesRole, type Role } from "../../../model/role.ts";
+import type { Clock } from "../../../platform/clock.ts";
+import type { Logger } from "../../../platform/logger.ts";
+import { findRequestError, type WireDocument } from "../../../wire/check-shape.ts";
+import type { AgentDoctor } from "../../doctor.ts";
+import type { VmPaths } from "../../launch-command.ts";
+import type { Lifecycle } from "../../lifecycle/lifecycle.ts";
+import type { RequestNotes } from "../audit/audit-trail.ts";
+import type { Caller } from "../door/caller.ts";
 import { parseJson } from "./parse-json.ts";
 
 export interface Parts {

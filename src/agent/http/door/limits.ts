@@ -1,6 +1,6 @@
 /** What one client can make an agent wait for, hold or do. */
 import { isIP } from "node:net";
-import { DEFAULT_REQUESTS_PER_SECOND } from "../config.ts";
+import { DEFAULT_REQUESTS_PER_SECOND } from "../../config.ts";
 import type { Rate } from "./token-buckets.ts";
 
 export interface Limits {

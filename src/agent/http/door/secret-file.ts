@@ -1,6 +1,6 @@
 /** A file of secrets that is read again when it changes, so that it is rotated without a restart; and that is not believed while others may read it. */
 import { type FileHandle, open, stat } from "node:fs/promises";
-import { OdoroboError } from "../../model/errors.ts";
+import { OdoroboError } from "../../../model/errors.ts";
 
 export interface SecretFile<Content> {
   /** What the file says now. Rejects with AGENT_INSECURE while the file cannot be trusted: then it lets nobody in. */

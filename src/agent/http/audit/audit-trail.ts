@@ -5,13 +5,13 @@
  *
  * An operation that outlasts its request is followed to its end, so that the log says how it ended, whoever still listens.
  */
-import type { ErrorCode } from "../../model/errors.ts";
-import type { Clock } from "../../platform/clock.ts";
-import type { OperationKind, OperationResult } from "../../wire/operations.ts";
-import type { Lifecycle } from "../lifecycle/lifecycle.ts";
+import type { ErrorCode } from "../../../model/errors.ts";
+import type { Clock } from "../../../platform/clock.ts";
+import type { OperationKind, OperationResult } from "../../../wire/operations.ts";
+import type { Lifecycle } from "../../lifecycle/lifecycle.ts";
+import type { Caller } from "../door/caller.ts";
+import { TokenBuckets } from "../door/token-buckets.ts";
 import type { AuditEntry, AuditedRequest, AuditLog } from "./audit-log.ts";
-import type { Caller } from "./caller.ts";
-import { TokenBuckets } from "./token-buckets.ts";
 
 /** What is found out about a request on its way, for the audit log to say. */
 export interface RequestNotes {

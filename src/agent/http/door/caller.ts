@@ -1,5 +1,5 @@
 /** Who asks, as the gate has found out: routes check the role, the audit log says the name. */
-import type { Role } from "../../model/role.ts";
+import type { Role } from "../../../model/role.ts";
 
 export interface Caller {
   /** Of the token, of the certificate, or how it came in: `unix socket`, `loopback`. Never a secret. */

@@ -1,6 +1,6 @@
 /** The least role for each kind of operation, by the rule in `model/role.ts`: what a boot undoes, what a plan does, what nothing undoes. */
-import type { Role } from "../../model/role.ts";
-import type { OperationArgs } from "../../wire/operations.ts";
+import type { Role } from "../../../model/role.ts";
+import type { OperationArgs } from "../../../wire/operations.ts";
 
 export const OPERATION_ROLES: Readonly<Record<OperationArgs["kind"], Role>> = {
   boot: "operate",

@@ -1,0 +1,13 @@
+/** A VM whose layers are merged and whose references are resolved, before it is looked at beside the others. */
+import type { Placement } from "../model/desired-state.ts";
+import type { VmName } from "../model/names.ts";
+import type { VmSpec } from "../model/vm-spec.ts";
+import type { WrittenLayer } from "./where-is.ts";
+
+export interface BuiltVm {
+  readonly name: VmName;
+  readonly layers: readonly WrittenLayer[];
+  readonly spec: VmSpec;
+  readonly placement: Placement;
+  readonly ignore: readonly string[];
+}
