@@ -67,6 +67,15 @@ export class Slot {
     return result;
   }
 
+  /** Enqueues an operation under its id, so that whoever asks for the same meanwhile joins it. Goes on when its caller goes away. */
+  track({ id, kind }: Pick<Operation, "id" | "kind">, run: () => Promise<OperationResult>): Promise<OperationResult> {
+    const result = this.enqueue(run).finally(() => this.inFlight.delete(id));
+    this.inFlight.set(id, { kind, result });
+    // A caller that went away leaves nobody to hear of a failure; the record and the log have it.
+    result.catch(() => {});
+    return result;
+  }
+
   /** A look at the guest that has not begun is shared by all who ask for one. */
   enqueueLook(look: () => Promise<void>): Promise<void> {
     this.#nextLook ??= this.enqueue(() => {

@@ -1,11 +1,11 @@
 /** The whole truth of this node in one answer, from what is in memory. */
 
-import { OdoroboError } from "../../model/errors.ts";
-import { byName, type VmName } from "../../model/names.ts";
-import type { Capacity, NodeReport, VmReport, Whereabouts } from "../../model/observed-state.ts";
-import type { VmState } from "./parts/decision.ts";
-import type { Parts } from "./parts/parts.ts";
-import type { Slot } from "./parts/slot.ts";
+import { OdoroboError } from "../../../model/errors.ts";
+import { byName, type VmName } from "../../../model/names.ts";
+import type { Capacity, NodeReport, VmReport, Whereabouts } from "../../../model/observed-state.ts";
+import type { VmState } from "../parts/decision.ts";
+import type { Parts } from "../parts/parts.ts";
+import type { Slot } from "../parts/slot.ts";
 import { toJournalEntry, toTombstone, toVmReport } from "./to-report.ts";
 
 export function nodeReport(

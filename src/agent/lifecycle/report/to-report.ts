@@ -1,8 +1,8 @@
 /** What the agent knows of a VM, in the words of the wire. Pure. */
-import type { JournalEntry, Phase, RestartState, Tombstone, VmReport } from "../../model/observed-state.ts";
-import type { OperationKind } from "../../wire/operations.ts";
-import type { StoredVm, TombstoneRecord, VmRecord } from "../store/vm-record.ts";
-import type { Slot } from "./parts/slot.ts";
+import type { JournalEntry, Phase, RestartState, Tombstone, VmReport } from "../../../model/observed-state.ts";
+import type { OperationKind } from "../../../wire/operations.ts";
+import type { StoredVm, TombstoneRecord, VmRecord } from "../../store/vm-record.ts";
+import type { Slot } from "../parts/slot.ts";
 
 export function toVmReport(slot: Slot, vm: VmRecord): VmReport {
   return {

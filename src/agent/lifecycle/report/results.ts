@@ -1,7 +1,7 @@
 /** How operations ended, in the words of the wire. */
-import type { OperationResult } from "../../wire/operations.ts";
+import type { OperationResult } from "../../../wire/operations.ts";
+import type { Ended, Slot } from "../parts/slot.ts";
 import { reportOf } from "./node-report.ts";
-import type { Ended, Slot } from "./parts/slot.ts";
 import { toTombstone } from "./to-report.ts";
 
 /** `after` is the VM as it is now, also for an operation that ended a while ago. */

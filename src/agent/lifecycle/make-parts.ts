@@ -1,0 +1,82 @@
+/** From an agent's options to the parts that the lifecycle works with, what is left out made good. */
+import type { NodeName } from "../../model/names.ts";
+import type { Capacity } from "../../model/observed-state.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { type Logger, silentLogger } from "../../platform/logger.ts";
+import type { StartAfterReboot } from "../config.ts";
+import { noSerialLines, type SerialLines } from "../console/serial-lines.ts";
+import { type Hooks, NO_HOOKS } from "../hooks/hooks.ts";
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import { type HostNetwork, hostNetwork } from "../network/tap.ts";
+import { type DiskStorage, diskStorage } from "../storage/disk-storage.ts";
+import type { StoredVm, UnreadableRecord } from "../store/vm-record.ts";
+import { openVmStore, type VmStore } from "../store/vm-store.ts";
+import { openWhereaboutsStore } from "../store/whereabouts-store.ts";
+import type { Supervisor } from "../supervisor/supervisor.ts";
+import { createEventLog } from "./parts/event-log.ts";
+import { probeHypervisors } from "./parts/hypervisor-reports.ts";
+import type { Parts } from "./parts/parts.ts";
+import type { Pace } from "./recovery/clockwork.ts";
+
+export interface LifecycleOptions extends Pace {
+  readonly node: {
+    readonly name: NodeName;
+    readonly id: string;
+    readonly agentVersion: string;
+    readonly bootId: string;
+  };
+  readonly capacity: Capacity;
+  readonly hypervisors: readonly Hypervisor[];
+  readonly supervisor: Supervisor;
+  /** Absolute. One agent each: see `lockDataFolder`. */
+  readonly dataFolder: string;
+  /** Absolute and short: sockets live below it. */
+  readonly runFolder: string;
+  readonly clock: Clock;
+  readonly logger?: Logger;
+  /** `auto` when left out. */
+  readonly startAfterReboot?: StartAfterReboot;
+  /** None when left out. */
+  readonly hooks?: Hooks;
+  /** Where people may have files written and taken from. None when left out. */
+  readonly allowedRoots?: readonly string[];
+  readonly store?: VmStore;
+  readonly storage?: DiskStorage;
+  readonly network?: HostNetwork;
+  /** Who keeps guests' serial lines. Left out: nobody does. */
+  readonly consoles?: SerialLines;
+}
+
+/** With what the store holds. `stopping` is aborted when the agent stops. */
+export async function makeParts(
+  options: LifecycleOptions,
+  stopping: AbortSignal,
+): Promise<{ readonly parts: Parts; readonly stored: readonly (StoredVm | UnreadableRecord)[] }> {
+  const { clock, logger = silentLogger } = options;
+  const startedAt = clock.now();
+  const store = options.store ?? (await openVmStore(options));
+  const [stored, whereabouts, reports] = await Promise.all([
+    store.load(),
+    openWhereaboutsStore(options.dataFolder, logger),
+    probeHypervisors(options.hypervisors, { clock, logger, stopping }),
+  ]);
+  const parts: Parts = {
+    node: { ...options.node, startedAt },
+    hypervisors: new Map(options.hypervisors.map((each) => [each.kind, each])),
+    reports,
+    supervisor: options.supervisor,
+    store,
+    storage: options.storage ?? diskStorage,
+    network: options.network ?? hostNetwork({ owner: null }),
+    consoles: options.consoles ?? noSerialLines,
+    clock,
+    logger,
+    events: createEventLog(clock),
+    hooks: options.hooks ?? NO_HOOKS,
+    whereabouts,
+    startAfterReboot: options.startAfterReboot ?? "auto",
+    allowedRoots: options.allowedRoots ?? [],
+    stopping,
+  };
+  return { parts, stored };
+}

@@ -1,0 +1,38 @@
+/** What the agent does by the clock, until it stops: expired tombstones are purged, and guests that are due are started again. */
+import type { Parts } from "../parts/parts.ts";
+import type { Slot } from "../parts/slot.ts";
+import { Restarts } from "./restarts.ts";
+import { startAgain } from "./start-again.ts";
+import type { Sweep } from "./sweep.ts";
+
+export interface Pace {
+  /** How often expired tombstones are looked for. */
+  readonly sweepEveryMs?: number;
+  /** How often it is looked whether a guest is to be started again. */
+  readonly restartEveryMs?: number;
+}
+
+/** Retention is counted in days; a minute late harms nobody. */
+const SWEEP_EVERY_MS = 60_000;
+/** The first start again is due after a second. */
+const RESTART_EVERY_MS = 250;
+
+/** Sweeps at once, then goes on; returns the function that ends it. */
+export function startClockwork(
+  parts: Parts,
+  slots: ReadonlyMap<string, Slot>,
+  sweep: Sweep,
+  { sweepEveryMs = SWEEP_EVERY_MS, restartEveryMs = RESTART_EVERY_MS }: Pace,
+): () => void {
+  const sweepAll = () => sweep([...slots.values()]);
+  sweepAll();
+  const restarts = new Restarts(parts, (slot) => startAgain(parts, slot));
+  const timers = [
+    setInterval(sweepAll, sweepEveryMs),
+    setInterval(() => restarts.look(slots.values()), restartEveryMs),
+  ];
+  for (const timer of timers) timer.unref();
+  return () => {
+    for (const timer of timers) clearInterval(timer);
+  };
+}

@@ -1,0 +1,77 @@
+/**
+ * The entrance of every operation: it joins one of the same id, or takes its turn in the VM's queue.
+ *
+ *   service.ts → [submit.ts] → operations/decide.ts → acts/prepare-act.ts → operations/run-operation.ts
+ */
+import { OdoroboError } from "../../model/errors.ts";
+import type { VmName } from "../../model/names.ts";
+import type { OperationResult } from "../../wire/operations.ts";
+import { forgetTexts } from "./acts/perform-put.ts";
+import { prepareAct } from "./acts/prepare-act.ts";
+import { checkName } from "./operations/check-spec.ts";
+import { decide } from "./operations/decide.ts";
+import { agentStopping, runOperation } from "./operations/run-operation.ts";
+import { untilAborted } from "./parts/deadline.ts";
+import type { Request } from "./parts/decision.ts";
+import type { Parts } from "./parts/parts.ts";
+import { Slot } from "./parts/slot.ts";
+import type { Sweep } from "./recovery/sweep.ts";
+import { toResult } from "./report/results.ts";
+
+export type Submit = (name: VmName, request: Request, signal: AbortSignal) => Promise<OperationResult>;
+
+/** `slots` gains one for each VM that is asked about for the first time. */
+export function createSubmit(parts: Parts, slots: Map<string, Slot>, sweep: Sweep): Submit {
+  return async (name, request, signal) => {
+    checkName(name);
+    if (parts.stopping.aborted) throw agentStopping(name);
+    const slot = slots.get(name) ?? new Slot(name, null);
+    slots.set(name, slot);
+    const running = slot.inFlight.get(request.id);
+    if (running) return untilAborted(running.result, signal);
+    const turnHasCome = hurryOthers(slot, request);
+    const kind = request.kind === "put" ? (slot.stored?.state === "present" ? "update" : "create") : request.kind;
+    const result = slot.track({ id: request.id, kind }, () => {
+      turnHasCome();
+      return perform(parts, slot, request, sweep);
+    });
+    return untilAborted(result, signal);
+  };
+}
+
+/** In the queue, when the request's turn has come. */
+async function perform(parts: Parts, slot: Slot, request: Request, sweep: Sweep): Promise<OperationResult> {
+  if (parts.stopping.aborted) throw agentStopping(slot.name);
+  const before = slot.stored;
+  if (before === null && request.kind === "put") slot.forgetFormerLife();
+  const decision = decide(slot.name, request, before, slot.remembered(request.id));
+  switch (decision.decision) {
+    case "refuse":
+      throw new OdoroboError(decision.code, decision.message, { hint: decision.hint });
+    case "remembered":
+      return toResult(slot, { noop: false, ...decision.operation });
+    case "no-op": {
+      const ended = { id: request.id, kind: decision.kind, error: null, noop: true };
+      slot.remember(ended);
+      return toResult(slot, ended);
+    }
+    case "act": {
+      const act = await prepareAct(parts, slot, decision.kind, request);
+      const graceSeconds = "graceSeconds" in request ? request.graceSeconds : null;
+      const ended = await runOperation(parts, slot, { id: request.id, kind: decision.kind, graceSeconds }, act);
+      if (request.kind === "put") await forgetTexts(parts, before, slot.stored);
+      if (request.kind === "delete") sweep([slot]);
+      return toResult(slot, { ...ended, noop: false });
+    }
+  }
+}
+
+/** An end of a guest need not wait for its probe; one without grace need not wait for another's grace either. */
+function hurryOthers(slot: Slot, request: Request): () => void {
+  if (request.kind !== "shutdown" && request.kind !== "reboot" && request.kind !== "delete") return () => {};
+  const turns = [slot.probes.begin()];
+  if (request.graceSeconds === 0) turns.push(slot.graces.begin());
+  return () => {
+    for (const turnHasCome of turns) turnHasCome();
+  };
+}
