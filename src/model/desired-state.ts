@@ -23,15 +23,21 @@ export interface FleetSettings {
 export interface FleetPolicy {
   /** No change may be worse than this. null: everything but `replace`, which loses local disks and must be asked for. */
   readonly maxClass: ChangeClass | null;
-  /** More VMs destroyed or replaced than the larger of the two needs `--allow-destroy N`. */
-  readonly destroyGuard: { readonly percent: number; readonly count: number };
+  /**
+   * More VMs destroyed or replaced than the larger of the two needs `--allow-destroy N`. `count` null: nobody has said one, so it
+   * is at most DEFAULT_DESTROY_COUNT, and in a small fleet no more than a third of it.
+   */
+  readonly destroyGuard: { readonly percent: number; readonly count: number | null };
   readonly parallelism: { readonly total: number; readonly perNode: number };
 }
 
-/** Guards as the product promises them: 10 % of the fleet's VMs or 5, whichever is larger. */
+/** Five of fifty are a day's work, five of six are the fleet: see `destroyGuard.count`. */
+export const DEFAULT_DESTROY_COUNT = 5;
+
+/** Guards as the product promises them: 10 % of the fleet's VMs, or 5 but no more than a third of them, whichever is larger. */
 export const DEFAULT_POLICY: FleetPolicy = {
   maxClass: null,
-  destroyGuard: { percent: 10, count: 5 },
+  destroyGuard: { percent: 10, count: null },
   parallelism: { total: 64, perNode: 8 },
 };
 

@@ -43,7 +43,7 @@ export type FleetSpec = {
        */
       percent?: number | null;
       /**
-       * VMs.
+       * VMs. Left out: 5, but no more than a third of the fleet; one may always go.
        */
       count?: number | null;
     } | null;

@@ -1,6 +1,6 @@
 /** What forbids a whole plan: budgets on how bad a change may be, and guards against deleting much by mistake. */
 import { type ChangeClass, isWorse } from "../model/change-class.ts";
-import type { FleetPolicy } from "../model/desired-state.ts";
+import { DEFAULT_DESTROY_COUNT, type FleetPolicy } from "../model/desired-state.ts";
 import type { Change, Refusal } from "./plan-document.ts";
 
 /** What the caller allows for this one plan. Null: what the fleet's policy says. */
@@ -15,12 +15,18 @@ export function allowsReplace(policy: FleetPolicy, allowed: Allowances): boolean
   return maxClass !== null && !isWorse("replace", maxClass);
 }
 
-/** `fleetSize`: how many VMs of this fleet exist; the percentage is of them. */
+export interface FleetAtStake {
+  /** How many VMs of this fleet exist. */
+  readonly size: number;
+  /** The whole plan is a deletion that a person asked for by name (`odorobo destroy`): a third of a small fleet is no surprise then. */
+  readonly deletionIsAsked: boolean;
+}
+
 export function findRefusals(
   changes: readonly Change[],
   policy: FleetPolicy,
   allowed: Allowances,
-  fleetSize: number,
+  fleet: FleetAtStake,
 ): Refusal[] {
   const refusals: Refusal[] = [];
   const maxClass = allowed.maxClass ?? policy.maxClass;
@@ -40,16 +46,21 @@ export function findRefusals(
     });
   }
   const lost = changes.filter((change) => change.class === "destroy" || change.class === "replace");
-  const { percent, count } = policy.destroyGuard;
-  const limit = Math.max(Math.floor((fleetSize * percent) / 100), count);
+  const limit = mostLost(policy, fleet);
   if (lost.length > limit && lost.length > (allowed.allowDestroy ?? 0)) {
     refusals.push({
       code: "PLAN_REFUSED",
-      message: `${lost.length} of ${fleetSize} VMs would be destroyed or replaced; without being asked, at most ${limit} are: ${listNames(lost)}`,
+      message: `${lost.length} of ${fleet.size} VMs would be destroyed or replaced; without being asked, at most ${limit} are: ${listNames(lost)}`,
       hint: `look at the list; if it is right: --allow-destroy ${lost.length}`,
     });
   }
   return refusals;
+}
+
+/** How many VMs go without being asked for. One always may, or nothing could be deleted in a fleet of two. */
+function mostLost({ destroyGuard: { percent, count } }: FleetPolicy, { size, deletionIsAsked }: FleetAtStake): number {
+  const third = deletionIsAsked ? DEFAULT_DESTROY_COUNT : Math.max(1, Math.floor(size / 3));
+  return Math.max(Math.floor((size * percent) / 100), count ?? Math.min(DEFAULT_DESTROY_COUNT, third));
 }
 
 function listNames(changes: readonly Change[]): string {

@@ -112,10 +112,10 @@ function draftPlan(
   const { steps, stuck } = orderSteps(chains, now, desired.groups);
   const changes = [...growing.map(toChange), ...placed.map(toPlacedChange)].sort((a, b) => byName(a.name, b.name));
 
-  const fleetSize = sightings.ofFleet.size;
+  const atStake = { size: sightings.ofFleet.size, deletionIsAsked: input.removedBecause !== undefined };
   const refusals = [
     ...refusePatterns(input, sightings),
-    ...findRefusals(changes, desired.fleet.policy, allowances, fleetSize),
+    ...findRefusals(changes, desired.fleet.policy, allowances, atStake),
   ];
   unknown.sort((a, b) => byName(a.kind, b.kind) || byName(a.name, b.name));
   blocked.sort((a, b) => byName(a.name, b.name));

@@ -422,6 +422,45 @@ describe("what goes", () => {
     expect(planOf(fleet, world, { allowDestroy: 5 }).applyable).toBe(false);
   });
 
+  test.each([
+    // gone of size, allowed unasked
+    [1, 1, true],
+    [1, 2, true],
+    [2, 2, false],
+    [1, 3, true],
+    [2, 3, false],
+    [2, 6, true],
+    [3, 6, false],
+    [5, 6, false],
+    [5, 14, false],
+    [5, 15, true],
+    [6, 15, false],
+    [6, 60, true],
+    [7, 60, false],
+  ])("%i of %i VMs go unasked: %s", (gone, size, goes) => {
+    const fleet = aFleet().nodes("n1");
+    for (let i = gone; i < size; i++) fleet.vm(`vm-${i}`, { on: "n1", memory: { sizeMiB: 64, maxMiB: 64 } });
+    const world = fleet.asDesired();
+    for (let i = 0; i < gone; i++) world.has(`vm-${i}`, "n1");
+    const plan = planOf(fleet, world);
+    expect(plan.applyable).toBe(goes);
+    if (!goes) {
+      expect(plan.refusals).toMatchObject([
+        { code: "PLAN_REFUSED", hint: expect.stringContaining(`--allow-destroy ${gone}`) },
+      ]);
+      expect(planOf(fleet, world, { allowDestroy: gone }).applyable).toBe(true);
+    }
+  });
+
+  test("a fleet that says its own count is asked no more than that", () => {
+    const fleet = aFleet()
+      .nodes("n1")
+      .policy({ destroyGuard: { percent: 10, count: 5 } });
+    const world = fleet.empty();
+    for (let i = 0; i < 5; i++) world.has(`vm-${i}`, "n1");
+    expect(planOf(fleet, world).applyable).toBe(true);
+  });
+
   test("a VM whose node is no longer allowed is replaced only when that is asked for", () => {
     const fleet = aFleet().nodes("n1", "n2").vm("web", { on: "n2" });
     const world = fleet.empty().has("web", "n1", { generation: 3 });
