@@ -164,6 +164,11 @@ export interface VmReport {
   readonly changeRules?: readonly ChangeRule[];
   /** A migration by hand that is under way here. */
   readonly migration?: MigrationState;
+  /**
+   * Names of the disks that its agent has made and keeps, sorted: only these have contents that a spec can no longer choose.
+   * Left out by agents that did not say so yet: then each disk of the spec counts as made.
+   */
+  readonly disks?: readonly string[];
 }
 
 export const GUEST_EVENT_KINDS = ["power-off", "reboot", "panic", "crash", "oom-kill", "host-reboot"] as const;

@@ -86,6 +86,9 @@ export type DiskOrigin =
   | { readonly kind: "blank"; readonly sizeMiB: number }
   | { readonly kind: "external"; readonly url: string };
 
+/** Whether its bytes are on one node and stay there when the VM leaves: the agent's own, and files. A `file://` on shared storage looks the same from here. */
+export const isLocal = (origin: DiskOrigin): boolean => origin.kind !== "external" || origin.url.startsWith("file:");
+
 export type ImageFormat = "qcow2" | "raw";
 
 export interface Nic {

@@ -49,11 +49,16 @@ const inClass = (changeClass: ChangeClass, note: string | null = null): Verdict 
 
 const NOT_RUNNING = inClass("metadata", "it does not run: takes effect at its next boot");
 
-export function classify(difference: FieldDifference, guest: RunningGuest | null): Verdict {
+/** `made`: names of the disks that exist; undefined: nobody says so, and each may. */
+export function classify(
+  difference: FieldDifference,
+  guest: RunningGuest | null,
+  made: readonly string[] | undefined,
+): Verdict {
   const { path } = difference;
   if (METADATA.has(path)) return inClass("metadata");
   if (path === "hypervisor") return inClass("replace", "a guest cannot change its hypervisor");
-  if (path.startsWith("disks.")) {
+  if (path.startsWith("disks.") && (made === undefined || made.includes(path.slice("disks.".length)))) {
     const verdict = classifyContent(difference);
     if (verdict !== null) return verdict;
   }

@@ -17,7 +17,7 @@ import {
 } from "../model/fields.ts";
 import type { NodeName, VmName } from "../model/names.ts";
 import type { NodeReport, VmReport } from "../model/observed-state.ts";
-import { type VmSpec, wantsRunning } from "../model/vm-spec.ts";
+import { isLocal, type VmSpec, wantsRunning } from "../model/vm-spec.ts";
 import { type Amount, hasProcess, heldBy, NOTHING, sizeOf } from "./capacity.ts";
 import { findHypervisor, whyUnsupported } from "./check-support.ts";
 import { classify, type RunningGuest } from "./classify.ts";
@@ -95,7 +95,7 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
   const leaves = !mayLiveOn(desired.placement, node);
   if (leaves) {
     const source = desired.whereIs("/spec/placement") ?? desired.source;
-    const text = `its placement no longer allows ${node.name}, and it cannot be migrated: its local disks stay behind`;
+    const text = `its placement no longer allows ${node.name}, and it cannot be migrated: ${whatIsLeft(vm)}`;
     reasons.push({
       because: "placement",
       field: "placement",
@@ -119,7 +119,7 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
   const drift =
     vm.live === null ? [] : compareLive(vm.live, spec).filter((each) => !isCovered(each.pointer, desired.ignore));
   for (const [difference, because] of merge(git, drift, vm.live !== null)) {
-    const verdict = classify(difference, guest);
+    const verdict = classify(difference, guest, vm.disks);
     if (verdict.kind === "blocked") return blocked(verdict.code, verdict.message, verdict.hint);
     reasons.push({
       because: because === "git-only" ? "git" : because,
@@ -191,6 +191,16 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
       source: desired.source,
     },
   };
+}
+
+/** What a VM that is made anew on another node leaves on this one. */
+function whatIsLeft({ spec, disks: made = spec.disks.map((disk) => disk.name) }: VmReport): string {
+  const local = spec.disks.filter(
+    (disk) => isLocal(disk.origin) && (disk.origin.kind === "external" || made.includes(disk.name)),
+  );
+  if (local.length === 0) return "it is deleted here and made anew elsewhere";
+  const names = local.map((disk) => disk.name).join(", ");
+  return local.length === 1 ? `its local disk ${names} stays behind` : `its local disks ${names} stay behind`;
 }
 
 /** Desired against applied, and desired against live, as one list by field. `git-only`: the running guest is already as desired. */

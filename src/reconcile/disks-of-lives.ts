@@ -4,12 +4,13 @@
  *   place-vms.ts → [disks-of-lives.ts] → make-plan.ts (reasons of a change)
  */
 import type { NodeName } from "../model/names.ts";
+import { isLocal } from "../model/vm-spec.ts";
 import type { Homeless } from "./diff-vm.ts";
 import type { Reason } from "./plan-document.ts";
 
 /** What nobody should find out afterwards: disks that it leaves behind, and disks of an earlier life that it wakes up beside. */
 export function disksLeftOrFound({ vm, spec, from, keptDisks, remains }: Homeless, node: NodeName): Reason[] {
-  if (spec.disks.every((disk) => disk.origin.kind === "external")) return [];
+  if (!spec.disks.some((disk) => isLocal(disk.origin))) return [];
   const about = { because: "placement", field: null, from: null, source: vm.source } as const;
   const reasons: Reason[] = [];
   const left = from === null && keptDisks !== null && keptDisks.node !== node ? keptDisks : null;

@@ -36,7 +36,7 @@ export function findRefusals(
   if (tooMuch.length > 0) {
     const said =
       maxClass === null
-        ? "no VM is replaced unless that is asked for, because its local disks stay behind"
+        ? "no VM is replaced unless that is asked for: it is deleted and made anew, and its local disks stay behind"
         : `at most ${maxClass} is allowed`;
     const worst = tooMuch.reduce((a, b) => (isWorse(b.class, a.class) ? b : a)).class;
     refusals.push({

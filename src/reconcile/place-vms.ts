@@ -11,10 +11,11 @@
 import type { DesiredNode } from "../model/desired-state.ts";
 import { byName, type NodeName } from "../model/names.ts";
 import type { NodeReport } from "../model/observed-state.ts";
-import { type VmSpec, wantsRunning } from "../model/vm-spec.ts";
+import { isLocal, type VmSpec, wantsRunning } from "../model/vm-spec.ts";
 import { type Amount, describeAmount, fits, minus, NOTHING, sizeOf } from "./capacity.ts";
 import { LONG_SPEC_CHARACTERS, whyUnsupported } from "./check-support.ts";
 import type { Homeless } from "./diff-vm.ts";
+import type { KeptDisks } from "./locate-vms.ts";
 import { type AffinityBook, type AffinityJudge, mayLiveOn, type Settled } from "./placement-rules.ts";
 import type { Blocked } from "./plan-document.ts";
 
@@ -97,13 +98,17 @@ function candidatesOf(
   siteByName: ReadonlyMap<NodeName, Site>,
   mayLeaveDisks: boolean,
 ): readonly Site[] {
-  const hasLocalDisks = spec.disks.some((disk) => disk.origin.kind !== "external");
+  const hasLocalDisks = spec.disks.some((disk) => isLocal(disk.origin));
   if (from?.stays && hasLocalDisks) return [siteByName.get(from.seen.node)].filter((site) => site !== undefined);
-  if (keptDisks === null || keptDisks.tombstone.disks.length === 0 || !hasLocalDisks) return sites;
+  if (keptDisks === null || !hasLocalDisks || !keepsDisks(spec, keptDisks)) return sites;
   const home = siteByName.get(keptDisks.node);
   if (home === undefined) return [];
   return mayLeaveDisks && !mayLiveOn(vm.placement, home.node) ? sites : [home];
 }
+
+/** Whether its bytes are where it was deleted: disks of the agent's own in the tombstone, or files of that node. */
+const keepsDisks = ({ disks }: VmSpec, { tombstone }: KeptDisks): boolean =>
+  tombstone.disks.length > 0 || disks.some(({ origin }) => origin.kind === "external" && isLocal(origin));
 
 /** An agent gives a name to one fleet at a time: until the other's tombstone is gone, the name is taken there. */
 function whyTaken({ remains }: Homeless, { node }: Site, fleet: string): WhyNot | null {
@@ -163,7 +168,7 @@ function explain(each: Homeless, holds: Amount, objections: readonly (WhyNot | n
     const shown = details.slice(0, 3).join(", ") + (details.length > 3 ? ", …" : "");
     return `${details.length} ${kind} (${shown})`;
   });
-  const kept = each.keptDisks !== null && each.keptDisks.tombstone.disks.length > 0 ? each.keptDisks : null;
+  const kept = each.keptDisks !== null && keepsDisks(each.spec, each.keptDisks) ? each.keptDisks : null;
   const size = describeAmount(holds);
   const nodes = objections.length === 1 ? "1 node" : `${objections.length} nodes`;
   return {

@@ -93,21 +93,29 @@ describe("in a plan", () => {
   const running = aSpec({ cpus: { count: 1, max: 4 }, passthrough: { fs: [{ tag: "a", socket: "/run/a" }] } });
 
   test("a guest that says less than its hypervisor can is believed, and says why", () => {
-    const verdict = classify(change("cpus.count", 1, 2), {
-      live: { ...running },
-      capabilities: ABLE,
-      rules: [rule({ path: "cpus.count", class: "reboot", note: "Cloud Hypervisor plugs no CPUs on arm64" })],
-    });
+    const verdict = classify(
+      change("cpus.count", 1, 2),
+      {
+        live: { ...running },
+        capabilities: ABLE,
+        rules: [rule({ path: "cpus.count", class: "reboot", note: "Cloud Hypervisor plugs no CPUs on arm64" })],
+      },
+      undefined,
+    );
     expect(verdict).toEqual({ kind: "class", class: "reboot", note: "Cloud Hypervisor plugs no CPUs on arm64" });
   });
 
   test("no rule makes a disk shrink", () => {
     const disk = (sizeMiB: number) => ({ name: "a", origin: { kind: "blank", sizeMiB }, readonly: false });
-    const verdict = classify(change("disks.a", disk(2), disk(1)), {
-      live: { ...running },
-      capabilities: ABLE,
-      rules: [rule({ path: "disks.*" })],
-    });
+    const verdict = classify(
+      change("disks.a", disk(2), disk(1)),
+      {
+        live: { ...running },
+        capabilities: ABLE,
+        rules: [rule({ path: "disks.*" })],
+      },
+      undefined,
+    );
     expect(verdict).toMatchObject({ kind: "blocked", code: "SHRINK" });
   });
 

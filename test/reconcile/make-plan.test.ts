@@ -1,6 +1,7 @@
 /** Situations a fleet gets into, and the plan a person would expect. Plans are compared as sentences. */
 import { describe, expect, test } from "vitest";
 import { instant } from "../../src/model/names.ts";
+import type { Disk } from "../../src/model/vm-spec.ts";
 import { checkPlan } from "../../src/reconcile/check-plan.ts";
 import { describeStep } from "../../src/reconcile/step.ts";
 import { whereaboutsFor } from "../../src/reconcile/whereabouts.ts";
@@ -400,6 +401,37 @@ describe("placement", () => {
   });
 });
 
+describe("a first mistake", () => {
+  const wrong = aSpec({ disks: [image("/nowhere/a.qcow2")] });
+  const failed = { spec: wrong, phase: "stopped", reason: "/nowhere/a.qcow2 cannot be read" } as const;
+  const mended = aFleet()
+    .nodes("n1")
+    .vm("web-1", { on: "n1", disks: [image("/images/a.qcow2")] });
+
+  test("in the path of an image is corrected, because no disk was made from it", () => {
+    const world = mended.empty().has("web-1", "n1", { ...failed, disks: [] });
+    expect(sentences(mended, world)).toEqual(["update web-1 on n1", "boot web-1 on n1"]);
+  });
+
+  test("in a size can be made smaller, too", () => {
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("web-1", { on: "n1", disks: [blank(4)] });
+    const spec = aSpec({ disks: [blank(4096)] });
+    const world = fleet.empty().has("web-1", "n1", { spec, phase: "crashed", disks: [] });
+    expect(sentences(fleet, world)).toEqual(["update web-1 on n1", "boot web-1 on n1"]);
+  });
+
+  test("does not overwrite a disk that was made, or may have been", () => {
+    for (const said of [{ disks: ["root"] }, {}]) {
+      const world = mended.empty().has("web-1", "n1", { ...failed, ...said });
+      expect(sentences(mended, world)).toEqual([
+        "blocked web-1: disk root exists and is never overwritten: it was made from /nowhere/a.qcow2, the manifest now says /images/a.qcow2",
+      ]);
+    }
+  });
+});
+
 describe("what goes", () => {
   test("a VM that left git is deleted, its disks kept", () => {
     const fleet = aFleet().nodes("n1");
@@ -459,6 +491,28 @@ describe("what goes", () => {
     const world = fleet.empty();
     for (let i = 0; i < 5; i++) world.has(`vm-${i}`, "n1");
     expect(planOf(fleet, world).applyable).toBe(true);
+  });
+
+  test("a VM without local disks leaves none behind, and a file is one", () => {
+    const moved = (disks: readonly Disk[], made: readonly string[]) => {
+      const fleet = aFleet().nodes("n1", "n2").vm("web-1", { on: "n2", disks });
+      const world = fleet.empty().has("web-1", "n1", { spec: aSpec({ disks }), disks: made });
+      return planOf(fleet, world, { maxClass: "replace" }).changes[0]?.reasons[0]?.text;
+    };
+    const external = (url: string) => ({ name: "data", origin: { kind: "external", url }, readonly: false }) as const;
+    const text = "its placement no longer allows n1, and it cannot be migrated: ";
+    expect(moved([], [])).toBe(`${text}it is deleted here and made anew elsewhere`);
+    expect(moved([external("rbd://p/i")], [])).toBe(`${text}it is deleted here and made anew elsewhere`);
+    expect(moved([blank(4)], [])).toBe(`${text}it is deleted here and made anew elsewhere`);
+    expect(moved([external("file:///srv/a.raw")], [])).toBe(`${text}its local disk data stays behind`);
+    expect(moved([blank(4), image("/i")], ["data", "root"])).toBe(`${text}its local disks data, root stay behind`);
+  });
+
+  test("a VM comes back to its files as to its disks", () => {
+    const disks = [{ name: "data", origin: { kind: "external", url: "file:///srv/a.raw" }, readonly: false }] as const;
+    const fleet = aFleet().nodes("n1", "n2").vm("web-1", { disks });
+    const world = fleet.empty().keeps("web-1", "n2", []);
+    expect(sentences(fleet, world)).toEqual(["create web-1 on n2", "boot web-1 on n2"]);
   });
 
   test("a VM whose node is no longer allowed is replaced only when that is asked for", () => {

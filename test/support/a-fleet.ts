@@ -189,6 +189,8 @@ export interface SeenInput {
   readonly reason?: string | null;
   readonly restart?: RestartState;
   readonly migration?: MigrationState;
+  /** Names of the disks that were made; left out: the agent does not say. */
+  readonly disks?: readonly string[];
 }
 
 export class WorldBuilder {
@@ -218,6 +220,7 @@ export class WorldBuilder {
       silent = false,
       restart,
       migration,
+      disks,
     } = input;
     const known = (this.#vms.get(on) ?? []).filter((each) => each.name !== vm);
     const isUp = phase === "running" || phase === "paused";
@@ -242,6 +245,7 @@ export class WorldBuilder {
       pid: null,
       ...(restart === undefined ? {} : { restart }),
       ...(migration === undefined ? {} : { migration }),
+      ...(disks === undefined ? {} : { disks }),
     };
     this.#vms.set(on, [...known, report]);
     return this;

@@ -118,6 +118,30 @@ test("a kernel, an initramfs or an image that is not on the node is named before
   expect(created.after?.reason).toContain(path);
 });
 
+test("the report says which disks were made, and only those are held to what they were made from", async () => {
+  await using agent = await aRealAgent();
+  const disk = (name: string, path: string) =>
+    ({ name, readonly: false, origin: { kind: "image", image: "i", path, format: "raw", sizeMiB: 64 } }) as const;
+  const data = { name: "data", readonly: false, origin: { kind: "blank", sizeMiB: 8 } } as const;
+  const first = await agent.put("vm", { spec: bare({ disks: [data, disk("root", "/nowhere/a.raw")] }) });
+  expect(first).toMatchObject({ outcome: "failed", error: { code: "IMAGE_MISSING" } });
+  expect(first.after?.disks).toEqual(["data"]);
+  // Another agent finds the same.
+  await agent.restart();
+  expect((await agent.vm("vm")).disks).toEqual(["data"]);
+  const smaller = { ...data, origin: { kind: "blank", sizeMiB: 4 } } as const;
+  await expect(agent.put("vm", { generation: 2, spec: bare({ disks: [smaller] }) })).rejects.toMatchObject({
+    code: "UNSUPPORTED",
+  });
+  const second = await agent.put("vm", {
+    generation: 3,
+    spec: bare({ disks: [data, disk("root", "/nowhere/b.raw")] }),
+  });
+  expect(second).toMatchObject({ outcome: "failed", error: { code: "IMAGE_MISSING" } });
+  const third = await agent.put("vm", { generation: 4, spec: bare({ disks: [data] }) });
+  expect(third).toMatchObject({ outcome: "done", after: { disks: ["data"] } });
+});
+
 test("a port to wait for needs an address that can be reached", async () => {
   await using agent = await aRealAgent();
   const ready = { kind: "tcp", port: 22, timeoutSeconds: 1 } as const;

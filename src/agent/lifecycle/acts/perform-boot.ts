@@ -24,7 +24,7 @@ import { describeExit, Guest } from "../parts/guest.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Operation, Slot } from "../parts/slot.ts";
 import { checkBootFiles } from "./boot-files.ts";
-import { prepareDisks } from "./prepare-disks.ts";
+import { disksMade, prepareDisks } from "./prepare-disks.ts";
 
 /** From the start of the process to the first answer. A loaded host that emulates starts slowly; a broken one ends, which is noticed at once. */
 const CONNECT_DEADLINE_MS = 60_000;
@@ -222,7 +222,8 @@ const notReady = (vm: VmRecord, spec: VmSpec, why: string): OdoroboError => {
 async function failedBoot(parts: Parts, slot: Slot, launch: Launch, vm: VmRecord, error: unknown): Promise<Outcome> {
   const failure = await startFailure(launch, vm, error);
   await clearAway(parts, slot);
-  return { stored: notBooted(parts, vm, failure.message), error: failure };
+  const known = { ...vm, ownDisks: await disksMade(parts, vm) };
+  return { stored: notBooted(parts, known, failure.message), error: failure };
 }
 
 /** With what the hypervisor said last. */

@@ -14,7 +14,7 @@ import type { Act, Outcome } from "../operations/run-operation.ts";
 import type { VmState } from "../parts/decision.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Operation, Slot } from "../parts/slot.ts";
-import { prepareDisks } from "./prepare-disks.ts";
+import { disksMade, prepareDisks } from "./prepare-disks.ts";
 
 export async function preparePut(
   parts: Parts,
@@ -23,8 +23,9 @@ export async function preparePut(
   request: PutVmRequest,
   before: StoredVm | null,
 ): Promise<Act> {
-  const hypervisor = await checkRequest(parts, request, before, slot.name);
-  const vm = before?.state === "present" ? updated(parts, before, request) : created(parts, slot, before, request);
+  const known = before?.state === "present" ? { ...before, ownDisks: await disksMade(parts, before) } : before;
+  const hypervisor = await checkRequest(parts, request, known, slot.name);
+  const vm = known?.state === "present" ? updated(parts, known, request) : created(parts, slot, known, request);
   await parts.store.saveTexts(slot.name, textsOf(slot.name, request, keptTexts(before)));
   return putAct(parts, slot, vm, { id: request.id, kind }, hypervisor);
 }
@@ -59,7 +60,8 @@ export function putAct(
         signal.throwIfAborted();
         if (!isOdoroboError(error)) throw error;
         // The VM stays defined: its next boot tries the disks again, and the next plan sees why it does not run.
-        return { stored: { ...vm, reason: slot.guest === null ? error.message : vm.reason }, error };
+        const reason = slot.guest === null ? error.message : vm.reason;
+        return { stored: { ...vm, ownDisks: await disksMade(parts, vm), reason }, error };
       }
     },
   };

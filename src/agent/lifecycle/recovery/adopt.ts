@@ -25,6 +25,7 @@ import type { GuestStatus, Hypervisor } from "../../hypervisor/hypervisor.ts";
 import type { GuestRecord, UnfinishedOperation, VmRecord } from "../../store/vm-record.ts";
 import type { ExitStatus, ProcessHandle } from "../../supervisor/supervisor.ts";
 import { awaitArrival, noteArrival } from "../acts/perform-migrate.ts";
+import { disksMade } from "../acts/prepare-disks.ts";
 import { driftOf } from "../guest/booted-spec.ts";
 import { clearAway } from "../guest/clear-away.ts";
 import { runningInput } from "../guest/guest-input.ts";
@@ -47,6 +48,7 @@ const EXIT_DEADLINE_MS = 500;
 /** Rejects only with what odorobo did not foresee. */
 export async function adopt(parts: Parts, slot: Slot): Promise<void> {
   if (slot.stored?.state !== "present") return;
+  slot.stored = { ...slot.stored, ownDisks: await disksMade(parts, slot.stored) };
   const found = await lookFor(parts, slot, slot.stored);
   switch (found.what) {
     case "nothing":

@@ -1,4 +1,6 @@
 /** What the agent knows of a VM, in the words of the wire. Pure. */
+
+import { byName } from "../../../model/names.ts";
 import type { JournalEntry, Phase, RestartState, Tombstone, VmReport } from "../../../model/observed-state.ts";
 import type { OperationKind } from "../../../wire/operations.ts";
 import type { StoredVm, TombstoneRecord, VmRecord } from "../../store/vm-record.ts";
@@ -26,6 +28,7 @@ export function toVmReport(slot: Slot, vm: VmRecord): VmReport {
     ...(vm.restart ? { restart: toRestartState(vm.restart) } : {}),
     ...(slot.changeRules === null ? {} : { changeRules: slot.changeRules }),
     ...(vm.migration ? { migration: vm.migration } : {}),
+    disks: Object.keys(vm.ownDisks).sort(byName),
   };
 }
 
