@@ -1,0 +1,77 @@
+/** Disks that are full or read-only, and data folders that are not the right ones. */
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import type { FaultyNode } from "../world.ts";
+import type { Perform } from "./perform.ts";
+
+/** To the last block, or with so little left that a write begins well and ends badly. */
+const LEFT_BYTES = [0, 0, 4_096, 16_384];
+
+export const fillData: Perform = async (world, chance) => {
+  const node = chance.pick(world.nodes);
+  const left = chance.pick(LEFT_BYTES) as number;
+  const disk = node?.dataDisk ?? null;
+  if (disk === null) return null;
+  disk.fill(left);
+  world.later(`room on the data disk of ${node?.name}`, async () => disk.free());
+  return `${node?.name}, but for ${left} bytes`;
+};
+
+export const fillRun: Perform = async (world, chance) => {
+  const node = chance.pick(world.nodes);
+  const disk = node?.runDisk ?? null;
+  if (disk === null) return null;
+  disk.fill();
+  world.later(`room in the run folder of ${node?.name}`, async () => disk.free());
+  return node?.name ?? null;
+};
+
+export const fillCache: Perform = async (world) => {
+  const { cacheDisk } = world;
+  if (cacheDisk === null) return null;
+  cacheDisk.fill();
+  world.later("room in the caller's cache", async () => cacheDisk.free());
+  return "the caller's cache";
+};
+
+export const makeReadOnly: Perform = async (world, chance) => {
+  const node = chance.pick(world.nodes);
+  const disk = node?.dataDisk ?? null;
+  if (disk === null || !disk.makeReadOnly()) return null;
+  world.later(`writing on the data disk of ${node?.name}`, async () => disk.makeWritable());
+  return node?.name ?? null;
+};
+
+/**
+ * The agent starts with an empty folder, or an older copy of its own, as after a forgotten mount. It may refuse to start; if
+ * it does not, it must not touch what runs.
+ */
+export const swapData: Perform = async (world, chance) => {
+  const node = chance.pick(world.upNodes.filter(({ isSwapped }) => !isSwapped));
+  const isCopy = chance.often(0.5);
+  if (node === undefined) return null;
+  await node.agent.kill();
+  node.isSwapped = true;
+  const right = `${node.dataFolder}.right`;
+  renameSync(node.dataFolder, right);
+  const older = `${node.dataFolder}.older`;
+  if (isCopy && existsSync(older)) cpSync(older, node.dataFolder, { recursive: true });
+  else mkdirSync(node.dataFolder, { mode: 0o700 });
+  world.later(`the data folder of ${node.name}`, () => putRight(node, right));
+  const refusal = await node.agent.start({ mayRefuse: true }).then(
+    () => null,
+    (error: Error) => error.message,
+  );
+  return `${node.name}: ${isCopy ? "an older copy" : "empty"}; it ${refusal === null ? "runs" : `refused: ${refusal}`}`;
+};
+
+async function putRight(node: FaultyNode, right: string): Promise<void> {
+  await node.agent.kill();
+  rmSync(node.dataFolder, { recursive: true, force: true });
+  const older = `${node.dataFolder}.older`;
+  rmSync(older, { recursive: true, force: true });
+  // What the next swap may find: records and logs, as they are now.
+  cpSync(right, older, { recursive: true, filter: (path) => !/\/disks$/.test(path) });
+  renameSync(right, node.dataFolder);
+  node.isSwapped = false;
+  await node.agent.start();
+}
