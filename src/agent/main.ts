@@ -18,6 +18,7 @@ import type { AgentConfig, DrivenHypervisor } from "./config.ts";
 import { Consoles } from "./console/consoles.ts";
 import { createHooks } from "./hooks/hooks.ts";
 import { openFront, readSecrets } from "./http/front.ts";
+import { catchSlips } from "./http/slips.ts";
 import { createCloudHypervisor } from "./hypervisor/cloud-hypervisor/driver.ts";
 import type { Hypervisor } from "./hypervisor/hypervisor.ts";
 import { createNoopHypervisor } from "./hypervisor/noop/driver.ts";
@@ -40,6 +41,8 @@ export interface AgentParts {
   readonly clock?: Clock;
   readonly log?: Logger;
   readonly supervisor?: Supervisor;
+  /** This process is the agent: what falls past every catch in a request is kept from ending it. */
+  readonly ownsProcess?: boolean;
 }
 
 const TINY_GUEST = fileURLToPath(new URL("../../guest/tiny.elf", import.meta.url));
@@ -60,6 +63,7 @@ export async function startAgent(config: AgentConfig, parts: AgentParts = {}): P
   const { clock = systemClock, log = openLog(config.log) } = parts;
   const version = packageVersion();
   await using opened = new AsyncDisposableStack();
+  if (parts.ownsProcess) opened.use(catchSlips(log));
 
   await makeFolders(config, log);
   opened.use(await lockDataFolder(config.dataFolder));

@@ -94,7 +94,7 @@ export default class AgentCommand extends OdoroboCommand {
     using interrupts = listenForInterrupts();
     // Stopping waits for what is being done. Who asks twice does not want to wait; the journal knows what was begun.
     interrupts.second.addEventListener("abort", () => process.exit(130));
-    await using agent = await startAgent(config);
+    await using agent = await startAgent(config, { ownsProcess: true });
     this.screen.print(readyLine(agent));
     if (!interrupts.first.aborted) await once(interrupts.first, "abort");
   }

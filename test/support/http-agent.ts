@@ -4,6 +4,7 @@ import { Consoles } from "../../src/agent/console/consoles.ts";
 import { createAgentDoctor } from "../../src/agent/doctor.ts";
 import type { AuditEntry } from "../../src/agent/http/audit/audit-log.ts";
 import { openAuditTrail } from "../../src/agent/http/audit/audit-trail.ts";
+import type { Parts, Route } from "../../src/agent/http/calls/call.ts";
 import { ConsoleHub } from "../../src/agent/http/console/console-hub.ts";
 import type { AccessFile } from "../../src/agent/http/door/access-file.ts";
 import { type Caller, IN_PROCESS } from "../../src/agent/http/door/caller.ts";
@@ -32,6 +33,8 @@ export interface TestAgent extends AsyncDisposable {
   renewTls(settings: TlsSettings): void;
   /** Where a test lets a guest's serial line begin. */
   readonly consoles: Consoles;
+  /** What routes hear of when the agent stops: who listens to it for ever leaks. */
+  readonly stopping: AbortSignal;
   stop(): void;
 }
 
@@ -46,6 +49,8 @@ interface Options {
   readonly heartbeatMs?: number;
   readonly lifecycle?: FakeLifecycle;
   readonly allowedRoots?: readonly string[];
+  /** Instead of the agent's own. */
+  readonly routes?: readonly Route[];
 }
 
 /** Who asks is the test's to say. */
@@ -60,6 +65,7 @@ export async function handlerAgent(options: Options = {}): Promise<HandlerAgent>
     consoles,
     logged,
     audited: [],
+    stopping: stopping.signal,
     renewTls: () => {},
     url: "",
     fetch: (path, init) => handler(new Request(`http://agent${path}`, init), IN_PROCESS),
@@ -75,7 +81,7 @@ export async function handlerAgent(options: Options = {}): Promise<HandlerAgent>
 export async function socketAgent(options: Options = {}): Promise<TestAgent> {
   const { lifecycle, consoles, handler, logged, stopping, log } = edge(options);
   const { heartbeatMs } = options;
-  const hub = new ConsoleHub({ lifecycle, consoles, ...(heartbeatMs === undefined ? {} : { heartbeatMs }) });
+  const hub = new ConsoleHub({ lifecycle, consoles, log, ...(heartbeatMs === undefined ? {} : { heartbeatMs }) });
   const { clock = systemClock, token = null, access = null, tls = null } = options;
   const audited: AuditEntry[] = [];
   const auditLog = { write: (entry: AuditEntry) => void audited.push(entry), flushed: async () => {} };
@@ -103,6 +109,7 @@ export async function socketAgent(options: Options = {}): Promise<TestAgent> {
     consoles,
     logged,
     audited,
+    stopping: stopping.signal,
     renewTls: server.renewTls,
     url,
     fetch: (path, init) => fetch(url + path, init),
@@ -129,7 +136,7 @@ function edge(options: Options) {
   const log: Logger = { info: at("info"), warn: at("warn"), error: at("error") };
   const consoles = new Consoles({ logger: log });
   const stopping = new AbortController();
-  const handler = createHandler({
+  const parts: Parts = {
     lifecycle,
     nodeName: "n1",
     version: "0.1.0",
@@ -141,6 +148,7 @@ function edge(options: Options) {
     allowedRoots: options.allowedRoots ?? [],
     doctor: createAgentDoctor(parseAgentConfig({ name: "n1" }), lifecycle, { version: "0.1.0", clock: systemClock }),
     ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
-  });
+  };
+  const handler = createHandler(parts, options.routes);
   return { lifecycle, consoles, handler, logged, stopping, log };
 }

@@ -60,7 +60,7 @@ export async function openFront(
   const auditLog = opened.use(openAuditLog(join(config.dataFolder, "audit.log"), { clock, log }));
   const audit = opened.use(openAuditTrail(auditLog, lifecycle, clock));
   const stopping = new AbortController();
-  const hub = new ConsoleHub({ lifecycle, consoles });
+  const hub = new ConsoleHub({ lifecycle, consoles, log });
   let urls: readonly string[] = [];
   const server = opened.use(
     await serve({

@@ -41,17 +41,19 @@ export const ROUTES: readonly Route[] = [
   ...COMPAT_ROUTES,
 ];
 
-export function createHandler(parts: Parts): Handler {
+/** `routes`: those of the agent, unless a test has its own. */
+export function createHandler(parts: Parts, routes: readonly Route[] = ROUTES): Handler {
   return async (request, caller, notes = noNotes()) => {
     const { signal, release } = openCallSignal(request, parts.stopping);
     try {
       if (parts.stopping.aborted) throw stopping();
-      return whenGiven(await dispatch(request, caller, notes, signal, parts), release);
+      return whenGiven(await dispatch(request, caller, notes, signal, parts, routes), release);
     } catch (error) {
       release();
       notes.code = isOdoroboError(error) ? error.code : null;
       const { pathname } = new URL(request.url);
-      const answer = (known: OdoroboError) => errorAnswerAt(pathname, known, parts.clock, allowHeader(known, pathname));
+      const answer = (known: OdoroboError) =>
+        errorAnswerAt(pathname, known, parts.clock, allowHeader(known, pathname, routes));
       if (isOdoroboError(error)) return answer(error);
       if (parts.stopping.aborted) return answer(stopping());
       if (request.signal.aborted) return answer(new OdoroboError("INTERRUPTED", "the client went away"));
@@ -71,9 +73,10 @@ async function dispatch(
   notes: RequestNotes,
   signal: AbortSignal,
   parts: Parts,
+  routes: readonly Route[],
 ): Promise<Response> {
   const { pathname, searchParams } = new URL(request.url);
-  const found = findRoute(pathname);
+  const found = findRoute(routes, pathname);
   if (found === null) {
     throw new OdoroboError("NOT_FOUND", `there is nothing at ${pathname.slice(0, 200)}`, {
       hint: "the routes of this agent begin with /v1/",
@@ -91,9 +94,12 @@ async function dispatch(
   return await handle({ request, caller, query: searchParams, params: found.params, parts, notes, signal });
 }
 
-function findRoute(pathname: string): { route: Route; params: Record<string, string> } | null {
+function findRoute(
+  routes: readonly Route[],
+  pathname: string,
+): { route: Route; params: Record<string, string> } | null {
   const segments = pathname.split("/");
-  for (const route of ROUTES) {
+  for (const route of routes) {
     const params = matchSegments(route.path.split("/"), segments);
     if (params !== null) return { route, params };
   }
@@ -121,9 +127,9 @@ function decodeSegment(segment: string): string {
   }
 }
 
-function allowHeader(error: OdoroboError, pathname: string): Record<string, string> {
+function allowHeader(error: OdoroboError, pathname: string, routes: readonly Route[]): Record<string, string> {
   if (error.code !== "METHOD_NOT_ALLOWED") return {};
-  const found = findRoute(pathname);
+  const found = findRoute(routes, pathname);
   return { allow: Object.keys(found?.route.methods ?? {}).join(", ") };
 }
 

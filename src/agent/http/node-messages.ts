@@ -58,7 +58,7 @@ export async function sendAnswer(
   response: ServerResponse,
   stalledMs: number,
 ): Promise<void> {
-  if (response.destroyed) return void answered.body?.cancel();
+  if (response.destroyed) return giveUp(answered);
   response.statusCode = answered.status;
   for (const [name, value] of answered.headers) response.setHeader(name, value);
   // 503 is the answer of an agent that stops: nobody should keep a connection to it.
@@ -70,8 +70,19 @@ export async function sendAnswer(
     return;
   }
   response.flushHeaders();
-  // A reader that goes away is no failure.
-  await pipeline(Readable.fromWeb(answered.body as import("node:stream/web").ReadableStream), response).catch(() => {});
+  const body = Readable.fromWeb(answered.body as import("node:stream/web").ReadableStream);
+  // A reader that goes away is no failure: then the answer is destroyed before its source is.
+  let failure: { readonly error: unknown } | null = null as { readonly error: unknown } | null;
+  body.once("error", (error) => {
+    if (!response.destroyed) failure = { error };
+  });
+  await pipeline(body, response).catch(() => {});
+  if (failure !== null) throw failure.error;
+}
+
+/** Rejects with what went wrong in ending it. */
+export async function giveUp(answered: Response): Promise<void> {
+  if (!answered.bodyUsed) await answered.body?.cancel();
 }
 
 /** A client that was answered before it had sent everything gets a moment to read the answer, not for ever to go on sending. */

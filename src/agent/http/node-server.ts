@@ -21,7 +21,8 @@ import type { Gate } from "./door/gate.ts";
 import { DEFAULT_LIMITS, type Limits } from "./door/limits.ts";
 import { rarely } from "./door/rarely.ts";
 import type { Handler } from "./handler.ts";
-import { headersOf, letGo, sendAnswer, sendRefusal, toRequest } from "./node-messages.ts";
+import { giveUp, headersOf, letGo, sendAnswer, sendRefusal, toRequest } from "./node-messages.ts";
+import { runVisit } from "./slips.ts";
 
 export interface TlsSettings {
   readonly cert: Buffer;
@@ -134,15 +135,17 @@ function makeServer(address: ListenAddress, options: ServeOptions, limits: Limit
   });
   server.on("secureConnection", (socket: TLSSocket) => established.add(socket));
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
+    const fail = (error: unknown) => breakOff(request, response, error);
     response.on("finish", () => letGo(request));
-    answer(request, response).catch((error) => {
-      log.warn({ err: error }, "an answer could not be sent");
-      response.destroy();
-    });
+    void runVisit(fail, () => answer(request, response).catch(fail));
   });
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
-    openConsole(request, socket, head).catch((error) => refuse(socket, error, log));
+    const fail = (error: unknown) => {
+      log.error({ err: error, path: pathOf(request) }, "a console failed");
+      socket.destroy();
+    };
+    void runVisit(fail, () => openConsole(request, socket, head).catch((error) => refuse(socket, error, log)));
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
     // A handshake that failed: there is no one whom an answer could reach.
@@ -164,12 +167,28 @@ function makeServer(address: ListenAddress, options: ServeOptions, limits: Limit
       caller = await enter(request, converted.headers, false);
       answered = await options.handler(converted, caller, notes);
     } catch (error) {
-      if (!isOdoroboError(error)) throw error;
-      notes.code = error.code;
-      answered = errorAnswerAt((request.url ?? "").replace(/\?.*/s, ""), error, clock);
+      if (!isOdoroboError(error)) log.error({ err: error, path: pathOf(request) }, "unexpected error");
+      const known = isOdoroboError(error) ? error : unexpected();
+      notes.code = known.code;
+      answered = errorAnswerAt(pathOf(request), known, clock);
     }
-    audit.answered(asked, caller, notes, answered.status, clock.monotonicMs() - begun);
-    await sendAnswer(answered, request, response, limits.stalledMs);
+    try {
+      audit.answered(asked, caller, notes, answered.status, clock.monotonicMs() - begun);
+      await sendAnswer(answered, request, response, limits.stalledMs);
+    } catch (error) {
+      // Nobody reads it any more, so nobody else would end it.
+      await giveUp(answered).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Of an answer that has begun nothing can be taken back: that it breaks off is what tells its reader. */
+  function breakOff(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+    log.error({ err: error, method: request.method, path: pathOf(request) }, "an answer could not be given");
+    if (response.headersSent || response.destroyed) return void response.destroy();
+    for (const name of response.getHeaderNames()) response.removeHeader(name);
+    const refusal = errorAnswerAt(pathOf(request), unexpected(), clock);
+    sendAnswer(refusal, request, response, limits.stalledMs).catch(() => response.destroy());
   }
 
   async function openConsole(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -179,8 +198,8 @@ function makeServer(address: ListenAddress, options: ServeOptions, limits: Limit
       caller = await enter(request, headersOf(request), true);
       const session = audit.console(asked, caller);
       await options.upgrade(request, socket, head, caller, session.closed);
-      // A handshake that is none has been answered by now.
-      if (!socket.writableEnded) session.opened();
+      // A handshake that is none has been answered by now, or its sender is gone.
+      if (!socket.writableEnded && !socket.destroyed) session.opened();
       else audit.consoleRefused(asked, caller, "BAD_REQUEST");
     } catch (error) {
       audit.consoleRefused(asked, caller, isOdoroboError(error) ? error.code : "INTERNAL");
@@ -188,6 +207,11 @@ function makeServer(address: ListenAddress, options: ServeOptions, limits: Limit
     }
   }
 }
+
+const pathOf = ({ url = "" }: IncomingMessage): string => url.replace(/\?.*/s, "").slice(0, 200);
+
+const unexpected = () =>
+  new OdoroboError("INTERNAL", "the agent failed at something it did not expect", { hint: "see the agent's log" });
 
 const askedBy = ({ method = "", url = "", socket }: IncomingMessage): Asked => ({
   method,
@@ -208,7 +232,6 @@ function clientMistake(error: NodeJS.ErrnoException): OdoroboError {
 
 function refuse(socket: Duplex, error: unknown, log: Logger): void {
   if (!isOdoroboError(error)) log.error({ err: error }, "a connection failed");
-  const unexpected = () => new OdoroboError("INTERNAL", "the agent failed at something it did not expect");
   sendRefusal(socket, isOdoroboError(error) ? error : unexpected());
 }
 

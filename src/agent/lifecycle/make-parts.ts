@@ -71,7 +71,7 @@ export async function makeParts(
     consoles: options.consoles ?? noSerialLines,
     clock,
     logger,
-    events: createEventLog(clock),
+    events: createEventLog(clock, logger),
     hooks: options.hooks ?? NO_HOOKS,
     whereabouts,
     startAfterReboot: options.startAfterReboot ?? "auto",

@@ -42,6 +42,10 @@ export function learnWhenArrived(call: Call, name: VmReport["name"]): void {
     unsubscribe();
     stopping.removeEventListener("abort", end);
   };
+  if (stopping.aborted) {
+    end();
+    return;
+  }
   stopping.addEventListener("abort", end);
   lookOnce();
 }

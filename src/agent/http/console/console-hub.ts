@@ -8,6 +8,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { OdoroboError } from "../../../model/errors.ts";
 import { isDnsLabel, type VmName, vmName } from "../../../model/names.ts";
 import { includesRole } from "../../../model/role.ts";
+import type { Logger } from "../../../platform/logger.ts";
 import { CONSOLE_CLOSE } from "../../../wire/console-protocol.ts";
 import type { Consoles } from "../../console/consoles.ts";
 import type { Lifecycle } from "../../lifecycle/lifecycle.ts";
@@ -25,6 +26,7 @@ const HEARTBEAT_MS = 30_000;
 export interface ConsoleHubOptions {
   readonly lifecycle: Lifecycle;
   readonly consoles: Consoles;
+  readonly log: Logger;
   readonly heartbeatMs?: number;
   /** Told of each session when it has ended. */
   readonly onEnd?: (session: SessionEnd) => void;
@@ -64,10 +66,13 @@ export class ConsoleHub implements AsyncDisposable {
     const { name } = asked;
     const serial = await lifecycle.serial(name);
     if (serial.absence !== null) throw serial.absence;
+    // Its end would never be told again.
+    if (socket.destroyed) throw gone();
     const { console, leave } = consoles.visit(name);
     socket.once("close", leave);
     const isThere = asked.dialect === "following" ? console.hasGuest : await console.isConnectedWithin(LINE_MS);
     if (!isThere && serial.log !== null) await console.recallFrom(serial.log).catch(() => {});
+    if (socket.destroyed) throw gone();
     this.#server.handleUpgrade(request, socket, head, (ws) => {
       ws.on("error", () => ws.terminate());
       ws.on("pong", () => this.#alive.add(ws));
@@ -81,6 +86,7 @@ export class ConsoleHub implements AsyncDisposable {
         isReadonly: asked.isReadonly || !includesRole(caller.role, "operate"),
         caller,
         onEnd,
+        log: this.#options.log,
       });
     });
   }
@@ -106,6 +112,8 @@ export class ConsoleHub implements AsyncDisposable {
     }
   }
 }
+
+const gone = () => new OdoroboError("INTERRUPTED", "the client went away");
 
 interface Asked {
   readonly name: VmName;

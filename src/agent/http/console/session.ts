@@ -5,9 +5,10 @@
  * happens. `compat` is what the Rust agent spoke: text frames for control, and the end when the guest is off.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { WebSocket } from "ws";
+import type { RawData, WebSocket } from "ws";
 import { isOdoroboError } from "../../../model/errors.ts";
 import type { VmName } from "../../../model/names.ts";
+import type { Logger } from "../../../platform/logger.ts";
 import { CONSOLE_CLOSE, type ConsoleMessage, parseConsoleRequest } from "../../../wire/console-protocol.ts";
 import type { Console } from "../../console/console.ts";
 import type { LineEvent, Viewer } from "../../console/viewer.ts";
@@ -26,6 +27,7 @@ export interface Session {
   readonly isReadonly: boolean;
   readonly caller: Caller;
   readonly onEnd: (session: SessionEnd) => void;
+  readonly log: Logger;
 }
 
 export interface SessionEnd {
@@ -53,28 +55,48 @@ export function runSession(ws: WebSocket, session: Session): void {
   };
   const isGone = () => ws.readyState !== ws.OPEN;
   const goOff = () => ws.close(CONSOLE_CLOSE.guestOff, `${name} is off`);
+  /** What fails in here ends this viewer, not the agent or the guest's line that calls it. */
+  const guarded =
+    <Args extends unknown[]>(run: (...args: Args) => void) =>
+    (...args: Args): void => {
+      try {
+        run(...args);
+      } catch (error) {
+        fail(error);
+      }
+    };
+  const fail = (error: unknown) => {
+    session.log.error({ err: error, vm: name }, "a viewer's console failed");
+    ws.terminate();
+  };
   const viewer: Viewer = {
-    send: (bytes, written) => ws.send(bytes, written),
+    send: guarded((bytes, written) => ws.send(bytes, written)),
     backlog: () => ws.bufferedAmount,
     drop: () => ws.terminate(),
-    tell: (event) => {
+    tell: guarded((event) => {
       if (dialect === "following") {
         if (toldOf === "off") toldOf = null;
         tell({ type: "event", event, message: sentence(name, event) });
       } else if (event === "guest-off") goOff();
-    },
+    }),
   };
-  ws.on("close", () => {
-    console.remove(viewer);
-    session.onEnd({ name, caller: session.caller, isReadonly, typedBytes });
-  });
-  ws.on("message", (data, isBinary) => {
-    const bytes = Buffer.isBuffer(data) ? data : Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
-    // Who gets no text frames sends none: its text is what is typed.
-    if (isBinary || dialect === "plain") type(bytes);
-    else control(bytes.toString());
-  });
-  void begin();
+  ws.on(
+    "close",
+    guarded(() => {
+      console.remove(viewer);
+      session.onEnd({ name, caller: session.caller, isReadonly, typedBytes });
+    }),
+  );
+  ws.on(
+    "message",
+    guarded((data: RawData, isBinary: boolean) => {
+      const bytes = Buffer.isBuffer(data) ? data : Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
+      // Who gets no text frames sends none: its text is what is typed.
+      if (isBinary || dialect === "plain") type(bytes);
+      else control(bytes.toString());
+    }),
+  );
+  begin().catch(fail);
 
   async function begin(): Promise<void> {
     // Exactly as the Rust agent said it, where its clients ask; they know of no read-only consoles.
@@ -124,7 +146,7 @@ export function runSession(ws: WebSocket, session: Session): void {
         return;
       case "reset_session":
         if (isReadonly) refuse("readonly", "this console is read-only: its session cannot be reset");
-        else if (!isResetting) void reset();
+        else if (!isResetting) reset().catch(fail);
     }
   }
 

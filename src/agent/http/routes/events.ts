@@ -17,29 +17,35 @@ const MAX_BACKLOG = 1_000;
 export async function streamEvents({ request, parts, signal }: Call): Promise<Response> {
   const missed = eventsMissed(parts.lifecycle.events, request.headers.get("last-event-id"));
   const encoder = new TextEncoder();
-  let end = () => {};
+  let letGo = () => {};
   const body = new ReadableStream<Uint8Array>(
     {
       start(controller) {
+        let isOpen = true;
         const send = (text: string) => {
+          if (!isOpen) return;
           controller.enqueue(encoder.encode(text));
           if ((controller.desiredSize ?? 0) <= 0) end();
         };
-        const unsubscribe = parts.lifecycle.events.subscribe((event) => send(formatEvent(event)));
-        const heartbeat = setInterval(() => send(": heartbeat\n\n"), parts.heartbeatMs ?? DEFAULT_HEARTBEAT_MS);
-        end = () => {
-          end = () => {};
-          unsubscribe();
-          clearInterval(heartbeat);
-          signal.removeEventListener("abort", onAbort);
+        const end = () => {
+          letGo();
           controller.close();
         };
-        const onAbort = () => end();
-        signal.addEventListener("abort", onAbort);
+        const unsubscribe = parts.lifecycle.events.subscribe((event) => send(formatEvent(event)));
+        const heartbeat = setInterval(() => send(": heartbeat\n\n"), parts.heartbeatMs ?? DEFAULT_HEARTBEAT_MS);
+        letGo = () => {
+          isOpen = false;
+          unsubscribe();
+          clearInterval(heartbeat);
+          signal.removeEventListener("abort", end);
+        };
+        if (signal.aborted) return end();
+        signal.addEventListener("abort", end);
         // One chunk, however many: only what comes later can fall behind.
         send(`: odorobo events of ${parts.nodeName}\n\n${missed.map(formatEvent).join("")}`);
       },
-      cancel: () => end(),
+      // A stream that is cancelled is closed already.
+      cancel: () => letGo(),
     },
     { highWaterMark: MAX_BACKLOG },
   );

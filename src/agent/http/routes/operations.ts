@@ -92,6 +92,7 @@ async function waitForEnd({ parts, signal }: Call, id: string, milliseconds: num
       resolve();
     };
     signal.addEventListener("abort", done);
+    if (signal.aborted) done();
     check();
   });
   signal.throwIfAborted();
