@@ -90,6 +90,7 @@ export class FakeLifecycle implements Lifecycle {
     if (!this.finishesAtOnce) {
       await new Promise<void>((resolve, reject) => {
         this.#waiting.set(request.id, resolve);
+        if (signal.aborted) reject(signal.reason);
         signal.addEventListener("abort", () => reject(signal.reason));
       });
     }

@@ -8,7 +8,7 @@ import type { Parts, Route } from "../../src/agent/http/calls/call.ts";
 import { ConsoleHub } from "../../src/agent/http/console/console-hub.ts";
 import type { AccessFile } from "../../src/agent/http/door/access-file.ts";
 import { type Caller, IN_PROCESS } from "../../src/agent/http/door/caller.ts";
-import { createGate } from "../../src/agent/http/door/gate.ts";
+import { createGate, type Gate } from "../../src/agent/http/door/gate.ts";
 import type { Limits } from "../../src/agent/http/door/limits.ts";
 import type { TokenFile } from "../../src/agent/http/door/token-file.ts";
 import { WrongTokens } from "../../src/agent/http/door/wrong-tokens.ts";
@@ -42,6 +42,8 @@ interface Options {
   readonly listen?: string;
   readonly token?: TokenFile | null;
   readonly access?: AccessFile | null;
+  /** Instead of the agent's own. */
+  readonly gate?: Gate;
   /** For limits. */
   readonly clock?: Clock;
   readonly tls?: TlsSettings | null;
@@ -89,12 +91,14 @@ export async function socketAgent(options: Options = {}): Promise<TestAgent> {
   const server = await serve({
     addresses: [parseListenAddress(options.listen ?? "127.0.0.1:0")],
     handler,
-    gate: createGate({
-      token,
-      access,
-      clientCertificates: Boolean(tls?.clientCa),
-      wrongTokens: new WrongTokens(clock),
-    }),
+    gate:
+      options.gate ??
+      createGate({
+        token,
+        access,
+        clientCertificates: Boolean(tls?.clientCa),
+        wrongTokens: new WrongTokens(clock),
+      }),
     tls,
     log,
     clock,
