@@ -4,9 +4,9 @@ import { delimiter, dirname, join, resolve } from "node:path";
 
 export const ROOT = resolve(import.meta.dirname, "..");
 
-/** What the first line of `bin/run.js` gives Node. Processes that stand for the command are given the same. */
-export function nodeFlags(): string[] {
-  const [firstLine = ""] = readFileSync(join(ROOT, "bin/run.js"), "utf8").split("\n");
+/** What the first line of a tree's `bin/run.js` gives Node. Processes that stand for the command are given the same. */
+export function nodeFlags(root: string): string[] {
+  const [firstLine = ""] = readFileSync(join(root, "bin/run.js"), "utf8").split("\n");
   return firstLine.split(" ").filter((word) => word.startsWith("--"));
 }
 

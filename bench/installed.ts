@@ -1,30 +1,30 @@
 /** odorobo as `npm install` leaves it: compiled, in a folder of its own. */
 import { cp, mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { ROOT } from "./command-line.ts";
 import { runCommand } from "./measure.ts";
 import type { Bench } from "./scenario.ts";
+import type { Tree } from "./tree.ts";
 
-const built = new WeakMap<Bench, Promise<string>>();
+const built = new WeakMap<Tree, Promise<string>>();
 
 /** Compiled once in a run. Returns the folder; the command is `bin/run.js` in it. */
-export function installed(bench: Bench): Promise<string> {
-  let folder = built.get(bench);
+export function installed(tree: Tree, bench: Bench): Promise<string> {
+  let folder = built.get(tree);
   if (folder === undefined) {
-    folder = build(bench);
-    built.set(bench, folder);
+    folder = build(tree, bench);
+    built.set(tree, folder);
   }
   return folder;
 }
 
-async function build(bench: Bench): Promise<string> {
-  bench.say("compiling");
-  const folder = join(bench.scratch, "installed");
+async function build({ root, scratch, env, label }: Tree, { say, signal }: Bench): Promise<string> {
+  say(`compiling ${label}`.trimEnd());
+  const folder = join(scratch, "installed");
   await mkdir(folder);
   for (const part of ["bin", "schemas", "guest", "package.json"])
-    await cp(join(ROOT, part), join(folder, part), { recursive: true });
-  await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
-  const tsc = join(ROOT, "node_modules/.bin/tsc");
-  await runCommand(tsc, ["-p", join(ROOT, "tsconfig.build.json"), "--outDir", join(folder, "dist")], bench);
+    await cp(join(root, part), join(folder, part), { recursive: true });
+  await symlink(join(root, "node_modules"), join(folder, "node_modules"));
+  const tsc = join(root, "node_modules/.bin/tsc");
+  await runCommand(tsc, ["-p", join(root, "tsconfig.build.json"), "--outDir", join(folder, "dist")], { env, signal });
   return folder;
 }

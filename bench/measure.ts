@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { nodeFlags } from "./command-line.ts";
 import type { Told } from "./tell.ts";
+import type { Tree } from "./tree.ts";
 
 export interface Sample {
   readonly milliseconds: number;
@@ -19,20 +20,15 @@ export interface Sample {
   readonly values: Readonly<Record<string, number>>;
 }
 
-export interface ProcessOptions {
-  readonly signal: AbortSignal;
-  readonly env: NodeJS.ProcessEnv;
-}
-
-/** `bench/processes/<name>.ts`, which calls `tell` once and ends. */
-export function runProcess(name: string, args: readonly string[], { signal, env }: ProcessOptions): Promise<Sample> {
+/** A tree's `bench/processes/<name>.ts`, which calls `tell` once and ends. What names and arguments mean stays the same over revisions. */
+export function runProcess(name: string, args: readonly string[], tree: Tree, signal: AbortSignal): Promise<Sample> {
   return new Promise((resolve, reject) => {
     const begun = performance.now();
-    const file = join(import.meta.dirname, "processes", `${name}.ts`);
+    const file = join(tree.root, "bench/processes", `${name}.ts`);
     const child = fork(file, [...args], {
-      env,
+      env: tree.env,
       signal,
-      execArgv: nodeFlags(),
+      execArgv: nodeFlags(tree.root),
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
     let told: Told | null = null;
@@ -44,13 +40,15 @@ export function runProcess(name: string, args: readonly string[], { signal, env 
     child.on("exit", (code, killedBy) => {
       const milliseconds = performance.now() - begun;
       if (told === null || code !== 0)
-        return reject(new Error(`bench/processes/${name}.ts ${args.join(" ")} ended with ${code ?? killedBy}`));
+        return reject(new Error(`${file} ${args.join(" ")} ended with ${code ?? killedBy}`));
       resolve({ values: {}, milliseconds, ...told });
     });
   });
 }
 
-export interface CommandOptions extends ProcessOptions {
+export interface CommandOptions {
+  readonly signal: AbortSignal;
+  readonly env: NodeJS.ProcessEnv;
   readonly cwd?: string;
   readonly timeoutMs?: number;
 }

@@ -1,10 +1,14 @@
-/** Manifests in a folder (a git work tree where git is installed, as fleets are) and the reports of their nodes, made once for all scenarios. */
+/**
+ * Manifests in a folder (a git work tree where git is installed, as fleets are) and the reports of their nodes, made once for all
+ * scenarios. A tree that is compared gets the same manifests; what its agents report is in its own words.
+ */
 import { execFileSync } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { loadFleet } from "../src/turn/read-fleet.ts";
-import { writeReports } from "./canned-reports.ts";
-import { type FleetSize, fleetFiles, homeOf } from "./fleet-texts.ts";
+import { type FleetSize, fleetFiles } from "./fleet-texts.ts";
+import { runProcess } from "./measure.ts";
+import type { Bench } from "./scenario.ts";
+import type { Tree } from "./tree.ts";
 
 export interface PreparedFleet extends FleetSize {
   readonly manifests: string;
@@ -15,20 +19,21 @@ export interface PreparedFleet extends FleetSize {
 
 const prepared = new Map<string, Promise<PreparedFleet>>();
 
-export function prepareFleet(scratch: string, size: FleetSize): Promise<PreparedFleet> {
-  const folder = join(scratch, `f${size.vms}`);
-  const fleet = prepared.get(folder) ?? make(folder, size);
+export function prepareFleet(tree: Tree, size: FleetSize, bench: Bench): Promise<PreparedFleet> {
+  const folder = join(tree.scratch, `f${size.vms}`);
+  const fleet = prepared.get(folder) ?? make(folder, tree, size, bench);
   prepared.set(folder, fleet);
   return fleet;
 }
 
-async function make(folder: string, size: FleetSize): Promise<PreparedFleet> {
+async function make(folder: string, tree: Tree, size: FleetSize, bench: Bench): Promise<PreparedFleet> {
   const fleet = {
     ...size,
     manifests: join(folder, "manifests"),
     reports: join(folder, "reports"),
     sockets: join(folder, "s"),
   };
+  bench.say(`making the manifests of ${size.vms} VMs and the reports of their nodes ${tree.label}`.trimEnd());
   const folders = new Set<string>();
   for (const { path, text } of fleetFiles(size, fleet.sockets)) {
     const file = join(fleet.manifests, path);
@@ -37,9 +42,8 @@ async function make(folder: string, size: FleetSize): Promise<PreparedFleet> {
     await writeFile(file, text);
   }
   commitAll(fleet.manifests);
-  const { desired } = await loadFleet({ kind: "folder", path: fleet.manifests }, new AbortController().signal);
-  const index = (name: string) => Number(name.slice(-5));
-  await writeReports(fleet.reports, desired, (vm) => homeOf(index(vm.name), size));
+  const args = [tree.root, fleet.manifests, fleet.reports, String(size.nodes)];
+  await runProcess("write-reports", args, { ...bench.ours, env: tree.env }, bench.signal);
   return fleet;
 }
 

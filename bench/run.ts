@@ -3,7 +3,9 @@
  *
  *   npm run bench                    all scenarios
  *   npm run bench -- plan apply      some of them
- *   npm run bench -- --json          the rows as JSON
+ *   npm run bench -- plan --against REV
+ *                                    the same of a commit, in turns in one run, and the ratios pair by pair
+ *   npm run bench -- --json          the rows as JSON; --markdown: the table as it stands in docs/figures.md
  *   npm run bench -- --quick         small sizes, once each: only to see that it works
  *
  * Talks to this machine only, and leaves nothing behind. Exits with 1 when a scenario could not do its work; a missed target is in the table.
@@ -12,7 +14,6 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { withThisNode } from "./command-line.ts";
 import { endGuests } from "./end-guests.ts";
 import { type Row, verdictOf } from "./row.ts";
 import type { Bench, Scenario } from "./scenario.ts";
@@ -23,13 +24,19 @@ import { diff } from "./scenarios/diff.ts";
 import { plan } from "./scenarios/plan.ts";
 import { startUp } from "./scenarios/start-up.ts";
 import { terraform } from "./scenarios/terraform.ts";
-import { describeLoad, describeMachine, renderTable } from "./table.ts";
+import { describeLoad, describeMachine, renderMarkdown, renderTable } from "./table.ts";
+import { checkOut, workTree } from "./tree.ts";
 
 const SCENARIOS: readonly Scenario[] = [startUp, plan, diff, applyNoop, applyQemu, agent, terraform];
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: "boolean", default: false }, json: { type: "boolean", default: false } },
+  options: {
+    quick: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    markdown: { type: "boolean", default: false },
+    against: { type: "string" },
+  },
 });
 const strangers = positionals.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
 if (strangers.length > 0) {
@@ -41,7 +48,14 @@ if (strangers.length > 0) {
   process.exitCode = await run(chosen, flags);
 }
 
-async function run(chosen: readonly Scenario[], { quick, json }: { quick: boolean; json: boolean }): Promise<number> {
+interface Flags {
+  readonly quick: boolean;
+  readonly json: boolean;
+  readonly markdown: boolean;
+  readonly against?: string | undefined;
+}
+
+async function run(chosen: readonly Scenario[], { quick, json, markdown, against }: Flags): Promise<number> {
   const load = describeLoad();
   const interrupted = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
@@ -54,15 +68,11 @@ async function run(chosen: readonly Scenario[], { quick, json }: { quick: boolea
   const scratch = await mkdtemp(join(tmpdir(), "odb-"));
   try {
     const rows: Row[] = [];
-    const env = {
-      ...withThisNode(process.env),
-      XDG_CACHE_HOME: join(scratch, "cache"),
-      NODE_COMPILE_CACHE: join(scratch, "compiled"),
-      NO_COLOR: "1",
-    };
-    process.env.XDG_CACHE_HOME = env.XDG_CACHE_HOME;
     const say = (text: string) => void process.stderr.write(`${text} …\n`);
-    const bench: Bench = { scratch, quick, env, signal: interrupted.signal, say };
+    const { signal } = interrupted;
+    const ours = await workTree(scratch);
+    const base = against === undefined ? null : await checkOut(against, scratch, signal);
+    const bench: Bench = { scratch, quick, ours, base, signal, say };
     let failed = false;
     for (const scenario of chosen) {
       if (interrupted.signal.aborted) break;
@@ -74,8 +84,12 @@ async function run(chosen: readonly Scenario[], { quick, json }: { quick: boolea
         console.error(`${scenario.name} failed:`, error);
       }
     }
-    console.log(json ? toJson(rows, load) : toText(rows, load, quick));
+    console.log(json ? toJson(rows, load) : toText(rows, load, { quick, markdown }));
     return failed ? 1 : interrupted.signal.aborted ? 130 : 0;
+  } catch (error) {
+    // Nothing was measured: what it should be compared with cannot be had.
+    console.error(error instanceof Error ? error.message : error);
+    return interrupted.signal.aborted ? 130 : 1;
   } finally {
     endGuests(scratch);
     await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
@@ -90,11 +104,11 @@ function toJson(rows: readonly Row[], load: string): string {
   );
 }
 
-function toText(rows: readonly Row[], load: string, quick: boolean): string {
+function toText(rows: readonly Row[], load: string, { quick, markdown }: Pick<Flags, "quick" | "markdown">): string {
   return [
     `${describeMachine()}; ${load}${quick ? "; --quick: small sizes, nothing is judged" : ""}`,
     "",
-    renderTable(rows),
+    markdown ? renderMarkdown(rows) : renderTable(rows),
     "",
     "Agents of plan and diff answer in the same process, through their own HTTP handlers, with reports made beforehand: JSON both ways",
     "and the check of its shape are in the figure, an agent's own work is not. Whole processes, from their start to their end.",

@@ -1,13 +1,16 @@
 /** What a scenario gets, and what it gives: rows of the table. */
 import type { Row } from "./row.ts";
+import type { Tree } from "./tree.ts";
 
 export interface Bench {
   /** A folder of this run's own with a short path, gone at the end. */
   readonly scratch: string;
   /** Small sizes, one run each, nothing judged: to see that everything works. */
   readonly quick: boolean;
-  /** For every process: caches lie in the scratch folder. */
-  readonly env: NodeJS.ProcessEnv;
+  /** The work tree. */
+  readonly ours: Tree;
+  /** `--against REV`: what it is compared with. Null: nothing. */
+  readonly base: Tree | null;
   readonly signal: AbortSignal;
   /** What is being done, for who waits. */
   readonly say: (text: string) => void;
@@ -16,5 +19,7 @@ export interface Bench {
 export interface Scenario {
   readonly name: string;
   readonly about: string;
+  /** Measures `base` beside `ours`, in turns, when there is one. */
+  readonly compares?: true;
   readonly run: (bench: Bench) => Promise<Row[]>;
 }

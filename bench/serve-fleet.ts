@@ -2,13 +2,13 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import type { ProcessOptions } from "./measure.ts";
 import type { PreparedFleet } from "./prepared-fleet.ts";
+import type { Tree } from "./tree.ts";
 
-export async function serveFleet(fleet: PreparedFleet, { env, signal }: ProcessOptions): Promise<AsyncDisposable> {
+export async function serveFleet(fleet: PreparedFleet, tree: Tree, signal: AbortSignal): Promise<AsyncDisposable> {
   const args = [fleet.reports, fleet.sockets, String(fleet.nodes)];
-  const child = fork(join(import.meta.dirname, "processes/agents.ts"), args, {
-    env,
+  const child = fork(join(tree.root, "bench/processes/agents.ts"), args, {
+    env: tree.env,
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
   const ended = once(child, "exit");
@@ -19,7 +19,8 @@ export async function serveFleet(fleet: PreparedFleet, { env, signal }: ProcessO
   return {
     async [Symbol.asyncDispose]() {
       signal.removeEventListener("abort", kill);
-      child.disconnect();
+      // One that was killed has let go already.
+      if (child.connected) child.disconnect();
       await ended;
     },
   };

@@ -2,21 +2,32 @@
 import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
 import { type Row, type Unit, verdictOf } from "./row.ts";
 
+const HEAD = ["scenario", "median", "fastest", "slowest", "CPU", "peak RSS", "target", "", "what it did"];
+
 export function renderTable(rows: readonly Row[]): string {
-  const head = ["scenario", "median", "fastest", "slowest", "CPU", "peak RSS", "target", "", "what it did"];
-  const lines = [head, ...rows.map(cells)];
-  const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
-  const isNumber = (column: number) => column >= 1 && column <= 6;
-  return lines
-    .map((line) =>
-      line
-        .map((cell, column) =>
-          isNumber(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
-        )
-        .join("  ")
-        .trimEnd(),
-    )
+  return aligned([HEAD, ...rows.map(cells)])
+    .map((line) => line.join("  ").trimEnd())
     .join("\n");
+}
+
+/** As it stands in docs/figures.md. */
+export function renderMarkdown(rows: readonly Row[]): string {
+  const [head = [], ...lines] = aligned([HEAD, ...rows.map(cells)]);
+  const rule = head.map((cell, column) =>
+    isNumber(column) ? `${"-".repeat(cell.length - 1)}:` : "-".repeat(cell.length),
+  );
+  return [head, rule, ...lines].map((line) => `| ${line.join(" | ")} |`).join("\n");
+}
+
+const isNumber = (column: number): boolean => column >= 1 && column <= 6;
+
+function aligned(lines: readonly (readonly string[])[]): string[][] {
+  const widths = HEAD.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  return lines.map((line) =>
+    line.map((cell, column) =>
+      isNumber(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
+    ),
+  );
 }
 
 export function describeMachine(): string {

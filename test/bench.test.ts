@@ -58,6 +58,29 @@ test("plans, comparisons and applies of small fleets do what they say, and leave
   expect([...rows.values()].filter(({ figure }) => figure === null)).toEqual([]);
 });
 
+test("a commit is measured beside the work tree, in turns", { timeout: 120_000 }, async () => {
+  const rows = await bench("diff", "--against", "HEAD");
+  expect([...rows.keys()].filter((name) => name.startsWith("diff 12"))).toEqual([
+    "diff 12",
+    "diff 12, HEAD",
+    "diff 12 : HEAD",
+    "diff 12 : HEAD, peak memory",
+    "diff 12 → 60",
+    "diff 12 → 60, HEAD",
+  ]);
+  expect(rows.get("diff 12, HEAD")?.did).toBe("12 of 12 VMs compared and unchanged");
+  const [ours, theirs] = [rows.get("diff 12")?.figure?.median, rows.get("diff 12, HEAD")?.figure?.median];
+  expect(rows.get("diff 12 : HEAD")?.figure?.median).toBeCloseTo(Number(ours) / Number(theirs), 6);
+});
+
+test("what is no commit cannot be compared with, and is said", async () => {
+  await using folder = await aTempFolder();
+  const env = { ...process.env, TMPDIR: folder.path };
+  const refused = await run(process.execPath, [BENCH, "diff", "--against", "no-such-thing"], { env }).catch((e) => e);
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("no-such-thing is no commit") });
+  expect(readdirSync(folder.path)).toEqual([]);
+});
+
 test("the command answers from a checkout and as it is installed", { timeout: 120_000 }, async () => {
   const rows = await bench("start-up");
   expect([...rows.keys()]).toEqual([

@@ -24,10 +24,17 @@ export const applyQemu: Scenario = {
       bench.say(`${guests} guests on QEMU, pair ${pair + 1} of ${pairs}`);
       const scratch = await mkdtemp(join(bench.scratch, "q"));
       const apply = async () => {
-        ours.push(await runProcess("apply-qemu", [join(scratch, "o"), String(guests), String(AGENTS)], bench));
+        ours.push(
+          await runProcess(
+            "apply-qemu",
+            [join(scratch, "o"), String(guests), String(AGENTS)],
+            bench.ours,
+            bench.signal,
+          ),
+        );
       };
       const loop = async () => {
-        bare.push(await runProcess("bare-qemu", [join(scratch, "b"), join(scratch, "o/m")], bench));
+        bare.push(await runProcess("bare-qemu", [join(scratch, "b"), join(scratch, "o/m")], bench.ours, bench.signal));
       };
       await apply();
       await loop();

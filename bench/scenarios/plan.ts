@@ -1,86 +1,116 @@
 /** The whole of `odorobo plan` when nothing has to be done: files never parsed before, and parsed at the last plan. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { ROOT } from "../command-line.ts";
-import { median, type ProcessOptions, repeat, runCommand, runProcess, type Sample } from "../measure.ts";
+import type { FleetSize } from "../fleet-texts.ts";
+import { inTurns, rowsOf, type Turns } from "../in-turns.ts";
+import { median, runCommand, runProcess, type Sample } from "../measure.ts";
 import { type PreparedFleet, prepareFleet } from "../prepared-fleet.ts";
-import { type Row, ratioRow, rowOf, type Target } from "../row.ts";
+import { ratioRow, rowOf, type Target } from "../row.ts";
 import type { Bench, Scenario } from "../scenario.ts";
 import { serveFleet } from "../serve-fleet.ts";
 import { sizesFor } from "../sizes.ts";
+import { cacheOf, type Tree } from "../tree.ts";
+
+/** Of the build of 245236a, which everything was checked again in at every plan. */
+const HALF_THE_TIME = {
+  cold: { value: { atMost: 0.6 } },
+  warm: { value: { atMost: 0.4 }, peak: { atMost: 0.6 } },
+  first: { value: { atMost: 0.6 } },
+  command: { value: { atMost: 0.5 } },
+} as const;
 
 export const plan: Scenario = {
   name: "plan",
   about: "a plan with nothing to do, the first one, and the command itself",
+  compares: true,
   async run(bench) {
     const { small, large, label } = sizesFor(bench.quick);
-    const judge = (target: Target) => (bench.quick ? {} : { target });
-    bench.say("making the manifests of two fleets and their reports");
-    const fleets = [await prepareFleet(bench.scratch, small), await prepareFleet(bench.scratch, large)] as const;
-    const smallTimes = await measurePlans(bench, fleets[0], bench.quick ? 1 : 5);
-    const largeTimes = await measurePlans(bench, fleets[1], bench.quick ? 1 : 3);
     const [s, l] = [label(small), label(large)];
+    const smalls = await measurePlans(bench, small, bench.quick ? 1 : 5);
+    const larges = await measurePlans(bench, large, bench.quick ? 1 : 3);
     const peak = ({ peakMiB }: Sample) => peakMiB ?? Number.NaN;
-    const memory = (name: string, samples: readonly Sample[], target?: Target): Row => ({
-      ...rowOf(name, samples, {
-        unit: "MiB",
-        value: peak,
-        did: "peak resident set of the process",
-        ...(target && judge(target)),
-      }),
+    const memory = (name: string, { ours }: Turns, target: Target) => ({
+      ...rowOf(name, ours, { unit: "MiB", value: peak, did: "peak resident set of the process" }),
+      target: bench.quick ? null : target,
       peakMiB: null,
       cpuMs: null,
     });
     const growth = (name: string, what: string, of: (sample: Sample) => number) =>
-      ratioRow(`${name} ${s} → ${l}`, [median(largeTimes.warm.map(of)) / median(smallTimes.warm.map(of))], what);
+      ratioRow(`${name} ${s} → ${l}`, [median(larges.warm.ours.map(of)) / median(smalls.warm.ours.map(of))], what);
     return [
-      rowOf(`plan ${s} cold`, smallTimes.cold, judge({ atMost: 1_500 })),
-      rowOf(`plan ${s} warm`, smallTimes.warm, judge({ atMost: 1_500 })),
-      memory(`plan ${s} cold, memory`, smallTimes.cold, { atMost: 200 }),
-      memory(`plan ${s} warm, memory`, smallTimes.warm, { atMost: 200 }),
-      rowOf(`plan ${l} cold`, largeTimes.cold, judge({ atMost: 6_000 })),
-      rowOf(`plan ${l} warm`, largeTimes.warm, judge({ atMost: 3_000 })),
+      ...rowsOf(`plan ${s} cold`, smalls.cold, bench, { target: { atMost: 1_500 } }),
+      ...rowsOf(`plan ${s} warm`, smalls.warm, bench, { target: { atMost: 1_500 } }),
+      memory(`plan ${s} cold, memory`, smalls.cold, { atMost: 200 }),
+      memory(`plan ${s} warm, memory`, smalls.warm, { atMost: 200 }),
+      ...rowsOf(`plan ${l} cold`, larges.cold, bench, { target: { atMost: 6_000 }, against: HALF_THE_TIME.cold }),
+      ...rowsOf(`plan ${l} warm`, larges.warm, bench, { target: { atMost: 3_000 }, against: HALF_THE_TIME.warm }),
       growth("plan", "time for the larger fleet, warm", (sample) => sample.milliseconds),
       growth("plan memory", "peak resident set for the larger fleet, warm", peak),
-      rowOf(`first plan ${l}`, await measureFirstPlan(bench, fleets[1])),
-      rowOf(`odorobo plan ${s}`, await measureCommand(bench, fleets[0])),
-      rowOf(`odorobo plan ${l}`, await measureCommand(bench, fleets[1])),
+      ...rowsOf(`first plan ${l}`, await measureFirstPlan(bench, large), bench, { against: HALF_THE_TIME.first }),
+      ...rowsOf(`odorobo plan ${s}`, await measureCommand(bench, small), bench),
+      ...rowsOf(`odorobo plan ${l}`, await measureCommand(bench, large), bench, { against: HALF_THE_TIME.command }),
     ];
   },
 };
 
-async function measurePlans(bench: Bench, fleet: PreparedFleet, runs: number) {
-  bench.say(`plan of ${fleet.vms} VMs on ${fleet.nodes} nodes`);
-  const cold: Sample[] = [];
-  const warm: Sample[] = [];
+async function measurePlans(bench: Bench, size: FleetSize, runs: number): Promise<Record<"cold" | "warm", Turns>> {
+  const fleetOf = await prepareFleets(bench, size);
+  bench.say(`plan of ${size.vms} VMs on ${size.nodes} nodes`);
   // Once before, so that the code itself is in Node's compile cache as after anybody's first command.
-  await planOnce(fleet, bench);
+  await inTurns(bench, 1, (tree) => planOnce(fleetOf(tree), tree, bench));
+  const cold: Turns[] = [];
+  const warm: Turns[] = [];
   for (let run = 0; run < runs; run++) {
-    await rm(join(bench.scratch, "cache"), { recursive: true, force: true });
-    cold.push(await planOnce(fleet, bench));
-    warm.push(await planOnce(fleet, bench));
+    cold.push(
+      await inTurns(bench, 1, async (tree) => {
+        await rm(cacheOf(tree), { recursive: true, force: true });
+        return await planOnce(fleetOf(tree), tree, bench);
+      }),
+    );
+    warm.push(await inTurns(bench, 1, (tree) => planOnce(fleetOf(tree), tree, bench)));
   }
-  return { cold, warm };
+  return { cold: joined(cold), warm: joined(warm) };
 }
 
-export const planOnce = (fleet: PreparedFleet, options: ProcessOptions): Promise<Sample> =>
-  runProcess("plan", [fleet.manifests, fleet.reports], options);
+const joined = (turns: readonly Turns[]): Turns => ({
+  ours: turns.flatMap(({ ours }) => ours),
+  theirs: turns.flatMap(({ theirs }) => theirs),
+});
 
-function measureFirstPlan(bench: Bench, fleet: PreparedFleet): Promise<Sample[]> {
-  bench.say(`first plan of ${fleet.vms} VMs`);
-  const args = [fleet.manifests, fleet.reports, "--nothing-runs"];
-  return repeat(bench.quick ? 1 : 3, () => runProcess("plan", args, bench));
+async function prepareFleets(bench: Bench, size: FleetSize): Promise<(tree: Tree) => PreparedFleet> {
+  const fleets = new Map<Tree, PreparedFleet>();
+  for (const tree of [bench.ours, bench.base])
+    if (tree !== null) fleets.set(tree, await prepareFleet(tree, size, bench));
+  return (tree) => fleets.get(tree) as PreparedFleet;
+}
+
+export const planOnce = (fleet: PreparedFleet, tree: Tree, { signal }: Bench): Promise<Sample> =>
+  runProcess("plan", [fleet.manifests, fleet.reports], tree, signal);
+
+async function measureFirstPlan(bench: Bench, size: FleetSize): Promise<Turns> {
+  const fleetOf = await prepareFleets(bench, size);
+  bench.say(`first plan of ${size.vms} VMs`);
+  return await inTurns(bench, bench.quick ? 1 : 3, (tree) => {
+    const { manifests, reports } = fleetOf(tree);
+    return runProcess("plan", [manifests, reports, "--nothing-runs"], tree, bench.signal);
+  });
 }
 
 /** bin/ as it is, with agents behind real sockets in a process beside it. */
-async function measureCommand(bench: Bench, fleet: PreparedFleet): Promise<Sample[]> {
-  bench.say(`odorobo plan of ${fleet.vms} VMs, agents on sockets`);
-  await using _agents = await serveFleet(fleet, bench);
-  const samples = await repeat(bench.quick ? 2 : 5, () =>
-    runCommand(join(ROOT, "bin/dev.js"), ["plan", fleet.manifests], bench),
-  );
+async function measureCommand(bench: Bench, size: FleetSize): Promise<Turns> {
+  const fleetOf = await prepareFleets(bench, size);
+  bench.say(`odorobo plan of ${size.vms} VMs, agents on sockets`);
+  await using served = new AsyncDisposableStack();
+  for (const tree of [bench.ours, bench.base])
+    if (tree !== null) served.use(await serveFleet(fleetOf(tree), tree, bench.signal));
+  const take = async (tree: Tree) => {
+    const command = join(tree.root, "bin/dev.js");
+    const sample = await runCommand(command, ["plan", fleetOf(tree).manifests], { ...tree, signal: bench.signal });
+    return { ...sample, did: describe(sample.did) };
+  };
   // The first one fills the caches.
-  return samples.slice(1).map((sample) => ({ ...sample, did: describe(sample.did) }));
+  await inTurns(bench, 1, take);
+  return await inTurns(bench, bench.quick ? 1 : 5, take);
 }
 
 const describe = (output: string): string =>

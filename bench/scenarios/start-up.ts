@@ -10,7 +10,7 @@ export const startUp: Scenario = {
   name: "start-up",
   about: "odorobo --version and --help",
   async run(bench) {
-    const folder = await installed(bench);
+    const folder = await installed(bench.ours, bench);
     const rows: Row[] = [];
     bench.say("start-up");
     for (const [where, file] of [
@@ -18,7 +18,7 @@ export const startUp: Scenario = {
       ["bin/run.js", join(folder, "bin/run.js")],
     ] as const) {
       for (const flag of ["--version", "--help"]) {
-        const once = () => runCommand(file, [flag], bench);
+        const once = () => runCommand(file, [flag], { env: bench.ours.env, signal: bench.signal });
         await once();
         const samples = await repeat(bench.quick ? 1 : 11, once);
         const did = `wrote ${samples[0]?.did.trim().split("\n")[0]}`;

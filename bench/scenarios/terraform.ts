@@ -4,7 +4,7 @@
  */
 import { cp, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type CommandOptions, type ProcessOptions, runCommand, type Sample } from "../measure.ts";
+import { type CommandOptions, runCommand, type Sample } from "../measure.ts";
 import { onPath } from "../on-path.ts";
 import { type PreparedFleet, prepareFleet } from "../prepared-fleet.ts";
 import { notMeasured, type Row, ratioRow, rowOf } from "../row.ts";
@@ -35,7 +35,7 @@ export const terraform: Scenario = {
     const { small, large, label } = sizesFor(bench.quick);
     const rows: Row[] = [];
     for (const size of [small, large]) {
-      const fleet = await prepareFleet(bench.scratch, size);
+      const fleet = await prepareFleet(bench.ours, size, bench);
       bench.say(`${program} with ${size.vms} objects`);
       rows.push(...(await compare(program, label(size), fleet, bench)));
     }
@@ -48,7 +48,7 @@ async function compare(program: string, label: string, fleet: PreparedFleet, ben
   await mkdir(folder);
   await cp(join(fleet.manifests, "vms"), join(folder, "vms"), { recursive: true });
   await writeFile(join(folder, "main.tf"), CONFIGURATION);
-  const env = { ...bench.env, TF_CLI_CONFIG_FILE: "/dev/null", CHECKPOINT_DISABLE: "1", TF_IN_AUTOMATION: "1" };
+  const env = { ...bench.ours.env, TF_CLI_CONFIG_FILE: "/dev/null", CHECKPOINT_DISABLE: "1", TF_IN_AUTOMATION: "1" };
   const deadline = performance.now() + PATIENCE_MS;
   const run = (...args: string[]) => {
     const timeoutMs = Math.max(1, Math.round(deadline - performance.now()));
@@ -61,13 +61,13 @@ async function compare(program: string, label: string, fleet: PreparedFleet, ben
     await run("init");
     await writeFile(
       join(folder, "terraform.tfstate"),
-      await stateOf(await vmFiles(folder), await versionOf(program, { ...bench, env })),
+      await stateOf(await vmFiles(folder), await versionOf(program, { signal: bench.signal, env })),
     );
-    await planOnce(fleet, bench);
+    await planOnce(fleet, bench.ours, bench);
     const pairs = bench.quick ? 1 : 3;
     for (let pair = 0; pair < pairs; pair++) {
       theirs.push(await run("plan", "-detailed-exitcode"));
-      ours.push(await planOnce(fleet, bench));
+      ours.push(await planOnce(fleet, bench.ours, bench));
     }
   } catch (error) {
     bench.signal.throwIfAborted();
@@ -88,7 +88,7 @@ async function vmFiles(folder: string): Promise<ReadonlyMap<string, string>> {
   return new Map(vms.sort().map((name) => [name, join(folder, "vms", name)]));
 }
 
-async function versionOf(program: string, options: ProcessOptions): Promise<string> {
+async function versionOf(program: string, options: CommandOptions): Promise<string> {
   const { did } = await runCommand(program, ["version", "-json"], options);
   return (JSON.parse(did) as { terraform_version: string }).terraform_version;
 }
