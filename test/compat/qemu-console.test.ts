@@ -19,11 +19,11 @@ test.runIf(isHere)(
     await world.quietly("PUT", "/v1/vms/web-1", { body: aPut({ spec }) });
     expect((await world.quietly("PUT", "/vms/web-1/boot")).status).toBe(200);
     const log = join(world.folder, "d/vms/web-1/logs/console.log");
-    await until("it counts", () => readFileSync(log, "latin1").includes("COUNTER 3"), 30_000);
+    await until("it counts", () => readFileSync(log, "latin1").includes("COUNTER 3"));
     await using first = await aWebSocket(`${world.url}/vms/web-1/console`);
     await using second = await aWebSocket(`${world.url}/v1/vms/web-1/console?follow=1`);
     const counted = (text: string) => [...text.matchAll(/COUNTER (\d+)\r?\n/g)].map((each) => Number(each[1]));
-    await until("both count on", () => [first, second].every((each) => counted(each.bytes).length >= 8), 30_000);
+    await until("both count on", () => [first, second].every((each) => counted(each.bytes).length >= 8));
     for (const each of [first, second]) {
       const seen = counted(each.bytes);
       expect(each.bytes.startsWith("TINY-START")).toBe(true);
@@ -34,9 +34,9 @@ test.runIf(isHere)(
     await until("who follows is told", () => second.messages.at(-1)?.event === "guest-off");
     expect(readFileSync(log, "latin1")).toBe(first.bytes);
     expect((await world.quietly("PUT", "/vms/web-1/boot")).status).toBe(200);
-    await until("it starts again", () => second.messages.at(-1)?.event === "guest-started", 30_000);
+    await until("it starts again", () => second.messages.at(-1)?.event === "guest-started");
     const anew = () => second.bytes.slice(first.bytes.length);
-    await until("it counts again", () => counted(anew()).length >= 3, 30_000);
+    await until("it counts again", () => counted(anew()).length >= 3);
     const again = counted(anew());
     expect(again).toEqual(again.map((_, index) => (again[0] ?? 0) + index));
   },

@@ -205,7 +205,7 @@ const openApi = (): OpenApi | null => {
 };
 
 /** Generous: the machine runs other tests at the same time. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000;
 
 const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
 

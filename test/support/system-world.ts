@@ -181,7 +181,7 @@ async function close({ scratch, temporary, agents, commands }: Remains): Promise
     if (!known.has(pid)) leaks.push(`process ${pid}, which nobody knows: ${command}`);
     kill(pid);
   }
-  await until("all processes of the test are gone", () => left.every(({ pid }) => !isAlive(pid)), 30_000);
+  await until("all processes of the test are gone", () => left.every(({ pid }) => !isAlive(pid)));
   for (const { command } of await processesOf(scratch)) leaks.push(`a process that came when all was over: ${command}`);
   // The kernel closes what a killed process had open a moment after the process is gone.
   const sockets = () =>

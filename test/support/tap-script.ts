@@ -10,7 +10,7 @@ const nics: readonly Nic[] = [
 ];
 try {
   const { prepareTaps, removeTaps } = hostNetwork({ owner });
-  await (act === "prepare" ? prepareTaps : removeTaps)(vm, nics, AbortSignal.timeout(10_000));
+  await (act === "prepare" ? prepareTaps : removeTaps)(vm, nics, AbortSignal.timeout(60_000));
 } catch (error) {
   if (!isOdoroboError(error)) throw error;
   process.stdout.write(`${error.code} ${error.message}\n`);

@@ -52,7 +52,7 @@ describe.concurrent("agents on bad days", PATIENT, () => {
     const n1 = await world.agent("n1");
     await world.vm("web-1", [], { "noop.odorobo.dev/boot-delay": "1h" });
     const apply = world.start("apply", world.fleet, "--yes");
-    await until("it boots", async () => (await n1.report()).unfinished.some((each) => each.kind === "boot"), 15_000);
+    await until("it boots", async () => (await n1.report()).unfinished.some((each) => each.kind === "boot"));
     await n1.kill();
     // It could come back and knows what it had begun: so it is waited for, until somebody has enough.
     apply.child.kill("SIGINT");

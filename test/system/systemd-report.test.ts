@@ -1,6 +1,6 @@
 /**
  * An agent that `odorobo agent install` set up, with a fleet of Cloud Hypervisor guests (the double) and of QEMU guests: it is
- * killed and started again, a guest of each is killed, and each time its report is right within two seconds.
+ * killed and started again, and its first word is right; a guest of each is killed, and told. How soon is measured in `bench/`.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -20,18 +20,15 @@ const GUESTS = ["web-1", "web-2", "web-3", "db-1", "db-2", "db-3"] as const;
 const unitOf = (name: string) => `odorobo-${name.startsWith("web") ? "ch" : "qemu"}@${name}.service`;
 
 const isHere =
-  requiresSystem("how soon an installed agent knows what became of its guests") &&
-  requires("how soon an installed agent knows what became of guests on QEMU", "qemu-system-x86_64", "systemd-sysusers");
+  requiresSystem("whether an installed agent knows what became of its guests") &&
+  requires("whether an installed agent knows what became of guests on QEMU", "qemu-system-x86_64", "systemd-sysusers");
 
-describe.runIf(isHere)("an installed agent reports rightly within two seconds", { timeout: PATIENCE }, () => {
+describe.runIf(isHere)("an installed agent reports rightly", { timeout: PATIENCE }, () => {
   let system: System;
   let port: number;
-  /** Milliseconds that the command line took to start at the beginning. */
-  let aStart: number;
   beforeAll(async () => {
     system = await aSystem();
     port = await aFreePort();
-    aStart = await timeOfAStart();
   }, PATIENCE);
   afterAll(() => system?.[Symbol.asyncDispose](), PATIENCE);
 
@@ -42,25 +39,15 @@ describe.runIf(isHere)("an installed agent reports rightly within two seconds", 
       .catch(() => null)) as NodeReport | null;
   const pidOf = async (unit: string) => Number(await system.run("systemctl", "show", "--value", "-p", "MainPID", unit));
 
-  async function timeOfAStart(): Promise<number> {
-    const begun = performance.now();
-    await inside("--version");
-    return performance.now() - begun;
-  }
-
-  /** Two seconds; where even the command line takes long to start, the machine is busy with other things. */
-  async function within2Seconds(what: string, isRight: (now: NodeReport) => boolean): Promise<void> {
-    const begun = performance.now();
-    const looksRight = async () => {
-      const now = await report();
-      return now !== null && isRight(now);
-    };
-    await until(what, looksRight, PATIENCE);
-    const took = performance.now() - begun;
-    if (took <= 2000) return;
-    const slowest = Math.max(aStart, await timeOfAStart());
-    expect(took, `${what}: ms, on a machine that is busy`).toBeLessThan(6 * slowest);
-  }
+  const becomesRight = (what: string, isRight: (now: NodeReport) => boolean): Promise<void> =>
+    until(
+      what,
+      async () => {
+        const now = await report();
+        return now !== null && isRight(now);
+      },
+      PATIENCE,
+    );
 
   const asApplied = (pids: ReadonlyMap<string, number>) => (now: NodeReport) =>
     now.unfinished.length === 0 &&
@@ -97,7 +84,7 @@ describe.runIf(isHere)("an installed agent reports rightly within two seconds", 
     );
     const applied = await odorobo("apply", fleet, "--yes");
     expect(applied, applied.stderr + applied.stdout).toMatchObject({ code: 0 });
-    await within2Seconds("all of the fleet runs", asApplied(await pidsOf()));
+    await becomesRight("all of the fleet runs", asApplied(await pidsOf()));
   });
 
   test("after the agent was killed and started again", async () => {
@@ -105,7 +92,13 @@ describe.runIf(isHere)("an installed agent reports rightly within two seconds", 
     await system.run("systemctl", "kill", "--signal=KILL", "--kill-whom=main", "odorobo-agent.service");
     await until("it is dead", async () => (await report()) === null, PATIENCE);
     await system.run("systemctl", "restart", "odorobo-agent.service");
-    await within2Seconds("all of the fleet still runs", asApplied(pids));
+    const answers: NodeReport[] = [];
+    await until(
+      "it answers",
+      async () => answers.push(...[await report()].filter((each) => each !== null)) > 0,
+      PATIENCE,
+    );
+    expect(answers[0], "its first word").toSatisfy(asApplied(pids));
     expect(await pidsOf()).toEqual(pids);
   });
 
@@ -113,7 +106,7 @@ describe.runIf(isHere)("an installed agent reports rightly within two seconds", 
     const pids = await pidsOf();
     const find = ({ vms }: NodeReport): VmReport | undefined => vms.find(({ name }) => name === victim);
     await system.run("systemctl", "kill", "--signal=KILL", "--kill-whom=main", unitOf(victim));
-    await within2Seconds("it is told", (now) => {
+    await becomesRight("it is told", (now) => {
       const vm = find(now);
       return vm?.lastEvent?.kind === "crash" && vm.lastEvent.message.includes("SIGKILL");
     });
@@ -124,7 +117,7 @@ describe.runIf(isHere)("an installed agent reports rightly within two seconds", 
     await until("it is started again", isBack, PATIENCE);
     const now = await pidsOf();
     expect([...now].filter(([name, pid]) => pids.get(name) !== pid).map(([name]) => name)).toEqual([victim]);
-    await within2Seconds("all of the fleet runs again", asApplied(now));
+    await becomesRight("all of the fleet runs again", asApplied(now));
   });
 });
 

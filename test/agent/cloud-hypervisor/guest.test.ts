@@ -16,7 +16,7 @@ const blank = (name: string, sizeMiB: number): Disk => ({
 });
 
 const phaseOf = async (running: RunningVm) => (await running.status(patience())).phase;
-const untilOff = (guest: TestGuest) => until("it is off", async () => (await phaseOf(guest.running)) === "off", 15_000);
+const untilOff = (guest: TestGuest) => until("it is off", async () => (await phaseOf(guest.running)) === "off");
 
 /** The spec after a live change, as lifecycle would ask for it. */
 const updateTo = async (guest: TestGuest, over: Partial<VmSpec>): Promise<VmSpec> => {

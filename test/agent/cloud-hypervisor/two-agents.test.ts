@@ -16,7 +16,7 @@ import { aCloudHypervisorSpec } from "../../support/cloud-hypervisor-world.ts";
 import { TINY_GUEST } from "../../support/qemu-world.ts";
 import { until } from "../../support/until.ts";
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** As a fleet has it that wants it to run always: an agent that takes it for crashed starts it again at once. */
 const SPEC = aCloudHypervisorSpec({

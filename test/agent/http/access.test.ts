@@ -253,7 +253,7 @@ describe.runIf(requires("callers with client certificates", "openssl"))("client 
   const ask = async (address: string, tls: TlsFiles, token?: string): Promise<string> => {
     const client = connectAgent({ address, tls, answerMs: 5_000, ...(token === undefined ? {} : { token }) });
     try {
-      await client.report(AbortSignal.timeout(10_000));
+      await client.report(AbortSignal.timeout(60_000));
       return "answered";
     } catch (error) {
       return (error as Error).message;
@@ -290,7 +290,7 @@ describe.runIf(requires("callers with client certificates", "openssl"))("client 
     const after = await makeCertificates(later.path);
     await using agent = await socketAgent({ tls: await tlsSettings(before, { clientCa: false }) });
     const old = connectAgent({ address: agent.url, tls: { caFile: before.caFile } });
-    const signal = AbortSignal.timeout(20_000);
+    const signal = AbortSignal.timeout(60_000);
     await old.report(signal);
     const stream = old.events(null, signal)[Symbol.asyncIterator]();
     const next = stream.next();

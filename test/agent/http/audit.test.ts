@@ -243,7 +243,7 @@ test("an agent writes it to its data folder; one that cannot goes on", async () 
   {
     await using agent = await startAgent(config, { log });
     const client = connectAgent({ address: agent.urls[0]! });
-    const signal = AbortSignal.timeout(20_000);
+    const signal = AbortSignal.timeout(60_000);
     await client.putVm(vmName("web-1"), aPut({ id: "p1", spec: aWireSpec({ disks: [], nics: [] }) }), signal);
     const path = join(data, "audit.log");
     await until("it is written", async () => (await readFile(path, "utf8").catch(() => "")).includes('"p1"'));
@@ -263,7 +263,7 @@ test("an agent writes it to its data folder; one that cannot goes on", async () 
   const result = await client.operate(
     vmName("web-1"),
     { id: "b1", expect: null, kind: "boot" },
-    AbortSignal.timeout(20_000),
+    AbortSignal.timeout(60_000),
   );
   expect(result.outcome).toBe("done");
   await until("it is told", () => errors.includes("the audit log cannot be written"));

@@ -263,7 +263,7 @@ test("whatever boundary of a start that is its own idea the agent dies at, the n
   }
   for (const place of ["store.save:before", "supervisor.start:before", "supervisor.start:after", "connect:after:fresh"])
     expect(seen).toContain(place);
-}, 60_000);
+});
 
 test("property: random requests, random deaths: never two processes, nothing forgotten, serials only rise", async () => {
   const anyAsk = fc.oneof(
@@ -357,4 +357,4 @@ test("property: random requests, random deaths: never two processes, nothing for
     ),
     { numRuns: Number(process.env.ODOROBO_CRASH_RUNS ?? 250) },
   );
-}, 60_000);
+});

@@ -186,7 +186,7 @@ test("the next agent goes on waiting, and sees the guest arrive, whenever it doe
       await send(source, url);
       await destination.restart();
     }
-    await until("it has arrived", runs(destination), 20_000);
+    await until("it has arrived", runs(destination));
     expect(await destination.vm("web-1"), when).toMatchObject({ drift: [], reason: null, ready: null });
     expect(count(world)).toBe(1);
   }

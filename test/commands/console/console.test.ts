@@ -12,7 +12,7 @@ import { startOdorobo } from "../../support/run-odorobo.ts";
 import { until } from "../../support/until.ts";
 
 /** A machine that is busy with many tests at once may need long for what takes a moment. */
-const soon = (what: string, holds: () => boolean) => until(what, holds, 15_000);
+const soon = (what: string, holds: () => boolean) => until(what, holds);
 
 const WEB_1 = vmName("web-1");
 let opened: AsyncDisposableStack;
