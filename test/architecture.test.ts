@@ -81,7 +81,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "agent/supervisor": ["model", "platform", "agent"],
   "agent/install": ["agent/hooks"],
   "agent/inventory": ["model", "platform"],
-  "agent/store": ["model", "platform", "wire", "agent", "agent/supervisor"],
+  "agent/store": ["model", "platform", "wire", "agent", "agent/supervisor", "agent/storage"],
   "agent/storage": ["model", "platform", "agent"],
   "agent/network": ["model", "platform", "agent"],
   commands: [

@@ -84,6 +84,9 @@ function knownTo({ vms, unfinished, hypervisors }: NodeReport): KnownGuests {
     vms: vms.map((vm) => vm.name),
     pids: vms.flatMap((vm) => vm.pid ?? []),
     taps: vms.flatMap((vm) => [...vm.spec.nics, ...(vm.live?.nics ?? [])].map((nic) => tapName(vm.name, nic.name))),
+    images: vms.flatMap((vm) =>
+      (vm.images ?? []).flatMap(({ problem }) => (problem ? [{ vm: vm.name, ...problem }] : [])),
+    ),
     isBusy: unfinished.length > 0 || vms.some((vm) => vm.phase === "starting" || vm.phase === "stopping"),
     accelerator: hypervisors.find((each) => each.kind === "qemu")?.accelerator ?? null,
   };

@@ -23,6 +23,8 @@ export interface KnownGuests {
   readonly vms: readonly string[];
   readonly pids: readonly number[];
   readonly taps: readonly string[];
+  /** Whose disks stand on other bytes than they were made over, in words. */
+  readonly images: readonly { readonly vm: string; readonly message: string; readonly hint: string }[];
   /** An operation is under way: a process may be of a guest that is just being started. */
   readonly isBusy: boolean;
   /** As the QEMU driver found out by trying; null: it did not try. */

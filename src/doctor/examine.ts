@@ -9,6 +9,7 @@ import type { Finding } from "../model/doctor-report.ts";
 import { checkCgroups } from "./checks/cgroups.ts";
 import { checkClock } from "./checks/clock.ts";
 import { checkHypervisors } from "./checks/hypervisors.ts";
+import { checkImages } from "./checks/images.ts";
 import { checkKernelSettings } from "./checks/kernel-settings.ts";
 import { checkKvm } from "./checks/kvm.ts";
 import { checkLeftovers } from "./checks/leftovers.ts";
@@ -27,6 +28,7 @@ const CHECKS: readonly (readonly [name: string, check: Check])[] = [
   ["cgroups", checkCgroups],
   ["sysctl", checkKernelSettings],
   ["disk", checkStorage],
+  ["images", checkImages],
   ["ports", checkPorts],
   ["clock", checkClock],
   ["permissions", checkPermissions],

@@ -169,6 +169,26 @@ export interface VmReport {
    * Left out by agents that did not say so yet: then each disk of the spec counts as made.
    */
   readonly disks?: readonly string[];
+  /** What its own disks were made over; left out where there is no such disk, or none that was noted yet. */
+  readonly images?: readonly ImageBelow[];
+}
+
+/** The image below a disk that holds only what its guest wrote. */
+export interface ImageBelow {
+  readonly disk: string;
+  /** The file itself, links followed: it stays the disk's, wherever the image's path leads later. */
+  readonly file: string;
+  /** Where the image's path leads now, when that is another file: the next disk will be made over it. */
+  readonly pathNow?: string;
+  /** Why the disk cannot be used: other bytes are below it than it was made over. Left out while all is well. */
+  readonly problem?: ImageProblem;
+}
+
+export interface ImageProblem {
+  readonly code: "IMAGE_CHANGED" | "IMAGE_MISSING";
+  /** For people: what was there, and what is. */
+  readonly message: string;
+  readonly hint: string;
 }
 
 export const GUEST_EVENT_KINDS = ["power-off", "reboot", "panic", "crash", "oom-kill", "host-reboot"] as const;

@@ -16,7 +16,7 @@ import {
   toLiveConfig,
 } from "../model/fields.ts";
 import type { NodeName, VmName } from "../model/names.ts";
-import type { NodeReport, VmReport } from "../model/observed-state.ts";
+import type { ImageProblem, NodeReport, VmReport } from "../model/observed-state.ts";
 import { isLocal, type VmSpec, wantsRunning } from "../model/vm-spec.ts";
 import { type Amount, hasProcess, heldBy, NOTHING, sizeOf } from "./capacity.ts";
 import { findHypervisor, whyUnsupported } from "./check-support.ts";
@@ -167,6 +167,8 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
     return { kind: "unknown", unknown: { kind: "VirtualMachine", name: vm.name, node: node.name, because } };
   }
   if (reasons.length === 0) return { kind: "unchanged" };
+  const broken = power === "boot" || power === "reboot" ? brokenDisk(vm, spec) : null;
+  if (broken !== null) return blocked(broken.code, `${node.name}: ${broken.message}`, broken.hint);
   const put =
     git.length > 0 || reasons.some((reason) => reason.because === "drift" && reason.class !== "reboot") ? given : null;
   const changeClass = worstClass(reasons.map((reason) => reason.class));
@@ -223,6 +225,20 @@ function merge(
 const ASKED = /^(cpus|memory|passthrough)\.|^(boot|cloudInit)$|^(disks|nics)\./;
 const isAsked = (path: string): boolean => ASKED.test(path);
 
+/** Why the disks that it would start with cannot be used: its agent would refuse, after it had been shut down. */
+function brokenDisk({ images = [] }: VmReport, { disks }: VmSpec): ImageProblem | null {
+  const used = images.filter((image) => disks.some((disk) => disk.name === image.disk));
+  return used.find((image) => image.problem !== undefined)?.problem ?? null;
+}
+
+/** Its disk stays over what it was made over, though the image's path leads to a newer one. */
+function whatItStandsOn({ images = [] }: VmReport): string {
+  const left = images.flatMap(({ disk, file, pathNow }) =>
+    pathNow === undefined ? [] : [`; disk ${disk} stays over ${file}, though its image's path leads to ${pathNow} now`],
+  );
+  return left.join("");
+}
+
 /** Whether the guest must be started, stopped or cycled; adds the reason where it is the guest's state and not a field. */
 function decidePower(vm: VmReport, spec: VmSpec, desired: DesiredVm, reasons: Reason[]): Draft["power"] {
   const wants = wantsRunning(spec.runStrategy, vm.endedBy === "guest");
@@ -232,7 +248,7 @@ function decidePower(vm: VmReport, spec: VmSpec, desired: DesiredVm, reasons: Re
   };
   if (!hasProcess(vm)) {
     if (wants !== true) return null;
-    const story = (vm.reason === null ? "" : `: ${vm.reason}`) + whatItsAgentDoes(vm);
+    const story = (vm.reason === null ? "" : `: ${vm.reason}`) + whatItsAgentDoes(vm) + whatItStandsOn(vm);
     because("running", "live", vm.endedBy === null ? "it has never run" : `it should run and is ${vm.phase}${story}`);
     return "boot";
   }

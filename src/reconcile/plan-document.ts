@@ -6,6 +6,7 @@ import type { ChangeClass } from "../model/change-class.ts";
 import type { SourcePosition } from "../model/desired-state.ts";
 import type { ErrorCode } from "../model/errors.ts";
 import type { Digest, Instant, NodeName, VmName } from "../model/names.ts";
+import type { ImageProblem } from "../model/observed-state.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
 import type { Step } from "./step.ts";
 
@@ -120,7 +121,15 @@ export interface Unknown {
 
 export interface Blocked {
   readonly name: VmName;
-  readonly code: "PROTECTED" | "UNPLACEABLE" | "UNSUPPORTED" | "SHRINK" | "FOREIGN" | "TWO_HOMES" | "NOT_MOVABLE";
+  readonly code:
+    | "PROTECTED"
+    | "UNPLACEABLE"
+    | "UNSUPPORTED"
+    | "SHRINK"
+    | "FOREIGN"
+    | "TWO_HOMES"
+    | "NOT_MOVABLE"
+    | ImageProblem["code"];
   readonly message: string;
   readonly hint: string;
   readonly source: SourcePosition | null;

@@ -1,6 +1,13 @@
 /** `vm info`: what an agent knows of one VM, on a screen. */
 import { awaitsConfig } from "../model/awaits-config.ts";
-import type { ChangeRule, GuestEvent, MigrationState, RestartState, VmReport } from "../model/observed-state.ts";
+import type {
+  ChangeRule,
+  GuestEvent,
+  ImageBelow,
+  MigrationState,
+  RestartState,
+  VmReport,
+} from "../model/observed-state.ts";
 import { plural } from "./names.ts";
 import { type Paint, paintWith } from "./paint.ts";
 import { safeLine } from "./safe-text.ts";
@@ -44,8 +51,14 @@ function rowsOf(vm: VmReport, node: string): readonly Row[] {
     ...(awaitsConfig(spec)
       ? [["config", `none yet: odorobo vm create ${vm.name} CONFIG gives it one`] as const]
       : describeSpec(spec)),
+    ...(vm.images ?? []).map((image): Row => [`below ${image.disk}`, describeImage(image)]),
     ...driftLines(vm.drift).map((line): Row => ["drift", line]),
   ];
+}
+
+function describeImage({ file, pathNow, problem }: ImageBelow): string {
+  if (problem !== undefined) return `${problem.message}: ${problem.hint}`;
+  return pathNow === undefined ? file : `${file}, and stays so; its image's path leads to ${pathNow} now`;
 }
 
 const describeSpec = (spec: VmReport["spec"]): readonly Row[] => [

@@ -1,9 +1,10 @@
 /** What a plan must not touch, must not call unchanged, and must not change in passing. */
 import { describe, expect, test } from "vitest";
 import { instant, vmName } from "../../src/model/names.ts";
+import type { ImageBelow } from "../../src/model/observed-state.ts";
 import type { Disk, Nic } from "../../src/model/vm-spec.ts";
 import { checkPlan } from "../../src/reconcile/check-plan.ts";
-import { aFleet, aSpec, type FleetBuilder, planOf, type WorldBuilder } from "../support/a-fleet.ts";
+import { aFleet, aSpec, type FleetBuilder, planOf, type SeenInput, type WorldBuilder } from "../support/a-fleet.ts";
 import { planFor } from "../support/any-world.ts";
 
 function soundPlan(fleet: FleetBuilder, world: WorldBuilder) {
@@ -208,4 +209,48 @@ test("a VM of ours whose record cannot be read is named although the manifests n
   const plan = planFor(fleet.desired(), observed, { maxClass: null, allowDestroy: null });
   expect(checkPlan(plan, fleet.desired(), observed)).toEqual([]);
   expect(plan).toMatchObject({ steps: [], complete: false, unknown: [{ kind: "VirtualMachine", name: "old" }] });
+});
+
+describe("the images below disks", () => {
+  const problem = {
+    code: "IMAGE_CHANGED",
+    message: "disk root was made over A, and at P there is B now",
+    hint: "put back A",
+  } as const;
+  const input = { on: "n1", disks: [image("deb")] };
+  const has = (over: object, images: readonly ImageBelow[]) => {
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("web", { ...input, ...over });
+    return {
+      fleet,
+      world: (seen: SeenInput) =>
+        fleet.empty().has("web", "n1", { spec: aSpec({ disks: [image("deb")] }), images, ...seen }),
+    };
+  };
+
+  test("that are others now are no ground to boot on, and the agent's own words say so", () => {
+    const { fleet, world } = has({}, [{ disk: "root", file: "/images/a.qcow2", problem }]);
+    const plan = soundPlan(fleet, world({ phase: "stopped", endedBy: "operator" }));
+    expect(plan.steps).toEqual([]);
+    expect(plan.blocked).toMatchObject([
+      { name: "web", code: "IMAGE_CHANGED", message: `n1: ${problem.message}`, hint: "put back A" },
+    ]);
+  });
+
+  test("keep a guest from a reboot that it would not come back from, and from nothing else", () => {
+    const images = [{ disk: "root", file: "/images/a.qcow2", problem }];
+    const more = has({ memory: { sizeMiB: 2048, maxMiB: 2048 } }, images);
+    expect(soundPlan(more.fleet, more.world({})).blocked).toMatchObject([{ code: "IMAGE_CHANGED" }]);
+    const labels = has({ labels: { a: "b" } }, images);
+    expect(soundPlan(labels.fleet, labels.world({})).changes).toMatchObject([{ class: "metadata" }]);
+    const same = has({}, images);
+    expect(soundPlan(same.fleet, same.world({})).steps).toEqual([]);
+  });
+
+  test("that a path no longer leads to are named where the VM is booted", () => {
+    const { fleet, world } = has({}, [{ disk: "root", file: "/images/a-1.qcow2", pathNow: "/images/a-2.qcow2" }]);
+    const [change] = soundPlan(fleet, world({ phase: "stopped", endedBy: "operator" })).changes;
+    expect(change?.reasons[0]?.text).toContain("disk root stays over /images/a-1.qcow2, though");
+  });
 });

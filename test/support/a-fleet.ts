@@ -19,6 +19,7 @@ import { compareLive, toLiveConfig } from "../../src/model/fields.ts";
 import { byName, type Instant, instant, type NodeName, nodeName, type VmName, vmName } from "../../src/model/names.ts";
 import type {
   HypervisorCapabilities,
+  ImageBelow,
   LiveConfig,
   MigrationState,
   NodeReport,
@@ -191,6 +192,7 @@ export interface SeenInput {
   readonly migration?: MigrationState;
   /** Names of the disks that were made; left out: the agent does not say. */
   readonly disks?: readonly string[];
+  readonly images?: readonly ImageBelow[];
 }
 
 export class WorldBuilder {
@@ -221,6 +223,7 @@ export class WorldBuilder {
       restart,
       migration,
       disks,
+      images,
     } = input;
     const known = (this.#vms.get(on) ?? []).filter((each) => each.name !== vm);
     const isUp = phase === "running" || phase === "paused";
@@ -246,6 +249,7 @@ export class WorldBuilder {
       ...(restart === undefined ? {} : { restart }),
       ...(migration === undefined ? {} : { migration }),
       ...(disks === undefined ? {} : { disks }),
+      ...(images === undefined ? {} : { images }),
     };
     this.#vms.set(on, [...known, report]);
     return this;

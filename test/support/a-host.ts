@@ -89,6 +89,6 @@ export const aSettings = (over: Partial<Settings> = {}): Settings => ({
   supervisor: "auto",
   bus: "unix:path=/run/dbus/system_bus_socket",
   port: 8890,
-  known: { vms: ["web-1"], pids: [], taps: [], isBusy: false, accelerator: "kvm" },
+  known: { vms: ["web-1"], pids: [], taps: [], images: [], isBusy: false, accelerator: "kvm" },
   ...over,
 });

@@ -61,6 +61,8 @@ export interface LaunchInput {
   readonly paths: VmPaths;
   /** Contents by digest, for the seed image. */
   readonly files: ReadonlyMap<Digest, string>;
+  /** By the name of an image disk: the files that its overlay opens. Left out of one: the image's path. */
+  readonly images?: Readonly<Record<string, readonly string[]>>;
 }
 
 export type GuestStatus = { readonly phase: "running" | "paused" } | GuestEnd;

@@ -9,6 +9,7 @@ import { type Hooks, NO_HOOKS } from "../hooks/hooks.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import { type HostNetwork, hostNetwork } from "../network/tap.ts";
 import { type DiskStorage, diskStorage } from "../storage/disk-storage.ts";
+import { ImageWatch } from "../storage/image-watch.ts";
 import type { StoredVm, UnreadableRecord } from "../store/vm-record.ts";
 import { openVmStore, type VmStore } from "../store/vm-store.ts";
 import { openWhereaboutsStore } from "../store/whereabouts-store.ts";
@@ -67,6 +68,7 @@ export async function makeParts(
     supervisor: options.supervisor,
     store,
     storage: options.storage ?? diskStorage,
+    images: new ImageWatch(),
     network: options.network ?? hostNetwork({ owner: null }),
     consoles: options.consoles ?? noSerialLines,
     clock,

@@ -4,23 +4,31 @@
  * Invariants: bytes that exist are never overwritten and never shrunk. A disk appears whole or not at all (made under
  * another name, then renamed). Doing it again is harmless.
  */
-import { mkdir, open, readdir, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, realpath, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { isErrno, OdoroboError } from "../../model/errors.ts";
 import { byName } from "../../model/names.ts";
 import type { Disk } from "../../model/vm-spec.ts";
 import { syncFolder } from "../../platform/atomic-write.ts";
 import { ownDiskFile, type VmPaths } from "../launch-command.ts";
-import { virtualSizeBytes } from "./image-size.ts";
+import { checkImage } from "./check-format.ts";
+import { virtualSizeBytes } from "./image-file.ts";
+import { backingOf, chainBelow, type ImageNote, noteChain } from "./image-note.ts";
 import { createOverlay, growImage } from "./qemu-img.ts";
+
+/** By the name of the overlay's disk: what it stands on, nearest first. */
+export type ImageNotes = Readonly<Record<string, readonly ImageNote[]>>;
 
 export interface DiskStorage {
   /**
    * Makes the disks that are not there yet. `grow`: brings those that are there up to the size of the spec; the guest must be off.
    * One that is larger stays so: who grew it by hand sees that as drift, and a guest that fell over starts again.
-   * Rejects with IMAGE_MISSING, UNSUPPORTED (its image is larger than the disk) or STORAGE_FAILED.
+   * Resolves with what overlays stand on for which there was no note in `options.notes`: new ones, and those of earlier agents.
+   * Rejects with IMAGE_MISSING, UNSUPPORTED (its image is larger than the disk, or is not what it is said to be) or STORAGE_FAILED.
    */
-  ensure(paths: VmPaths, disks: readonly Disk[], options: EnsureOptions): Promise<void>;
+  ensure(paths: VmPaths, disks: readonly Disk[], options: EnsureOptions): Promise<ImageNotes>;
+  /** The files below the overlay of an image disk, nearest first, as its header names them; of one that is not made yet: what it would stand on. */
+  standsOn(paths: VmPaths, disk: Disk): Promise<readonly string[]>;
   /** Renames the disk's file out of the way, so that a new disk of that name can be made; its bytes stay until the purge. */
   setAside(paths: VmPaths, disk: Disk): Promise<void>;
   /** Names of the files in the disk folder, sorted. */
@@ -31,6 +39,8 @@ export interface EnsureOptions {
   /** `placeholder`: small stand-ins for hypervisors that read no disk. */
   readonly kind: "real" | "placeholder";
   readonly grow: boolean;
+  /** What is known already; left out: nothing. */
+  readonly notes?: ImageNotes;
   readonly signal: AbortSignal;
 }
 
@@ -42,22 +52,35 @@ export const diskStorage: DiskStorage = {
       const path = ownDiskFile(paths, disk);
       return path === null ? [] : [{ disk, path }];
     });
-    if (own.length === 0) return;
+    if (own.length === 0) return {};
+    const notes: Record<string, readonly ImageNote[]> = {};
     try {
       await mkdir(paths.diskFolder, { recursive: true, mode: 0o700 });
       for (const { disk, path } of own) {
         options.signal.throwIfAborted();
         if (options.kind === "placeholder") await ensurePlaceholder(`${path}.placeholder`, disk);
-        else await ensureReal(path, disk, options);
+        else {
+          const made = await ensureReal(path, disk, options);
+          const note = disk.origin.kind === "image" ? (made ?? (await noteOld(path, disk, options))) : null;
+          if (note !== null) notes[disk.name] = note;
+        }
       }
       // A lost placeholder costs nothing: it is made again at the next boot.
       if (options.kind === "real") {
         await syncFolder(paths.diskFolder);
         await syncFolder(dirname(paths.diskFolder));
       }
+      return notes;
     } catch (error) {
       throw asStorageError(error, `could not prepare the disks in ${paths.diskFolder}`);
     }
+  },
+
+  async standsOn(paths, disk) {
+    const path = ownDiskFile(paths, disk);
+    if (disk.origin.kind !== "image" || path === null) return [];
+    if (!(await sizeOf(path))) return [await realpath(disk.origin.path)];
+    return await chainBelow(path);
   },
 
   async setAside(paths, disk) {
@@ -77,37 +100,63 @@ export const diskStorage: DiskStorage = {
   },
 };
 
-async function ensureReal(path: string, disk: Disk, options: EnsureOptions): Promise<void> {
+/** What a new overlay stands on; null: nothing was made that stands on anything. */
+async function ensureReal(path: string, disk: Disk, options: EnsureOptions): Promise<readonly ImageNote[] | null> {
   const { origin } = disk;
-  if (origin.kind === "external") return;
+  if (origin.kind === "external") return null;
   const wanted = origin.sizeMiB * MIB;
   if (await sizeOf(path)) {
-    if (!options.grow) return;
+    if (!options.grow) return null;
     const actual = await virtualSizeBytes(path, origin.kind === "image" ? "qcow2" : "raw");
     if (actual < wanted) await (origin.kind === "image" ? growImage(path, wanted, options.signal) : grow(path, wanted));
-    return;
+    return null;
   }
   const temporary = `${path}.tmp`;
   await rm(temporary, { force: true });
   try {
+    let notes: readonly ImageNote[] | null = null;
     if (origin.kind === "blank") {
       await (await open(temporary, "wx", 0o600)).close();
       await grow(temporary, wanted);
-    } else {
-      const imageSize = await virtualSizeBytes(origin.path, origin.format).catch((error: unknown) => {
-        throw imageMissing(disk.name, origin.image, origin.path, error);
-      });
-      if (imageSize > wanted) throw wouldShrink(disk, imageSize, `the image ${origin.image}`);
-      await createOverlay(
-        { path: temporary, backing: origin.path, format: origin.format, bytes: wanted },
-        options.signal,
-      );
-    }
+    } else notes = await makeOverlay(temporary, disk.name, origin, wanted, options.signal);
     await rename(temporary, path);
+    return notes;
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
   }
+}
+
+/** Over the file that the image's path leads to now: who points a link at the next image means the next disks. */
+async function makeOverlay(
+  path: string,
+  disk: string,
+  origin: Extract<Disk["origin"], { readonly kind: "image" }>,
+  bytes: number,
+  signal: AbortSignal,
+): Promise<readonly ImageNote[]> {
+  const { image, format } = origin;
+  const backing = await realpath(origin.path).catch((error: unknown) => {
+    throw imageMissing(disk, image, origin.path, error);
+  });
+  const imageBytes = await checkImage(image, backing, format).catch((error: unknown) => {
+    throw error instanceof OdoroboError ? error : imageMissing(disk, image, origin.path, error);
+  });
+  if (imageBytes > bytes) throw wouldShrink(disk, imageBytes, `the image ${image}`);
+  const notes = await noteChain(backing);
+  await createOverlay({ path, backing, format, bytes }, signal);
+  return notes;
+}
+
+/** Of an overlay that was made before such notes were, or rebased by hand: what it stands on from now on. What a running guest has open need not be there any more. */
+async function noteOld(
+  path: string,
+  disk: Disk,
+  { grow, notes = {} }: EnsureOptions,
+): Promise<readonly ImageNote[] | null> {
+  if (!grow) return null;
+  const backing = await backingOf(path);
+  return backing === null || backing === notes[disk.name]?.[0]?.path ? null : await noteChain(backing);
 }
 
 async function ensurePlaceholder(path: string, disk: Disk): Promise<void> {
@@ -153,10 +202,10 @@ export const imageMissing = (disk: string, image: string, path: string, cause: u
     hint: `put the image at ${path} on this node, or correct the path in the manifest of Image ${image}`,
   });
 
-const wouldShrink = (disk: Disk, bytes: number, what: string): OdoroboError =>
+const wouldShrink = (disk: string, bytes: number, what: string): OdoroboError =>
   new OdoroboError(
     "UNSUPPORTED",
-    `disk ${disk.name} would have to shrink: ${what} has ${Math.ceil(bytes / MIB)} MiB, the spec less`,
+    `disk ${disk} would have to shrink: ${what} has ${Math.ceil(bytes / MIB)} MiB, the spec less`,
     { hint: "disks never shrink: give it at least that size, or make a new disk under another name" },
   );
 

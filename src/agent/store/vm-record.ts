@@ -9,6 +9,7 @@ import { type Digest, type Instant, isDnsLabel, type VmName } from "../../model/
 import type { DriftedField, GuestEvent, MigrationState, RestartState, VmReport } from "../../model/observed-state.ts";
 import type { DiskOrigin, VmSpec } from "../../model/vm-spec.ts";
 import type { OperationDetail, OperationKind } from "../../wire/operations.ts";
+import type { ImageNotes } from "../storage/disk-storage.ts";
 import type { ProcessHandle } from "../supervisor/supervisor.ts";
 
 export const RECORD_FORMAT = 1;
@@ -21,6 +22,8 @@ interface RecordHead {
   readonly serial: number;
   /** What the files in the disk folder were made as. Never forgotten before the purge: it tells whether a file is still the disk that a spec means. */
   readonly ownDisks: Readonly<Record<string, DiskOrigin>>;
+  /** What the overlays among them were made over; of those that an earlier agent made, from their next boot on. */
+  readonly images?: ImageNotes;
   /** The operation that was begun and is not known to have ended. */
   readonly unfinished: UnfinishedOperation | null;
   /** Oldest first, at most REMEMBERED_OPERATIONS. */
@@ -149,6 +152,7 @@ const HEAD: Readonly<Record<string, Check>> = {
   generation: isCount,
   serial: isCount,
   ownDisks: isObject,
+  images: orAbsent(isObject),
   unfinished: orNull(isObject),
   completed: Array.isArray,
 };

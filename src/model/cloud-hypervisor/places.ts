@@ -20,6 +20,8 @@ export interface VmConfigPlaces {
    * images that its overlays stand on, and these.
    */
   readonly landlock: readonly LandlockConfig[] | null;
+  /** The files that the overlay of an image disk opens. Left out: the image's path. */
+  imageFiles?(disk: Disk): readonly string[];
   /** Where devices sit already, by id: they stay there. Left out: nothing is plugged yet. See `slots.ts`. */
   readonly slots?: ReadonlyMap<string, PciSlot>;
 }

@@ -151,8 +151,13 @@ function netConfig(nic: Nic, { name, places }: VmToConfigure): NetConfig {
 }
 
 /** The process may open what its config names; an overlay's config does not name the image below it. */
-function landlockRules({ disks }: ConfiguredSpec, { landlock }: VmConfigPlaces): readonly LandlockConfig[] | null {
+function landlockRules(
+  { disks }: ConfiguredSpec,
+  { landlock, imageFiles }: VmConfigPlaces,
+): readonly LandlockConfig[] | null {
   if (landlock === null) return null;
-  const images = disks.flatMap(({ origin }) => (origin.kind === "image" ? [origin.path] : []));
+  const images = disks.flatMap(
+    (disk) => imageFiles?.(disk) ?? (disk.origin.kind === "image" ? [disk.origin.path] : []),
+  );
   return [...landlock, ...[...new Set(images)].map((path) => ({ path, access: "r" }))];
 }

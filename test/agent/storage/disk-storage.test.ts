@@ -5,8 +5,9 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import type { VmPaths } from "../../../src/agent/launch-command.ts";
 import { diskStorage } from "../../../src/agent/storage/disk-storage.ts";
-import { virtualSizeBytes } from "../../../src/agent/storage/image-size.ts";
+import { virtualSizeBytes } from "../../../src/agent/storage/image-file.ts";
 import type { Disk, DiskOrigin } from "../../../src/model/vm-spec.ts";
+import { aQcow2Header } from "../../support/a-qcow2-header.ts";
 import { requires } from "../../support/requirements.ts";
 import { aTempFolder } from "../../support/temp-folder.ts";
 
@@ -143,10 +144,7 @@ describe.runIf(requires("disks made from images", "qemu-img"))("with qemu-img", 
     await using place = await aPlace();
     const path = join(place.path, "image.qcow2");
     // A header that reads well over a body that is missing.
-    const header = Buffer.alloc(64);
-    header.writeUInt32BE(0x514649fb, 0);
-    header.writeBigUInt64BE(BigInt(MIB), 24);
-    await writeFile(path, header);
+    await writeFile(path, aQcow2Header({ bytes: MIB }));
     const disk = aDisk("root", { kind: "image", image: "debian-12", path, format: "qcow2", sizeMiB: 8 });
     await expect(diskStorage.ensure(place.paths, [disk], REAL)).rejects.toMatchObject({
       code: "STORAGE_FAILED",

@@ -28,7 +28,7 @@ const ENVIRONMENT = { MALLOC_ARENA_MAX: "1", MALLOC_TRIM_THRESHOLD_: `${1024 ** 
 
 /** Throws UNSUPPORTED with everything that this Cloud Hypervisor cannot do, AGENT_CONFIG for a run folder with too long a name. */
 export function toLaunchCommand(vm: LaunchInput, host: CloudHypervisorHost): LaunchCommand {
-  const { name, spec, paths } = vm;
+  const { name, paths } = vm;
   for (const socket of [apiSocket(paths), consoleSocket(paths)]) checkSocketPath(socket);
   const config = toCheckedConfig(vm, host, host.version);
   return {
@@ -52,7 +52,7 @@ export function toLaunchCommand(vm: LaunchInput, host: CloudHypervisorHost): Lau
       attachedFile(paths),
       ...socketsInRunFolder(config, paths),
     ],
-    needs: processNeeds(config, spec),
+    needs: processNeeds(config, vm),
   };
 
   function seccompMode({ seccomp, version }: CloudHypervisorHost): string {
@@ -68,12 +68,9 @@ export function toLaunchCommand(vm: LaunchInput, host: CloudHypervisorHost): Lau
 }
 
 /** The VmConfig for `version`: that of the binary on the disk, or of a process that runs already. */
-export function toCheckedConfig(
-  { name, spec, paths }: LaunchInput,
-  host: CloudHypervisorHost,
-  version: string,
-): VmConfig {
-  const config = toVmConfig({ name, spec, places: placesOf(name, paths, host), version });
+export function toCheckedConfig(vm: LaunchInput, host: CloudHypervisorHost, version: string): VmConfig {
+  const { name, spec } = vm;
+  const config = toVmConfig({ name, spec, places: placesOf(vm, host), version });
   const problems = checkVmConfig(config, { version });
   if (problems.length === 0) return config;
   throw new OdoroboError(

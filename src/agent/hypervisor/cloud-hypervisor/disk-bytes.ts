@@ -2,7 +2,7 @@
 import { stat } from "node:fs/promises";
 import type { DiskConfig, VmConfig } from "../../../model/cloud-hypervisor/vm-config.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
-import { virtualSizeBytes } from "../../storage/image-size.ts";
+import { virtualSizeBytes } from "../../storage/image-file.ts";
 
 const MIB = 1024 * 1024;
 

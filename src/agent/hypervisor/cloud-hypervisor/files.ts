@@ -4,6 +4,7 @@ import type { PciSlot, VmConfigPlaces } from "../../../model/cloud-hypervisor/pl
 import { OdoroboError } from "../../../model/errors.ts";
 import { BUILTIN_TINY_GUEST } from "../../../model/vm-spec.ts";
 import { ownDiskFile, seedImageFile, tapName, type VmPaths } from "../../launch-command.ts";
+import type { LaunchInput } from "../hypervisor.ts";
 import { type CloudHypervisorHost, FIRMWARE_NAMES, type FirmwareName } from "./host.ts";
 
 export const apiSocket = (paths: VmPaths): string => join(paths.runFolder, "ch.sock");
@@ -21,8 +22,7 @@ export const outputFile = (paths: VmPaths): string => join(paths.logFolder, "clo
 export const fileUrl = (path: string): string => `file://${path}`;
 
 export function placesOf(
-  name: string,
-  paths: VmPaths,
+  { name, paths, images = {} }: Pick<LaunchInput, "name" | "paths" | "images">,
   host: CloudHypervisorHost,
   slots?: ReadonlyMap<string, PciSlot>,
 ): VmConfigPlaces {
@@ -40,6 +40,7 @@ export function placesOf(
           { path: paths.diskFolder, access: "rw" },
         ]
       : null,
+    imageFiles: ({ name: disk, origin }) => images[disk] ?? (origin.kind === "image" ? [origin.path] : []),
     ...(slots === undefined ? {} : { slots }),
   };
 }

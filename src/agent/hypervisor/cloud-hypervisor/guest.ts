@@ -231,7 +231,7 @@ export class CloudHypervisorGuest implements RunningVm {
 
   #places({ config, device_tree: tree }: VmInfo): VmConfigPlaces {
     const { vm, host } = this.#parts;
-    return placesOf(vm.name, vm.paths, host, slotsOf(config, tree));
+    return placesOf(vm, host, slotsOf(config, tree));
   }
 
   /** Null: there is no VM in the process. */

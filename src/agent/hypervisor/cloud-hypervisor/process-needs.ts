@@ -1,8 +1,8 @@
 /** VmConfig → what the process uses of its host, for supervisors that hold it to that. Pure. */
 import { dirname } from "node:path";
 import type { VmConfig } from "../../../model/cloud-hypervisor/vm-config.ts";
-import type { VmSpec } from "../../../model/vm-spec.ts";
 import type { ProcessNeeds } from "../../launch-command.ts";
+import type { LaunchInput } from "../hypervisor.ts";
 
 const MIB = 1024 * 1024;
 
@@ -14,7 +14,10 @@ const MIB = 1024 * 1024;
 const OWN_MIB = 256;
 const SHARE_OF_GUEST = 64;
 
-export function processNeeds(config: VmConfig, spec: VmSpec): ProcessNeeds {
+export function processNeeds(
+  config: VmConfig,
+  { spec, images = {} }: Pick<LaunchInput, "spec" | "images">,
+): ProcessNeeds {
   const reads = new Set<string>();
   const writes = new Set<string>();
   const devices = new Set<string>(["/dev/kvm"]);
@@ -32,7 +35,8 @@ export function processNeeds(config: VmConfig, spec: VmSpec): ProcessNeeds {
     uses(disk.vhost_socket, "w");
   }
   // An overlay opens the image that it stands on.
-  for (const { origin } of spec.disks) if (origin.kind === "image") uses(origin.path, "r");
+  for (const { name, origin } of spec.disks)
+    if (origin.kind === "image") for (const path of images[name] ?? [origin.path]) uses(path, "r");
   for (const net of config.net ?? []) {
     uses(net.vhost_socket, "w");
     if (net.vhost_user === true) continue;

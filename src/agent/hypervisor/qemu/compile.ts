@@ -33,7 +33,8 @@ const SOCKET_PATH_BYTES = 107;
 /** Memory slots offered to a guest with room to grow. 32 is what libvirt users give; slots cost nothing until used. */
 const MEMORY_SLOTS = 32;
 
-export function toLaunchCommand({ name, spec, paths }: LaunchInput, host: QemuHost): LaunchCommand {
+export function toLaunchCommand(vm: LaunchInput, host: QemuHost): LaunchCommand {
+  const { name, spec, paths } = vm;
   for (const socket of [qmpSocket(paths), consoleSocket(paths)]) checkSocketPath(socket);
   return {
     kind: "qemu",
@@ -51,7 +52,7 @@ export function toLaunchCommand({ name, spec, paths }: LaunchInput, host: QemuHo
     workingFolder: paths.runFolder,
     outputFile: join(paths.logFolder, "qemu.log"),
     staleFiles: [qmpSocket(paths), consoleSocket(paths), attachedFile(paths)],
-    needs: processNeeds(spec, paths, host),
+    needs: processNeeds(vm, host),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What a QEMU process uses of its host, for supervisors that hold it to that. Pure. */
 import { BUILTIN_TINY_GUEST, type Disk, type VmSpec } from "../../../model/vm-spec.ts";
-import { ownDiskFile, type ProcessNeeds, seedImageFile, type VmPaths } from "../../launch-command.ts";
+import { ownDiskFile, type ProcessNeeds, seedImageFile } from "../../launch-command.ts";
+import type { LaunchInput } from "../hypervisor.ts";
 import type { QemuHost } from "./host.ts";
 
 /**
@@ -10,8 +11,11 @@ import type { QemuHost } from "./host.ts";
 const OWN_MIB = 1024;
 const SHARE_OF_GUEST = 16;
 
-export function processNeeds(spec: VmSpec, paths: VmPaths, host: QemuHost): ProcessNeeds {
-  const disks = spec.disks.map((disk) => ({ ...filesOf(disk, paths), readonly: disk.readonly }));
+type Vm = Pick<LaunchInput, "spec" | "paths" | "images">;
+
+export function processNeeds(vm: Vm, host: QemuHost): ProcessNeeds {
+  const { spec, paths } = vm;
+  const disks = spec.disks.map((disk) => ({ ...filesOf(disk, vm), readonly: disk.readonly }));
   const written = disks.flatMap(({ own, readonly }) => (readonly ? [] : own));
   const read = disks.flatMap(({ own, backing, readonly }) => (readonly ? [...own, ...backing] : backing));
   const bridged = spec.nics.some(({ attachment }) => attachment.kind === "bridge");
@@ -42,10 +46,13 @@ function bootFiles({ boot }: VmSpec, host: QemuHost): readonly string[] {
 }
 
 /** Disks on the network have none. */
-function filesOf(disk: Disk, paths: VmPaths): { readonly own: readonly string[]; readonly backing: readonly string[] } {
+function filesOf(
+  disk: Disk,
+  { paths, images = {} }: Vm,
+): { readonly own: readonly string[]; readonly backing: readonly string[] } {
   const { origin } = disk;
   const own = ownDiskFile(paths, disk);
-  if (own !== null) return { own: [own], backing: origin.kind === "image" ? [origin.path] : [] };
+  if (own !== null) return { own: [own], backing: images[disk.name] ?? (origin.kind === "image" ? [origin.path] : []) };
   const file = origin.kind === "external" && origin.url.startsWith("file://") ? new URL(origin.url).pathname : null;
   return { own: file === null ? [] : [decodeURIComponent(file)], backing: [] };
 }

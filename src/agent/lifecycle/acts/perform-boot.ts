@@ -15,6 +15,7 @@ import { clearAway } from "../guest/clear-away.ts";
 import { launchInput } from "../guest/guest-input.ts";
 import { watchGuest } from "../guest/guest-watch.ts";
 import { prepareHostSide } from "../guest/host-side.ts";
+import { checkImages, notedDisks } from "../guest/images-below.ts";
 import { lastWords, prepareLogs } from "../guest/logs.ts";
 import { restartAfterFailedStart, restartStory } from "../guest/restart-policy.ts";
 import { runBeforeHooks, withAfterHooks } from "../operations/hook-points.ts";
@@ -43,7 +44,10 @@ export async function prepareLaunch(parts: Parts, vm: VmRecord): Promise<Launch>
   const { spec } = vm;
   await parts.reports.require(spec.hypervisor);
   const hypervisor = parts.hypervisors.get(spec.hypervisor) as Hypervisor;
-  if (hypervisor.disks === "real") await checkBootFiles(vm.name, spec);
+  if (hypervisor.disks === "real") {
+    await checkBootFiles(vm.name, spec, new Set(notedDisks(vm).map((disk) => disk.name)));
+    await checkImages(parts, vm);
+  }
   const input = await launchInput(parts, vm.name, spec);
   return { hypervisor, input, command: hypervisor.compile(input) };
 }
@@ -129,7 +133,7 @@ export async function boot(
   try {
     // A guest out of a snapshot knows its disks as they were.
     const grow = from.fromSnapshot === undefined;
-    vm = { ...vm, ownDisks: await prepareDisks(parts, launch.hypervisor, vm, { grow, signal }) };
+    vm = { ...vm, ...(await prepareDisks(parts, launch.hypervisor, vm, { grow, signal })) };
     ({ vm, guest } = await startProcess(parts, slot, launch, vm, signal));
     await guest.connect({ fresh: true, deadlineMs: CONNECT_DEADLINE_MS, ...from }, signal);
     slot.live = await guest.ask(ASK_DEADLINE_MS, signal, (connection, own) => connection.liveConfig(own));

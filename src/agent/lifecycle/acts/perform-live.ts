@@ -85,8 +85,8 @@ export async function prepareAttach(parts: Parts, slot: Slot, vm: VmRecord, { de
     begin,
     async run(signal) {
       const only = { ...vm, spec: { ...vm.spec, disks: disk === null ? [] : [disk] } };
-      const ownDisks = await prepareDisks(parts, guest.hypervisor, only, { grow: false, signal });
-      return checked(slot, await updateGuest(parts, slot, { ...vm, ownDisks }, wanted, signal), (has) =>
+      const made = { ...vm, ...(await prepareDisks(parts, guest.hypervisor, only, { grow: false, signal })) };
+      return checked(slot, await updateGuest(parts, slot, made, wanted, signal), (has) =>
         has[device.list].some((each) => each.name === item.name) ? null : `it has no ${item.name}`,
       );
     },

@@ -48,10 +48,9 @@ export function putAct(
     begin: makesDisks || touchesGuest ? vm : null,
     async run(signal) {
       try {
-        const ownDisks = makesDisks
-          ? await prepareDisks(parts, hypervisor, vm, { grow: slot.guest === null, signal })
-          : vm.ownDisks;
-        const made = { ...vm, ownDisks };
+        const made = makesDisks
+          ? { ...vm, ...(await prepareDisks(parts, hypervisor, vm, { grow: slot.guest === null, signal })) }
+          : vm;
         const outcome: Outcome = touchesGuest
           ? await updateGuest(parts, slot, made, vm.spec, signal)
           : { stored: await noteLive(parts, slot, made, vm.spec), error: null };
@@ -108,6 +107,7 @@ function created(parts: Parts, slot: Slot, before: StoredVm | null, request: Put
     drift: [],
     guest: null,
     ownDisks: before?.ownDisks ?? {},
+    ...(before?.images === undefined ? {} : { images: before.images }),
     unfinished: null,
     completed: before?.completed ?? [],
   };

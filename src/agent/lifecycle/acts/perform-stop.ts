@@ -117,6 +117,7 @@ async function bury(parts: Parts, vm: VmRecord): Promise<TombstoneRecord> {
     generation: vm.generation,
     serial: vm.serial,
     ownDisks: vm.ownDisks,
+    ...(vm.images === undefined ? {} : { images: vm.images }),
     unfinished: vm.unfinished,
     completed: vm.completed,
     deletedAt,

@@ -16,15 +16,19 @@ export async function prepareDisks(
   hypervisor: Hypervisor,
   vm: VmRecord,
   options: { readonly grow: boolean; readonly signal: AbortSignal },
-): Promise<Readonly<Record<string, DiskOrigin>>> {
+): Promise<Pick<VmRecord, "ownDisks" | "images">> {
   const paths = parts.store.paths(vm.name);
+  const notes = { ...vm.images };
   for (const disk of vm.spec.disks) {
     const made = vm.ownDisks[disk.name];
-    if (made !== undefined && !isSameDisk(made, disk.origin))
-      await parts.storage.setAside(paths, { ...disk, origin: made });
+    if (made === undefined || isSameDisk(made, disk.origin)) continue;
+    await parts.storage.setAside(paths, { ...disk, origin: made });
+    delete notes[disk.name];
   }
-  await parts.storage.ensure(paths, vm.spec.disks, { kind: hypervisor.disks, ...options });
-  return { ...vm.ownDisks, ...ownDisksOf(vm.spec.disks) };
+  const found = await parts.storage.ensure(paths, vm.spec.disks, { kind: hypervisor.disks, notes, ...options });
+  const images = { ...notes, ...found };
+  const ownDisks = { ...vm.ownDisks, ...ownDisksOf(vm.spec.disks) };
+  return { ownDisks, ...(Object.keys(images).length === 0 ? {} : { images }) };
 }
 
 /**

@@ -9,6 +9,7 @@ import type { Hooks } from "../../hooks/hooks.ts";
 import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
 import type { HostNetwork } from "../../network/tap.ts";
 import type { DiskStorage } from "../../storage/disk-storage.ts";
+import type { ImageWatch } from "../../storage/image-watch.ts";
 import type { VmStore } from "../../store/vm-store.ts";
 import type { WhereaboutsStore } from "../../store/whereabouts-store.ts";
 import type { Supervisor } from "../../supervisor/supervisor.ts";
@@ -22,6 +23,7 @@ export interface Parts {
   readonly supervisor: Supervisor;
   readonly store: VmStore;
   readonly storage: DiskStorage;
+  readonly images: ImageWatch;
   readonly network: HostNetwork;
   readonly consoles: SerialLines;
   readonly clock: Clock;

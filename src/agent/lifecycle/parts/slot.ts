@@ -5,7 +5,7 @@
  * `stored` is what is on disk, except while `unsaved` says that the disk did not take it.
  */
 import type { VmName } from "../../../model/names.ts";
-import type { ChangeRule, LiveConfig } from "../../../model/observed-state.ts";
+import type { ChangeRule, ImageBelow, LiveConfig } from "../../../model/observed-state.ts";
 import type { OperationKind, OperationResult } from "../../../wire/operations.ts";
 import { type CompletedOperation, REMEMBERED_OPERATIONS, type RestartRecord } from "../../store/vm-record.ts";
 import type { VmState } from "./decision.ts";
@@ -34,6 +34,8 @@ export class Slot {
   live: LiveConfig | null = null;
   /** What this very guest takes without an outage, as it said last; null: its hypervisor has nothing finer than its capabilities. */
   changeRules: readonly ChangeRule[] | null = null;
+  /** What its own disks stand on, as last looked at. */
+  images: readonly ImageBelow[] = [];
   /** Since when this agent has seen the guest run, on the clock that never jumps. */
   guestSinceMs = 0;
   /** When the start that the record plans is due, on the clock that never jumps. Worked out once for each plan. */

@@ -29,6 +29,7 @@ export function toVmReport(slot: Slot, vm: VmRecord): VmReport {
     ...(slot.changeRules === null ? {} : { changeRules: slot.changeRules }),
     ...(vm.migration ? { migration: vm.migration } : {}),
     disks: Object.keys(vm.ownDisks).sort(byName),
+    ...(slot.images.length === 0 ? {} : { images: slot.images }),
   };
 }
 
