@@ -1,14 +1,38 @@
 /** All that odorobo asks git for. No other file starts it or knows its words. */
 import { type SimpleGit, simpleGit } from "simple-git";
 import { OdoroboError } from "../model/errors.ts";
+import { ALLOWED_ENVIRONMENT, gitEnvironment } from "./git-environment.ts";
+import { gitRefusal } from "./git-refusal.ts";
 import type { RemoteUrl } from "./remote-url.ts";
 
+/** A file, link (mode 120000) or submodule (160000) of a commit. */
 export interface TreeEntry {
   readonly path: string;
   readonly blobId: string;
-  readonly bytes: number;
-  readonly isLink: boolean;
+  readonly mode: string;
 }
+
+/** What the index says of a path below a folder. */
+export interface IndexEntry {
+  readonly path: string;
+  readonly mode: string;
+  /** In the middle of a merge: several versions stand beside each other. */
+  readonly isUnmerged: boolean;
+  /** Left out of the work tree on purpose (a sparse checkout). */
+  readonly isSkipped: boolean;
+}
+
+export interface Attribute {
+  readonly path: string;
+  readonly name: string;
+  readonly value: string;
+}
+
+export type AttributeSource =
+  | { readonly kind: "work-tree" }
+  | { readonly kind: "index"; readonly gitFolder: string; readonly indexFile: string };
+
+export type ObjectFormat = "sha1" | "sha256";
 
 /** Bound to one folder or bare repository. */
 export class Git {
@@ -24,7 +48,12 @@ export class Git {
     return await this.#guard(this.#open().raw(args));
   }
 
-  /** Null instead of a rejection when git says no. */
+  /** As `run`, but what git refuses is told as SOURCE_UNREADABLE. */
+  async read(...args: string[]): Promise<string> {
+    return await this.#orRefusal(this.run(...args));
+  }
+
+  /** Null instead of a rejection when git knows no such thing. */
   async ask(...args: string[]): Promise<string | null> {
     try {
       return (await this.run(...args)).trim();
@@ -36,13 +65,13 @@ export class Git {
   }
 
   /** In an empty folder. */
-  async initBare(): Promise<void> {
-    await this.run("init", "--bare", "--quiet");
+  async initBare(objectFormat: ObjectFormat): Promise<void> {
+    await this.run("init", "--bare", "--quiet", `--object-format=${objectFormat}`);
   }
 
-  /** Name of each ref → commit. */
+  /** Name of each ref → commit. As if outside of any repository: one of the other object format could not be asked from within. */
   async remoteRefs(remote: RemoteUrl): Promise<ReadonlyMap<string, string>> {
-    const output = await this.#guard(this.#open(remote).raw(["ls-remote", "--", remote.url]));
+    const output = await this.#guard(this.#open(remote).raw(["--git-dir=/nonexistent", "ls-remote", "--", remote.url]));
     const refs = new Map<string, string>();
     for (const line of output.split("\n")) {
       const [commit, name] = line.split("\t");
@@ -52,28 +81,78 @@ export class Git {
   }
 
   async fetch(remote: RemoteUrl, refspec: string): Promise<void> {
-    const args = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--force", "--", remote.url, refspec];
+    // A remote that is a shallow clone gives what it has.
+    const how = ["--quiet", "--no-tags", "--no-write-fetch-head", "--update-shallow", "--force"];
+    const args = ["fetch", ...how, "--", remote.url, refspec];
     await this.#guard(this.#open(remote).raw(args));
   }
 
-  /** All files of a commit, below a folder when one is given. */
-  async listTree(commit: string, folder: string): Promise<TreeEntry[]> {
-    const limit = folder === "" ? [] : ["--", `${folder}/`];
-    const output = await this.run("ls-tree", "-r", "-z", "--long", "--full-tree", commit, ...limit);
+  /** All files, links and submodules of a commit; only at and below these paths when some are given. */
+  async listTree(commit: string, paths: readonly string[]): Promise<TreeEntry[]> {
+    const limit = paths.length === 0 ? [] : ["--", ...paths];
+    const output = await this.read("ls-tree", "-r", "-z", "--full-tree", commit, ...limit);
     const entries: TreeEntry[] = [];
     for (const record of output.split("\0")) {
-      const match = /^(\d+) blob ([0-9a-f]+) +(\d+)\t(.*)$/s.exec(record);
-      if (match === null) continue;
-      const [, mode, blobId = "", bytes, path = ""] = match;
-      entries.push({ path, blobId, bytes: Number(bytes), isLink: mode === "120000" });
+      const [, mode, blobId, path] = /^(\d+) (?:blob|commit) ([0-9a-f]+)\t(.*)$/s.exec(record) ?? [];
+      if (mode !== undefined && blobId !== undefined && path !== undefined) entries.push({ path, blobId, mode });
     }
     return entries;
+  }
+
+  /** Of the folder that this is bound to, relative to it. */
+  async listIndex(): Promise<IndexEntry[]> {
+    const output = await this.read("ls-files", "-z", "-t", "--stage");
+    const entries: IndexEntry[] = [];
+    for (const record of output.split("\0")) {
+      const [, tag, mode, stage, path] = /^(\S) (\d+) [0-9a-f]+ (\d)\t(.*)$/s.exec(record) ?? [];
+      if (mode !== undefined && path !== undefined)
+        entries.push({ path, mode, isUnmerged: stage !== "0", isSkipped: tag === "S" || tag === "s" });
+    }
+    return entries;
+  }
+
+  /** What `.gitattributes` say of these paths: of the work tree, or, from the root, of a commit. */
+  async attributes(paths: readonly string[], names: readonly string[], of: AttributeSource): Promise<Attribute[]> {
+    if (paths.length === 0) return [];
+    const how =
+      of.kind === "work-tree"
+        ? ["check-attr"]
+        : [`--git-dir=${of.gitFolder}`, "-c", "core.attributesFile=", "check-attr", "--cached"];
+    const env = of.kind === "work-tree" ? {} : { GIT_INDEX_FILE: of.indexFile, GIT_ATTR_NOSYSTEM: "1" };
+    const input = paths.map((path) => `${path}\0`).join("");
+    const output = await this.#orRefusal(
+      this.#guard(this.#open(null, input, env).raw([...how, "-z", "--stdin", ...names])),
+    );
+    const fields = output.split("\0");
+    const found: Attribute[] = [];
+    for (let i = 0; i + 2 < fields.length; i += 3)
+      found.push({ path: fields[i] ?? "", name: fields[i + 1] ?? "", value: fields[i + 2] ?? "" });
+    return found;
+  }
+
+  /** An index of a commit, in a file of its own. */
+  async writeIndex(commit: string, indexFile: string): Promise<void> {
+    await this.#orRefusal(
+      this.#guard(this.#open(null, undefined, { GIT_INDEX_FILE: indexFile }).raw(["read-tree", commit])),
+    );
+  }
+
+  /** In the order asked. Null: the repository does not have it. */
+  async sizesOf(blobIds: readonly string[]): Promise<(number | null)[]> {
+    if (blobIds.length === 0) return [];
+    const output = await this.#batch(["--batch-check"], blobIds);
+    const sizes = new Map<string, number>();
+    for (const line of output.toString("latin1").split("\n")) {
+      const [id = "", type, bytes] = line.split(" ");
+      if (type === "blob") sizes.set(id, Number(bytes));
+    }
+    return blobIds.map((id) => sizes.get(id) ?? null);
   }
 
   /** One process for all of them, in the order asked. */
   async readBlobs(blobIds: readonly string[]): Promise<Buffer[]> {
     if (blobIds.length === 0) return [];
-    const output: Buffer = await this.#guard(this.#open(null, `${blobIds.join("\n")}\n`).binaryCatFile(["--batch"]));
+    const output = await this.#batch(["--batch"], blobIds);
     const blobs: Buffer[] = [];
     let offset = 0;
     for (const blobId of blobIds) {
@@ -89,14 +168,33 @@ export class Git {
     return blobs;
   }
 
-  #open(remote: RemoteUrl | null = null, input?: string): SimpleGit {
+  async #batch(how: readonly string[], blobIds: readonly string[]): Promise<Buffer> {
+    const asked: PromiseLike<Buffer> = this.#open(null, `${blobIds.join("\n")}\n`).binaryCatFile([...how]);
+    return await this.#orRefusal(this.#guard(asked));
+  }
+
+  #open(remote: RemoteUrl | null = null, input?: string, env: Readonly<Record<string, string>> = {}): SimpleGit {
     return simpleGit({
       baseDir: this.#folder,
       abort: this.#signal,
-      allowEnvironment: [...TRUSTED_ENVIRONMENT, ...OWN_ENVIRONMENT],
-      unsafe: { allowUnsafeConfigEnvCount: true, allowUnsafeSshCommand: true, allowUnsafeAskPass: true },
+      allowEnvironment: [...ALLOWED_ENVIRONMENT],
+      unsafe: {
+        allowUnsafeConfigEnvCount: true,
+        allowUnsafeSshCommand: true,
+        allowUnsafeAskPass: true,
+        allowUnsafeConfigPaths: true,
+      },
       ...(input === undefined ? {} : { input: () => input }),
-    }).env(environment(remote));
+    }).env({ ...gitEnvironment(remote), ...env });
+  }
+
+  async #orRefusal<Result>(task: Promise<Result>): Promise<Result> {
+    try {
+      return await task;
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      throw gitRefusal(this.#folder, error);
+    }
   }
 
   async #guard<Result>(task: PromiseLike<Result>): Promise<Result> {
@@ -113,55 +211,6 @@ export class Git {
   }
 }
 
-/** How the person who starts us reaches repositories. What else begins with GIT_ (a hook's GIT_DIR) would lead astray. */
-const TRUSTED_ENVIRONMENT = [
-  "GIT_SSH",
-  "GIT_SSH_COMMAND",
-  "GIT_ASKPASS",
-  "GIT_SSL_CAINFO",
-  "GIT_SSL_CAPATH",
-  "GIT_SSL_NO_VERIFY",
-];
-const OWN_ENVIRONMENT = ["GIT_TERMINAL_PROMPT", "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0"];
-
-/** What git and ssh need of the person's surroundings. Nothing else goes along: simple-git refuses to run with an EDITOR or PAGER. */
-const SURROUNDINGS =
-  /^(PATH|HOME|USER|LOGNAME|LANG|TMPDIR|XDG_\w+|SSH_AUTH_SOCK|SSH_AGENT_PID|SSL_CERT_\w+|LD_LIBRARY_PATH|(https?|all|no)_proxy)$/i;
-
-/** Credentials go by environment: arguments are seen by every user of the machine. */
-function environment(remote: RemoteUrl | null): Record<string, string> {
-  const kept: Record<string, string> = { GIT_TERMINAL_PROMPT: "0", LC_ALL: "C" };
-  for (const [name, value] of Object.entries(process.env)) {
-    if (value !== undefined && (SURROUNDINGS.test(name) || TRUSTED_ENVIRONMENT.includes(name))) kept[name] ??= value;
-  }
-  if (remote === null || remote.credentials === null) return kept;
-  return {
-    ...kept,
-    GIT_CONFIG_COUNT: "1",
-    GIT_CONFIG_KEY_0: `http.${remote.origin}.extraHeader`,
-    GIT_CONFIG_VALUE_0: `Authorization: Basic ${Buffer.from(remote.credentials).toString("base64")}`,
-  };
-}
-
 const isMissingBinary = (error: unknown): boolean =>
   error instanceof OdoroboError ||
   (error instanceof Error && /spawn git\b.*ENOENT|ENOENT.*spawn git\b/.test(error.message));
-
-/** The commit that a folder is at, and whether its files were edited since; no git, no commit. */
-export async function describeWorkTree(
-  folder: string,
-  signal: AbortSignal,
-): Promise<{ readonly commit: string | null; readonly isDirty: boolean }> {
-  const git = new Git(folder, signal);
-  try {
-    const [commit, changes] = await Promise.all([
-      git.ask("rev-parse", "--verify", "--quiet", "HEAD"),
-      git.ask("status", "--porcelain", "--no-renames", "--", "."),
-    ]);
-    return { commit: commit || null, isDirty: commit !== null && changes !== null && changes !== "" };
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof OdoroboError) return { commit: null, isDirty: false };
-    throw error;
-  }
-}

@@ -1,23 +1,12 @@
 /** A folder of manifests → Source. */
-import {
-  closeSync,
-  constants,
-  type Dirent,
-  fstatSync,
-  openSync,
-  readdirSync,
-  readSync,
-  realpathSync,
-  statSync,
-} from "node:fs";
-import { join, sep } from "node:path";
-import { isManifestPath } from "../manifest/read-manifests.ts";
+import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
+import { join } from "node:path";
 import type { ManifestText } from "../manifest/source-document.ts";
-import { isErrno, OdoroboError } from "../model/errors.ts";
-import { byName } from "../model/names.ts";
-import { describeWorkTree } from "./git.ts";
-import { referredPaths } from "./referred-paths.ts";
-import { isSkipped, MAX_FILE_BYTES, type Source, tooLarge, toText } from "./source.ts";
+import { OdoroboError } from "../model/errors.ts";
+import { type FoundFiles, type FoundTexts, readTexts } from "./find-files.ts";
+import { FolderView, unreadable } from "./folder-view.ts";
+import { MAX_FILE_BYTES, type Source, tooLarge, toText } from "./source.ts";
+import { repositoryAround, WorkTree } from "./work-tree.ts";
 
 /**
  * Files are read synchronously, a batch at a time: for thousands of small files that is several times faster than one
@@ -29,14 +18,36 @@ const BATCH = 256;
 export async function readFolder(path: string, signal: AbortSignal): Promise<Source> {
   signal.throwIfAborted();
   const root = openRoot(path);
-  const workTree = describeWorkTree(root, signal);
+  const repository = repositoryAround(root);
+  const opening = repository === null ? Promise.resolve(null) : WorkTree.open(root, signal);
   // Waited for below; until then its failure must not count as unhandled.
-  workTree.catch(() => {});
-  const manifests = await readAll(root, findManifests(root), signal);
-  const read = new Set(manifests.map((text) => text.path));
-  const referred = referredPaths(manifests).filter((each) => !read.has(each) && isThere(root, each));
-  const texts = [...manifests, ...(await readAll(root, referred, signal))].sort((a, b) => byName(a.path, b.path));
-  return { description: path, ...(await workTree), texts };
+  opening.catch(() => {});
+  const view = new FolderView(root, repository ?? root);
+  const found = await readOrSayWhy(view, root, opening, signal);
+  const workTree = await opening;
+  const { texts } = found;
+  if (workTree === null) return { description: path, commit: null, isDirty: false, texts };
+  return { description: path, commit: workTree.commit, isDirty: await workTree.isEdited(view, found), texts };
+}
+
+async function readOrSayWhy(
+  view: FolderView,
+  root: string,
+  opening: Promise<WorkTree | null>,
+  signal: AbortSignal,
+): Promise<FoundTexts> {
+  let reading: FoundFiles = new Map();
+  try {
+    return await readTexts(view, (files) => {
+      reading = files;
+      return readAll(root, files, signal);
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    const workTree = await opening;
+    await workTree?.refuseWhatMisleads(reading);
+    throw error;
+  }
 }
 
 function openRoot(path: string): string {
@@ -51,73 +62,24 @@ function openRoot(path: string): string {
   });
 }
 
-/** Relative paths of everything that is named like a manifest. */
-function findManifests(root: string): string[] {
-  const found: string[] = [];
-  const folders = [""];
-  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    for (const entry of list(root, folder)) {
-      if (isSkipped(entry.name)) continue;
-      const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
-      if (entry.isDirectory()) folders.push(path);
-      else if (entry.isSymbolicLink()) {
-        if (isLinkToManifest(root, path)) found.push(path);
-      } else if (isManifestPath(entry.name)) found.push(path);
-    }
-  }
-  return found.sort(byName);
-}
-
-function list(root: string, folder: string): Dirent[] {
-  try {
-    return readdirSync(join(root, folder), { withFileTypes: true });
-  } catch (error) {
-    throw unreadable(folder === "" ? root : folder, error);
-  }
-}
-
-/** Links stay inside: a manifest repository must not be able to name /etc/shadow. A folder linked inside is read where it is. */
-function isLinkToManifest(root: string, path: string): boolean {
-  let target: string;
-  try {
-    target = realpathSync(join(root, path));
-  } catch (error) {
-    if (isErrno(error, "ENOENT") && !isManifestPath(path)) return false;
-    throw unreadable(path, error);
-  }
-  const isFolder = statSync(target).isDirectory();
-  if (!isFolder && !isManifestPath(path)) return false;
-  if (!target.startsWith(root + sep))
-    throw new OdoroboError("SOURCE_UNREADABLE", `${path} is a symbolic link that leaves the folder`, {
-      hint: "links are followed only within the folder: put the file itself there",
-    });
-  return !isFolder;
-}
-
-function isThere(root: string, path: string): boolean {
-  try {
-    const target = realpathSync(join(root, path));
-    return target.startsWith(root + sep) && statSync(target).isFile();
-  } catch {
-    return false;
-  }
-}
-
-async function readAll(root: string, paths: readonly string[], signal: AbortSignal): Promise<ManifestText[]> {
+async function readAll(root: string, files: FoundFiles, signal: AbortSignal): Promise<ManifestText[]> {
   const texts: ManifestText[] = [];
+  const paths = [...files];
   for (let start = 0; start < paths.length; start += BATCH) {
-    for (const path of paths.slice(start, start + BATCH)) texts.push(readOne(root, path));
+    for (const [path, real] of paths.slice(start, start + BATCH)) texts.push(readOne(root, path, real));
     await new Promise((resolve) => setImmediate(resolve));
     signal.throwIfAborted();
   }
   return texts;
 }
 
-function readOne(root: string, path: string): ManifestText {
+/** `path` names it, `real` is where it is. */
+function readOne(root: string, path: string, real: string): ManifestText {
   let file: number;
   try {
-    // Not blocking: a pipe that is named like a manifest would keep us waiting for somebody to write to it.
-    file = openSync(join(root, path), constants.O_RDONLY | constants.O_NONBLOCK);
+    // Not blocking: a pipe that is named like a manifest would keep us waiting for somebody to write to it. And no link:
+    // links were followed, and one that took the file's place since may lead anywhere.
+    file = openSync(join(root, real), constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   } catch (error) {
     throw unreadable(path, error);
   }
@@ -143,17 +105,4 @@ function readBytes(file: number, size: number): Buffer {
     length += count;
   }
   return bytes.subarray(0, length);
-}
-
-function unreadable(path: string, cause: unknown): OdoroboError {
-  const [reason, hint] = isErrno(cause, "ENOENT")
-    ? ["is not there", "is the path right?"]
-    : isErrno(cause, "EACCES") || isErrno(cause, "EPERM")
-      ? ["may not be read by this user", "give this user the right to read it"]
-      : isErrno(cause, "ENOTDIR")
-        ? ["is not a folder", "give the folder that holds the manifests"]
-        : isErrno(cause, "ELOOP")
-          ? ["is a symbolic link to itself", "remove it"]
-          : ["cannot be read", "is the disk or mount in order?"];
-  return new OdoroboError("SOURCE_UNREADABLE", `${path} ${reason}`, { cause, hint });
 }

@@ -5,16 +5,17 @@
 import { hash, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join, posix } from "node:path";
-import { isManifestPath } from "../manifest/read-manifests.ts";
 import type { ManifestText } from "../manifest/source-document.ts";
 import { suggest } from "../manifest/suggest.ts";
 import { OdoroboError } from "../model/errors.ts";
-import { byName } from "../model/names.ts";
 import { cacheFolder } from "./cache-folder.ts";
-import { Git, type TreeEntry } from "./git.ts";
-import { referredPaths } from "./referred-paths.ts";
+import { CommitView } from "./commit-view.ts";
+import { type FoundFiles, readTexts } from "./find-files.ts";
+import { Git, type ObjectFormat } from "./git.ts";
+import { filtersOfCommit } from "./git-filters.ts";
+import { gitRefusal } from "./git-refusal.ts";
 import { isRemote, parseRemote, type RemoteUrl, withoutUserinfo } from "./remote-url.ts";
-import { isSkipped, MAX_FILE_BYTES, type Source, tooLarge, toText } from "./source.ts";
+import { MAX_FILE_BYTES, type Source, tooLarge, toText } from "./source.ts";
 
 export interface GitLocation {
   /** A folder, or an address that git can fetch from. */
@@ -62,10 +63,7 @@ async function openLocal(repo: string, ref: string, signal: AbortSignal): Promis
     await git.run("rev-parse", "--git-dir");
   } catch (cause) {
     signal.throwIfAborted();
-    throw new OdoroboError("SOURCE_UNREADABLE", `${repo} is not a git repository that can be read`, {
-      cause,
-      hint: "for a plain folder of manifests leave --repo out",
-    });
+    throw gitRefusal(repo, cause);
   }
   const commit = await git.ask("rev-parse", "--verify", "--quiet", "--end-of-options", `${ref}^{commit}`);
   if (commit) return { git, commit };
@@ -76,14 +74,17 @@ async function openLocal(repo: string, ref: string, signal: AbortSignal): Promis
 
 async function openRemote(repo: string, ref: string, signal: AbortSignal, cache: string): Promise<OpenedCommit> {
   const remote = parseRemote(repo);
-  const folder = join(cache, "git", hash("sha256", remote.url, "hex").slice(0, 32));
-  if (!existsSync(folder)) await makeCopy(folder, signal);
+  const refs = await reach(() => new Git("/", signal).remoteRefs(remote), remote, signal);
+  const objectFormat = [...refs.values()].some((id) => id.length === 64) ? "sha256" : "sha1";
+  const suffix = objectFormat === "sha1" ? "" : `-${objectFormat}`;
+  const folder = join(cache, "git", `${hash("sha256", remote.url, "hex").slice(0, 32)}${suffix}`);
+  if (!existsSync(folder)) await makeCopy(folder, objectFormat, signal);
   const git = new Git(folder, signal);
-  const refs = await reach(() => git.remoteRefs(remote), remote, signal);
   const name = [ref, `refs/heads/${ref}`, `refs/tags/${ref}`].find((each) => refs.has(each));
   const commit = name === undefined ? null : (refs.get(`${name}^{}`) ?? refs.get(name) ?? null);
   if (name === undefined || commit === null) {
-    if (/^[0-9a-f]{40}$/.test(ref)) return { git, commit: await fetchLoneCommit(git, remote, ref, refs, signal) };
+    if (/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(ref))
+      return { git, commit: await fetchLoneCommit(git, remote, ref, refs, signal) };
     throw refNotFound(remote.url, ref, shortNames(refs));
   }
   if (await isKnown(git, commit)) return { git, commit };
@@ -101,11 +102,11 @@ async function openRemote(repo: string, ref: string, signal: AbortSignal, cache:
 }
 
 /** Made beside and moved into place whole: of several processes that begin at once, one wins and all go on. */
-async function makeCopy(folder: string, signal: AbortSignal): Promise<void> {
+async function makeCopy(folder: string, objectFormat: ObjectFormat, signal: AbortSignal): Promise<void> {
   const temporary = `${folder}.${randomUUID()}.tmp`;
   try {
     mkdirSync(temporary, { recursive: true, mode: 0o700 });
-    await new Git(temporary, signal).initBare();
+    await new Git(temporary, signal).initBare(objectFormat);
     renameSync(temporary, folder);
   } catch (cause) {
     rmSync(temporary, { recursive: true, force: true });
@@ -154,6 +155,7 @@ async function reach<Result>(
     if (cause instanceof OdoroboError) throw cause;
     if (await orElse()) return undefined as Result;
     const said = cause instanceof Error ? new Error(withoutUserinfo(cause.message).trim()) : undefined;
+    if (/dubious ownership/.test(said?.message ?? "")) throw gitRefusal(remote.url, said);
     throw new OdoroboError("SOURCE_UNREADABLE", `the repository ${remote.url} cannot be read`, {
       cause: said,
       hint: "is the address right, and does git ls-remote reach it?",
@@ -170,52 +172,42 @@ function refNotFound(repo: string, ref: string, names: readonly string[]): Odoro
   return new OdoroboError("SOURCE_REF_NOT_FOUND", `${repo} has no branch, tag or commit ${ref}`, { hint });
 }
 
-async function readTree(git: Git, commit: string, folder: string, shown: string): Promise<ManifestText[]> {
-  const prefix = folder === "" ? "" : `${folder}/`;
-  const entries = new Map<string, TreeEntry>();
-  for (const entry of await git.listTree(commit, folder)) entries.set(entry.path.slice(prefix.length), entry);
-  if (entries.size === 0 && folder !== "")
+async function readTree(git: Git, commit: string, folder: string, shown: string): Promise<readonly ManifestText[]> {
+  const view = await CommitView.open(git, commit, folder);
+  if (view.entries.size === 0 && folder !== "")
     throw new OdoroboError("SOURCE_UNREADABLE", `there is no folder ${folder} in ${shown}`, {
       hint: "is the path right? it begins at the repository's root",
     });
-  const paths = [...entries.keys()].filter((path) => isManifestPath(path) && !path.split("/").some(isSkipped));
-  const manifests = await readEntries(git, await followLinks(git, entries, paths));
-  const read = new Set(paths);
-  const referred = referredPaths(manifests).filter((path) => !read.has(path) && entries.has(path));
-  const others = await readEntries(git, await followLinks(git, entries, referred));
-  return [...manifests, ...others].sort((a, b) => byName(a.path, b.path));
+  view.refuseSubmodules();
+  await using filters = await filtersOfCommit(git, commit, folder, view);
+  const { texts, files } = await readTexts(view, async (batch) => {
+    await filters.refuse(batch);
+    return await readEntries(git, view, batch);
+  });
+  await filters.refuse(files, texts);
+  return texts;
 }
 
-/** A link's blob is the path it leads to, which must be a file of the same tree. */
-async function followLinks(
-  git: Git,
-  entries: ReadonlyMap<string, TreeEntry>,
-  paths: readonly string[],
-): Promise<Map<string, TreeEntry>> {
-  const files = new Map<string, TreeEntry>();
-  const links = paths.filter((path) => entries.get(path)?.isLink);
-  const targets = await git.readBlobs(links.map((path) => entries.get(path)?.blobId ?? ""));
-  for (const path of paths) {
-    const entry = entries.get(path);
-    if (entry !== undefined && !entry.isLink) files.set(path, entry);
-  }
-  for (const [index, path] of links.entries()) {
-    const target = entries.get(posix.join(posix.dirname(path), targets[index]?.toString("utf8") ?? ""));
-    if (target === undefined || target.isLink)
-      throw new OdoroboError("SOURCE_UNREADABLE", `${path} is a symbolic link to no file of the folder`, {
-        hint: "links are followed only within the folder, and only once: put the file itself there",
+/** In the order of files, whatever is wrong with them: a folder of the same files says the same. */
+async function readEntries(git: Git, view: CommitView, files: FoundFiles): Promise<ManifestText[]> {
+  const wanted = [...files].map(([path, real]) => ({ path, blobId: view.entries.get(real)?.blobId ?? "" }));
+  const sizes = await git.sizesOf(wanted.map(({ blobId }) => blobId));
+  const isFit = (index: number): boolean => (sizes[index] ?? Number.POSITIVE_INFINITY) <= MAX_FILE_BYTES;
+  const blobs = await git.readBlobs(wanted.filter((_, index) => isFit(index)).map(({ blobId }) => blobId));
+  return wanted.map(({ path, blobId }, index) => {
+    const bytes = sizes[index] ?? null;
+    if (bytes === null)
+      throw new OdoroboError("SOURCE_UNREADABLE", `the repository lacks ${path} (object ${blobId})`, {
+        hint: "is the clone whole? git fsck tells, git fetch brings what is missing",
       });
-    files.set(path, target);
-  }
-  return files;
+    const blob = isFit(index) ? blobs.shift() : undefined;
+    if (blob === undefined) throw tooLarge(path, bytes);
+    return toText(path, blob, sha1Only(blobId));
+  });
 }
 
-async function readEntries(git: Git, files: ReadonlyMap<string, TreeEntry>): Promise<ManifestText[]> {
-  for (const [path, { bytes }] of files) if (bytes > MAX_FILE_BYTES) throw tooLarge(path, bytes);
-  const entries = [...files];
-  const blobs = await git.readBlobs(entries.map(([, { blobId }]) => blobId));
-  return entries.map(([path, { blobId }], index) => toText(path, blobs[index] ?? Buffer.alloc(0), blobId));
-}
+/** Caches know a text by the id that a repository of SHA-1 gives it. */
+const sha1Only = (blobId: string): string | null => (blobId.length === 40 ? blobId : null);
 
 function toFolder(path: string): string {
   const folder = posix.normalize(`./${path}`).replace(/\/$/, "");

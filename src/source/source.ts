@@ -27,6 +27,10 @@ export const MAX_FILE_BYTES = 4 * 1024 * 1024;
 /** Dot files are other tools' (`.github`, `.git`); node_modules is full of YAML that is nobody's. */
 export const isSkipped = (name: string): boolean => name.startsWith(".") || name === "node_modules";
 
+/**
+ * Line ends are LF whatever git made of them on this machine (`eol=crlf`, `core.autocrlf`): one commit is one fleet everywhere.
+ * Rejects with SOURCE_UNREADABLE what is not the text that was meant.
+ */
 export function toText(path: string, bytes: Buffer, blobId: string | null = null): ManifestText {
   if (bytes.includes(0) || !isUtf8(bytes)) {
     const hint = isManifestPath(path)
@@ -34,12 +38,25 @@ export function toText(path: string, bytes: Buffer, blobId: string | null = null
       : "cloud-init texts are UTF-8 text";
     throw new OdoroboError("SOURCE_UNREADABLE", `${path} is a binary file`, { hint });
   }
-  return { path, text: bytes.toString("utf8"), blobId: blobId ?? blobIdOf(bytes) };
+  const written = bytes.toString("utf8");
+  if (LFS_POINTER.test(written))
+    throw new OdoroboError("SOURCE_UNREADABLE", `${path} is a pointer of git LFS, not the file itself`, {
+      hint: "keep texts in git itself: git lfs untrack, and commit the file again",
+    });
+  if (!written.includes("\r\n")) return { path, text: written, blobId: blobId ?? gitBlobId(written) };
+  const text = written.replaceAll("\r\n", "\n");
+  return { path, text, blobId: gitBlobId(text) };
 }
 
+/** The first line of a pointer, also as git LFS wrote it before its first release. */
+const LFS_POINTER =
+  /^version (https:\/\/git-lfs\.github\.com\/spec\/|https:\/\/hawser\.github\.com\/spec\/|http:\/\/git-media\.io\/v\/)/;
+
 /** As git computes it, so that a folder and a repository share what is known about a file. */
-const blobIdOf = (bytes: Buffer): string =>
-  hash("sha1", Buffer.concat([Buffer.from(`blob ${bytes.length}\0`), bytes]), "hex");
+export function gitBlobId(text: string, algorithm: "sha1" | "sha256" = "sha1"): string {
+  const bytes = Buffer.from(text);
+  return hash(algorithm, Buffer.concat([Buffer.from(`blob ${bytes.length}\0`), bytes]), "hex");
+}
 
 export function tooLarge(path: string, bytes: number): OdoroboError {
   const mib = (size: number) => `${Math.ceil(size / 1024 / 1024)} MiB`;

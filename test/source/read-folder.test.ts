@@ -133,7 +133,7 @@ const refusals: readonly (readonly [what: string, make: (folder: string) => Prom
     async (folder) => {
       await symlink("nowhere", join(folder, "l.yaml"));
     },
-    /^l\.yaml is not there$/,
+    /^l\.yaml is a symbolic link to nothing$/,
   ],
   [
     "a link to itself",
