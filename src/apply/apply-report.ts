@@ -31,6 +31,8 @@ export interface StepReport {
   readonly error: ErrorBody | null;
   /** Why it was not tried: "create web-1 on n1 failed", "interrupted". */
   readonly skippedBecause: string | null;
+  /** What was left undone, or went wrong beside it, of a step that is done. For people. */
+  readonly warnings?: readonly string[];
 }
 
 export type ApplyEvent =

@@ -66,6 +66,7 @@ export function toPutRequest(
     spec,
     files: filesOf(step, spec, plan, files),
     expect,
+    ...(step.kind === "updateVm" && step.defer === true ? { defer: true } : {}),
   };
 }
 

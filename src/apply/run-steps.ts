@@ -15,7 +15,7 @@ import { type Limits, ReadyQueue } from "./ready-queue.ts";
 import { closureOf, type StepGraph } from "./step-graph.ts";
 
 export type StepResult =
-  | { readonly succeeded: true; readonly noop: boolean }
+  | { readonly succeeded: true; readonly noop: boolean; readonly warnings?: readonly string[] }
   | { readonly succeeded: false; readonly error: ErrorBody };
 
 export type SkipReason = { readonly failed: Step } | "interrupted";

@@ -32,7 +32,7 @@ interface StepRunnerParts {
 }
 
 type Ending =
-  | { readonly outcome: "done"; readonly noop: boolean }
+  | { readonly outcome: "done"; readonly noop: boolean; readonly warnings?: readonly string[] }
   | { readonly outcome: "failed"; readonly error: ErrorBody }
   | { readonly outcome: "skipped"; readonly skippedBecause: string };
 
@@ -72,7 +72,8 @@ export class StepRunner implements StepActions {
         onRetry: (error, inMilliseconds) => this.#tellRetry(step, error, inMilliseconds),
       });
       this.#left.remember(step, result);
-      return { succeeded: true, noop: result.noop };
+      const warnings = result.detail?.warnings ?? [];
+      return { succeeded: true, noop: result.noop, ...(warnings.length === 0 ? {} : { warnings }) };
     } catch (error) {
       return { succeeded: false, error: explainFailure(step, expect, error) };
     }
@@ -80,7 +81,7 @@ export class StepRunner implements StepActions {
 
   ended(step: Step, result: StepResult): void {
     const ending: Ending = result.succeeded
-      ? { outcome: "done", noop: result.noop }
+      ? { outcome: "done", noop: result.noop, ...(result.warnings ? { warnings: result.warnings } : {}) }
       : { outcome: "failed", error: result.error };
     this.#end(step, ending);
   }

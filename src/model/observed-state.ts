@@ -151,6 +151,8 @@ export interface VmReport {
   readonly live: LiveConfig | null;
   /** Where `live` differs from `spec`, in words of the spec: someone else changed it, or a reboot is still owed. */
   readonly drift: readonly DriftedField[];
+  /** What odorobo itself has left to do in the running guest, sorted by path; left out when there is nothing. */
+  readonly owed?: readonly OwedChange[];
   readonly pid: number | null;
   /** The last thing that befell the guest without odorobo having asked for it; left out when nothing ever did. */
   readonly lastEvent?: GuestEvent;
@@ -246,6 +248,17 @@ export interface LiveConfig {
   readonly nics: VmSpec["nics"];
   readonly cloudInit: VmSpec["cloudInit"];
   readonly passthrough: VmSpec["passthrough"];
+}
+
+/** A part of the last applied spec that the running guest does not have yet. `path` as in `model/fields.ts`. */
+export interface OwedChange {
+  readonly path: string;
+  readonly since: Instant;
+  /**
+   * The guest was asked to let go of this device and has not: its process holds it, with file and tap, until the guest lets go
+   * or boots anew. Asking again is of no use.
+   */
+  readonly held: boolean;
 }
 
 /** `path` as in `reconcile/fields.ts`: dotted, list items by name: `cpus.count`, `disks.root`. */

@@ -6,7 +6,7 @@
  */
 import type { ChangeClass } from "../model/change-class.ts";
 import { type FieldDifference, sameValue } from "../model/fields.ts";
-import type { ChangeRule, HypervisorCapabilities, LiveConfig } from "../model/observed-state.ts";
+import type { ChangeRule, HypervisorCapabilities, LiveConfig, OwedChange } from "../model/observed-state.ts";
 import type { Disk, Nic } from "../model/vm-spec.ts";
 import { judgeByRules, onlyGrows } from "./judge-by-rules.ts";
 
@@ -16,6 +16,8 @@ export interface RunningGuest {
   /** Empty: nothing finer than the capabilities. */
   readonly rules: readonly ChangeRule[];
   readonly capabilities: HypervisorCapabilities | null;
+  /** What was asked of it before and is not done. */
+  readonly owed: readonly OwedChange[];
 }
 
 export type Verdict =
@@ -64,6 +66,7 @@ export function classify(
   }
   if (path.startsWith("nics.") && isOtherNetworkName(difference)) return inClass("metadata");
   if (guest === null) return NOT_RUNNING;
+  if (isHeld(difference, guest)) return inClass("reboot", "the guest does not let go of it");
   // Nothing of it is the guest's: it only gets more or less of a busy node.
   if (path.startsWith("weights."))
     return inClass("metadata", "at once where systemd keeps the guest, else at its next boot");
@@ -71,6 +74,10 @@ export function classify(
     return inClass("reboot", "the guest reads its address at boot");
   return judgeByRules(difference, guest.rules) ?? judgeByCapabilities(difference, guest);
 }
+
+/** Asked once more it would be held once more. */
+const isHeld = ({ path }: FieldDifference, { owed }: RunningGuest): boolean =>
+  owed.some((each) => each.held && each.path === path);
 
 function judgeByCapabilities(difference: FieldDifference, { live, capabilities }: RunningGuest): Verdict {
   const { path, from, to } = difference;

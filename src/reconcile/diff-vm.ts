@@ -113,6 +113,7 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
         live: vm.live ?? toLiveConfig(vm.spec),
         rules: vm.changeRules ?? [],
         capabilities: findHypervisor(vm.spec, report)?.capabilities ?? null,
+        owed: vm.owed ?? [],
       }
     : null;
   const git = compareSpecs(vm.spec, spec);
@@ -128,7 +129,7 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
       to: difference.to,
       // The guest has it already: only the agent's record must learn of it.
       class: because === "git-only" ? "metadata" : verdict.class,
-      text: describeDifference(difference, because === "drift" ? "someone else changed it" : verdict.note),
+      text: describeDifference(difference, because === "drift" ? whoseDrift(difference, vm) : verdict.note),
       source: desired.whereIs(difference.pointer),
     });
   }
@@ -203,6 +204,16 @@ function whatIsLeft({ spec, disks: made = spec.disks.map((disk) => disk.name) }:
   if (local.length === 0) return "it is deleted here and made anew elsewhere";
   const names = local.map((disk) => disk.name).join(", ");
   return local.length === 1 ? `its local disk ${names} stays behind` : `its local disks ${names} stay behind`;
+}
+
+/** Why a guest is not as its spec says: what odorobo has left undone is told by nobody else's name. */
+function whoseDrift({ path }: FieldDifference, { owed = [] }: VmReport): string {
+  const mine = owed.find((each) => each.path === path);
+  if (mine === undefined) return "someone else changed it";
+  const why = mine.held
+    ? "the guest was asked to let go of it and has not"
+    : "it was applied and the guest does not have it yet";
+  return `owed since ${mine.since}: ${why}`;
 }
 
 /** Desired against applied, and desired against live, as one list by field. `git-only`: the running guest is already as desired. */

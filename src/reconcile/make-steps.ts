@@ -42,14 +42,17 @@ export function stepsOfDraft(draft: Draft): Chain {
   const generation = draft.seen.generation + (draft.put === null ? 0 : 1);
   const kinds: StepKind[] = [];
   if (draft.put !== null) kinds.push("updateVm");
-  // A guest that is to be off is stopped first: it need not grow for its last second.
+  // A guest that is to be off is stopped first: it need not grow for its last second. One that stands still lets go of nothing.
   if (draft.power === "shutdown") kinds.unshift("shutdownVm");
+  else if (draft.power === "resume") kinds.unshift("resumeVm");
   else if (draft.power !== null) kinds.push(POWER_STEPS[draft.power]);
   const steps = toSteps(
     draft.name,
     draft.seen,
     kinds.map((kind) => ({ kind, node: draft.node, class: classOf(kind, draft.class) })),
     generation,
+    // What the reboot does anyway need not succeed while the guest runs first: it may not let go of a device.
+    { exists: true, wokenFrom: null, defer: draft.power === "reboot" },
   );
   const [first, last] = [steps[0], steps.at(-1)];
   const more = excess(draft.after, draft.before);
@@ -78,7 +81,7 @@ export function stepsOfPlaced({ homeless, node, holds }: Placed, startsNow: bool
   kinds.push({ kind: "createVm", node, class: from ? "replace" : "live" });
   if (startsNow) kinds.push({ kind: "bootVm", node, class: from ? "replace" : "live" });
   const seed = from?.seen ?? { node, generation: last, serial: keptDisks?.tombstone.serial ?? 0 };
-  const steps = toSteps(vm.name, seed, kinds, last + 1, { exists: from !== null, wokenFrom });
+  const steps = toSteps(vm.name, seed, kinds, last + 1, { exists: from !== null, wokenFrom, defer: false });
   const create = steps[from ? 1 : 0];
   const remove = from ? steps[0] : undefined;
   return {
@@ -98,7 +101,6 @@ export function stepsOfPlaced({ homeless, node, holds }: Placed, startsNow: bool
 const POWER_STEPS = {
   boot: "bootVm",
   reboot: "rebootVm",
-  resume: "resumeVm",
   delete: "deleteVm",
 } as const satisfies Partial<Record<NonNullable<Draft["power"]>, StepKind>>;
 
@@ -113,10 +115,11 @@ function toSteps(
   seed: SeenVm,
   kinds: readonly { kind: StepKind; node: NodeName; class: ChangeClass }[],
   generation: number,
-  { exists, wokenFrom }: { readonly exists: boolean; readonly wokenFrom: Tombstone | null } = {
-    exists: true,
-    wokenFrom: null,
-  },
+  {
+    exists,
+    wokenFrom,
+    defer,
+  }: { readonly exists: boolean; readonly wokenFrom: Tombstone | null; readonly defer: boolean },
 ): Step[] {
   const steps: Step[] = [];
   for (const { kind, node, class: changeClass } of kinds) {
@@ -129,7 +132,8 @@ function toSteps(
       class: changeClass,
       expect: expectationOf(kind === "createVm" ? wokenFrom : before || !exists ? null : seed),
     };
-    if (kind === "createVm" || kind === "updateVm") steps.push({ ...head, kind, generation });
+    if (kind === "createVm") steps.push({ ...head, kind, generation });
+    else if (kind === "updateVm") steps.push({ ...head, kind, generation, ...(defer ? { defer } : {}) });
     else steps.push({ ...head, kind });
   }
   return steps;

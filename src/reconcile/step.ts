@@ -10,8 +10,8 @@ import type { NodeName, VmName } from "../model/names.ts";
 interface StepArgs {
   /** Defines the VM on the node with `specs[vm]` of the plan. Its disks are made, or taken back from a tombstone. */
   createVm: { readonly generation: number };
-  /** Gives the VM `specs[vm]`; what can change live changes now, the rest at its next boot. */
-  updateVm: { readonly generation: number };
+  /** Gives the VM `specs[vm]`; what can change live changes now, the rest at its next boot. `defer`: all of it, for that is the next step. */
+  updateVm: { readonly generation: number; readonly defer?: true };
   bootVm: object;
   shutdownVm: object;
   /** Power cycle with the spec as last applied. */

@@ -11,6 +11,7 @@ export function renderApplyReport(report: ApplyReport, options: { readonly colou
   const counts = `${done} done, ${failed} failed, ${skipped} skipped in ${took}`;
   const lines = [paint(report.outcome === "done" ? "green" : "red", `${TITLES[report.outcome]}: ${counts}.`)];
   for (const step of report.steps) {
+    for (const warning of step.warnings ?? []) lines.push(`  ${paint("yellow", "warning")} ${safeLine(warning)}`);
     if (step.outcome !== "failed") continue;
     lines.push(
       `  ${paint("red", "failed ")} ${safeLine(step.title)}: ${safeLine(step.error?.message ?? "")} (${step.error?.code ?? "?"})`,

@@ -5,6 +5,7 @@ import type {
   GuestEvent,
   ImageBelow,
   MigrationState,
+  OwedChange,
   RestartState,
   VmReport,
 } from "../model/observed-state.ts";
@@ -52,6 +53,7 @@ function rowsOf(vm: VmReport, node: string): readonly Row[] {
       ? [["config", `none yet: odorobo vm create ${vm.name} CONFIG gives it one`] as const]
       : describeSpec(spec)),
     ...(vm.images ?? []).map((image): Row => [`below ${image.disk}`, describeImage(image)]),
+    ...(vm.owed ?? []).map((each): Row => ["owed", describeOwed(each)]),
     ...driftLines(vm.drift).map((line): Row => ["drift", line]),
   ];
 }
@@ -60,6 +62,11 @@ function describeImage({ file, pathNow, problem }: ImageBelow): string {
   if (problem !== undefined) return `${problem.message}: ${problem.hint}`;
   return pathNow === undefined ? file : `${file}, and stays so; its image's path leads to ${pathNow} now`;
 }
+
+const describeOwed = ({ path, since, held }: OwedChange): string =>
+  held
+    ? `${path}: the guest was asked to let go of it at ${since} and has not; its next boot is as its spec says`
+    : `${path} since ${since}: applied, and not in the guest yet`;
 
 const describeSpec = (spec: VmReport["spec"]): readonly Row[] => [
   ["cpus", `${spec.cpus.count} (room for ${spec.cpus.max})`],

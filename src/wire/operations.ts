@@ -29,6 +29,8 @@ export interface PutVmRequest {
   /** The texts that the spec refers to by digest. Never reported back. */
   readonly files: Readonly<Record<Digest, string>>;
   readonly expect: Expectation | null;
+  /** A running guest is left as it is: its reboot is next, and gives it all of it. */
+  readonly defer?: true;
 }
 
 /** POST /v1/vms/{name}/operations */

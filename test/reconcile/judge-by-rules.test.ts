@@ -98,6 +98,7 @@ describe("in a plan", () => {
       {
         live: { ...running },
         capabilities: ABLE,
+        owed: [],
         rules: [rule({ path: "cpus.count", class: "reboot", note: "Cloud Hypervisor plugs no CPUs on arm64" })],
       },
       undefined,
@@ -112,6 +113,7 @@ describe("in a plan", () => {
       {
         live: { ...running },
         capabilities: ABLE,
+        owed: [],
         rules: [rule({ path: "disks.*" })],
       },
       undefined,

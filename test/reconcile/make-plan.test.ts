@@ -29,6 +29,7 @@ function sentences(fleet: FleetBuilder, world: WorldBuilder, options: PlanOption
 
 const actions = (fleet: FleetBuilder, world: WorldBuilder) =>
   planOf(fleet, world).changes.map((each) => `${each.name} ${each.action} ${each.class}`);
+const named = (name: string) => ({ name, origin: { kind: "blank", sizeMiB: 8 }, readonly: false }) as const;
 const blank = (sizeMiB: number) => ({ name: "data", origin: { kind: "blank", sizeMiB }, readonly: false }) as const;
 const image = (path: string) =>
   ({
@@ -165,6 +166,57 @@ describe("drift", () => {
     const fleet = aFleet().nodes("n1").vm("web-1", { on: "n1", memory: spec.memory });
     const world = fleet.empty().has("web-1", "n1", { spec, live: { memory: { sizeMiB: 1024, maxMiB: 1024 } } });
     expect(sentences(fleet, world)).toEqual(["reboot web-1 on n1"]);
+  });
+
+  test("what its reboot does anyway is not tried before it: the guest may not let go of a device", () => {
+    const spec = aSpec({ disks: [named("a"), named("b")] });
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("web-1", { on: "n1", disks: [named("a")], memory: { sizeMiB: 2048, maxMiB: 2048 } });
+    const plan = planOf(fleet, fleet.empty().has("web-1", "n1", { spec }));
+    expect(plan.changes[0]?.reasons.map((each) => [each.field, each.class])).toContainEqual(["disks.b", "live"]);
+    expect(plan.steps).toMatchObject([{ kind: "updateVm", defer: true }, { kind: "rebootVm" }]);
+  });
+
+  test("a device that the guest does not let go of is owed to its reboot, and nobody else is blamed", () => {
+    const spec = aSpec({ disks: [named("a")] });
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("web-1", { on: "n1", disks: [named("a")] });
+    const since = instant("2026-01-01T00:00:00.000Z");
+    const world = fleet.empty().has("web-1", "n1", {
+      spec,
+      live: { disks: [named("a"), named("b")] },
+      owed: [{ path: "disks.b", since, held: true }],
+    });
+    const plan = planOf(fleet, world);
+    expect(plan.changes).toMatchObject([{ action: "reboot", class: "reboot" }]);
+    const text = plan.changes[0]?.reasons[0]?.text ?? "";
+    expect(text).toContain(`owed since ${since}: the guest was asked to let go of it and has not`);
+    expect(text).not.toContain("someone else");
+    expect(plan.steps).toMatchObject([{ kind: "rebootVm" }]);
+  });
+
+  test("what was applied and the guest does not have yet is nobody else's doing either", () => {
+    const spec = aSpec({ memory: { sizeMiB: 2048, maxMiB: 2048 } });
+    const fleet = aFleet().nodes("n1").vm("web-1", { on: "n1", memory: spec.memory });
+    const since = instant("2026-01-01T00:00:00.000Z");
+    const live = { memory: { sizeMiB: 1024, maxMiB: 1024 } };
+    const world = fleet.empty().has("web-1", "n1", { spec, live, owed: [{ path: "memory.size", since, held: false }] });
+    const texts = planOf(fleet, world).changes[0]?.reasons.map((each) => each.text) ?? [];
+    expect(texts).toEqual([
+      `memory.size 1024 → 2048 MiB (owed since ${since}: it was applied and the guest does not have it yet)`,
+      "memory.max 1024 → 2048 MiB (someone else changed it)",
+    ]);
+  });
+
+  test("a guest that stands still is let run on before it is asked to let go of anything", () => {
+    const spec = aSpec({ disks: [named("a"), named("b")] });
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("web-1", { on: "n1", disks: [named("a")] });
+    const world = fleet.empty().has("web-1", "n1", { spec, phase: "paused" });
+    expect(sentences(fleet, world)).toEqual(["resume web-1 on n1", "update web-1 on n1"]);
   });
 
   test("a guest that somebody paused is resumed", () => {

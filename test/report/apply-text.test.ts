@@ -51,6 +51,13 @@ test("a report counts, explains what failed, and gathers what was skipped by rea
   `);
 });
 
+test("what a step left undone is told, though it is done", () => {
+  const warnings = ["the guest of web-1 has not let go of disks.b: owed until it does, or until its next boot"];
+  expect(renderApplyReport(aReport([aStep("web-1", { warnings })], "done"), { colour: false })).toBe(
+    `Applied: 1 done, 0 failed, 0 skipped in 3.2 s.\n  warning ${warnings[0]}`,
+  );
+});
+
 const events: ApplyEvent[] = [
   { event: "started", at, steps: 3 },
   { event: "step-started", at, id: "boot-web-1", title: "boot web-1 on n1" },

@@ -193,6 +193,7 @@ export interface SeenInput {
   /** Names of the disks that were made; left out: the agent does not say. */
   readonly disks?: readonly string[];
   readonly images?: readonly ImageBelow[];
+  readonly owed?: VmReport["owed"];
 }
 
 export class WorldBuilder {
@@ -224,6 +225,7 @@ export class WorldBuilder {
       migration,
       disks,
       images,
+      owed,
     } = input;
     const known = (this.#vms.get(on) ?? []).filter((each) => each.name !== vm);
     const isUp = phase === "running" || phase === "paused";
@@ -250,6 +252,7 @@ export class WorldBuilder {
       ...(migration === undefined ? {} : { migration }),
       ...(disks === undefined ? {} : { disks }),
       ...(images === undefined ? {} : { images }),
+      ...(owed === undefined ? {} : { owed }),
     };
     this.#vms.set(on, [...known, report]);
     return this;

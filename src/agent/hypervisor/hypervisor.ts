@@ -3,7 +3,7 @@
  * pure), a client for its control socket and a `driver.ts` that implements this interface; then one line in `agent/main.ts`.
  */
 
-import type { Digest } from "../../model/names.ts";
+import type { Digest, Instant } from "../../model/names.ts";
 import type { ChangeRule, HypervisorReport, LiveConfig } from "../../model/observed-state.ts";
 import type { HypervisorKind, VmSpec } from "../../model/vm-spec.ts";
 import type { LaunchCommand, VmPaths } from "../launch-command.ts";
@@ -85,7 +85,10 @@ export interface RunningVm extends AsyncDisposable {
   powerButton(signal: AbortSignal): Promise<void>;
   pause(signal: AbortSignal): Promise<void>;
   resume(signal: AbortSignal): Promise<void>;
-  /** Makes those differences between the running guest and `spec` true that can be made live; leaves the rest. */
+  /**
+   * Makes those differences between the running guest and `spec` true that can be made live; leaves the rest. A device that the
+   * guest does not let go of is no failure: it is held.
+   */
   update(spec: VmSpec, signal: AbortSignal): Promise<void>;
   /** Ends the process from within, if there is a way; the supervisor kills what remains. */
   quit(signal: AbortSignal): Promise<void>;
@@ -99,8 +102,20 @@ export interface RunningVm extends AsyncDisposable {
   onEvent?(listener: (event: HypervisorEvent) => void): void;
   /** What this very guest takes now without an outage. Left out: nothing finer than the capabilities. */
   changeRules?(signal: AbortSignal): Promise<readonly ChangeRule[]>;
+  /**
+   * Devices that the guest was asked to let go of and has not, as its process has them now. They are in `liveConfig` as well:
+   * what they stand on is in use. Left out: a guest of this hypervisor lets go at once.
+   */
+  heldDevices?(signal: AbortSignal): Promise<readonly HeldDevice[]>;
   /** What only some hypervisors can; a method that is left out is UNSUPPORTED. */
   readonly abilities: GuestAbilities;
+}
+
+export interface HeldDevice {
+  /** As in `model/fields.ts`: `disks.data`, `nics.eth1`, `passthrough.fs`. */
+  readonly path: string;
+  /** When the guest was asked. */
+  readonly since: Instant;
 }
 
 export interface HypervisorEvent {

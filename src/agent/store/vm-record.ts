@@ -53,6 +53,14 @@ export interface VmRecord extends RecordHead {
   readonly restart?: RestartRecord | null;
   /** `destination`: its process waits for the guest. `source`: the guest left, or may have left: it is not started here. */
   readonly migration?: MigrationState | null;
+  /** Where the guest differed from the spec last applied when that was applied, and differs still: nobody else's doing. */
+  readonly owed?: readonly Owed[];
+}
+
+export interface Owed {
+  /** As in `model/fields.ts`. */
+  readonly path: string;
+  readonly since: Instant;
 }
 
 export interface RestartRecord extends RestartState {
@@ -173,6 +181,7 @@ function shapeOf(state: unknown): Readonly<Record<string, Check>> {
         lastEvent: orAbsent(isObject),
         restart: orAbsent(isObject),
         migration: orAbsent(isObject),
+        owed: orAbsent(Array.isArray),
       };
     case "tombstone":
       return { ...HEAD, deletedAt: isText, retainUntil: isText, disks: Array.isArray };

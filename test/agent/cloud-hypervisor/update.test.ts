@@ -14,6 +14,7 @@ import {
   type TestGuest,
 } from "../../support/cloud-hypervisor-world.ts";
 import { patience } from "../../support/qemu-world.ts";
+import { until } from "../../support/until.ts";
 
 const blank = (name: string, sizeMiB: number): Disk => ({
   name,
@@ -183,20 +184,43 @@ describe("disks", () => {
     expect(await placeOf(guest, "data")).toBe(place);
   });
 
-  test("that the guest does not let go of are named, and a reboot completes it", async () => {
+  test("that the guest does not let go of are held, and what the process has is what is told", async () => {
     await using world = await aCloudHypervisorWorld({ removalMs: 700, knobs: { guest: { ejectMs: null } } });
     const guest = await world.boot("web-1", { disks: [blank("root", 2), blank("data", 1)] });
-    await expect(change(guest, { disks: [blank("root", 2)] })).rejects.toMatchObject({
-      code: "HYPERVISOR_FAILED",
-      message: expect.stringMatching(/did not release data within/),
-      hint: expect.stringContaining("reboot"),
-    });
-    // What it still holds cannot be given to it again.
-    await expect(change(guest, { disks: [blank("root", 2), blank("data", 1)] })).rejects.toMatchObject({
-      message: expect.stringMatching(/did not release data/),
-    });
+    const held = () => guest.running.heldDevices?.(patience());
+    expect(await held()).toEqual([]);
+    await change(guest, { disks: [blank("root", 2)] });
+    expect((await info(guest)).config.disks).toHaveLength(1);
+    expect((await live(guest)).disks).toEqual([blank("root", 2), blank("data", 1)]);
+    const [asked] = (await held()) ?? [];
+    expect(asked).toEqual({ path: "disks.data", since: expect.any(String) });
+    await guest.reconnect();
+    expect(await held()).toEqual([asked]);
+    expect((await live(guest)).disks).toEqual([blank("root", 2), blank("data", 1)]);
+    // Given the same disk again, it has it; it was asked for nothing.
+    await change(guest, { disks: [blank("root", 2), blank("data", 1)] });
     await guest.does("reboot");
+    await until("it is gone", async () => (await live(guest)).disks.length === 1);
+    expect(await held()).toEqual([]);
     await becomes(guest, { disks: [blank("root", 2), blank("data", 1)] });
+  });
+
+  test("that the guest lets go of at last are held no more", async () => {
+    await using world = await aCloudHypervisorWorld({ removalMs: 300, knobs: { guest: { ejectMs: 1500 } } });
+    const guest = await world.boot("web-1", { disks: [blank("root", 2), blank("data", 1)] });
+    await change(guest, { disks: [blank("root", 2)] });
+    expect(await guest.running.heldDevices?.(patience())).toHaveLength(1);
+    await until("it lets go", async () => (await guest.running.heldDevices?.(patience()))?.length === 0);
+    expect((await live(guest)).disks).toEqual([blank("root", 2)]);
+  });
+
+  test("that somebody else took away and the guest holds are told as well", async () => {
+    await using world = await aCloudHypervisorWorld({ knobs: { guest: { ejectMs: null } } });
+    const guest = await world.boot("web-1", { disks: [blank("root", 2), blank("data", 1)] });
+    const body = Buffer.from(JSON.stringify({ id: "data" }));
+    await guest.running.abilities.raw?.({ method: "PUT", path: "vm.remove-device", body }, patience());
+    expect(await guest.running.heldDevices?.(patience())).toMatchObject([{ path: "disks.data" }]);
+    expect((await live(guest)).disks).toEqual([blank("root", 2), blank("data", 1)]);
   });
 
   test("that are let go of late are waited for, also if the event of it is lost", async () => {
@@ -259,6 +283,25 @@ describe("devices of the fragment", () => {
     await becomes(guest, {
       passthrough: { ...shared, generic_vhost_user: [{ socket: device.path, queue_sizes: [128], device_type: 2 }] },
     });
+  });
+
+  test("that the guest does not let go of are held as they were", async () => {
+    await using world = await aCloudHypervisorWorld({
+      double: true,
+      removalMs: 300,
+      knobs: { guest: { ejectMs: null } },
+    });
+    await using folder = await aSocket(world, "fs.sock");
+    const socket = join(world.folder, "vsock.sock");
+    const passthrough = { ...shared, fs: [{ tag: "share", socket: folder.path }], vsock: { cid: 7, socket } };
+    const guest = await world.boot("web-1", { passthrough });
+    await change(guest, { passthrough: shared });
+    expect(await guest.running.heldDevices?.(patience())).toMatchObject([
+      { path: "passthrough.fs" },
+      { path: "passthrough.vsock" },
+    ]);
+    await guest.reconnect();
+    expect((await live(guest)).passthrough).toMatchObject({ fs: [{ tag: "share" }], vsock: { cid: 7 } });
   });
 
   test("persistent memory, and a vsock", async () => {

@@ -97,7 +97,7 @@ const ANSWERS = {
   memory: { "base-memory": 1024 * MIB, "plugged-memory": 0 },
   blocks: [block("seed.0", 4096, true), block("disk-root", 8 * MIB)],
 };
-const NOTHING = { disks: [], nics: [] };
+const NOTHING = { disks: [], nics: [], releasing: [] };
 
 test("an untouched guest is its spec", () => {
   expect(fromAnswers(BOOTED, NOTHING, ANSWERS)).toEqual(toLiveConfig(BOOTED));
@@ -115,7 +115,11 @@ test("what QEMU says wins over what is remembered", () => {
 });
 
 test("what was attached is known by its own words, and only while it is there", () => {
-  const attached = { disks: [blank("data", 1), blank("gone", 1)], nics: [nic("eth0", "52:54:00:00:00:07")] };
+  const attached = {
+    disks: [blank("data", 1), blank("gone", 1)],
+    nics: [nic("eth0", "52:54:00:00:00:07")],
+    releasing: [],
+  };
   const live = fromAnswers(BOOTED, attached, {
     ...ANSWERS,
     peripherals: [...ANSWERS.peripherals, { name: "disk-data" }],

@@ -3,9 +3,11 @@
  * comes back knows what it looks at. Lives in the run folder and ends with the process (it is one of its stale files).
  */
 import { DEVICE_LISTS } from "../../../model/cloud-hypervisor/device-lists.ts";
+import { type ListedDevice, listedDevices } from "../../../model/cloud-hypervisor/held-devices.ts";
 import type { LiveCall } from "../../../model/cloud-hypervisor/live-changes.ts";
 import type { VmConfig } from "../../../model/cloud-hypervisor/vm-config.ts";
 import { isErrno, OdoroboError } from "../../../model/errors.ts";
+import type { Instant } from "../../../model/names.ts";
 import type { Disk, Nic, VmSpec } from "../../../model/vm-spec.ts";
 import { writeFileAtomically } from "../../../platform/atomic-write.ts";
 import { readPlainText } from "../../../platform/plain-file.ts";
@@ -15,9 +17,15 @@ export interface Attached {
   readonly nics: readonly Nic[];
   /** Top-level keys of the fragment as they were last asked for; null: taken away. */
   readonly passthrough: Readonly<Record<string, unknown>>;
+  /** What the guest was asked to let go of, as it was: `vm.info` says of one that it holds no more than its id. */
+  readonly releasing: readonly Releasing[];
 }
 
-export const NOTHING_ATTACHED: Attached = { disks: [], nics: [], passthrough: {} };
+export interface Releasing extends ListedDevice {
+  readonly since: Instant;
+}
+
+export const NOTHING_ATTACHED: Attached = { disks: [], nics: [], passthrough: {}, releasing: [] };
 
 /** Everything that the guest may have by now, in the spec's words; what it truly has `vm.info` says. */
 export function knownSpec(booted: VmSpec, attached: Attached): VmSpec {
@@ -35,14 +43,20 @@ export function knownSpec(booted: VmSpec, attached: Attached): VmSpec {
 export function withCalls(
   attached: Attached,
   calls: readonly LiveCall[],
-  { now, wanted }: { readonly now: VmConfig; readonly wanted: VmSpec },
+  { now, wanted, at }: { readonly now: VmConfig; readonly wanted: VmSpec; readonly at: Instant },
 ): Attached {
   const keys = calls.map((call) => keyOf(call, now)).filter((key) => key !== null);
   const added = new Set(calls.filter(({ endpoint }) => endpoint.startsWith("vm.add-")).map(({ body }) => idOf(body)));
   const passthrough = keys
     .filter((key) => Object.hasOwn(wanted.passthrough, key) || Object.hasOwn(attached.passthrough, key))
     .map((key) => [key, wanted.passthrough[key] ?? null]);
+  const removed = new Set(calls.flatMap(({ endpoint, body }) => (endpoint === "vm.remove-device" ? [body.id] : [])));
+  const asked = listedDevices(now).filter(({ id }) => removed.has(id));
   return {
+    releasing: [
+      ...attached.releasing.filter(({ id }) => !added.has(id) && !removed.has(id)),
+      ...asked.map((each) => ({ ...each, since: at })),
+    ],
     disks: merged(
       attached.disks,
       wanted.disks.filter((disk) => added.has(disk.name)),
@@ -86,7 +100,7 @@ function merged<T extends Disk | Nic>(before: readonly T[], more: readonly T[]):
 
 export async function readAttached(path: string): Promise<Attached> {
   try {
-    return { ...NOTHING_ATTACHED, ...(JSON.parse(await readPlainText(path)) as Attached) };
+    return { ...NOTHING_ATTACHED, ...(JSON.parse(await readPlainText(path)) as Partial<Attached>) };
   } catch (error) {
     if (isErrno(error, "ENOENT")) return NOTHING_ATTACHED;
     throw new OdoroboError("HYPERVISOR_UNAVAILABLE", `cannot read what was attached to the guest from ${path}`, {

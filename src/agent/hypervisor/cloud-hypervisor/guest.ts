@@ -11,18 +11,21 @@
  */
 import type { RequestBodies, VmInfo } from "../../../model/cloud-hypervisor/api.ts";
 import { type ChangeFacts, changeRules } from "../../../model/cloud-hypervisor/change-rules.ts";
-import { planLiveChanges } from "../../../model/cloud-hypervisor/live-changes.ts";
+import { type ListedDevice, withHeldDevices } from "../../../model/cloud-hypervisor/held-devices.ts";
+import { type LiveCall, planLiveChanges } from "../../../model/cloud-hypervisor/live-changes.ts";
 import { toLiveConfig } from "../../../model/cloud-hypervisor/live-config.ts";
 import { slotsOf } from "../../../model/cloud-hypervisor/place-devices.ts";
 import type { VmConfigPlaces } from "../../../model/cloud-hypervisor/places.ts";
 import { toVmConfig } from "../../../model/cloud-hypervisor/to-vm-config.ts";
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
+import type { Instant } from "../../../model/names.ts";
 import type { ChangeRule, LiveConfig } from "../../../model/observed-state.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
 import type { Clock } from "../../../platform/clock.ts";
 import type {
   GuestAbilities,
   GuestStatus,
+  HeldDevice,
   HypervisorEvent,
   LaunchInput,
   RawAnswer,
@@ -34,11 +37,13 @@ import type { ApiClient } from "./client.ts";
 import { type DiskBytes, DiskSizes, wantedBytes } from "./disk-bytes.ts";
 import type { EventTail } from "./event-tail.ts";
 import { attachedFile, consoleLog, consoleSocket, fileUrl, placesOf } from "./files.ts";
+import { describeHeld, findHeld } from "./held.ts";
 import { type Intent, isIntent, lastWord, mayChangeStatus, toGuestStatus, toHypervisorEvent } from "./history.ts";
 import type { CloudHypervisorHost } from "./host.ts";
-import { performChanges, refuseToShrink } from "./perform-changes.ts";
+import { askToRelease, performChanges, refuseToShrink } from "./perform-changes.ts";
 import { sendGuest } from "./send.ts";
 import { takeSnapshot } from "./snapshot.ts";
+import { asksAgain } from "./version.ts";
 
 const MIB = 1024 * 1024;
 
@@ -81,6 +86,7 @@ export class CloudHypervisorGuest implements RunningVm {
     readonly attached: Attached;
     readonly value: LiveConfig;
   } | null = null;
+  readonly #heldSince = new Map<string, Instant>();
   #rules: { readonly info: VmInfo; readonly value: readonly ChangeRule[] } | null = null;
 
   constructor(parts: CloudHypervisorGuestParts) {
@@ -141,7 +147,7 @@ export class CloudHypervisorGuest implements RunningVm {
     const sizes = await this.#diskSizes.of(info.config);
     if (this.#live?.info === info && this.#live.sizes === sizes && this.#live.attached === this.#attached)
       return this.#live.value;
-    const value = toLiveConfig(info.config, {
+    const value = toLiveConfig(withHeldDevices(info.config, this.#held(info)), {
       spec: knownSpec(vm.spec, this.#attached),
       places: this.#places(info),
       version: client.version,
@@ -155,6 +161,18 @@ export class CloudHypervisorGuest implements RunningVm {
     const info = await this.#defined(signal);
     if (this.#rules?.info !== info) this.#rules = { info, value: changeRules(info.config, this.#facts(info)) };
     return this.#rules.value;
+  }
+
+  async heldDevices(signal: AbortSignal): Promise<readonly HeldDevice[]> {
+    const { vm, clock } = this.#parts;
+    const seen = (id: string): Instant => {
+      const since = this.#heldSince.get(id) ?? clock.now();
+      this.#heldSince.set(id, since);
+      return since;
+    };
+    const { disks, nics } = knownSpec(vm.spec, this.#attached);
+    const known = { ...this.#attached, disks, nics };
+    return this.#held(await this.#defined(signal)).map((each) => describeHeld(each, known, seen));
   }
 
   async powerButton(signal: AbortSignal): Promise<void> {
@@ -171,18 +189,23 @@ export class CloudHypervisorGuest implements RunningVm {
 
   /** Tries every change that can be made live, then says which failed. */
   async update(spec: VmSpec, signal: AbortSignal): Promise<void> {
-    const { vm, client, tail, removalMs } = this.#parts;
+    const { vm, client, tail, removalMs, clock } = this.#parts;
     this.#info = null;
     const info = await this.#defined(signal);
-    const now = info.config;
+    const held = this.#held(info);
+    const now = withHeldDevices(info.config, held);
     const wanted = toVmConfig({ name: vm.name, spec, places: this.#places(info), version: client.version });
     const sizes = await this.#diskSizes.of(now);
-    const calls = planLiveChanges(now, wanted, this.#facts(info), { now: sizes, wanted: wantedBytes(spec) });
+    const all = planLiveChanges(now, wanted, this.#facts(info), { now: sizes, wanted: wantedBytes(spec) });
+    const calls = all.filter((call) => !isRemovalOf(call, held));
+    // They had their time; what they were asked in their firmware they never heard.
+    if (asksAgain(client.version))
+      for (const call of all) if (isRemovalOf(call, held)) await askToRelease(call.body.id, { client, signal });
     if (calls.length === 0) return;
-    this.#attached = withCalls(this.#attached, calls, { now, wanted: spec });
+    this.#attached = withCalls(this.#attached, calls, { now, wanted: spec, at: clock.now() });
     await writeAttached(attachedFile(vm.paths), this.#attached);
     try {
-      await performChanges(calls, { client, tail, removalMs, diskBytes: sizes, signal });
+      await performChanges(calls, { client, tail, removalMs, diskBytes: sizes, clock, signal });
     } finally {
       this.#info = null;
     }
@@ -227,6 +250,14 @@ export class CloudHypervisorGuest implements RunningVm {
       memoryMaxMiB: vm.spec.memory.maxMiB,
       ...(deviceTree === undefined ? {} : { deviceTree }),
     };
+  }
+
+  #held(info: VmInfo): readonly ListedDevice[] {
+    const { vm, client } = this.#parts;
+    return findHeld(info, this.#attached, () => {
+      const spec = knownSpec(vm.spec, this.#attached);
+      return toVmConfig({ name: vm.name, spec, places: this.#places(info), version: client.version });
+    });
   }
 
   #places({ config, device_tree: tree }: VmInfo): VmConfigPlaces {
@@ -350,6 +381,12 @@ export class CloudHypervisorGuest implements RunningVm {
     for (const listener of [...this.#listeners]) listener();
   }
 }
+
+const isRemovalOf = (
+  call: LiveCall,
+  held: readonly ListedDevice[],
+): call is Extract<LiveCall, { readonly endpoint: "vm.remove-device" }> =>
+  call.endpoint === "vm.remove-device" && held.some(({ id }) => id === call.body.id);
 
 function toResizeDisk(text: string): RequestBodies["vm.resize-disk"] | null {
   try {

@@ -2,12 +2,17 @@
 import type { LiveCall } from "../../../model/cloud-hypervisor/live-changes.ts";
 import type { DiskConfig } from "../../../model/cloud-hypervisor/vm-config.ts";
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
+import type { Clock } from "../../../platform/clock.ts";
 import type { ApiClient } from "./client.ts";
 import type { EventTail } from "./event-tail.ts";
+import { asksAgain } from "./version.ts";
 import { waitUntil } from "./wait.ts";
 
 /** The event says when; this is for the one that got lost. */
 const LOOK_MS = 500;
+
+/** How often a guest that does not answer is asked again: a request that comes in the time of its firmware is lost. */
+const ASK_AGAIN_MS = 2000;
 
 /** Nothing tells when a CPU is gone. */
 const RETRY_MS = 100;
@@ -19,10 +24,14 @@ export interface ChangeContext {
   readonly removalMs: number;
   /** Bytes by device id, of disks whose files could be looked at. */
   readonly diskBytes: Readonly<Record<string, number>>;
+  readonly clock: Clock;
   readonly signal: AbortSignal;
 }
 
-/** Tries every change, then says which failed: one disk in use must not keep a CPU away. */
+/**
+ * Tries every change, then says which failed: one disk in use must not keep a CPU away. What the guest does not let go of is no
+ * failure: it is held.
+ */
 export async function performChanges(calls: readonly LiveCall[], context: ChangeContext): Promise<void> {
   const failures: unknown[] = [];
   /** A device that stays keeps its id: adding its successor would wait as long again, for the same guest. */
@@ -140,25 +149,34 @@ export function refuseToShrink(
 async function removeDevice(id: string, context: ChangeContext): Promise<void> {
   const removal = watchRemoval(id, context);
   try {
-    await context.client.call("vm.remove-device", { id }, { signal: context.signal });
+    await askToRelease(id, context);
   } catch (error) {
-    // Asked before (up to v53 a second time is an error), or gone already: the wait below tells which.
-    if (!isOdoroboError(error, "NOT_FOUND")) {
-      removal.forget();
-      throw error;
-    }
+    removal.forget();
+    throw error;
   }
   await removal.done();
 }
 
-/** An earlier removal of the same id may not have come to its end. */
+/** Asked before (up to v53 a second time is an error), or gone already: whoever waits sees which. */
+export async function askToRelease(
+  id: string,
+  { client, signal }: Pick<ChangeContext, "client" | "signal">,
+): Promise<void> {
+  await client.call("vm.remove-device", { id }, { signal }).catch((error: unknown) => {
+    if (!isOdoroboError(error, "NOT_FOUND")) throw error;
+  });
+}
+
+/** An earlier removal of the same id may not have come to its end: until then nothing can have its id. */
 async function untilReleased(id: string, context: ChangeContext): Promise<void> {
-  const removal = watchRemoval(id, context);
-  await removal.done();
+  if (await watchRemoval(id, context).done()) return;
+  throw new OdoroboError("HYPERVISOR_FAILED", `the guest did not release ${id} within ${context.removalMs / 1000} s`, {
+    hint: "does its system support PCI hot-plug, and is the device in use? A reboot of the VM completes the removal",
+  });
 }
 
 /** From now on: an event may come before the answer to the call that causes it. */
-function watchRemoval(id: string, { client, tail, removalMs, signal }: ChangeContext) {
+function watchRemoval(id: string, { client, tail, removalMs, clock, signal }: ChangeContext) {
   let isGone = false;
   let wake = () => {};
   const forget = tail.listen({
@@ -168,10 +186,16 @@ function watchRemoval(id: string, { client, tail, removalMs, signal }: ChangeCon
       wake();
     },
   });
+  let askedAtMs = clock.monotonicMs();
   const isReleased = async (): Promise<boolean> => {
     if (isGone) return true;
     const { device_tree: tree } = await client.call("vm.info", { signal });
-    return tree === undefined || !Object.hasOwn(tree, id);
+    if (tree === undefined || !Object.hasOwn(tree, id)) return true;
+    if (asksAgain(client.version) && clock.monotonicMs() - askedAtMs >= ASK_AGAIN_MS) {
+      await askToRelease(id, { client, signal });
+      askedAtMs = clock.monotonicMs();
+    }
+    return false;
   };
   const subscribe = (listener: () => void) => {
     wake = listener;
@@ -179,11 +203,7 @@ function watchRemoval(id: string, { client, tail, removalMs, signal }: ChangeCon
   };
   return {
     forget,
-    async done(): Promise<void> {
-      if (await waitUntil(isReleased, { signal, deadlineMs: removalMs, lookMs: LOOK_MS, subscribe })) return;
-      throw new OdoroboError("HYPERVISOR_FAILED", `the guest did not release ${id} within ${removalMs / 1000} s`, {
-        hint: "does its system support PCI hot-plug, and is the device in use? A reboot of the VM completes the removal",
-      });
-    },
+    /** False: not within its time. */
+    done: (): Promise<boolean> => waitUntil(isReleased, { signal, deadlineMs: removalMs, lookMs: LOOK_MS, subscribe }),
   };
 }

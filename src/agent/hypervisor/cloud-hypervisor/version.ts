@@ -35,5 +35,8 @@ export const knowsSeccompErrno = (version: string): boolean => isAtLeast(version
 /** A 404 of remove-device or resize-disk names an id that is not there; 409 one that is taken. Before, both are 500. */
 export const statusesAreExact = (version: string): boolean => isAtLeast(version, 54);
 
+/** A second vm.remove-device asks the guest again. Before, it is an error. */
+export const asksAgain = (version: string): boolean => isAtLeast(version, 54);
+
 /** What its HTTP server takes: micro_http's default until v53. */
 export const maxBodyBytes = (version: string): number => (isAtLeast(version, 54) ? 4 * 1024 * 1024 : 51_200);

@@ -12,6 +12,8 @@ export const FIRMWARE_ID = "firmware.0";
 
 export const diskId = (name: string): string => deviceId("disk", name);
 export const nicId = (name: string): string => deviceId("nic", name);
+export const deviceIdOf = ({ list, name }: { readonly list: "disks" | "nics"; readonly name: string }): string =>
+  list === "disks" ? diskId(name) : nicId(name);
 export const diskPortId = (index: number): string => `port.disk.${index}`;
 export const nicPortId = (index: number): string => `port.nic.${index}`;
 

@@ -6,17 +6,19 @@ import type { VmSpec } from "../../../model/vm-spec.ts";
 import type { Clock } from "../../../platform/clock.ts";
 import {
   type GuestStatus,
+  type HeldDevice,
   type HypervisorEvent,
   type LaunchInput,
   NO_ABILITIES,
   type RunningVm,
 } from "../hypervisor.ts";
-import { type Attached, withDisk, withNic, writeAttached } from "./attached.ts";
+import { type Attached, withDisk, withNic, withReleased, withReleasing, writeAttached } from "./attached.ts";
 import { attachedFile, consoleLog, consoleSocket } from "./compile.ts";
+import { deviceIdOf } from "./device-ids.ts";
 import type { QemuHost } from "./host.ts";
 import { liveChanges } from "./live-changes.ts";
 import { toLiveConfig } from "./live-config.ts";
-import { type ChangeContext, performChange, removeUnusedNodes } from "./perform-changes.ts";
+import { type ChangeContext, performChange, removeRemains, removeUnusedNodes } from "./perform-changes.ts";
 import type { QmpClient } from "./qmp.ts";
 import type { QmpEvent } from "./qmp-commands.ts";
 
@@ -63,7 +65,7 @@ export class QemuGuest implements RunningVm {
       this.#forgetDevices();
       const told = toHypervisorEvent(event);
       if (told !== null) for (const listener of this.#eventListeners) listener(told);
-      if (STATUS_EVENTS.has(event.event)) this.#changed();
+      if (STATUS_EVENTS.has(event.event) || event.event === "DEVICE_DELETED") this.#changed();
     });
     void parts.qmp.closed.then(() => this.#changed());
   }
@@ -88,9 +90,16 @@ export class QemuGuest implements RunningVm {
       qmp.call("query-memory-size-summary", { signal }),
       qmp.call("query-block", { signal }),
     ]);
+    await this.#forgetReleased(new Set(peripherals.map(({ name }) => name)), signal);
     const live = toLiveConfig(vm.spec, this.#attached, { peripherals, cpuSlots, memory, blocks });
     if (changes === this.#changes) this.#devices = { live, askedAtMs };
     return live;
+  }
+
+  async heldDevices(signal: AbortSignal): Promise<readonly HeldDevice[]> {
+    // Looks which of them the guest has let go of since.
+    await this.liveConfig(signal);
+    return this.#attached.releasing.map(({ list, name, since }) => ({ path: `${list}.${name}`, since }));
   }
 
   async powerButton(signal: AbortSignal): Promise<void> {
@@ -161,13 +170,43 @@ export class QemuGuest implements RunningVm {
     for (const listener of [...this.#listeners]) listener();
   }
 
+  /** A device that was added anew under the name of one that is gone is asked for anew. */
   #changeContext(signal: AbortSignal): ChangeContext {
-    const { vm, host, qmp, detachMs } = this.#parts;
-    const remember: ChangeContext["remember"] = async (item) => {
-      this.#attached = "disk" in item ? withDisk(this.#attached, item.disk) : withNic(this.#attached, item.nic);
-      await writeAttached(attachedFile(vm.paths), this.#attached);
+    const { vm, host, qmp, detachMs, clock } = this.#parts;
+    return {
+      vm,
+      host,
+      qmp,
+      detachMs,
+      signal,
+      remember: (item) =>
+        this.#note("disk" in item ? withDisk(this.#attached, item.disk) : withNic(this.#attached, item.nic)),
+      noteReleasing: async (device) => {
+        const noted = withReleasing(this.#attached, { ...device, since: clock.now() });
+        if (noted === this.#attached) return true;
+        await this.#note(noted);
+        return false;
+      },
+      noteReleased: (device) => this.#note(withReleased(this.#attached, [{ ...device, since: clock.now() }])),
     };
-    return { vm, host, qmp, detachMs, signal, remember };
+  }
+
+  async #note(attached: Attached): Promise<void> {
+    this.#attached = attached;
+    await writeAttached(attachedFile(this.#parts.vm.paths), attached);
+  }
+
+  /** A guest may let go of a device long after it was asked, and does at its reset. */
+  async #forgetReleased(present: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
+    const gone = this.#attached.releasing.filter((each) => !present.has(deviceIdOf(each)));
+    if (gone.length === 0) return;
+    try {
+      await removeRemains(gone, { qmp: this.#parts.qmp, signal });
+      await this.#note(withReleased(this.#attached, gone));
+    } catch {
+      // Still held, then, as far as anybody can tell; the next look tries again.
+      signal.throwIfAborted();
+    }
   }
 }
 

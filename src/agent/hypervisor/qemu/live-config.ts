@@ -8,7 +8,7 @@
 import type { LiveConfig } from "../../../model/observed-state.ts";
 import type { Disk, Nic, VmSpec } from "../../../model/vm-spec.ts";
 import type { Attached } from "./attached.ts";
-import { diskId, nicId } from "./device-ids.ts";
+import { deviceIdOf, diskId, nicId } from "./device-ids.ts";
 import type { BlockBackend, CpuSlot, MemorySummary } from "./qmp-commands.ts";
 
 const MIB = 1024 * 1024;
@@ -21,7 +21,8 @@ export interface QemuAnswers {
 }
 
 export function toLiveConfig(booted: VmSpec, attached: Attached, answers: QemuAnswers): LiveConfig {
-  const present = new Set(answers.peripherals.map((device) => device.name));
+  // What is left behind a device that the guest let go of is the process's as well.
+  const present = new Set([...answers.peripherals.map((device) => device.name), ...attached.releasing.map(deviceIdOf)]);
   const blocks = new Map(answers.blocks.map((block) => [block.inserted?.["node-name"], block.inserted]));
   return {
     cpus: {

@@ -2,8 +2,9 @@
 import { OdoroboError } from "../../../model/errors.ts";
 import type { Disk, Nic } from "../../../model/vm-spec.ts";
 import type { LaunchInput } from "../hypervisor.ts";
+import type { Releasing } from "./attached.ts";
 import { blockNode, diskDevice } from "./block-node.ts";
-import { diskId, isDiskId, nicId } from "./device-ids.ts";
+import { deviceIdOf, diskId, isDiskId, nicId } from "./device-ids.ts";
 import type { QemuHost } from "./host.ts";
 import type { LiveChange } from "./live-changes.ts";
 import { netBackend, nicDevice } from "./net-backend.ts";
@@ -25,7 +26,13 @@ export interface ChangeContext {
   readonly signal: AbortSignal;
   /** Notes what is about to be attached, durably. */
   readonly remember: (item: { readonly disk: Disk } | { readonly nic: Nic }) => Promise<void>;
+  /** Notes what the guest is about to be asked to let go of, durably. True: it was asked before, and has not let go. */
+  readonly noteReleasing: (device: Device) => Promise<boolean>;
+  /** Nothing of it is left. */
+  readonly noteReleased: (device: Device) => Promise<void>;
 }
+
+export type Device = Pick<Releasing, "list" | "name">;
 
 export async function performChange(change: LiveChange, context: ChangeContext): Promise<void> {
   switch (change.kind) {
@@ -35,15 +42,11 @@ export async function performChange(change: LiveChange, context: ChangeContext):
       await context.qmp.call("block_resize", { "node-name": diskId(change.name), size: change.sizeMiB * MIB }, context);
       return;
     case "detach-disk":
-      await detach(diskId(change.name), `disk ${change.name}`, context);
-      await removeUnusedNodes(context);
-      return;
+      return detach({ list: "disks", name: change.name }, context);
     case "attach-disk":
       return attachDisk(change.disk, context);
     case "detach-nic":
-      await detach(nicId(change.name), `NIC ${change.name}`, context);
-      await removeNetdev(change.name, context);
-      return;
+      return detach({ list: "nics", name: change.name }, context);
     case "attach-nic":
       return attachNic(change.nic, context);
   }
@@ -95,36 +98,71 @@ async function attachNic(nic: Nic, context: ChangeContext): Promise<void> {
   }
 }
 
+/** A guest that does not let go holds the device until it does, or until its reset: no failure. */
+async function detach(device: Device, context: ChangeContext): Promise<void> {
+  // It had its time; what it was asked in its firmware it never heard.
+  if (await context.noteReleasing(device)) return askToRelease(deviceIdOf(device), context);
+  if (!(await waitUntilReleased(deviceIdOf(device), context))) return;
+  await removeRemains([device], context);
+  await context.noteReleased(device);
+}
+
+/** What stands behind devices that are gone: as long as it is there, the process has their files and taps open. */
+export async function removeRemains(
+  devices: readonly Device[],
+  context: Pick<ChangeContext, "qmp" | "signal">,
+): Promise<void> {
+  if (devices.some(({ list }) => list === "disks")) await removeUnusedNodes(context);
+  for (const { list, name } of devices) if (list === "nics") await removeNetdev(name, context);
+}
+
+/** How often a guest that does not answer is asked again: a request that comes in the time of its firmware is lost. */
+const ASK_AGAIN_MS = 2000;
+
 /**
- * Asks the guest to let go and waits until it did. DEVICE_DELETED comes for the device's inner parts first, without
- * `data.device`; only the one that names it means that it is gone. A guest without hot-plug support never answers;
- * QEMU then removes the device at the guest's next reset.
+ * Asks the guest to let go and waits until it did: true. DEVICE_DELETED comes for the device's inner parts first, without
+ * `data.device`; only the one that names it means that it is gone. A guest without hot-plug support never answers, and QEMU
+ * then removes the device at the guest's next reset; one that says no is asked no more.
  */
-async function detach(id: string, what: string, { qmp, signal, detachMs }: ChangeContext): Promise<void> {
-  const gone = Promise.withResolvers<void>();
+async function waitUntilReleased(id: string, context: ChangeContext): Promise<boolean> {
+  const { qmp, signal, detachMs } = context;
+  const answer = Promise.withResolvers<boolean>();
+  answer.promise.catch(() => {});
   const stop = qmp.onEvent(({ event, data }) => {
     if (data.device !== id) return;
-    if (event === "DEVICE_DELETED") gone.resolve();
-    if (event === "DEVICE_UNPLUG_GUEST_ERROR") gone.reject(notReleased(what, "the guest refused"));
+    if (event === "DEVICE_DELETED") answer.resolve(true);
+    if (event === "DEVICE_UNPLUG_GUEST_ERROR") answer.resolve(false);
   });
-  gone.promise.catch(() => {});
-  const deadline = setTimeout(() => gone.reject(notReleased(what, `no answer within ${detachMs / 1000} s`)), detachMs);
-  const onAbort = () => gone.reject(signal.reason);
+  const deadline = setTimeout(() => answer.resolve(false), detachMs);
+  const again = setInterval(() => void askToRelease(id, context).catch(answer.reject), ASK_AGAIN_MS);
+  const onAbort = () => answer.reject(signal.reason);
   signal.addEventListener("abort", onAbort, { once: true });
   try {
-    await qmp.call("device_del", { id }, { signal });
-    void qmp.closed.then(() => gone.reject(notReleased(what, "the connection to QEMU closed")));
-    await gone.promise;
+    await qmp.call("device_del", { id }, { signal }).catch((error) => refuseUnlessPending(error));
+    void qmp.closed.then(() => answer.reject(connectionClosed(id)));
+    return await answer.promise;
   } finally {
     stop();
     clearTimeout(deadline);
+    clearInterval(again);
     signal.removeEventListener("abort", onAbort);
   }
 }
 
-const notReleased = (what: string, why: string) =>
-  new OdoroboError("HYPERVISOR_FAILED", `the guest did not release ${what}: ${why}`, {
-    hint: "does its system support PCI hot-plug, and is the device in use? A reboot of the VM removes it",
+const askToRelease = async (id: string, { qmp, signal }: ChangeContext): Promise<void> => {
+  await qmp.call("device_del", { id }, { signal }).catch(refuseUnlessPending);
+};
+
+/** QEMU refuses a second request while the guest has the first one before it, and one for a device that is gone by now. */
+function refuseUnlessPending(error: unknown): void {
+  const isPending =
+    error instanceof OdoroboError && /in the process of unplug|not found/i.test(`${error.message} ${error.cause}`);
+  if (!isPending) throw error;
+}
+
+const connectionClosed = (id: string) =>
+  new OdoroboError("HYPERVISOR_UNAVAILABLE", `the connection to QEMU closed while the guest was to let go of ${id}`, {
+    hint: "look whether the VM still runs: odorobo vm info",
   });
 
 /**
@@ -154,7 +192,7 @@ export async function removeUnusedNodes({ qmp, signal }: Pick<ChangeContext, "qm
 }
 
 /** QEMU has no list of netdevs to look at; that there is none is what we want. */
-async function removeNetdev(nic: string, { qmp, signal }: ChangeContext): Promise<void> {
+async function removeNetdev(nic: string, { qmp, signal }: Pick<ChangeContext, "qmp" | "signal">): Promise<void> {
   await qmp.call("netdev_del", { id: nicId(nic) }, { signal }).catch((error: unknown) => {
     if (!(error instanceof OdoroboError && error.code === "HYPERVISOR_FAILED")) throw error;
   });

@@ -149,6 +149,7 @@ export async function boot(
     reason: null,
     since: parts.clock.now(),
     ready: null,
+    owed: [],
     drift: driftOf(slot.live, vm.spec, guestRecord.bootedSpec),
   };
   return awaitReady(slot, running, launch.input.spec, signal);

@@ -68,6 +68,14 @@ export async function prepareAttach(parts: Parts, slot: Slot, vm: VmRecord, { de
   const disk = device.list === "disks" ? await confined(parts, device.disk) : null;
   const item = device.list === "disks" ? (disk as Disk) : device.nic;
   const present = now[device.list].find((each) => each.name === item.name);
+  if (slot.held.some(({ path }) => path === `${device.list}.${item.name}`))
+    throw new OdoroboError(
+      "BAD_REQUEST",
+      `${vm.name} was asked to let go of ${item.name} and has not: it holds it still`,
+      {
+        hint: "attach it under another name, or when the guest has let go: odorobo vm info shows it; a reboot makes it",
+      },
+    );
   // Attached by a request whose end nobody heard of.
   if (present !== undefined && sameValue(present, item))
     return { begin: null, run: async () => ({ stored: vm, error: null }) };
@@ -110,9 +118,16 @@ export async function prepareDetach(
     begin: vm,
     run: async (signal) =>
       checked(slot, await updateGuest(parts, slot, vm, wanted, signal), (has) =>
-        has[list].some((each) => each.name === name) ? `it has ${name} still: the guest did not let go of it` : null,
+        has[list].some((each) => each.name === name)
+          ? `it has ${name} still: the guest was asked to let go of it${sinceWhen(slot, list, name)} and did not. It may yet; until then its process holds it`
+          : null,
       ),
   };
+}
+
+function sinceWhen({ held }: Slot, list: "disks" | "nics", name: string): string {
+  const since = held.find(({ path }) => path === `${list}.${name}`)?.since;
+  return since === undefined ? "" : ` at ${since}`;
 }
 
 /** What the guest was booted with and what it has now, as a spec to change. */
@@ -167,7 +182,7 @@ function checked(slot: Slot, outcome: Outcome, problem: (has: LiveConfig) => str
   const left = problem(slot.live);
   if (left === null) return outcome;
   return {
-    ...outcome,
+    stored: outcome.stored,
     error: new OdoroboError("UNSUPPORTED", `${slot.name} took not all of it while it runs: ${left}`, {
       hint: "change its manifest: the plan says what a reboot would make of it",
     }),

@@ -3,7 +3,7 @@ import { digestOf } from "../../../model/digest.ts";
 import { isOdoroboError } from "../../../model/errors.ts";
 import { compareLive, sameValue } from "../../../model/fields.ts";
 import type { LiveConfig } from "../../../model/observed-state.ts";
-import { referencedFiles } from "../../../model/vm-spec.ts";
+import { referencedFiles, type VmSpec } from "../../../model/vm-spec.ts";
 import type { PutVmRequest } from "../../../wire/operations.ts";
 import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
 import { RECORD_FORMAT, type StoredVm, type VmRecord } from "../../store/vm-record.ts";
@@ -12,6 +12,7 @@ import { checkDisks, checkProbe, ownDisksOf, textsOf } from "../operations/check
 import { runBeforeHooks, withAfterHooks } from "../operations/hook-points.ts";
 import type { Act, Outcome } from "../operations/run-operation.ts";
 import type { VmState } from "../parts/decision.ts";
+import { owedAfterPut } from "../parts/owed.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Operation, Slot } from "../parts/slot.ts";
 import { disksMade, prepareDisks } from "./prepare-disks.ts";
@@ -27,7 +28,7 @@ export async function preparePut(
   const hypervisor = await checkRequest(parts, request, known, slot.name);
   const vm = known?.state === "present" ? updated(parts, known, request) : created(parts, slot, known, request);
   await parts.store.saveTexts(slot.name, textsOf(slot.name, request, keptTexts(before)));
-  return putAct(parts, slot, vm, { id: request.id, kind }, hypervisor);
+  return putAct(parts, slot, vm, { id: request.id, kind }, hypervisor, { defer: request.defer === true });
 }
 
 /** What remains to be done for a spec that is in the record: also how an interrupted create or update is carried on. */
@@ -37,11 +38,12 @@ export function putAct(
   vm: VmRecord,
   asked: Pick<Operation, "id" | "kind">,
   hypervisor: Hypervisor,
+  { defer }: { readonly defer: boolean } = { defer: false },
 ): Act {
   const makesDisks = Object.keys(ownDisksOf(vm.spec.disks)).length > 0 && !hasDisks(vm);
   // A process that waits for its guest has none to change.
   const touchesGuest =
-    slot.guest !== null && !slot.guest.receiving && (slot.live === null || isOtherThan(slot.live, vm));
+    !defer && slot.guest !== null && !slot.guest.receiving && (slot.live === null || isOtherThan(slot.live, vm));
   return {
     ...(asked.kind === "create" ? { before: () => runBeforeHooks(parts, vm, "create", asked) } : {}),
     // Without disks to make or a guest to change, the record is all there is to it.
@@ -51,9 +53,13 @@ export function putAct(
         const made = makesDisks
           ? { ...vm, ...(await prepareDisks(parts, hypervisor, vm, { grow: slot.guest === null, signal })) }
           : vm;
-        const outcome: Outcome = touchesGuest
-          ? await updateGuest(parts, slot, made, vm.spec, signal)
-          : { stored: await noteLive(parts, slot, made, vm.spec), error: null };
+        const outcome = noteOwed(
+          parts,
+          vm,
+          touchesGuest
+            ? await updateGuest(parts, slot, made, vm.spec, signal)
+            : { stored: await noteLive(parts, slot, made, defer ? asBooted(vm) : vm.spec), error: null },
+        );
         return asked.kind === "create" ? await withAfterHooks(parts, slot, "create", asked, outcome) : outcome;
       } catch (error) {
         signal.throwIfAborted();
@@ -65,6 +71,19 @@ export function putAct(
     },
   };
 }
+
+/** What the guest does not have of the new spec now is nobody else's doing. */
+function noteOwed(parts: Parts, before: VmRecord, outcome: Outcome): Outcome {
+  const { stored } = outcome;
+  if (stored?.state !== "present" || (stored.drift.length === 0 && stored.owed === undefined)) return outcome;
+  return { ...outcome, stored: { ...stored, owed: owedAfterPut(stored.drift, before.owed, parts.clock.now()) } };
+}
+
+/** Nothing is given to a guest that is about to be rebooted, its share of the node neither. */
+const asBooted = ({ spec, guest }: VmRecord): VmSpec => ({
+  ...spec,
+  weights: guest?.bootedSpec.weights ?? spec.weights,
+});
 
 async function checkRequest(
   parts: Parts,

@@ -31,6 +31,12 @@ function ours<Item extends { readonly name: string }>(
   });
 }
 
+/** Whether the guest has lost a disk or a NIC that it was known to have. */
+export const hasLost = (booted: VmSpec, live: LiveConfig): boolean =>
+  (["disks", "nics"] as const).some((list) =>
+    booted[list].some(({ name }) => !live[list].some((each) => each.name === name)),
+  );
+
 /** Where the guest differs from the spec last applied, in words of the spec. */
 export function driftOf(live: LiveConfig, spec: VmSpec, booted: VmSpec): readonly DriftedField[] {
   const drift = compareLive(live, spec).map(({ path, from, to }) => ({ path, applied: to, live: from }));

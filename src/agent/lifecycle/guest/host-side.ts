@@ -24,9 +24,14 @@ export async function prepareHostSide(
   await parts.network.prepareTaps(input.name, input.spec.nics, signal);
 }
 
-/** For NICs that are about to be attached to a running guest. */
+/**
+ * For NICs that are about to be attached to a running guest. A tap is named after its NIC: one that the guest has under this
+ * name, on another bridge, stays where it is until the reboot.
+ */
 export async function prepareNewTaps(parts: Parts, vm: VmRecord, booted: VmSpec, signal: AbortSignal): Promise<void> {
-  if (isReal(parts, booted)) await parts.network.prepareTaps(vm.name, without(vm.spec.nics, booted.nics), signal);
+  if (!isReal(parts, booted)) return;
+  const added = vm.spec.nics.filter((nic) => !booted.nics.some(({ name }) => name === nic.name));
+  await parts.network.prepareTaps(vm.name, added, signal);
 }
 
 /** For NICs that were detached from a running guest. */

@@ -4,18 +4,21 @@
  */
 import { isOdoroboError } from "../../../model/errors.ts";
 import { sameValue } from "../../../model/fields.ts";
-import type { ChangeRule, LiveConfig } from "../../../model/observed-state.ts";
+import type { ChangeRule } from "../../../model/observed-state.ts";
 import type { GuestStatus } from "../../hypervisor/hypervisor.ts";
 import type { VmRecord } from "../../store/vm-record.ts";
 import type { ExitStatus } from "../../supervisor/supervisor.ts";
+import { keep } from "../operations/run-operation.ts";
 import { describeExit, type Guest } from "../parts/guest.ts";
+import { stillOwed } from "../parts/owed.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Slot } from "../parts/slot.ts";
-import { driftOf } from "./booted-spec.ts";
+import { driftOf, hasLost } from "./booted-spec.ts";
 import { clearAway } from "./clear-away.ts";
 import type { End } from "./ended-record.ts";
 import { noteEnd } from "./note-end.ts";
 import { noteEvent } from "./note-event.ts";
+import { lookAtDevices, NOTHING_SEEN, noteLive, noteSeen, type SeenDevices } from "./update-guest.ts";
 
 /** A guest that takes longer to say how it is counts as silent; what was known of it stands. */
 export const REFRESH_DEADLINE_MS = 2000;
@@ -33,29 +36,29 @@ export async function refresh(parts: Parts, slot: Slot): Promise<void> {
   try {
     seen = await guest.ask(REFRESH_DEADLINE_MS, parts.stopping, async (connection, signal) => {
       const status = await connection.status(signal);
-      if (status.phase === "off") return { status, live: null, changeRules: null };
-      const live = await connection.liveConfig(signal);
-      return { status, live, changeRules: (await connection.changeRules?.(signal)) ?? null };
+      if (status.phase === "off") return { status, devices: NOTHING_SEEN, changeRules: null };
+      const devices = await lookAtDevices(connection, signal);
+      return { status, devices, changeRules: (await connection.changeRules?.(signal)) ?? null };
     });
   } catch (error) {
     if (parts.stopping.aborted) return;
     if (guest.exit !== null) return noteDeath(parts, slot, vm, guest);
     if (slot.silence === null) parts.logger.warn({ err: error, vm: slot.name }, "a guest does not answer");
     slot.silence = isOdoroboError(error) ? error.message : "its hypervisor does not answer";
-    slot.live = null;
+    noteSeen(slot, NOTHING_SEEN);
     slot.changeRules = null;
     return;
   }
   slot.silence = null;
   if (seen.status.phase === "off") return noteOff(parts, slot, vm, endOf(seen.status));
-  slot.live = seen.live;
+  noteSeen(slot, seen.devices);
   slot.changeRules = seen.changeRules;
   await noteChanges(parts, slot, vm, seen.status.phase);
 }
 
 interface Seen {
   readonly status: GuestStatus;
-  readonly live: LiveConfig | null;
+  readonly devices: SeenDevices;
   readonly changeRules: readonly ChangeRule[] | null;
 }
 
@@ -73,12 +76,18 @@ async function noteChanges(parts: Parts, slot: Slot, vm: VmRecord, phase: "runni
     now = slot.stored as VmRecord;
   }
   if (slot.live === null || now.guest === null) return;
-  const drift = driftOf(slot.live, now.spec, now.guest.bootedSpec);
-  if (sameValue(drift, now.drift)) return;
+  const booted = now.guest.bootedSpec;
+  // It let go of something at last, or somebody took it away: what stood behind it is not needed any more.
+  const after = hasLost(booted, slot.live) ? await noteLive(parts, slot, now, booted) : now;
+  const drift = driftOf(slot.live, now.spec, after.guest?.bootedSpec ?? booted);
+  if (sameValue(drift, now.drift)) {
+    if (after !== now) await keep(parts, slot, after);
+    return;
+  }
   const paths = drift.map((each) => each.path).join(", ");
   const message =
     drift.length === 0 ? `${slot.name} is as applied again` : `${slot.name} differs from its spec: ${paths}`;
-  await noteEvent(parts, slot, now, { drift }, { kind: "drift", message });
+  await noteEvent(parts, slot, after, { drift, owed: stillOwed(drift, now.owed) }, { kind: "drift", message });
 }
 
 /** The process is gone. Whether the guest had powered off before only its connection may still know. */

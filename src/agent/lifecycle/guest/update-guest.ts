@@ -1,7 +1,10 @@
 /** Makes those differences between a running guest and a spec true that can be made live, and brings the record up to date. */
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
+import type { LiveConfig } from "../../../model/observed-state.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
+import type { HeldDevice, RunningVm } from "../../hypervisor/hypervisor.ts";
 import type { VmRecord } from "../../store/vm-record.ts";
+import { withWarnings } from "../operations/hook-points.ts";
 import type { Outcome } from "../operations/run-operation.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Slot } from "../parts/slot.ts";
@@ -26,24 +29,46 @@ export async function updateGuest(
   const { guest } = slot;
   if (guest === null || vm.guest === null) return { stored: vm, error: null };
   const booted = vm.guest.bootedSpec;
+  const heldBefore = slot.held;
   let error: OdoroboError | null = null;
   try {
     await prepareNewTaps(parts, { ...vm, spec: wanted }, booted, signal);
     await letAtSpec(parts, slot, vm, wanted);
-    slot.live = await guest.ask(UPDATE_DEADLINE_MS, signal, async (connection, own) => {
-      await connection.update(wanted, own);
-      return connection.liveConfig(own);
-    });
+    noteSeen(
+      slot,
+      await guest.ask(UPDATE_DEADLINE_MS, signal, async (connection, own) => {
+        await connection.update(wanted, own);
+        return lookAtDevices(connection, own);
+      }),
+    );
   } catch (cause) {
     signal.throwIfAborted();
     error = failedUpdate(vm, cause);
-    slot.live = await guest
-      .ask(UPDATE_DEADLINE_MS, signal, (connection, own) => connection.liveConfig(own))
-      .catch(() => null);
+    noteSeen(slot, await guest.ask(UPDATE_DEADLINE_MS, signal, lookAtDevices).catch(() => NOTHING_SEEN));
   }
   // Shares of the node are given before anything else: who has an error may not have them.
   const given = error === null ? wanted : { ...wanted, weights: booted.weights };
-  return { stored: await noteLive(parts, slot, vm, given), error };
+  const warnings = slot.held
+    .filter(({ path }) => !heldBefore.some((each) => each.path === path))
+    .map(({ path }) => `the guest of ${vm.name} has not let go of ${path}: owed until it does, or until its next boot`);
+  return withWarnings({ stored: await noteLive(parts, slot, vm, given), error }, warnings);
+}
+
+export interface SeenDevices {
+  readonly live: LiveConfig | null;
+  readonly held: readonly HeldDevice[];
+}
+
+export const NOTHING_SEEN: SeenDevices = { live: null, held: [] };
+
+export async function lookAtDevices(connection: RunningVm, signal: AbortSignal): Promise<SeenDevices> {
+  const live = await connection.liveConfig(signal);
+  return { live, held: (await connection.heldDevices?.(signal)) ?? [] };
+}
+
+export function noteSeen(slot: Slot, { live, held }: SeenDevices): void {
+  slot.live = live;
+  slot.held = held;
 }
 
 /** What follows for the record from what the guest is known to have. `wanted`: what odorobo gave it last. */

@@ -7,6 +7,7 @@
 import type { VmName } from "../../../model/names.ts";
 import type { ChangeRule, ImageBelow, LiveConfig } from "../../../model/observed-state.ts";
 import type { OperationKind, OperationResult } from "../../../wire/operations.ts";
+import type { HeldDevice } from "../../hypervisor/hypervisor.ts";
 import { type CompletedOperation, REMEMBERED_OPERATIONS, type RestartRecord } from "../../store/vm-record.ts";
 import type { VmState } from "./decision.ts";
 import type { Guest } from "./guest.ts";
@@ -36,6 +37,8 @@ export class Slot {
   changeRules: readonly ChangeRule[] | null = null;
   /** What its own disks stand on, as last looked at. */
   images: readonly ImageBelow[] = [];
+  /** What the guest was asked to let go of and has not, as it was last seen. */
+  held: readonly HeldDevice[] = [];
   /** Since when this agent has seen the guest run, on the clock that never jumps. */
   guestSinceMs = 0;
   /** When the start that the record plans is due, on the clock that never jumps. Worked out once for each plan. */
@@ -98,6 +101,7 @@ export class Slot {
     this.guest = null;
     this.live = null;
     this.changeRules = null;
+    this.held = [];
     this.silence = null;
     await guest?.release();
   }

@@ -31,7 +31,7 @@ import { clearAway } from "../guest/clear-away.ts";
 import { runningInput } from "../guest/guest-input.ts";
 import { watchGuest } from "../guest/guest-watch.ts";
 import { endOf, endOfProcess } from "../guest/refresh-guest.ts";
-import { noteLive } from "../guest/update-guest.ts";
+import { lookAtDevices, NOTHING_SEEN, noteLive, noteSeen } from "../guest/update-guest.ts";
 import { within } from "../parts/deadline.ts";
 import { Guest } from "../parts/guest.ts";
 import type { Parts } from "../parts/parts.ts";
@@ -145,9 +145,7 @@ async function adoptAnswering(parts: Parts, slot: Slot, guest: Guest, seen: "run
     if (operation !== null) await resolve(parts, slot, operation, slot.stored as VmRecord, null);
     return;
   }
-  slot.live = await guest
-    .ask(CONNECT_DEADLINE_MS, parts.stopping, (connection, signal) => connection.liveConfig(signal))
-    .catch(() => null);
+  noteSeen(slot, await guest.ask(CONNECT_DEADLINE_MS, parts.stopping, lookAtDevices).catch(() => NOTHING_SEEN));
   watchGuest(parts, slot, guest, { ready: vm.ready, logSizes: record.logSizes });
   const known: VmRecord = { ...vm, guest: record };
   if (operation === null) {

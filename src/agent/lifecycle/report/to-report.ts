@@ -1,9 +1,17 @@
 /** What the agent knows of a VM, in the words of the wire. Pure. */
 
 import { byName } from "../../../model/names.ts";
-import type { JournalEntry, Phase, RestartState, Tombstone, VmReport } from "../../../model/observed-state.ts";
+import type {
+  JournalEntry,
+  OwedChange,
+  Phase,
+  RestartState,
+  Tombstone,
+  VmReport,
+} from "../../../model/observed-state.ts";
 import type { OperationKind } from "../../../wire/operations.ts";
 import type { StoredVm, TombstoneRecord, VmRecord } from "../../store/vm-record.ts";
+import { stillOwed } from "../parts/owed.ts";
 import type { Slot } from "../parts/slot.ts";
 
 export function toVmReport(slot: Slot, vm: VmRecord): VmReport {
@@ -23,6 +31,7 @@ export function toVmReport(slot: Slot, vm: VmRecord): VmReport {
     appliedAt: vm.appliedAt,
     live: slot.live,
     drift: vm.drift,
+    ...owedOf(slot, vm),
     pid: vm.guest?.process?.pid ?? null,
     ...(vm.lastEvent ? { lastEvent: vm.lastEvent } : {}),
     ...(vm.restart ? { restart: toRestartState(vm.restart) } : {}),
@@ -31,6 +40,17 @@ export function toVmReport(slot: Slot, vm: VmRecord): VmReport {
     disks: Object.keys(vm.ownDisks).sort(byName),
     ...(slot.images.length === 0 ? {} : { images: slot.images }),
   };
+}
+
+function owedOf({ held }: Slot, { owed = [], drift }: VmRecord): Pick<VmReport, "owed"> {
+  if (held.length === 0 && owed.length === 0) return {};
+  const changes: OwedChange[] = [
+    ...held.map((each) => ({ ...each, held: true })),
+    ...stillOwed(drift, owed)
+      .filter(({ path }) => !held.some((each) => each.path === path))
+      .map((each) => ({ ...each, held: false })),
+  ];
+  return changes.length === 0 ? {} : { owed: changes.sort((a, b) => byName(a.path, b.path)) };
 }
 
 /** Its process waits for the guest. */
