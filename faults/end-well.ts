@@ -69,7 +69,7 @@ async function leaveNothing(world: World): Promise<void> {
     );
     const code = await agent.stop();
     if (code !== 0) world.violate(`the agent ${name} ended with ${code}:\n${agent.lastWords()}`);
-    if (/unhandled|\bat file:/i.test(await agent.log())) world.violate(`${name}'s log has a surprise in it`);
+    if (/unhandled|unexpected/i.test(await agent.log())) world.violate(`${name}'s log has a surprise in it`);
   }
   for (const { pid, command } of await processesOf(world.scratch)) world.violate(`left: process ${pid}: ${command}`);
   for (const socket of await socketsOf(world.scratch, [])) world.violate(`left: ${socket}`);
