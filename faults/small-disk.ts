@@ -39,8 +39,9 @@ export class SmallDisk {
     run("mount", "-t", "tmpfs", "-o", `size=${sizeMiB}m,mode=0700`, "odorobo-faults", path);
   }
 
-  /** To the last block, but for so many bytes. */
-  fill(leaveBytes = 0): void {
+  /** To the last block, but for so many bytes. False when nobody can write there. */
+  fill(leaveBytes = 0): boolean {
+    if (this.#isReadOnly) return false;
     const file = openSync(this.#ballast, "a", 0o600);
     try {
       for (let size = 1 << 20; size >= 4096; size >>= 1) fillWith(file, Buffer.alloc(size));
@@ -48,6 +49,7 @@ export class SmallDisk {
     } finally {
       closeSync(file);
     }
+    return true;
   }
 
   free(): void {

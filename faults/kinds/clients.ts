@@ -77,6 +77,9 @@ function open(node: FaultyNode): Promise<Socket | null> {
 
 const ACTS = ["reboot", "shutdown", "boot", "pause", "resume", "power-button", "delete", "purge"] as const;
 
+/** What a full disk must not hold up. */
+const FREES: ReadonlySet<string> = new Set(["shutdown", "delete", "purge", "power-button", "pause", "resume"]);
+
 /** With few ids, so that some are asked for again. */
 export const actByHand: Perform = async (world, chance) => {
   const node = chance.pick(world.upNodes.filter(({ isSwapped }) => !isSwapped));
@@ -95,6 +98,8 @@ export const actByHand: Perform = async (world, chance) => {
     const { status, body } = await node.agent.ask("POST", `/v1/vms/${vm}/operations`, request);
     const text = JSON.stringify(body);
     if (/"code":"INTERNAL"/.test(text)) world.violate(`${kind} of ${vm} by hand: ${text}`);
+    if (FREES.has(kind) && /"code":"INSUFFICIENT_STORAGE"/.test(text))
+      world.violate(`${kind} of ${vm} by hand, which would make room: ${text}`);
     return `${kind} of ${vm} on ${node.name}: ${status}`;
   } catch (error) {
     // Its agent may be killed meanwhile.

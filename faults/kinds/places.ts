@@ -10,8 +10,7 @@ export const fillData: Perform = async (world, chance) => {
   const node = chance.pick(world.nodes);
   const left = chance.pick(LEFT_BYTES) as number;
   const disk = node?.dataDisk ?? null;
-  if (disk === null) return null;
-  disk.fill(left);
+  if (disk === null || !disk.fill(left)) return null;
   world.later(`room on the data disk of ${node?.name}`, async () => disk.free());
   return `${node?.name}, but for ${left} bytes`;
 };

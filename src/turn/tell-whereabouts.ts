@@ -3,7 +3,7 @@
  * manifests later, they know that its VMs are not simply gone (see `reconcile/locate-vms.ts`).
  */
 import type { DesiredState } from "../model/desired-state.ts";
-import { OdoroboError } from "../model/errors.ts";
+import { isOdoroboError, OdoroboError } from "../model/errors.ts";
 import { sameValue } from "../model/fields.ts";
 import type { NodeReport, ObservedState, Whereabouts } from "../model/observed-state.ts";
 import { mapWithLimit } from "../platform/limit.ts";
@@ -22,7 +22,7 @@ export interface WhereaboutsRequest {
   readonly signal: AbortSignal;
 }
 
-/** Rejects with AGENT_UNREACHABLE when none of them could be told and VMs are to be created: nothing has been done then. */
+/** Rejects, with AGENT_UNREACHABLE or what an agent answered, when none of them could be told and VMs are to be created: nothing has been done then. */
 export async function tellWhereabouts({ plan, desired, observed, agents, signal }: WhereaboutsRequest): Promise<void> {
   const told = whereaboutsFor(plan, desired, observed);
   const reports = observed.nodes.flatMap((node) => (node.reach === "answered" ? [node.report] : []));
@@ -39,8 +39,11 @@ export async function tellWhereabouts({ plan, desired, observed, agents, signal 
   const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
   const creates = plan.steps.some((step) => step.kind === "createVm");
   if (!creates || failures.length < witnesses.length) return;
-  throw new OdoroboError("AGENT_UNREACHABLE", "no agent could note where the fleet's VMs are, so none is created", {
-    cause: failures[0],
+  // What an agent answered says more than that another did not answer.
+  const cause = failures.find((each) => isOdoroboError(each) && !each.retryable) ?? failures[0];
+  const code = isOdoroboError(cause) ? cause.code : "AGENT_UNREACHABLE";
+  throw new OdoroboError(code, "no agent could note where the fleet's VMs are, so none is created", {
+    cause,
     hint: "nothing was done; are the agents up, and is there room on their disks?",
   });
 }

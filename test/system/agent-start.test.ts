@@ -1,15 +1,13 @@
 /** Agents that must not or cannot start, and agents whose disk is full: a clear reason, and nothing lost. */
-import { execFile } from "node:child_process";
-import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { describe, expect } from "vitest";
+import { aSmallDisk } from "../support/a-small-disk.ts";
 import { requires } from "../support/requirements.ts";
 import { expectRefusal } from "../support/system-refusal.ts";
 import { expectCode, expectNothingToDo } from "../support/system-scenario.ts";
 import { PATIENT, systemTest } from "../support/system-world.ts";
 
-const run = promisify(execFile);
 /** Where nobody is disturbed should it start after all. */
 const HARMLESS = ["agent", "--name", "n9", "--hypervisor", "noop", "--log-level", "error"];
 
@@ -98,7 +96,7 @@ describe
     systemTest(
       "a full disk fails the step and loses nothing; with room again the next apply goes on",
       async ({ world }) => {
-        await using disk = await aSmallDisk(join(world.scratch, "disk"));
+        await using disk = await aSmallDisk(world.scratch);
         const n1 = await world.agent("n1", { dataFolder: join(disk.path, "d") });
         await world.vm("web-1");
         await expectCode(world.cli("apply", world.fleet, "--yes"), 0);
@@ -108,15 +106,9 @@ describe
 
         await world.vm("web-1", ["cpus: { count: 2, max: 2 }"]);
         await world.vm("web-2");
-        // Nobody could note where a new VM went: then it goes nowhere, and nothing else is begun.
-        expectRefusal(await world.cli("apply", world.fleet, "--yes"), {
-          exit: 1,
-          code: "AGENT_UNREACHABLE",
-          names: /none is created[\s\S]*disk\/d\/.*STORAGE_FAILED/,
-          hint: "room on their disks",
-        });
-        const failed = await expectCode(world.cli("apply", world.fleet, "--yes", "--target", "web-1"), 1);
-        expect(failed.stdout).toMatch(/\n {2}failed {2}update web-1 on n1: .*\(STORAGE_FAILED\)\n {10}hint: /);
+        const failed = await expectCode(world.cli("apply", world.fleet, "--yes"), 1);
+        expect(failed.stdout).toMatch(/\n {2}failed {2}update web-1 on n1: .*\(INSUFFICIENT_STORAGE\)\n {10}hint: /);
+        expect(failed.stdout).toMatch(/\n {2}failed {2}create web-2 on n1: .*\(INSUFFICIENT_STORAGE\)\n {10}hint: /);
         expect(await readFile(record, "utf8")).toBe(before);
         expect(await n1.vm("web-1")).toMatchObject({ phase: "running" });
         // Not even a restart on the full disk loses it.
@@ -134,7 +126,7 @@ describe
     );
 
     systemTest("a disk that became read-only", async ({ world }) => {
-      await using disk = await aSmallDisk(join(world.scratch, "disk"));
+      await using disk = await aSmallDisk(world.scratch);
       const n1 = await world.agent("n1", { dataFolder: join(disk.path, "d") });
       await world.vm("web-1");
       await expectCode(world.cli("apply", world.fleet, "--yes"), 0);
@@ -150,22 +142,3 @@ describe
       await n1.stop();
     });
   });
-
-/** A file system of its own, of one megabyte. */
-async function aSmallDisk(path: string) {
-  await mkdir(path);
-  await run("mount", ["-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", path]);
-  return {
-    path,
-    /** To the last byte. */
-    async fill() {
-      await writeFile(join(path, "filler"), Buffer.alloc(2 * 1024 * 1024)).catch(() => {});
-    },
-    empty: () => rm(join(path, "filler")),
-    remount: (mode: "ro" | "rw") => run("mount", ["-o", `remount,${mode}`, path]),
-    async [Symbol.asyncDispose]() {
-      // The agent may still have files open; it goes for good with the last of them.
-      await run("umount", ["--lazy", path]);
-    },
-  };
-}

@@ -10,6 +10,7 @@ import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import { type HostNetwork, hostNetwork } from "../network/tap.ts";
 import { type DiskStorage, diskStorage } from "../storage/disk-storage.ts";
 import { ImageWatch } from "../storage/image-watch.ts";
+import { openReserve } from "../store/reserve.ts";
 import type { StoredVm, UnreadableRecord } from "../store/vm-record.ts";
 import { openVmStore, type VmStore } from "../store/vm-store.ts";
 import { openWhereaboutsStore } from "../store/whereabouts-store.ts";
@@ -55,10 +56,11 @@ export async function makeParts(
 ): Promise<{ readonly parts: Parts; readonly stored: readonly (StoredVm | UnreadableRecord)[] }> {
   const { clock, logger = silentLogger } = options;
   const startedAt = clock.now();
-  const store = options.store ?? (await openVmStore(options));
+  const reserve = await openReserve(options.dataFolder);
+  const store = options.store ?? (await openVmStore({ ...options, reserve }));
   const [stored, whereabouts, reports] = await Promise.all([
     store.load(),
-    openWhereaboutsStore(options.dataFolder, logger),
+    openWhereaboutsStore(options.dataFolder, logger, reserve),
     probeHypervisors(options.hypervisors, { clock, logger, stopping }),
   ]);
   const parts: Parts = {
@@ -67,6 +69,7 @@ export async function makeParts(
     reports,
     supervisor: options.supervisor,
     store,
+    reserve,
     storage: options.storage ?? diskStorage,
     images: new ImageWatch(),
     network: options.network ?? hostNetwork({ owner: null }),

@@ -94,6 +94,7 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
       stop.abort(new OdoroboError("AGENT_STOPPING", "the agent stops", { hint: "ask again once it runs again" }));
       await Promise.all([...slots.values()].map((slot) => slot.idle()));
       await Promise.all([...slots.values()].map((slot) => slot.letGo()));
+      await parts.reserve[Symbol.asyncDispose]();
     },
   };
 }

@@ -11,6 +11,7 @@ import { byName } from "../../model/names.ts";
 import type { Disk } from "../../model/vm-spec.ts";
 import { syncFolder } from "../../platform/atomic-write.ts";
 import { ownDiskFile, type VmPaths } from "../launch-command.ts";
+import { storageError } from "../storage-error.ts";
 import { checkImage } from "./check-format.ts";
 import { virtualSizeBytes } from "./image-file.ts";
 import { backingOf, chainBelow, type ImageNote, noteChain } from "./image-note.ts";
@@ -211,10 +212,5 @@ const wouldShrink = (disk: string, bytes: number, what: string): OdoroboError =>
 
 function asStorageError(error: unknown, message: string): unknown {
   if (error instanceof OdoroboError || (error instanceof Error && error.name === "AbortError")) return error;
-  const code = (error as NodeJS.ErrnoException).code ?? "unknown error";
-  return new OdoroboError("STORAGE_FAILED", `${message} (${code})`, {
-    cause: error,
-    hint:
-      code === "ENOSPC" ? "the disk is full: make room on the node, then try again" : "look at the folder on the node",
-  });
+  return storageError(message, error);
 }

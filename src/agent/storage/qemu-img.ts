@@ -40,11 +40,16 @@ async function run(args: readonly string[], message: string, signal: AbortSignal
       if (error.name === "AbortError") return reject(error);
       const missing = isErrno(error, "ENOENT");
       const said = stderr.trim().split("\n").at(-1) ?? "";
+      const isFull = /No space left on device|Disk quota exceeded/.test(said);
       reject(
-        new OdoroboError("STORAGE_FAILED", `${message}: ${missing ? "qemu-img is not installed" : said}`, {
-          cause: error,
-          hint: missing ? "install it on the node: apt-get install qemu-utils" : undefined,
-        }),
+        new OdoroboError(
+          isFull ? "INSUFFICIENT_STORAGE" : "STORAGE_FAILED",
+          `${message}: ${missing ? "qemu-img is not installed" : said}`,
+          {
+            cause: error,
+            hint: missing ? "install it on the node: apt-get install qemu-utils" : undefined,
+          },
+        ),
       );
     });
   });

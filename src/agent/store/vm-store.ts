@@ -1,7 +1,8 @@
 /**
  * What this node was asked to run, on disk:
  *
- *   <data>/vms/<name>/record.json   the VM or its tombstone (vm-record.ts), written atomically and synced
+ *   <data>/vms/<name>/record.json   the VM or its tombstone (vm-record.ts), written atomically and synced; on a full disk with spaces
+ *                                   behind it (reserve.ts)
  *   <data>/vms/<name>/texts/<digest>  cloud-init texts, which may be secret: mode 0600, written before the record that needs them
  *   <data>/vms/<name>/disks/          disks of the agent's own (storage/)
  *   <data>/vms/<name>/logs/           serial log, hypervisor output
@@ -12,19 +13,24 @@
  */
 import { mkdir, readdir, readFile, rename, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { isErrno, OdoroboError } from "../../model/errors.ts";
+import { isErrno } from "../../model/errors.ts";
 import { byName, type Digest, isDnsLabel, type VmName, vmName } from "../../model/names.ts";
 import { syncFolder, writeFileAtomically } from "../../platform/atomic-write.ts";
 import { mapWithLimit } from "../../platform/limit.ts";
 import { type VmPaths, vmPaths } from "../launch-command.ts";
+import { isNoRoom, storageError } from "../storage-error.ts";
+import type { Reserve } from "./reserve.ts";
 import { sharedSync } from "./shared-sync.ts";
 import { OtherFormat, parseRecord, type StoredVm, type UnreadableRecord } from "./vm-record.ts";
 
 export interface VmStore {
   /** Everything there is, sorted by name. */
   load(): Promise<readonly (StoredVm | UnreadableRecord)[]>;
-  /** Durable when it resolves. Rejects with STORAGE_FAILED, and then the old record still stands. */
-  save(record: StoredVm): Promise<void>;
+  /**
+   * Durable when it resolves. Rejects with INSUFFICIENT_STORAGE or STORAGE_FAILED, and then the old record still stands.
+   * `fromReserve`: what ends or frees something, or has happened already, is written on a full disk, too.
+   */
+  save(record: StoredVm, options?: { readonly fromReserve?: boolean }): Promise<void>;
   /** Keeps texts under their digests; those already there are not written again. */
   saveTexts(name: VmName, texts: ReadonlyMap<Digest, string>): Promise<void>;
   /** Rejects with STORAGE_FAILED when one is missing. */
@@ -42,6 +48,8 @@ const READS_AT_A_TIME = 16;
 export async function openVmStore(folders: {
   readonly dataFolder: string;
   readonly runFolder: string;
+  /** None when left out. */
+  readonly reserve?: Reserve;
 }): Promise<VmStore> {
   const root = join(folders.dataFolder, "vms");
   const runRoot = join(folders.runFolder, "vms");
@@ -72,12 +80,16 @@ export async function openVmStore(folders: {
         return result.value === null ? [] : [result.value];
       });
     },
-    async save(record) {
+    async save(record, { fromReserve = false } = {}) {
+      const text = JSON.stringify(record);
       try {
         await makeFolder(record.name);
-        await writeFileAtomically(recordOf(record.name), JSON.stringify(record));
+        await writeFileAtomically(recordOf(record.name), text).catch(async (error: unknown) => {
+          if (!fromReserve || folders.reserve === undefined || !isNoRoom(error)) throw error;
+          await folders.reserve.write(recordOf(record.name), text);
+        });
       } catch (error) {
-        throw storageFailed(`could not write the record of ${record.name} in ${folderOf(record.name)}`, error);
+        throw storageError(`could not write the record of ${record.name} in ${folderOf(record.name)}`, error);
       }
     },
     async saveTexts(name, texts) {
@@ -90,7 +102,7 @@ export async function openVmStore(folders: {
           if (!present.has(digest)) await writeFileAtomically(join(textsOf(name), digest), text);
         await syncFolder(folderOf(name));
       } catch (error) {
-        throw storageFailed(`could not keep the cloud-init texts of ${name} in ${textsOf(name)}`, error);
+        throw storageError(`could not keep the cloud-init texts of ${name} in ${textsOf(name)}`, error);
       }
     },
     async readTexts(name, digests) {
@@ -123,7 +135,7 @@ export async function openVmStore(folders: {
         made.delete(name);
         await syncRoot();
       } catch (error) {
-        throw storageFailed(`could not remove the folder ${folderOf(name)}`, error);
+        throw storageError(`could not remove the folder ${folderOf(name)}`, error);
       }
     },
     paths: (name) => vmPaths(folders, name),
@@ -166,16 +178,8 @@ async function loadOne(folder: string, folderName: string): Promise<StoredVm | U
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "unknown error";
 
-function storageFailed(message: string, cause: unknown): OdoroboError {
-  const full = isErrno(cause, "ENOSPC") || isErrno(cause, "EDQUOT");
-  return new OdoroboError("STORAGE_FAILED", `${message} (${codeOf(cause)})`, {
-    cause,
-    hint: full ? "the disk is full: make room on the node, then try again" : "look at the folder on the node",
-  });
-}
-
 const failed =
   (message: string) =>
   (cause: unknown): never => {
-    throw storageFailed(message, cause);
+    throw storageError(message, cause);
   };

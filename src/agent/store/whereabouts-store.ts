@@ -4,21 +4,26 @@
  */
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { OdoroboError } from "../../model/errors.ts";
 import { byName, isDnsLabel } from "../../model/names.ts";
 import type { Whereabouts } from "../../model/observed-state.ts";
 import { writeFileAtomically } from "../../platform/atomic-write.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { findRequestError } from "../../wire/check-shape.ts";
+import { isNoRoom, storageError } from "../storage-error.ts";
+import type { Reserve } from "./reserve.ts";
 
 export interface WhereaboutsStore {
   /** Sorted by fleet. */
   all(): readonly Whereabouts[];
-  /** Durable when it resolves. What is older than what is known changes nothing. Rejects with STORAGE_FAILED. */
+  /** Durable when it resolves, on a full disk, too. What is older than what is known changes nothing. Rejects with INSUFFICIENT_STORAGE or STORAGE_FAILED. */
   keep(told: Whereabouts): Promise<void>;
 }
 
-export async function openWhereaboutsStore(dataFolder: string, logger: Logger): Promise<WhereaboutsStore> {
+export async function openWhereaboutsStore(
+  dataFolder: string,
+  logger: Logger,
+  reserve: Reserve | null = null,
+): Promise<WhereaboutsStore> {
   const folder = join(dataFolder, "fleets");
   const known = new Map<string, Whereabouts>();
   let writing: Promise<void> = Promise.resolve();
@@ -31,7 +36,16 @@ export async function openWhereaboutsStore(dataFolder: string, logger: Logger): 
   async function write(told: Whereabouts): Promise<void> {
     const before = known.get(told.fleet);
     if (before !== undefined && before.at >= told.at) return;
-    await writeFileAtomically(join(folder, `${told.fleet}.json`), JSON.stringify(told)).catch(failed(folder));
+    const [path, text] = [join(folder, `${told.fleet}.json`), JSON.stringify(told)];
+    try {
+      await writeFileAtomically(path, text).catch(async (error: unknown) => {
+        if (reserve === null || !isNoRoom(error)) throw error;
+        // Little, and what keeps VMs from being started twice: an apply that makes room must not fail for it.
+        await reserve.write(path, text);
+      });
+    } catch (error) {
+      failed(folder)(error);
+    }
     known.set(told.fleet, told);
   }
 
@@ -58,9 +72,8 @@ async function read(path: string, logger: Logger): Promise<Whereabouts | null> {
   return null;
 }
 
-const failed = (folder: string) => (cause: unknown) => {
-  throw new OdoroboError("STORAGE_FAILED", `the agent could not use ${folder}`, {
-    cause,
-    hint: "is there room, and is the folder writable?",
-  });
-};
+const failed =
+  (folder: string) =>
+  (cause: unknown): never => {
+    throw storageError(`the agent could not use ${folder}`, cause, "is the folder writable?");
+  };

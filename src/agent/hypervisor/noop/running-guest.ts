@@ -14,6 +14,8 @@ import { sendGuest } from "./moving.ts";
 import { type Failable, type NoopSettings, readSettings } from "./settings.ts";
 import { updateLive } from "./update-live.ts";
 
+const AGAIN_MS = 500;
+
 export class RunningNoopGuest implements RunningVm {
   readonly consoleSocket = null;
   readonly consoleLog: string;
@@ -196,7 +198,12 @@ export class RunningNoopGuest implements RunningVm {
     const timer = setTimeout(
       () => {
         this.#timers.delete(timer);
-        act();
+        try {
+          act();
+        } catch {
+          // Its folder has no room for what it does: it does it when there is some.
+          this.#later(AGAIN_MS, act);
+        }
         this.#changed();
       },
       Math.max(0, milliseconds),

@@ -175,7 +175,7 @@ export async function startProcess(
   slot.guest = guest;
   // Without this write a crash right now would leave a process that only a search of all processes can find.
   const started = { ...vm, guest: { ...(vm.guest as GuestRecord), process } };
-  await save(parts, slot, { ...started, unfinished: unfinishedOf(slot) });
+  await save(parts, slot, { ...started, unfinished: unfinishedOf(slot) }, { fromReserve: true });
   return { vm: started, guest };
 }
 

@@ -71,7 +71,7 @@ export async function prepareReboot(
       const begun = { ...off, guest: await guestToBe(parts, launch) };
       // The old guest's process must not stand for the new one's: a crash from here on is one in the middle of a boot.
       const unfinished = slot.stored?.state === "present" ? slot.stored.unfinished : null;
-      await save(parts, slot, { ...begun, unfinished });
+      await save(parts, slot, { ...begun, unfinished }, { fromReserve: true });
       try {
         await runBeforeHooks(parts, begun, "boot", asked);
       } catch (error) {

@@ -47,7 +47,8 @@ export function mayStartAgain(vm: VmRecord, endedByItself: boolean): boolean {
   return wantsRunning(vm.spec.runStrategy, endedByItself) === true;
 }
 
-function nextRestart(attempts: number, { now, hostBootId }: Moment): RestartRecord {
+/** After `attempts` starts in a row that did not last. */
+export function nextRestart(attempts: number, { now, hostBootId }: Moment): RestartRecord {
   if (attempts >= MAX_ATTEMPTS) return { attempts, nextAt: null, givenUp: true, hostBootId };
   const nextAt = instant(new Date(Date.parse(now) + delayMs(attempts)).toISOString());
   return { attempts, nextAt, givenUp: false, hostBootId };

@@ -12,7 +12,8 @@
  */
 import { type ErrorBody, isOdoroboError, OdoroboError, toErrorBody } from "../../../model/errors.ts";
 import type { VmName } from "../../../model/names.ts";
-import type { OperationDetail } from "../../../wire/operations.ts";
+import type { OperationDetail, OperationKind } from "../../../wire/operations.ts";
+import { isDiskError, storageError } from "../../storage-error.ts";
 import { type CompletedOperation, REMEMBERED_OPERATIONS, type StoredVm } from "../../store/vm-record.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Operation, Slot } from "../parts/slot.ts";
@@ -33,7 +34,7 @@ export interface Outcome {
   readonly detail?: OperationDetail;
 }
 
-/** Returns how it ended. Rejects when nothing was begun (STORAGE_FAILED), or when the agent stops meanwhile (AGENT_STOPPING). */
+/** Returns how it ended. Rejects when nothing was begun (INSUFFICIENT_STORAGE, STORAGE_FAILED), or when the agent stops meanwhile (AGENT_STOPPING). */
 export async function runOperation(
   parts: Parts,
   slot: Slot,
@@ -41,9 +42,10 @@ export async function runOperation(
   act: Act,
 ): Promise<CompletedOperation> {
   await act.before?.();
+  const fromReserve = GOES_FIRST.has(operation.kind);
   if (act.begin !== null) {
     const unfinished = { ...operation, begunAt: parts.clock.now() };
-    await save(parts, slot, { ...act.begin, unfinished });
+    await save(parts, slot, { ...act.begin, unfinished }, { fromReserve });
   }
   slot.activity = operation;
   let outcome: Outcome;
@@ -72,7 +74,7 @@ async function end(
     return tell(parts, slot, completed);
   }
   if (!writeIsTheAct) return endOperation(parts, slot, operation, outcome.stored, error, outcome.detail);
-  await save(parts, slot, concluded(outcome.stored, completed));
+  await save(parts, slot, concluded(outcome.stored, completed), { fromReserve: GOES_FIRST.has(operation.kind) });
   return tell(parts, slot, completed);
 }
 
@@ -111,9 +113,23 @@ const concluded = (stored: StoredVm, completed: CompletedOperation): StoredVm =>
   completed: [...stored.completed.filter((each) => each.id !== completed.id), completed].slice(-REMEMBERED_OPERATIONS),
 });
 
-/** Disk first: when it is full, nothing has happened. */
-export async function save(parts: Parts, slot: Slot, stored: StoredVm): Promise<void> {
-  await parts.store.save(stored);
+/**
+ * What ends a guest, takes something away or lets one go on: it makes room or needs none, so a full disk does not hold it up.
+ * Everything else is refused there before it begins, and leaves the reserve to these.
+ */
+const GOES_FIRST: ReadonlySet<OperationKind> = new Set<OperationKind>([
+  ...(["shutdown", "delete", "purge", "power-button", "migrate-send"] as const),
+  ...(["pause", "resume", "detach"] as const),
+]);
+
+/** Disk first: when it is full, nothing has happened. `fromReserve`: as for the store. */
+export async function save(
+  parts: Parts,
+  slot: Slot,
+  stored: StoredVm,
+  options: { readonly fromReserve?: boolean } = {},
+): Promise<void> {
+  await parts.store.save(stored, options);
   slot.stored = stored;
   slot.unsaved = false;
 }
@@ -123,14 +139,15 @@ export async function keep(parts: Parts, slot: Slot, stored: StoredVm): Promise<
   slot.stored = stored;
   slot.unsaved = true;
   try {
-    await parts.store.save(stored);
+    await parts.store.save(stored, { fromReserve: true });
     slot.unsaved = false;
     return null;
   } catch (error) {
     parts.logger.error({ err: error, vm: slot.name }, "could not write down what happened");
-    return new OdoroboError("STORAGE_FAILED", `it was done, but the record of ${slot.name} could not be written`, {
+    const code = isOdoroboError(error) ? error.code : "STORAGE_FAILED";
+    return new OdoroboError(code, `it was done, but the record of ${slot.name} could not be written`, {
       cause: error,
-      hint: "make room on the node's disk; the agent tries again",
+      hint: `${isOdoroboError(error) ? `${error.hint}; ` : ""}the agent tries again`,
     });
   }
 }
@@ -144,6 +161,8 @@ export const agentStopping = (name: VmName): OdoroboError =>
 
 function toOdoroboError(parts: Parts, name: VmName, operation: Operation, error: unknown): OdoroboError {
   if (isOdoroboError(error)) return error;
+  // Whoever met it did not foresee it, but it is no riddle.
+  if (isDiskError(error)) return storageError(`${operation.kind} of ${name} could not write`, error);
   parts.logger.error({ err: error, vm: name, operation: operation.id }, "an operation failed unexpectedly");
   return new OdoroboError("INTERNAL", `${operation.kind} of ${name} failed for a reason that odorobo did not foresee`, {
     cause: error,

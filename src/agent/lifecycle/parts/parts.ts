@@ -10,6 +10,7 @@ import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
 import type { HostNetwork } from "../../network/tap.ts";
 import type { DiskStorage } from "../../storage/disk-storage.ts";
 import type { ImageWatch } from "../../storage/image-watch.ts";
+import type { Reserve } from "../../store/reserve.ts";
 import type { VmStore } from "../../store/vm-store.ts";
 import type { WhereaboutsStore } from "../../store/whereabouts-store.ts";
 import type { Supervisor } from "../../supervisor/supervisor.ts";
@@ -22,6 +23,7 @@ export interface Parts {
   readonly reports: HypervisorReports;
   readonly supervisor: Supervisor;
   readonly store: VmStore;
+  readonly reserve: Reserve;
   readonly storage: DiskStorage;
   readonly images: ImageWatch;
   readonly network: HostNetwork;

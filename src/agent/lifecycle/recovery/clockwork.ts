@@ -24,7 +24,10 @@ export function startClockwork(
   sweep: Sweep,
   { sweepEveryMs = SWEEP_EVERY_MS, restartEveryMs = RESTART_EVERY_MS }: Pace,
 ): () => void {
-  const sweepAll = () => sweep([...slots.values()]);
+  const sweepAll = () => {
+    void parts.reserve.refill();
+    sweep([...slots.values()]);
+  };
   sweepAll();
   const restarts = new Restarts(parts, (slot) => startAgain(parts, slot));
   const timers = [

@@ -3,8 +3,8 @@ import { isOdoroboError } from "../../../model/errors.ts";
 import type { CompletedOperation, RestartRecord, VmRecord } from "../../store/vm-record.ts";
 import { notBooted, prepareBoot } from "../acts/perform-boot.ts";
 import { noteEvent } from "../guest/note-event.ts";
-import { restartStory } from "../guest/restart-policy.ts";
-import { runOperation } from "../operations/run-operation.ts";
+import { nextRestart, restartStory } from "../guest/restart-policy.ts";
+import { keep, runOperation } from "../operations/run-operation.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Operation, Slot } from "../parts/slot.ts";
 
@@ -22,8 +22,12 @@ export async function restartGuest(
     if (slot.stored?.state === "present" && slot.stored.restart?.givenUp) tellGivenUp(parts, slot, slot.stored.restart);
     return ended;
   } catch (error) {
-    // A hook's no, a full disk: no reason to forget the guest.
     if (parts.stopping.aborted || slot.stored !== vm) throw error;
+    if (isOdoroboError(error, "INSUFFICIENT_STORAGE")) {
+      await waitForRoom(parts, slot, vm);
+      throw error;
+    }
+    // A hook's no, a broken disk: no reason to forget the guest.
     const reason = isOdoroboError(error)
       ? error.message
       : "it could not be started for a reason that odorobo did not foresee";
@@ -32,6 +36,19 @@ export async function restartGuest(
     if (tried.restart?.givenUp) tellGivenUp(parts, slot, tried.restart);
     throw error;
   }
+}
+
+const WAITS = "; it waits for room on the disk to be started again";
+
+/** No attempt that counts: the guest has done nothing, and room may come late. Why it ended is still why it is off. */
+async function waitForRoom(parts: Parts, slot: Slot, vm: VmRecord): Promise<void> {
+  const attempts = vm.restart?.attempts ?? 0;
+  const next = nextRestart(attempts, { now: parts.clock.now(), hostBootId: parts.node.bootId });
+  const isNews = !vm.reason?.endsWith(WAITS);
+  const reason = isNews ? `${vm.reason ?? "it is off"}${WAITS}` : vm.reason;
+  const waiting = { ...vm, reason, restart: { ...next, attempts } };
+  if (!isNews) await keep(parts, slot, waiting);
+  else await noteEvent(parts, slot, vm, waiting, { kind: "phase", message: `${slot.name} is off: ${reason}` });
 }
 
 function tellGivenUp(parts: Parts, slot: Slot, restart: RestartRecord): void {

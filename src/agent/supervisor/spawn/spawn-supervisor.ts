@@ -8,6 +8,7 @@ import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isErrno, OdoroboError } from "../../../model/errors.ts";
 import type { LaunchCommand } from "../../launch-command.ts";
+import { storageError } from "../../storage-error.ts";
 import type { ExitStatus, ProcessHandle, Supervisor } from "../supervisor.ts";
 import { findByEnvironment, processFacts, readHostBootId, startTicksOf } from "./proc.ts";
 
@@ -101,10 +102,7 @@ function launch(name: string, command: LaunchCommand): Promise<ChildProcess> {
   try {
     output = openSync(command.outputFile, "a", 0o600);
   } catch (error) {
-    throw new OdoroboError("STORAGE_FAILED", `could not open ${command.outputFile} for the output of ${name}`, {
-      cause: error,
-      hint: "look at the folder on the node",
-    });
+    throw storageError(`could not open ${command.outputFile} for the output of ${name}`, error);
   }
   const [key, value] = markOf(command).split(/=(.*)/s) as [string, string];
   return new Promise<ChildProcess>((resolve, reject) => {

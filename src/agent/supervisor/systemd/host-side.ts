@@ -3,6 +3,7 @@ import { accessSync, closeSync, constants, lstatSync, openSync, statSync, unlink
 import { delimiter, isAbsolute, join } from "node:path";
 import { OdoroboError } from "../../../model/errors.ts";
 import type { LaunchCommand, ProcessNeeds } from "../../launch-command.ts";
+import { storageError } from "../../storage-error.ts";
 
 /** Nothing else of the agent's own environment reaches a hypervisor: it may hold the agent's secrets. */
 export const searchPath = (): string =>
@@ -38,10 +39,7 @@ export function openOutput(name: string, command: LaunchCommand): void {
     if (there !== undefined && !there.isFile()) unlinkSync(command.outputFile);
     closeSync(openSync(command.outputFile, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600));
   } catch (error) {
-    throw new OdoroboError("STORAGE_FAILED", `could not open ${command.outputFile} for the output of ${name}`, {
-      cause: error,
-      hint: "look at the folder on the node",
-    });
+    throw storageError(`could not open ${command.outputFile} for the output of ${name}`, error);
   }
 }
 

@@ -1,0 +1,40 @@
+/** A file system of the test's own, in memory, that is full when the test says so. Needs "mounts". */
+import { execFile } from "node:child_process";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+export interface SmallDisk extends AsyncDisposable {
+  readonly path: string;
+  /** To the last byte. */
+  fill(): Promise<void>;
+  empty(): Promise<void>;
+  remount(mode: "ro" | "rw"): Promise<void>;
+}
+
+/** Below `folder`, which is there. */
+export async function aSmallDisk(folder: string, sizeMiB = 2): Promise<SmallDisk> {
+  const path = join(folder, "disk");
+  await mkdir(path);
+  await run("mount", ["-t", "tmpfs", "-o", `size=${sizeMiB}m,mode=700`, "tmpfs", path]);
+  let fillers = 0;
+  return {
+    path,
+    async fill() {
+      // A file that is there does not grow when only the last page is missing.
+      await writeFile(join(path, `filler-${fillers++}`), Buffer.alloc((sizeMiB + 1) * 1024 * 1024)).catch(() => {});
+    },
+    async empty() {
+      for (; fillers > 0; fillers--) await rm(join(path, `filler-${fillers - 1}`), { force: true });
+    },
+    async remount(mode) {
+      await run("mount", ["-o", `remount,${mode}`, path]);
+    },
+    async [Symbol.asyncDispose]() {
+      // The agent may still have files open; it goes for good with the last of them.
+      await run("umount", ["--lazy", path]);
+    },
+  };
+}
