@@ -1,5 +1,6 @@
 /** Disks and network cards: references resolved to what agents need to know. */
 
+import { DISK_SOURCE_FORMS, parseDiskSource } from "../model/disk-source.ts";
 import type { NicManifest } from "../model/documents.ts";
 import type { Disk, DiskOrigin, ImageFormat, Nic, NicAttachment } from "../model/vm-spec.ts";
 import type { Catalog } from "./catalog.ts";
@@ -35,6 +36,12 @@ function originOf({ name, image, size, source }: DiskValues, catalog: Catalog, r
         code: "bad-value",
         message: `the source of disk ${name} has a name or password in it, and plans, logs and process lists would show it`,
         hint: "give the host alone, and the credentials to the node: for iSCSI and Ceph in their own configuration",
+      });
+    else if (parseDiskSource(source) === null)
+      report(["disks", name, "source"], {
+        code: "bad-value",
+        message: `the source of disk ${name} cannot be read as the URL of a disk`,
+        hint: DISK_SOURCE_FORMS,
       });
     return { kind: "external", url: source };
   }

@@ -6,6 +6,7 @@ import { checkBetweenVms, withMacs } from "./between-vms.ts";
 import { buildPlacement, buildSpec } from "./build-vm.ts";
 import type { BuiltVm } from "./built-vm.ts";
 import type { Catalog } from "./catalog.ts";
+import { checkAbilities, SizeCheck } from "./check-abilities.ts";
 import { checkCloudHypervisor } from "./check-cloud-hypervisor.ts";
 import { buildIgnore, checkPassthrough, PlacementCheck } from "./check-vm.ts";
 import type { Diagnostic, DiagnosticCode } from "./diagnostic.ts";
@@ -44,6 +45,7 @@ class Resolver {
   readonly #report: (found: Diagnostic) => void;
   readonly #profiles: Profiles;
   readonly #placements: PlacementCheck;
+  readonly #sizes: SizeCheck;
   /** Documents of which something was refused. */
   readonly #troubled = new Set<SourceDocument>();
 
@@ -52,6 +54,7 @@ class Resolver {
     this.#texts = texts;
     this.#report = report;
     this.#placements = new PlacementCheck(catalog);
+    this.#sizes = new SizeCheck(texts);
     this.#profiles = new Profiles(catalog, (document, at) => this.#toLayer(document, at), report);
   }
 
@@ -68,6 +71,9 @@ class Resolver {
     this.#placements.check(placement, report);
     checkPassthrough(content.spec, spec, report);
     checkCloudHypervisor(spec, report);
+    checkAbilities(spec, report);
+    const written = layers.reduce((sum, { document }) => sum + document.file.length, 0);
+    this.#sizes.check(spec, written, report);
     return { name: vmName(name), layers, spec, placement, ignore: buildIgnore(values.ignore, report) };
   }
 

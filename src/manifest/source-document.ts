@@ -22,6 +22,10 @@ export class SourceFile {
     this.#text = text;
   }
 
+  get length(): number {
+    return this.#text.length;
+  }
+
   /** Counted only for files that are asked: of ten thousand, a handful. */
   position(offset: number): { readonly line: number; readonly column: number } {
     this.#lineStarts ??= lineStartsOf(this.#text);

@@ -112,6 +112,10 @@ export interface HypervisorCapabilities {
   readonly diskKinds: readonly string[];
   readonly nicKinds: readonly ("user" | "bridge" | "none")[];
   readonly cloudInit: boolean;
+  /** Names of the firmware that is here, `default` included; left out: it does not say. Paths are looked at when they are asked for. */
+  readonly firmware?: readonly string[];
+  /** The most that one guest may have, room for growth included; left out: it does not say. */
+  readonly limits?: { readonly cpus?: number; readonly memoryMiB?: number };
 }
 
 /**

@@ -118,6 +118,13 @@ export type ReadyProbe =
   | { readonly kind: "serial"; readonly pattern: string; readonly timeoutSeconds: number }
   | { readonly kind: "tcp"; readonly port: number; readonly timeoutSeconds: number };
 
+/** Where `ready.tcp` can reach the guest from its node: user-mode networks cannot be connected into. Null: nowhere. */
+export const probeAddress = ({ nics }: Pick<VmSpec, "nics">): string | null =>
+  nics
+    .find((nic) => nic.attachment.kind === "bridge" && nic.address !== null)
+    ?.address?.split("/")
+    .at(0) ?? null;
+
 /** Whether the run strategy wants the guest to run, given how it last ended. `null`: a person decides. */
 export function wantsRunning(strategy: RunStrategy, endedByItself: boolean): boolean | null {
   switch (strategy) {

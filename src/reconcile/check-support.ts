@@ -1,7 +1,8 @@
 /** Whether a node's hypervisors can run a spec at all, from the capabilities the agent reports. "Can't" is found at plan time. */
-import { bodyLimit, bytesOfConfig } from "../model/cloud-hypervisor/check-vm-config.ts";
+import { checkVmConfig } from "../model/cloud-hypervisor/check-vm-config.ts";
 import { PLACEHOLDERS } from "../model/cloud-hypervisor/places.ts";
 import { toVmConfig } from "../model/cloud-hypervisor/to-vm-config.ts";
+import { isFirmwarePath } from "../model/firmware.ts";
 import type { HypervisorReport, NodeReport } from "../model/observed-state.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
 
@@ -12,9 +13,20 @@ export function whyUnsupported(spec: VmSpec, report: NodeReport): string | null 
     const there = report.hypervisors.map((each) => each.kind).join(", ");
     return `has no ${spec.hypervisor}${there === "" ? "" : ` (it has ${there})`}`;
   }
-  const { bootKinds, diskKinds, nicKinds, cloudInit } = hypervisor.capabilities;
+  const { bootKinds, diskKinds, nicKinds, cloudInit, firmware, limits = {} } = hypervisor.capabilities;
   const cannot = (what: string) => `its ${hypervisor.kind} ${hypervisor.version} has no ${what}`;
   if (!bootKinds.includes(spec.boot.kind)) return cannot(`boot by ${spec.boot.kind}`);
+  if (
+    spec.boot.kind === "firmware" &&
+    !isFirmwarePath(spec.boot.firmware) &&
+    firmware?.includes(spec.boot.firmware) === false
+  )
+    return cannot(spec.boot.firmware === "default" ? "firmware" : `firmware ${spec.boot.firmware}`);
+  const { cpus, memory } = spec;
+  if (limits.cpus !== undefined && cpus.max > limits.cpus)
+    return cannot(`more than ${limits.cpus} vCPUs for a guest, and this one may grow to ${cpus.max}`);
+  if (limits.memoryMiB !== undefined && memory.maxMiB > limits.memoryMiB)
+    return cannot(`more than ${limits.memoryMiB} MiB for a guest, and this one may grow to ${memory.maxMiB}`);
   for (const { origin } of spec.disks) {
     const kind = origin.kind === "external" ? (origin.url.split(":")[0] ?? "") : origin.kind;
     if (!diskKinds.includes(kind)) return cannot(`disks of kind ${kind}`);
@@ -23,19 +35,36 @@ export function whyUnsupported(spec: VmSpec, report: NodeReport): string | null 
     if (!nicKinds.includes(attachment.kind)) return cannot(`NICs of kind ${attachment.kind}`);
   }
   if (spec.cloudInit !== null && !cloudInit) return cannot("cloud-init");
-  return whyTooLong(spec, hypervisor);
+  return whyRefused(spec, hypervisor);
 }
 
 /** A spec of fewer characters never makes a VmConfig that is too long: the longest it says of a disk is five times the spec's. */
-export const LONG_SPEC_CHARACTERS = 10_000;
+const LONG_SPEC_CHARACTERS = 10_000;
 
-function whyTooLong(spec: VmSpec, { kind, version }: HypervisorReport): string | null {
-  if (kind !== "cloud-hypervisor" || JSON.stringify(spec).length < LONG_SPEC_CHARACTERS) return null;
-  const config = toVmConfig({ name: "", spec, places: PLACEHOLDERS, version });
-  const bytes = bytesOfConfig(config);
-  const limit = bodyLimit(version);
-  if (bytes <= limit) return null;
-  return `has ${kind} ${version}, which takes a configuration of ${limit} bytes, and this one has ${bytes}`;
+/** Whether it takes more than the fields that are looked at above to say if a node can run it: then all of it counts. */
+export const needsCloserLook = (spec: VmSpec): boolean =>
+  spec.hypervisor === "cloud-hypervisor" &&
+  (Object.keys(spec.passthrough).length > 0 || JSON.stringify(spec).length >= LONG_SPEC_CHARACTERS);
+
+/** Kinds of disks and NICs were looked at: what its capabilities say that it can, it can. */
+const withPlaceholders = (spec: VmSpec): VmSpec => ({
+  ...spec,
+  disks: spec.disks.map((disk) =>
+    disk.origin.kind === "external" && !disk.origin.url.startsWith("file:")
+      ? { ...disk, origin: { kind: "external", url: "file:///elsewhere" } }
+      : disk,
+  ),
+  nics: spec.nics.map((nic) => ({ ...nic, attachment: { kind: "bridge", bridge: "" } })),
+});
+
+/** What only this version of Cloud Hypervisor minds: manifests are checked for all of them. */
+function whyRefused(spec: VmSpec, { kind, version }: HypervisorReport): string | null {
+  if (!needsCloserLook(spec)) return null;
+  const config = toVmConfig({ name: "", spec: withPlaceholders(spec), places: PLACEHOLDERS, version });
+  const [problem] = checkVmConfig(config, { version });
+  if (problem === undefined) return null;
+  const { path, message } = problem;
+  return `has ${kind} ${version}, which would refuse it: ${path.length === 0 ? message : `${path.join(".")}: ${message}`}`;
 }
 
 export const findHypervisor = (spec: VmSpec, report: NodeReport): HypervisorReport | undefined =>

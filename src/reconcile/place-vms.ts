@@ -13,7 +13,7 @@ import { byName, type NodeName } from "../model/names.ts";
 import type { NodeReport } from "../model/observed-state.ts";
 import { isLocal, type VmSpec, wantsRunning } from "../model/vm-spec.ts";
 import { type Amount, describeAmount, fits, minus, NOTHING, sizeOf } from "./capacity.ts";
-import { LONG_SPEC_CHARACTERS, whyUnsupported } from "./check-support.ts";
+import { needsCloserLook, whyUnsupported } from "./check-support.ts";
 import type { Homeless } from "./diff-vm.ts";
 import type { KeptDisks } from "./locate-vms.ts";
 import { type AffinityBook, type AffinityJudge, mayLiveOn, type Settled } from "./placement-rules.ts";
@@ -198,14 +198,14 @@ function supportCache(): (spec: VmSpec, report: NodeReport) => string | null {
       );
       key = JSON.stringify([
         spec.hypervisor,
-        spec.boot.kind,
+        spec.boot.kind === "firmware" ? spec.boot.firmware : null,
+        spec.cpus.max,
+        spec.memory.maxMiB,
         disks,
         spec.nics.map((nic) => nic.attachment.kind),
         spec.cloudInit !== null,
       ]);
-      // How long it is counts, too, once it is long.
-      const whole = JSON.stringify(spec);
-      if (whole.length >= LONG_SPEC_CHARACTERS) key = whole;
+      if (needsCloserLook(spec)) key = JSON.stringify(spec);
       keys.set(spec, key);
     }
     const known = answers.get(report) ?? new Map<string, string | null>();

@@ -72,7 +72,7 @@ ignore: [/spec/cpus, /spec/qemu, /spec/disks/data]
 retain: { disks: 0s }
 shutdownGrace: 5m
 weights: { cpu: 200, io: 50 }
-qemu: { b: [1, { z: 1, a: 2 }], a: true }
+qemu: { args: [-vnc, none] }
 cloudHypervisor: null`;
   const files = {
     "n.yaml": [
@@ -121,7 +121,7 @@ cloudHypervisor: null`;
     retainDisksSeconds: 0,
     shutdownGraceSeconds: 300,
     weights: { cpu: 200, io: 50 },
-    passthrough: { a: true, b: [1, { a: 2, z: 1 }] },
+    passthrough: { args: ["-vnc", "none"] },
   });
 });
 
@@ -168,12 +168,12 @@ test("profiles merge: maps deeply, disks and nics by name, other lists replace, 
   const base = aDocument(
     "Profile",
     "base",
-    "cpus: 2\nmemory: { size: 1GiB, max: 4GiB }\ndisks: [{ name: data, size: 1GiB }]\ngroup: g\ncloudInit: { sshKeys: [ssh-rsa A a] }\nqemu: { a: { x: 1, y: 2 } }",
+    "cpus: 2\nmemory: { size: 1GiB, max: 4GiB }\ndisks: [{ name: data, size: 1GiB }]\ngroup: g\ncloudInit: { sshKeys: [ssh-rsa A a] }\nqemu: { args: [-vnc, none] }",
   );
   const web = aDocument(
     "Profile",
     "web",
-    "base: base\nnics: [{ name: eth0 }]\ncloudInit: { userData: './u' }\nqemu: { a: { y: 3 } }",
+    "base: base\nnics: [{ name: eth0 }]\ncloudInit: { userData: './u' }\nqemu: { args: [-no-hpet] }",
   );
   const spec =
     "profile: web\nmemory: 2GiB\nimage: debian-12\nsize: 3GiB\ndisks: [{ name: data, readonly: true }]\nnics: [{ name: eth1 }, { name: eth0, address: 10.0.0.1/8 }]\ngroup: null\ncpus: { max: 4 }";
@@ -192,7 +192,7 @@ test("profiles merge: maps deeply, disks and nics by name, other lists replace, 
     memory: { sizeMiB: 2048, maxMiB: 4096 },
     group: null,
     cloudInit: { sshKeys: ["ssh-rsa A a"], userData: digestOfText("#cloud-config\n") },
-    passthrough: { a: { x: 1, y: 3 } },
+    passthrough: { args: ["-no-hpet"] },
   });
   // The root disk is the one to boot from, wherever it was written.
   expect(vm.spec.disks.map(({ name, readonly }) => [name, readonly])).toEqual([
@@ -240,11 +240,15 @@ test("where a value was written: the VM, its profiles, the fleet, nowhere", () =
 });
 
 test("settings for two hypervisors in a profile, and a rehearsal on noop", () => {
-  const profile = aDocument("Profile", "p", "size: 1GiB\nqemu: { q: 1 }\ncloudHypervisor: { watchdog: true }");
+  const profile = aDocument(
+    "Profile",
+    "p",
+    "size: 1GiB\nqemu: { args: [-no-hpet] }\ncloudHypervisor: { watchdog: true }",
+  );
   const passthrough = (hypervisor: string) =>
     vmOf(readWell({ "p.yaml": profile, "v.yaml": aVm("v", `profile: p\nhypervisor: ${hypervisor}`) }), "v").spec
       .passthrough;
-  expect(passthrough("qemu")).toEqual({ q: 1 });
+  expect(passthrough("qemu")).toEqual({ args: ["-no-hpet"] });
   expect(passthrough("cloud-hypervisor")).toEqual({ watchdog: true });
   expect(passthrough("noop")).toEqual({});
   expect(mistakesIn({ "v.yaml": aVm("v", "hypervisor: noop\nsize: 1GiB\nqemu: { a: 1 }") })).toEqual([]);

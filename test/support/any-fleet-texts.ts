@@ -20,7 +20,7 @@ const partialSpec = fc.record(
     group: fc.constantFrom("g", null),
     protect: fc.boolean(),
     ready: fc.constantFrom(
-      { tcp: 22, serial: null },
+      { serial: "up", tcp: null },
       { serial: "login: # no comment", tcp: null, timeout: "5s" },
       null,
     ),

@@ -17,6 +17,7 @@ const HOST: QemuHost = {
   vhostNet: false,
   uefiFirmware: null,
   blockDrivers: [],
+  limits: {},
   tinyGuest: "/opt/odorobo/guest/tiny.elf",
 };
 

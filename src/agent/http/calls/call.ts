@@ -1,6 +1,7 @@
 /** What every route gets: the request, its parsed address, and the parts of the agent it may talk to. */
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import { isDnsLabel, type VmName, vmName } from "../../../model/names.ts";
+import { MAX_REQUEST_BYTES } from "../../../model/request-limit.ts";
 import { includesRole, type Role } from "../../../model/role.ts";
 import type { Clock } from "../../../platform/clock.ts";
 import type { Logger } from "../../../platform/logger.ts";
@@ -65,8 +66,7 @@ export function requireRole(caller: Caller, needed: Role): void {
   });
 }
 
-/** A spec is some kilobytes, cloud-init texts are at most 64 KiB in practice: more is a mistake or an attack. */
-export const MAX_BODY_BYTES = 1024 * 1024;
+export const MAX_BODY_BYTES = MAX_REQUEST_BYTES;
 
 export function vmNameOf(call: Call): VmName {
   const name = call.params.name ?? "";

@@ -19,6 +19,6 @@ export interface CloudHypervisorHost {
   readonly tinyGuest: string;
 }
 
-/** `uefi`: edk2 (CLOUDHV.fd), boots what a PC boots. `hypervisor-fw`: a loader in Rust, boots Linux and EFI images, in milliseconds. Who boots more comes first. */
+/** Who boots more comes first; see `model/firmware.ts`. */
 export const FIRMWARE_NAMES = ["uefi", "hypervisor-fw"] as const;
 export type FirmwareName = (typeof FIRMWARE_NAMES)[number];

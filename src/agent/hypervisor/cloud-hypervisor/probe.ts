@@ -84,6 +84,7 @@ export function toReport(host: CloudHypervisorHost): HypervisorReport {
       diskKinds: ["image", "blank", "file"],
       nicKinds: ["bridge"],
       cloudInit: true,
+      firmware: host.firmware.size === 0 ? [] : ["default", ...host.firmware.keys()],
     },
   };
 }

@@ -1,4 +1,5 @@
 /** Disk → QEMU's block node (`-blockdev`, or `blockdev-add` over QMP) and the device in front of it. Pure. */
+import { DISK_SOURCE_FORMS, parseDiskSource } from "../../../model/disk-source.ts";
 import { OdoroboError } from "../../../model/errors.ts";
 import type { Disk } from "../../../model/vm-spec.ts";
 import { ownDiskFile, type VmPaths } from "../../launch-command.ts";
@@ -32,44 +33,24 @@ export const diskDevice = (disk: Disk): Properties => ({
   serial: diskSerial(disk.name),
 });
 
-/** The scheme of an external disk's URL, as `capabilities.diskKinds` names it. */
 function externalNode(name: string, text: string): BlockNode {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  const path = url === null ? "" : decodeURIComponent(url.pathname);
-  const parts = path.split("/").filter((part) => part !== "");
-  switch (url?.protocol) {
-    case "file:":
-      if (url.host === "" && path.startsWith("/")) return fileNode(path);
-      break;
-    case "nbd:":
-      if (url.hostname !== "" && parts.length <= 1) return nbdNode(inetServer(url), parts[0]);
-      break;
-    case "nbd+unix:": {
-      // nbd+unix:///EXPORT?socket=PATH, as in NBD's own URI specification.
-      const socket = url.searchParams.get("socket");
-      if (socket?.startsWith("/") && parts.length <= 1) return nbdNode({ type: "unix", path: socket }, parts[0]);
-      break;
+  const source = parseDiskSource(text);
+  switch (source?.kind) {
+    case "file":
+      return fileNode(source.path);
+    case "nbd":
+      return nbdNode({ type: "inet", host: source.host, port: source.port }, source.exportName);
+    case "nbd+unix":
+      return nbdNode({ type: "unix", path: source.socket }, source.exportName);
+    case "rbd":
+      return { driver: "raw", file: { driver: "rbd", pool: source.pool, image: source.image } };
+    case "iscsi": {
+      const { portal, target, lun } = source;
+      return { driver: "raw", file: { driver: "iscsi", transport: "tcp", portal, target, lun } };
     }
-    case "rbd:": {
-      // rbd://POOL/IMAGE: the pool stands where other URLs have the host.
-      const [image, ...more] = parts;
-      if (url.host !== "" && image !== undefined && more.length === 0)
-        return { driver: "raw", file: { driver: "rbd", pool: decodeURIComponent(url.host), image } };
-      break;
-    }
-    case "iscsi:": {
-      const [target, lun, ...more] = parts;
-      if (url.host !== "" && target !== undefined && /^\d+$/.test(lun ?? "0") && more.length === 0)
-        return {
-          driver: "raw",
-          file: { driver: "iscsi", transport: "tcp", portal: url.host, target, lun: Number(lun ?? "0") },
-        };
-      break;
-    }
+    case undefined:
+      throw new OdoroboError("UNSUPPORTED", `QEMU cannot open disk ${name}: ${text}`, { hint: DISK_SOURCE_FORMS });
   }
-  throw new OdoroboError("UNSUPPORTED", `QEMU cannot open disk ${name}: ${text}`, {
-    hint: "give file:///PATH, nbd://HOST[:PORT]/EXPORT, rbd://POOL/IMAGE or iscsi://HOST[:PORT]/TARGET/LUN",
-  });
 }
 
 function fileNode(path: string): BlockNode {
@@ -77,14 +58,7 @@ function fileNode(path: string): BlockNode {
   return { driver: path.endsWith(".qcow2") ? "qcow2" : "raw", file: { driver: "file", filename: path } };
 }
 
-/** 10809 is the port that IANA gave to NBD. */
-const inetServer = (url: URL) => ({
-  type: "inet",
-  host: url.hostname.replace(/^\[|\]$/g, ""),
-  port: url.port === "" ? "10809" : url.port,
-});
-
-const nbdNode = (server: Readonly<Record<string, string>>, exportName: string | undefined): BlockNode => ({
+const nbdNode = (server: Readonly<Record<string, string>>, exportName: string | null): BlockNode => ({
   driver: "raw",
-  file: { driver: "nbd", server, ...(exportName === undefined ? {} : { export: exportName }) },
+  file: { driver: "nbd", server, ...(exportName === null ? {} : { export: exportName }) },
 });

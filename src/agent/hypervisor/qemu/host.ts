@@ -16,6 +16,8 @@ export interface QemuHost {
   readonly uefiFirmware: string | null;
   /** Network block drivers that this QEMU can load. nbd is always there. */
   readonly blockDrivers: readonly ("rbd" | "iscsi")[];
+  /** The most that one guest may have here; see `limits.ts`. */
+  readonly limits: { readonly cpus?: number; readonly memoryMiB?: number };
   /** The guest behind `builtin:tiny`. */
   readonly tinyGuest: string;
 }

@@ -5,6 +5,7 @@ import type { Clock } from "../../../platform/clock.ts";
 import { runTool } from "../run-tool.ts";
 import { chooseAccelerator } from "./accelerator.ts";
 import type { Accelerator, QemuHost } from "./host.ts";
+import { probeLimits } from "./limits.ts";
 import { LIVE_CAPABILITIES } from "./live-changes.ts";
 import { SANDBOX_ARGS } from "./sandbox.ts";
 
@@ -49,8 +50,9 @@ export async function probeQemu(settings: QemuSettings, signal: AbortSignal): Pr
     canLoad("rbd", signal),
     canLoad("iscsi", signal),
   ]);
+  const limits = await probeLimits(executable, accelerator, signal);
   const blockDrivers = [...(rbd ? (["rbd"] as const) : []), ...(iscsi ? (["iscsi"] as const) : [])];
-  return { executable, version, accelerator, sandbox, vhostNet, uefiFirmware, blockDrivers, tinyGuest };
+  return { executable, version, accelerator, sandbox, vhostNet, uefiFirmware, blockDrivers, limits, tinyGuest };
 }
 
 export const toReport = (host: QemuHost): HypervisorReport => ({
@@ -65,6 +67,8 @@ export const toReport = (host: QemuHost): HypervisorReport => ({
     diskKinds: ["image", "blank", "file", "nbd", "nbd+unix", ...host.blockDrivers],
     nicKinds: ["user", "bridge", "none"],
     cloudInit: true,
+    firmware: ["default", "bios", "seabios", ...(host.uefiFirmware === null ? [] : ["uefi"])],
+    limits: host.limits,
   },
 });
 

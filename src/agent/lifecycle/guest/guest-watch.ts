@@ -1,8 +1,7 @@
 /** Ties a running guest to its slot: what changes is looked at at once, and a guest that becomes ready later is seen to. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { GuestEventKind } from "../../../model/observed-state.ts";
-import type { VmSpec } from "../../../model/vm-spec.ts";
-import { probeAddress } from "../operations/check-spec.ts";
+import { probeAddress, type VmSpec } from "../../../model/vm-spec.ts";
 import { keep } from "../operations/run-operation.ts";
 import type { Guest } from "../parts/guest.ts";
 import type { Parts } from "../parts/parts.ts";

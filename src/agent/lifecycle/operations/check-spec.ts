@@ -2,7 +2,7 @@
 import { digestOfText } from "../../../model/digest.ts";
 import { type ErrorCode, OdoroboError } from "../../../model/errors.ts";
 import { type Digest, isDnsLabel, type VmName } from "../../../model/names.ts";
-import { type Disk, type DiskOrigin, referencedFiles, type VmSpec } from "../../../model/vm-spec.ts";
+import { type Disk, type DiskOrigin, probeAddress, referencedFiles, type VmSpec } from "../../../model/vm-spec.ts";
 import type { PutVmRequest } from "../../../wire/operations.ts";
 
 /** Throws BAD_REQUEST. */
@@ -60,13 +60,6 @@ export function checkProbe(name: VmName, spec: VmSpec): void {
       "give a bridged NIC an address, or wait for a text on the serial line: ready.serial",
     );
 }
-
-/** Where the guest can be reached from the node: user-mode networks cannot be connected into. */
-export const probeAddress = (spec: VmSpec): string | null =>
-  spec.nics
-    .find((nic) => nic.attachment.kind === "bridge" && nic.address !== null)
-    ?.address?.split("/")
-    .at(0) ?? null;
 
 /** Throws UNSUPPORTED when a disk that exists would have to shrink or become another disk. */
 export function checkDisks(name: VmName, spec: VmSpec, ownDisks: Readonly<Record<string, DiskOrigin>>): void {

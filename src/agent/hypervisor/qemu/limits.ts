@@ -1,0 +1,75 @@
+/** What one guest may have at most on this host's QEMU: CPUs as its machine says, memory as the addresses of the (emulated) CPU reach. */
+import { readFile } from "node:fs/promises";
+import { runTool } from "../run-tool.ts";
+import type { Accelerator } from "./host.ts";
+
+/** Without the kernel's interrupt controller, which only KVM has, there are 8 bits for the number of a CPU, and one is taken. */
+const CPUS_WITHOUT_KVM = 255;
+
+/** What `-cpu max` reaches when it is emulated (TCG_PHYS_ADDR_BITS). */
+const EMULATED_ADDRESS_BITS = 40;
+
+/**
+ * Below the last address QEMU wants, in GiB, beside memory: 32 for the slots of `-m slots=32` (1 each, for alignment), 32 for 64-bit PCI devices,
+ * and 4 for what lies below them. Tried with 7.2: of 1024 GiB of addresses a guest can have 956 and not 960.
+ */
+const TAKEN_GIB = 68;
+
+export async function probeLimits(
+  executable: string,
+  accelerator: Accelerator,
+  signal: AbortSignal,
+): Promise<{ readonly cpus?: number; readonly memoryMiB?: number }> {
+  const [machineCpus, bits] = await Promise.all([
+    askForCpus(executable, signal),
+    accelerator === "kvm" ? hostAddressBits() : EMULATED_ADDRESS_BITS,
+  ]);
+  const cpus = accelerator === "kvm" ? machineCpus : Math.min(machineCpus ?? CPUS_WITHOUT_KVM, CPUS_WITHOUT_KVM);
+  return {
+    ...(cpus === null ? {} : { cpus }),
+    ...(bits === null ? {} : { memoryMiB: (2 ** (bits - 30) - TAKEN_GIB) * 1024 }),
+  };
+}
+
+/** `cpu-max` of the machine that we start. Null: it does not say. */
+async function askForCpus(executable: string, signal: AbortSignal): Promise<number | null> {
+  const args = ["-machine", "none", "-nodefaults", "-no-user-config", "-display", "none", "-qmp", "stdio"];
+  const input = ["qmp_capabilities", "query-machines", "quit"]
+    .map((execute) => `${JSON.stringify({ execute })}\n`)
+    .join("");
+  const { stdout } = await runTool(executable, args, { signal, input });
+  return parseMachines(stdout);
+}
+
+interface Machine {
+  readonly name?: unknown;
+  readonly alias?: unknown;
+  readonly "cpu-max"?: unknown;
+}
+
+/** Of what QMP said, line by line. */
+export function parseMachines(text: string): number | null {
+  for (const line of text.split("\n")) {
+    const machines = readAnswer(line);
+    if (!Array.isArray(machines)) continue;
+    const q35 = (machines as Machine[]).find(({ name, alias }) => alias === "q35" || name === "q35");
+    const max = q35?.["cpu-max"];
+    return typeof max === "number" && max >= 1 ? max : null;
+  }
+  return null;
+}
+
+function readAnswer(line: string): unknown {
+  try {
+    return (JSON.parse(line) as { readonly return?: unknown }).return;
+  } catch {
+    return null;
+  }
+}
+
+/** `address sizes : 46 bits physical, 48 bits virtual`: a guest on KVM has as many. */
+async function hostAddressBits(): Promise<number | null> {
+  const text = await readFile("/proc/cpuinfo", "utf8").catch(() => "");
+  const bits = /^address sizes\s*:\s*(\d+) bits physical/m.exec(text)?.[1];
+  return bits === undefined ? null : Number(bits);
+}
