@@ -217,7 +217,8 @@ test("a guest whose process is killed while it is sent is started by neither sid
   process.kill(pid ?? -1, "SIGKILL");
   expect(await sending).toMatchObject({ outcome: "failed" });
   const here = await source.stays("stopped");
-  expect(here.reason).toContain("may run there");
+  // In either order: the connection broke, and how the process ended became known.
+  expect(here.reason).toMatch(/may run there|may have left/);
   await expect(source.agent.boot("web-1")).rejects.toMatchObject({ code: "WRONG_PHASE" });
   expect(await destination.stays("stopped")).toMatchObject({ pid: null, endedBy: "failure" });
 });

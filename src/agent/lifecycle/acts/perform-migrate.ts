@@ -34,6 +34,8 @@ const ASK_DEADLINE_MS = 10_000;
 const SLACK_MS = 60_000;
 /** How often a process that an earlier agent left waiting is asked whether its guest has come. */
 const ARRIVAL_POLL_MS = 2000;
+/** A connection breaks a moment before it is known that, and how, the process ended. */
+const EXIT_DEADLINE_MS = 1000;
 
 type Asked<Kind extends OperationRequest["kind"]> = Extract<OperationRequest, { readonly kind: Kind }>;
 
@@ -202,12 +204,11 @@ async function notSent(parts: Parts, slot: Slot, guest: Guest, leaving: VmRecord
     cause instanceof OdoroboError
       ? cause
       : new OdoroboError("HYPERVISOR_FAILED", `${leaving.name} could not be sent to another node`, { cause });
-  if (guest.exit === null) {
-    // A refusal says that it runs on here; silence says nothing.
-    const stays = failure.code !== "HYPERVISOR_UNAVAILABLE";
-    return { stored: stays ? { ...leaving, migration: null } : leaving, error: failure };
-  }
-  const how = describeExit(guest.exit);
+  // A refusal says that it runs on here; silence says nothing, and is often the first sign of an end.
+  const stays = failure.code !== "HYPERVISOR_UNAVAILABLE";
+  const exit = stays ? guest.exit : await guest.exitWithin(EXIT_DEADLINE_MS);
+  if (exit === null) return { stored: stays ? { ...leaving, migration: null } : leaving, error: failure };
+  const how = describeExit(exit);
   await clearAway(parts, slot);
   const reason = `its process ended (${how}) while it was sent to ${leaving.migration?.url}: it may run there`;
   const error = new OdoroboError("HYPERVISOR_FAILED", `${leaving.name}: ${reason}`, {
