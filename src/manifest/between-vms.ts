@@ -1,15 +1,14 @@
 /** What only shows when VMs are looked at together: MAC addresses, addresses, disks that two would write to. */
 
-import type { BuiltVm } from "./built-vm.ts";
+import { canonicalAddress } from "../model/identity/net-address.ts";
+import type { BuiltVm, ReportAbout } from "./built-vm.ts";
 import { deriveMac } from "./mac-address.ts";
-import type { Segments } from "./places.ts";
-import type { Finding } from "./source-document.ts";
-
-type ReportAbout = (vm: BuiltVm, at: Segments, finding: Finding) => void;
+import { checkSharedDevices, checkSharedDisks, type ImagePath } from "./shared-bytes.ts";
 
 /** `vms` sorted by name: of two that clash, the later one hears of it. */
-export function checkBetweenVms(vms: readonly BuiltVm[], report: ReportAbout): void {
-  checkSharedDisks(vms, report);
+export function checkBetweenVms(vms: readonly BuiltVm[], images: readonly ImagePath[], report: ReportAbout): void {
+  checkSharedDisks(vms, images, report);
+  checkSharedDevices(vms, report);
   checkAddresses(vms, report);
 }
 
@@ -49,29 +48,12 @@ function writtenMacs(vms: readonly BuiltVm[], report: ReportAbout): Map<string, 
   return owners;
 }
 
-function checkSharedDisks(vms: readonly BuiltVm[], report: ReportAbout): void {
-  const users = new Map<string, { readonly vm: BuiltVm; readonly disk: string; readonly readonly: boolean }>();
-  for (const vm of vms) {
-    for (const { name, origin, readonly } of vm.spec.disks) {
-      if (origin.kind !== "external") continue;
-      const first = users.get(origin.url);
-      if (first === undefined) users.set(origin.url, { vm, disk: name, readonly });
-      else if (!readonly || !first.readonly)
-        report(vm, ["disks", name, "source"], {
-          code: "shared-disk",
-          message: `${first.vm === vm ? `this VM's disk ${first.disk}` : `${first.vm.name}'s disk ${first.disk}`} is the same bytes`,
-          hint: "two guests that write to one disk destroy it: give each its own, or make both readonly",
-        });
-    }
-  }
-}
-
 function checkAddresses(vms: readonly BuiltVm[], report: ReportAbout): void {
   const owners = new Map<string, string>();
   for (const vm of vms) {
     for (const { name, network, address } of vm.spec.nics) {
       if (address === null) continue;
-      const key = `${network} ${address.split("/")[0]}`;
+      const key = `${network} ${canonicalAddress(address).split("/")[0]}`;
       const owner = owners.get(key);
       if (owner === undefined) owners.set(key, vm.name);
       else

@@ -1,7 +1,8 @@
 /** Disks and network cards: references resolved to what agents need to know. */
 
-import { DISK_SOURCE_FORMS, parseDiskSource } from "../model/disk-source.ts";
 import type { NicManifest } from "../model/documents.ts";
+import { parseDiskUrl } from "../model/identity/disk-url.ts";
+import { canonicalAddress, canonicalMac } from "../model/identity/net-address.ts";
 import type { Disk, DiskOrigin, ImageFormat, Nic, NicAttachment } from "../model/vm-spec.ts";
 import type { Catalog } from "./catalog.ts";
 import { isAddressWithPrefix } from "./ip-address.ts";
@@ -31,17 +32,18 @@ function originOf({ name, image, size, source }: DiskValues, catalog: Catalog, r
           message: `disk ${name} has both source and ${field}`,
           hint: `a source is someone else's disk, as it is: remove one of them (${field}: null takes away what a profile says)`,
         });
+    const place = parseDiskUrl(source);
     if (hasUserInfo(source))
       report(["disks", name, "source"], {
         code: "bad-value",
         message: `the source of disk ${name} has a name or password in it, and plans, logs and process lists would show it`,
         hint: "give the host alone, and the credentials to the node: for iSCSI and Ceph in their own configuration",
       });
-    else if (parseDiskSource(source) === null)
+    else if (place.kind === "problem")
       report(["disks", name, "source"], {
         code: "bad-value",
-        message: `the source of disk ${name} cannot be read as the URL of a disk`,
-        hint: DISK_SOURCE_FORMS,
+        message: `the source of disk ${name} ${place.message}`,
+        hint: place.hint,
       });
     return { kind: "external", url: source };
   }
@@ -80,8 +82,8 @@ export function buildNics(nics: readonly NicManifest[], catalog: Catalog, report
       name,
       network: network ?? DEFAULT_NETWORK,
       attachment: attachmentOf(network ?? DEFAULT_NETWORK, catalog),
-      mac: mac?.toLowerCase() ?? "",
-      address: address?.toLowerCase() ?? null,
+      mac: mac ? canonicalMac(mac) : "",
+      address: address ? canonicalAddress(address) : null,
     };
   });
 }

@@ -2,6 +2,8 @@
 import type { Placement } from "../model/desired-state.ts";
 import type { VmName } from "../model/names.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
+import type { Segments } from "./places.ts";
+import type { Finding } from "./source-document.ts";
 import type { WrittenLayer } from "./where-is.ts";
 
 export interface BuiltVm {
@@ -11,3 +13,5 @@ export interface BuiltVm {
   readonly placement: Placement;
   readonly ignore: readonly string[];
 }
+
+export type ReportAbout = (vm: BuiltVm, at: Segments, finding: Finding) => void;

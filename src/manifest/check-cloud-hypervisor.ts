@@ -7,8 +7,9 @@
 import { type ConfigProblem, checkVmConfig } from "../model/cloud-hypervisor/check-vm-config.ts";
 import { isRecord } from "../model/cloud-hypervisor/merge-fragment.ts";
 import { PLACEHOLDERS } from "../model/cloud-hypervisor/places.ts";
-import { filePath, toVmConfig } from "../model/cloud-hypervisor/to-vm-config.ts";
+import { toVmConfig } from "../model/cloud-hypervisor/to-vm-config.ts";
 import type { VmConfig } from "../model/cloud-hypervisor/vm-config.ts";
+import { filePath } from "../model/identity/disk-url.ts";
 import { identityOf } from "../model/item-identity.ts";
 import type { Disk, Nic, VmSpec } from "../model/vm-spec.ts";
 import type { Segments } from "./places.ts";

@@ -32,7 +32,8 @@ export function resolveVms(
     .sort((a, b) => byName(a.content.metadata.name, b.content.metadata.name))
     .map((document) => resolver.build(document));
   const reportAbout = (vm: BuiltVm, at: Segments, finding: Finding) => resolver.reportAbout(vm.layers, at, finding);
-  checkBetweenVms(built, reportAbout);
+  const images = catalog.all("Image").map(({ content }) => ({ image: content.metadata.name, path: content.spec.path }));
+  checkBetweenVms(built, images, reportAbout);
   return withMacs(fleet, built, reportAbout).map(toDesired);
 }
 

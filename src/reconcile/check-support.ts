@@ -3,6 +3,7 @@ import { checkVmConfig } from "../model/cloud-hypervisor/check-vm-config.ts";
 import { PLACEHOLDERS } from "../model/cloud-hypervisor/places.ts";
 import { toVmConfig } from "../model/cloud-hypervisor/to-vm-config.ts";
 import { isFirmwarePath } from "../model/firmware.ts";
+import { schemeOf } from "../model/identity/disk-url.ts";
 import type { HypervisorReport, NodeReport } from "../model/observed-state.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
 
@@ -28,7 +29,7 @@ export function whyUnsupported(spec: VmSpec, report: NodeReport): string | null 
   if (limits.memoryMiB !== undefined && memory.maxMiB > limits.memoryMiB)
     return cannot(`more than ${limits.memoryMiB} MiB for a guest, and this one may grow to ${memory.maxMiB}`);
   for (const { origin } of spec.disks) {
-    const kind = origin.kind === "external" ? (origin.url.split(":")[0] ?? "") : origin.kind;
+    const kind = origin.kind === "external" ? schemeOf(origin.url) : origin.kind;
     if (!diskKinds.includes(kind)) return cannot(`disks of kind ${kind}`);
   }
   for (const { attachment } of spec.nics) {

@@ -15,6 +15,7 @@ import {
   keepFields,
   toLiveConfig,
 } from "../model/fields.ts";
+import { inWordsOf } from "../model/identity/in-words-of.ts";
 import type { NodeName, VmName } from "../model/names.ts";
 import type { ImageProblem, NodeReport, VmReport } from "../model/observed-state.ts";
 import { isLocal, type VmSpec, wantsRunning } from "../model/vm-spec.ts";
@@ -87,7 +88,8 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
     return { kind: "unknown", unknown: { kind: "VirtualMachine", name: vm.name, node: node.name, because } };
   }
 
-  const spec = keepFields(desired.spec, vm.spec, desired.ignore);
+  // The same disk or address in another spelling is no difference, and nobody is given one.
+  const spec = inWordsOf(vm.spec, keepFields(desired.spec, vm.spec, desired.ignore));
   // Giving a spec makes the guest like it: what is ignored is given as the guest has it.
   const given = vm.live === null ? spec : keepFields(spec, { ...vm.spec, ...vm.live }, desired.ignore);
   const seen: SeenVm = { node: node.name, generation: vm.generation, serial: vm.serial };

@@ -9,6 +9,7 @@
  * VMs that have a home are never moved to make room.
  */
 import type { DesiredNode } from "../model/desired-state.ts";
+import { schemeOf } from "../model/identity/disk-url.ts";
 import { byName, type NodeName } from "../model/names.ts";
 import type { NodeReport } from "../model/observed-state.ts";
 import { isLocal, type VmSpec, wantsRunning } from "../model/vm-spec.ts";
@@ -193,9 +194,7 @@ function supportCache(): (spec: VmSpec, report: NodeReport) => string | null {
   return (spec, report) => {
     let key = keys.get(spec);
     if (key === undefined) {
-      const disks = spec.disks.map(({ origin }) =>
-        origin.kind === "external" ? origin.url.split(":")[0] : origin.kind,
-      );
+      const disks = spec.disks.map(({ origin }) => (origin.kind === "external" ? schemeOf(origin.url) : origin.kind));
       key = JSON.stringify([
         spec.hypervisor,
         spec.boot.kind === "firmware" ? spec.boot.firmware : null,

@@ -215,6 +215,51 @@ test("one disk for two guests that write to it", () => {
   expect(mistakesIn({ "a.yaml": vm("a", true), "b.yaml": vm("b", true) })).toEqual([]);
 });
 
+test.each([
+  ["nbd://127.0.0.1:4000/vol", "nbd://127.0.0.1:4000/vol/"],
+  ["nbd://san/vol", "nbd://SAN:10809//v%6fl"],
+  ["file:///srv/a%23b", "file:///srv//x/../a#b"],
+  ["iscsi://[fd00::1]/iqn.x:y", "iscsi://[FD00:0::1]:3260/IQN.x:y/0"],
+])("one disk in two spellings: %s and %s", (one, other) => {
+  const vm = (name: string, source: string) => aVm(name, `disks: [{ name: d, source: "${source}" }]`);
+  expect(mistakesIn({ "a.yaml": vm("a", one), "b.yaml": vm("b", other) })[0]).toMatch(
+    /^b\.yaml:6:30 shared-disk: a's disk d/,
+  );
+});
+
+test("a disk twice in one VM, an image that is written to, a disk that only the hypervisor is told of", () => {
+  const twice = aVm("a", 'disks: [{ name: d, source: "rbd://p/d" }, { name: e, source: "rbd://p//d" }]');
+  expect(mistakesIn({ "a.yaml": twice })[0]).toMatch(/shared-disk: this VM's disk d is the same bytes/);
+  const image = aDocument("Image", "deb", "path: /images/deb.qcow2");
+  const onImage = (readonly: boolean) =>
+    aVm("a", `disks: [{ name: d, source: "file:///images/./deb.qcow2", readonly: ${readonly} }]`);
+  expect(mistakesIn({ "i.yaml": image, "a.yaml": onImage(false) })[0]).toMatch(/shared-disk: disk d is the Image deb:/);
+  expect(mistakesIn({ "i.yaml": image, "a.yaml": onImage(true) })).toEqual([]);
+  const section = aVm("a", "size: 1GiB\ncloudHypervisor: { disks: [{ id: x, path: /srv/d.raw, image_type: Raw }] }");
+  const file = aVm("b", 'disks: [{ name: d, source: "file:///srv/d.raw" }]');
+  expect(mistakesIn({ "a.yaml": section, "b.yaml": file })[0]).toMatch(/shared-disk: a's disk x of cloudHypervisor/);
+});
+
+test("a device of one node is one guest's, in whatever spelling; of VMs that may live apart nothing is known", () => {
+  const vm = (name: string, device: string, more = "") =>
+    aVm(name, `size: 1GiB\ncloudHypervisor: { devices: [{ id: gpu, path: ${device} }] }${more}`);
+  const [one, other] = ["/sys/bus/pci/devices/0000:01:00.0/", "/sys/bus/pci/devices/0000:01:00.0"];
+  const on = "\nplacement: { node: n1 }";
+  const both = { "n.yaml": aNode("n1"), "a.yaml": vm("a", one, on), "b.yaml": vm("b", other, on) };
+  expect(mistakesIn(both)[0]).toMatch(/^b\.yaml:7:\d+ shared-disk: a has the device 0000:01:00.0 already/);
+  expect(mistakesIn({ "a.yaml": vm("a", one), "b.yaml": vm("b", other) })).toEqual([]);
+});
+
+test.each([
+  ["file:///a%zz", "has a % that is followed by no byte of a text (a % of a name is written %25)"],
+  ["rbd://pool", "names no image of a pool (write rbd://POOL[/NAMESPACE]/IMAGE[@SNAPSHOT])"],
+  ["nbd://h/x?tls=1", "has options behind its ?, and none are passed on (leave them out; a ? in a name is %3F)"],
+])("the source %s is told where it is written", (source, said) => {
+  expect(mistakesIn({ "a.yaml": aVm("a", `disks: [{ name: d, source: "${source}" }]`) })).toEqual([
+    `a.yaml:6:30 bad-value: the source of disk d ${said}`,
+  ]);
+});
+
 test("MAC and IP addresses are given once", () => {
   const vm = (name: string, nic: string) => aVm(name, `size: 1GiB\nnics: [{ name: eth0, ${nic} }]`);
   expect(
@@ -223,6 +268,10 @@ test("MAC and IP addresses are given once", () => {
   expect(mistakesIn({ "a.yaml": vm("a", "address: 10.0.0.1/24"), "b.yaml": vm("b", "address: 10.0.0.1/16") })).toEqual([
     "b.yaml:7:33 duplicate-address: a has this address on network default too (give each its own)",
   ]);
+  const six = (name: string, address: string) => vm(name, `address: "${address}"`);
+  expect(mistakesIn({ "a.yaml": six("a", "fd00::1/64"), "b.yaml": six("b", "FD00:0:0::01/64") })[0]).toMatch(
+    /^b\.yaml:7:33 duplicate-address/,
+  );
 });
 
 test("what is not a manifest is named, and broken YAML does not hide the rest", () => {

@@ -1,10 +1,12 @@
 /** What a plan must not touch, must not call unchanged, and must not change in passing. */
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { instant, vmName } from "../../src/model/names.ts";
 import type { ImageBelow } from "../../src/model/observed-state.ts";
 import type { Disk, Nic } from "../../src/model/vm-spec.ts";
 import { checkPlan } from "../../src/reconcile/check-plan.ts";
 import { aFleet, aSpec, type FleetBuilder, planOf, type SeenInput, type WorldBuilder } from "../support/a-fleet.ts";
+import { anyTwoDiskUrls } from "../support/any-disk-url.ts";
 import { planFor } from "../support/any-world.ts";
 
 function soundPlan(fleet: FleetBuilder, world: WorldBuilder) {
@@ -209,6 +211,28 @@ test("a VM of ours whose record cannot be read is named although the manifests n
   const plan = planFor(fleet.desired(), observed, { maxClass: null, allowDestroy: null });
   expect(checkPlan(plan, fleet.desired(), observed)).toEqual([]);
   expect(plan).toMatchObject({ steps: [], complete: false, unknown: [{ kind: "VirtualMachine", name: "old" }] });
+});
+
+test("a disk, a MAC or an address in another spelling plans nothing, and is not given in passing either", () => {
+  fc.assert(
+    fc.property(anyTwoDiskUrls, fc.boolean(), ([one, other], isLabelled) => {
+      // The fleet's hypervisor has no such disks.
+      fc.pre(![one, other].some(({ disk }) => disk.startsWith("nbd+unix")));
+      const disk = (url: string): Disk => ({ name: "d", origin: { kind: "external", url }, readonly: false });
+      const nics = (mac: string, address: string) => [{ ...nic("front"), mac, address }];
+      const applied = aSpec({ disks: [disk(one.url)], nics: nics("02:00:00:00:00:AA", "FD00::1/64") });
+      const labels = isLabelled ? { a: "b" } : {};
+      const desired = { disks: [disk(other.url)], nics: nics("02:00:00:00:00:aa", "fd00:0::1/64"), labels };
+      const fleet = aFleet()
+        .nodes("n1")
+        .vm("web", { on: "n1", ...desired });
+      const plan = soundPlan(fleet, fleet.empty().has("web", "n1", { spec: applied }));
+      const fields = plan.changes.flatMap((change) => change.reasons.map((reason) => reason.field));
+      const isOther = one.disk !== other.disk;
+      expect(fields.sort()).toEqual([...(isOther ? ["disks.d"] : []), ...(isLabelled ? ["labels"] : [])]);
+      for (const spec of Object.values(plan.specs)) expect(spec.disks).toEqual([disk(isOther ? other.url : one.url)]);
+    }),
+  );
 });
 
 describe("the images below disks", () => {

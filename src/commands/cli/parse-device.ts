@@ -1,6 +1,7 @@
 /** Devices after a flag, as lists of `key=value`: `name=data,source=file:///srv/data.raw,readonly`. */
 import { deriveMac } from "../../manifest/mac-address.ts";
 import { OdoroboError } from "../../model/errors.ts";
+import { canonicalMac } from "../../model/identity/net-address.ts";
 import { isDnsLabel } from "../../model/names.ts";
 import type { VmReport } from "../../model/observed-state.ts";
 import type { Disk, DiskOrigin, Nic, NicAttachment } from "../../model/vm-spec.ts";
@@ -19,7 +20,7 @@ export function parseDisk(text: string): Disk {
 
 function toOrigin(given: ReadonlyMap<string, string>): DiskOrigin {
   const [source, size] = [given.get("source"), given.get("size")];
-  if (source !== undefined && size === undefined && /^[a-z]+:\/\/./.test(source))
+  if (source !== undefined && size === undefined && /^[a-z+]+:\/\/./i.test(source))
     return { kind: "external", url: source };
   if (size !== undefined && source === undefined) return { kind: "blank", sizeMiB: parseMiB(size, "--disk size") };
   throw new OdoroboError("USAGE", "--disk needs one of source=URL (somebody's disk) and size=SIZE (a new, empty one)", {
@@ -32,7 +33,8 @@ export function parseNic(text: string, vm: Pick<VmReport, "name" | "fleet" | "sp
   const given = parsePairs(text, "--nic", ["name", "bridge", "user", "mac", "network"], NIC_EXAMPLE);
   const name = deviceName(given, "--nic", NIC_EXAMPLE);
   const attachment = toAttachment(given);
-  const mac = given.get("mac")?.toLowerCase();
+  const written = given.get("mac");
+  const mac = written === undefined ? undefined : canonicalMac(written);
   if (mac !== undefined && !MAC.test(mac))
     throw new OdoroboError("USAGE", `--nic: ${JSON.stringify(mac)} is not a MAC address`, {
       hint: "six bytes in hex, such as 02:00:00:00:00:01",

@@ -4,6 +4,7 @@
  * Whatever a spec can say is said there, all else is in `passthrough`. What a config leaves to Cloud Hypervisor where odorobo has
  * a better default (a serial line that the agent reads, no console on the process's terminal, a panic notifier) gets odorobo's.
  */
+import { fileUrl } from "../identity/disk-url.ts";
 import { isDnsLabel } from "../names.ts";
 import type { BootSource, Disk, VmSpec } from "../vm-spec.ts";
 import type { Fragment } from "./merge-fragment.ts";
@@ -81,7 +82,7 @@ function leadingDisks(disks: readonly DiskConfig[]): readonly Disk[] {
   for (const { id, path, readonly = false } of disks) {
     const isTaken = spoken.some(({ name }) => name === id);
     if (id === undefined || !isDnsLabel(id) || isTaken || path?.startsWith("/") !== true) break;
-    spoken.push({ name: id, origin: { kind: "external", url: `file://${path}` }, readonly });
+    spoken.push({ name: id, origin: { kind: "external", url: fileUrl(path) }, readonly });
   }
   return spoken;
 }

@@ -7,6 +7,7 @@
  * are taken, and where they do not, what `vm.info` says is put into them as well as it goes.
  */
 import { sameValue } from "../fields.ts";
+import { fileUrl } from "../identity/disk-url.ts";
 import { isDnsLabel } from "../names.ts";
 import type { LiveConfig } from "../observed-state.ts";
 import { type BootSource, BUILTIN_TINY_GUEST, type Disk, type Nic, type VmSpec } from "../vm-spec.ts";
@@ -138,7 +139,7 @@ function liveDisks(actual: VmConfig, expected: VmConfig, { spec, diskBytes = {} 
 /** Cloud Hypervisor calls what was given no id `_disk0`. */
 const canBeNamed = ({ id = "", path }: DiskConfig): boolean => path !== undefined && path !== "" && isDnsLabel(id);
 
-const external = (path: string): Disk["origin"] => ({ kind: "external", url: `file://${path}` });
+const external = (path: string): Disk["origin"] => ({ kind: "external", url: fileUrl(path) });
 
 function withSize(disk: Disk, bytes: number | undefined): Disk {
   if (bytes === undefined || disk.origin.kind === "external") return disk;

@@ -7,6 +7,7 @@
  * Pure: the same VM in the same places gives the same config.
  */
 import { OdoroboError } from "../errors.ts";
+import { filePath } from "../identity/disk-url.ts";
 import type { Disk, Nic, VmSpec } from "../vm-spec.ts";
 import { diskSerial, SEED_ID, withIds } from "./device-ids.ts";
 import { mergeFragment } from "./merge-fragment.ts";
@@ -127,11 +128,6 @@ export function imageTypeOf(path: string): ImageType {
   if (path.endsWith(".vhdx")) return "Vhdx";
   if (path.endsWith(".vhd")) return "FixedVhd";
   return "Raw";
-}
-
-/** `file:///a/b` → `/a/b`; null for other URLs. */
-export function filePath(url: string): string | null {
-  return url.startsWith("file:///") ? url.slice("file://".length) : null;
 }
 
 function seedDisk({ spec, places, version = null }: VmToConfigure): DiskConfig[] {

@@ -206,7 +206,9 @@ describe("the command line of a QEMU guest", () => {
     "nbd://10.0.0.1/exports",
     "nbd://[fd00::1]:10810/",
     "nbd+unix:///disk?socket=/run/nbd.sock",
+    "file:///data/disk#2%23?.raw",
     "rbd://Pool/web-1-data",
+    "rbd://Pool/space/img@snap",
     "iscsi://10.0.0.1:3260/iqn.2020-01.org.example:x/3",
     "iscsi://san/iqn.2020-01.org.example:x",
   ])("with someone else's disk %s", (url) => {
@@ -217,7 +219,9 @@ describe("the command line of a QEMU guest", () => {
   test.each([
     "file://host/x",
     "rbd://pool",
-    "rbd://pool/a/b",
+    "rbd://pool/a/b/c",
+    "nbd://h/x?tls=1",
+    "file:///50%",
     "iscsi://san",
     "nbd+unix:///x",
     "http://x/y",

@@ -6,6 +6,7 @@ import type { VmConfigPlaces } from "../../../model/cloud-hypervisor/places.ts";
 import { toVmConfig } from "../../../model/cloud-hypervisor/to-vm-config.ts";
 import type { DiskConfig, VmConfig } from "../../../model/cloud-hypervisor/vm-config.ts";
 import { OdoroboError } from "../../../model/errors.ts";
+import { filePath } from "../../../model/identity/disk-url.ts";
 import type { VmName } from "../../../model/names.ts";
 import { BUILTIN_TINY_GUEST, type VmSpec } from "../../../model/vm-spec.ts";
 import { ownDiskFile, seedImageFile, tapName, type VmPaths } from "../../launch-command.ts";
@@ -108,7 +109,6 @@ function withoutNulls(value: unknown): unknown {
 /** It took URLs for paths of disks. */
 function withPath(disk: DiskConfig): DiskConfig {
   const path: unknown = disk?.path;
-  return typeof path === "string" && path.startsWith("file:///")
-    ? { ...disk, path: path.slice("file://".length) }
-    : disk;
+  if (typeof path !== "string" || !path.startsWith("file:///")) return disk;
+  return { ...disk, path: filePath(path) ?? path };
 }

@@ -1,6 +1,6 @@
 /** Disk → QEMU's block node (`-blockdev`, or `blockdev-add` over QMP) and the device in front of it. Pure. */
-import { DISK_SOURCE_FORMS, parseDiskSource } from "../../../model/disk-source.ts";
 import { OdoroboError } from "../../../model/errors.ts";
+import { parseDiskUrl } from "../../../model/identity/disk-url.ts";
 import type { Disk } from "../../../model/vm-spec.ts";
 import { ownDiskFile, type VmPaths } from "../../launch-command.ts";
 import { diskId, diskSerial } from "./device-ids.ts";
@@ -33,32 +33,43 @@ export const diskDevice = (disk: Disk): Properties => ({
   serial: diskSerial(disk.name),
 });
 
-function externalNode(name: string, text: string): BlockNode {
-  const source = parseDiskSource(text);
-  switch (source?.kind) {
+/** The kinds that `capabilities.diskKinds` names. */
+function externalNode(name: string, url: string): BlockNode {
+  const place = parseDiskUrl(url);
+  switch (place.kind) {
     case "file":
-      return fileNode(source.path);
-    case "nbd":
-      return nbdNode({ type: "inet", host: source.host, port: source.port }, source.exportName);
+      return fileNode(place.path);
+    case "nbd": {
+      const { host, port } = place;
+      return nbdNode({ type: "inet", host, port: `${port}` }, place.name);
+    }
     case "nbd+unix":
-      return nbdNode({ type: "unix", path: source.socket }, source.exportName);
-    case "rbd":
-      return { driver: "raw", file: { driver: "rbd", pool: source.pool, image: source.image } };
+      return nbdNode({ type: "unix", path: place.socket }, place.name);
+    case "rbd": {
+      const { pool, namespace, image, snapshot } = place;
+      const rest = { ...(namespace === null ? {} : { namespace }), ...(snapshot === null ? {} : { snapshot }) };
+      return { driver: "raw", file: { driver: "rbd", pool, image, ...rest } };
+    }
     case "iscsi": {
-      const { portal, target, lun } = source;
+      const { host, port, target, lun } = place;
+      const portal = `${host.includes(":") ? `[${host}]` : host}:${port}`;
       return { driver: "raw", file: { driver: "iscsi", transport: "tcp", portal, target, lun } };
     }
-    case undefined:
-      throw new OdoroboError("UNSUPPORTED", `QEMU cannot open disk ${name}: ${text}`, { hint: DISK_SOURCE_FORMS });
+    case "problem":
+      throw new OdoroboError("UNSUPPORTED", `QEMU cannot open disk ${name}: ${url} ${place.message}`, {
+        hint: place.hint,
+      });
   }
 }
 
+/** Nothing that a header of somebody else's image names is opened: the agent refuses such an image, and so does QEMU. */
 function fileNode(path: string): BlockNode {
   if (path.startsWith("/dev/")) return { driver: "raw", file: { driver: "host_device", filename: path } };
-  return { driver: path.endsWith(".qcow2") ? "qcow2" : "raw", file: { driver: "file", filename: path } };
+  const file = { driver: "file", filename: path };
+  return path.endsWith(".qcow2") ? { driver: "qcow2", backing: null, file } : { driver: "raw", file };
 }
 
-const nbdNode = (server: Readonly<Record<string, string>>, exportName: string | null): BlockNode => ({
+const nbdNode = (server: Readonly<Record<string, string>>, name: string): BlockNode => ({
   driver: "raw",
-  file: { driver: "nbd", server, ...(exportName === null ? {} : { export: exportName }) },
+  file: { driver: "nbd", server, ...(name === "" ? {} : { export: name }) },
 });

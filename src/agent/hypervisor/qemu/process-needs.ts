@@ -1,4 +1,5 @@
 /** What a QEMU process uses of its host, for supervisors that hold it to that. Pure. */
+import { filePath } from "../../../model/identity/disk-url.ts";
 import { BUILTIN_TINY_GUEST, type Disk, type VmSpec } from "../../../model/vm-spec.ts";
 import { ownDiskFile, type ProcessNeeds, seedImageFile } from "../../launch-command.ts";
 import type { LaunchInput } from "../hypervisor.ts";
@@ -53,8 +54,8 @@ function filesOf(
   const { origin } = disk;
   const own = ownDiskFile(paths, disk);
   if (own !== null) return { own: [own], backing: images[disk.name] ?? (origin.kind === "image" ? [origin.path] : []) };
-  const file = origin.kind === "external" && origin.url.startsWith("file://") ? new URL(origin.url).pathname : null;
-  return { own: file === null ? [] : [decodeURIComponent(file)], backing: [] };
+  const file = origin.kind === "external" ? filePath(origin.url) : null;
+  return { own: file === null ? [] : [file], backing: [] };
 }
 
 const unique = (paths: readonly string[]): readonly string[] => [...new Set(paths)].sort();

@@ -2,9 +2,10 @@
  * Resize, attach and detach by hand: in the running guest only. The spec of the record stays, so the next plan shows the
  * difference; what the guest was booted with follows what it has (`booted-spec.ts`).
  */
-import { fileURLToPath, pathToFileURL } from "node:url";
 import { OdoroboError } from "../../../model/errors.ts";
 import { sameValue } from "../../../model/fields.ts";
+import { fileUrl, parseDiskUrl } from "../../../model/identity/disk-url.ts";
+import { diskInWordsOf } from "../../../model/identity/in-words-of.ts";
 import type { LiveConfig } from "../../../model/observed-state.ts";
 import type { Disk, VmSpec } from "../../../model/vm-spec.ts";
 import type { OperationRequest } from "../../../wire/operations.ts";
@@ -77,7 +78,8 @@ export async function prepareAttach(parts: Parts, slot: Slot, vm: VmRecord, { de
       },
     );
   // Attached by a request whose end nobody heard of.
-  if (present !== undefined && sameValue(present, item))
+  const said = disk === null || present === undefined ? item : diskInWordsOf(present as Disk, disk);
+  if (present !== undefined && sameValue(present, said))
     return { begin: null, run: async () => ({ stored: vm, error: null }) };
   if (present !== undefined)
     throw new OdoroboError("BAD_REQUEST", `${vm.name} has another ${item.name} already`, {
@@ -195,8 +197,18 @@ async function confined(parts: Parts, disk: Disk): Promise<Disk> {
   if (origin.kind === "image")
     return { ...disk, origin: { ...origin, path: await confinePath(origin.path, parts.allowedRoots) } };
   if (origin.kind === "blank") return disk;
-  const url = URL.canParse(origin.url) ? new URL(origin.url) : null;
-  if (url?.protocol !== "file:") return disk;
-  const path = await confinePath(fileURLToPath(url), parts.allowedRoots);
-  return { ...disk, origin: { ...origin, url: pathToFileURL(path).href } };
+  const place = parseDiskUrl(origin.url);
+  switch (place.kind) {
+    case "file":
+      return { ...disk, origin: { ...origin, url: fileUrl(await confinePath(place.path, parts.allowedRoots)) } };
+    case "nbd+unix": {
+      const socket = await confinePath(place.socket, parts.allowedRoots);
+      const url = `nbd+unix:///${encodeURIComponent(place.name)}?socket=${encodeURIComponent(socket)}`;
+      return { ...disk, origin: { ...origin, url } };
+    }
+    case "problem":
+      throw new OdoroboError("BAD_REQUEST", `the source of disk ${disk.name} ${place.message}`, { hint: place.hint });
+    default:
+      return disk;
+  }
 }
