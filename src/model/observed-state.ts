@@ -170,6 +170,8 @@ export interface VmReport {
   readonly changeRules?: readonly ChangeRule[];
   /** A migration by hand that is under way here. */
   readonly migration?: MigrationState;
+  /** With `paused`: nobody paused it, its hypervisor did. Left out otherwise. */
+  readonly stalled?: StalledState;
   /**
    * Names of the disks that its agent has made and keeps, sorted: only these have contents that a spec can no longer choose.
    * Left out by agents that did not say so yet: then each disk of the spec counts as made.
@@ -234,6 +236,15 @@ export interface ChangeRule {
   readonly min?: number;
   readonly max?: number;
   readonly multipleOf?: number;
+}
+
+/** A guest that stands still because something it wrote to a disk could not be written. */
+export interface StalledState {
+  /** Names of the disks, sorted; empty when its hypervisor does not say which. */
+  readonly disks: readonly string[];
+  /** There was no room: its agent lets it go on by itself as soon as there is. Otherwise the disk failed. */
+  readonly noRoom: boolean;
+  readonly since: Instant;
 }
 
 export interface MigrationState {

@@ -17,7 +17,7 @@ import {
 } from "../model/fields.ts";
 import { inWordsOf } from "../model/identity/in-words-of.ts";
 import type { NodeName, VmName } from "../model/names.ts";
-import type { ImageProblem, NodeReport, VmReport } from "../model/observed-state.ts";
+import type { ImageProblem, NodeReport, StalledState, VmReport } from "../model/observed-state.ts";
 import { isLocal, type VmSpec, wantsRunning } from "../model/vm-spec.ts";
 import { type Amount, hasProcess, heldBy, NOTHING, sizeOf } from "./capacity.ts";
 import { findHypervisor, whyUnsupported } from "./check-support.ts";
@@ -169,6 +169,8 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
     const because = `what its guest has cannot be seen: ${vm.reason ?? "its hypervisor does not answer"}`;
     return { kind: "unknown", unknown: { kind: "VirtualMachine", name: vm.name, node: node.name, because } };
   }
+  if (reasons.length === 0 && vm.stalled !== undefined && vm.phase === "paused")
+    return blocked("STALLED", `${vm.name} on ${node.name} ${vm.reason ?? "stands still"}`, whatHelps(vm.stalled));
   if (reasons.length === 0) return { kind: "unchanged" };
   const broken = power === "boot" || power === "reboot" ? brokenDisk(vm, spec) : null;
   if (broken !== null) return blocked(broken.code, `${node.name}: ${broken.message}`, broken.hint);
@@ -252,6 +254,11 @@ function whatItStandsOn({ images = [] }: VmReport): string {
   return left.join("");
 }
 
+const whatHelps = ({ disks, noRoom }: StalledState): string =>
+  noRoom
+    ? `make room on the node where ${disks.join(", ") || "its disks"} ${disks.length === 1 ? "is" : "are"} kept; nothing needs to be applied`
+    : "see to the disk, then: odorobo vm resume";
+
 /** Whether the guest must be started, stopped or cycled; adds the reason where it is the guest's state and not a field. */
 function decidePower(vm: VmReport, spec: VmSpec, desired: DesiredVm, reasons: Reason[]): Draft["power"] {
   const wants = wantsRunning(spec.runStrategy, vm.endedBy === "guest");
@@ -271,7 +278,8 @@ function decidePower(vm: VmReport, spec: VmSpec, desired: DesiredVm, reasons: Re
   }
   const needsReboot = reasons.some((reason) => !isWorse("reboot", reason.class));
   if (needsReboot) return "reboot";
-  if (vm.phase === "paused" && wants === true) {
+  // Its agent lets it go on as soon as it can; before that nobody could.
+  if (vm.phase === "paused" && wants === true && vm.stalled === undefined) {
     because("running", "live", `it should run and is paused${vm.reason === null ? "" : `: ${vm.reason}`}`);
     return "resume";
   }

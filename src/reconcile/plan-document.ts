@@ -128,6 +128,7 @@ export interface Blocked {
     | "SHRINK"
     | "FOREIGN"
     | "TWO_HOMES"
+    | "STALLED"
     | "NOT_MOVABLE"
     | ImageProblem["code"];
   readonly message: string;

@@ -46,7 +46,7 @@ function driftNote(vm: VmReport): string | null {
   const wants = wantsRunning(strategy, vm.endedBy === "guest");
   const next = (act: string) =>
     `This will show as drift in the next plan: with runStrategy ${strategy}, an apply will ${act}.`;
-  if (wants === true && vm.phase === "paused") return next("resume it");
+  if (wants === true && vm.phase === "paused" && vm.stalled === undefined) return next("resume it");
   if (wants === true && vm.phase !== "running" && vm.phase !== "starting") return next("boot it again");
   if (wants === false && (vm.phase === "running" || vm.phase === "paused")) return next("stop it");
   return null;

@@ -235,6 +235,38 @@ describe("drift", () => {
   });
 });
 
+describe("a guest that stands still because it could not write", () => {
+  const stalled = { disks: ["root"], noRoom: true, since: instant("2026-01-01T00:00:00.000Z") };
+  const seen = { phase: "paused", reason: "stands still (io-error)", stalled } as const;
+
+  test("is not resumed as if somebody had paused it, and not called as it should be", () => {
+    const fleet = aFleet().nodes("n1").vm("web-1", { on: "n1" });
+    const plan = planOf(fleet, fleet.empty().has("web-1", "n1", seen));
+    expect(plan.steps).toEqual([]);
+    expect(plan.complete).toBe(false);
+    expect(plan.summary.unchanged).toBe(0);
+    expect(plan.blocked).toMatchObject([
+      {
+        name: "web-1",
+        code: "STALLED",
+        message: "web-1 on n1 stands still (io-error)",
+        hint: "make room on the node where root is kept; nothing needs to be applied",
+      },
+    ]);
+  });
+
+  test("is changed, rebooted and stopped like any other", () => {
+    const change = aFleet()
+      .nodes("n1")
+      .vm("web-1", { on: "n1", labels: { new: "1" } });
+    expect(sentences(change, change.empty().has("web-1", "n1", seen))).toEqual(["update web-1 on n1"]);
+    const off = aFleet().nodes("n1").vm("web-1", { on: "n1", runStrategy: "Stopped" });
+    expect(
+      sentences(off, off.asDesired().has("web-1", "n1", { ...seen, spec: aSpec({ runStrategy: "Stopped" }) })),
+    ).toEqual(["shut down web-1 on n1"]);
+  });
+});
+
 describe("what could not be seen", () => {
   test("a VM whose node went silent is left alone, and the rest is planned", () => {
     const fleet = aFleet()

@@ -193,6 +193,7 @@ export interface SeenInput {
   /** Names of the disks that were made; left out: the agent does not say. */
   readonly disks?: readonly string[];
   readonly images?: readonly ImageBelow[];
+  readonly stalled?: VmReport["stalled"];
   readonly owed?: VmReport["owed"];
 }
 
@@ -226,6 +227,7 @@ export class WorldBuilder {
       disks,
       images,
       owed,
+      stalled,
     } = input;
     const known = (this.#vms.get(on) ?? []).filter((each) => each.name !== vm);
     const isUp = phase === "running" || phase === "paused";
@@ -253,6 +255,7 @@ export class WorldBuilder {
       ...(disks === undefined ? {} : { disks }),
       ...(images === undefined ? {} : { images }),
       ...(owed === undefined ? {} : { owed }),
+      ...(stalled === undefined ? {} : { stalled }),
     };
     this.#vms.set(on, [...known, report]);
     return this;

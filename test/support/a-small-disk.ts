@@ -12,6 +12,7 @@ export interface SmallDisk extends AsyncDisposable {
   fill(): Promise<void>;
   empty(): Promise<void>;
   remount(mode: "ro" | "rw"): Promise<void>;
+  grow(sizeMiB: number): Promise<void>;
 }
 
 /** Below `folder`, which is there. */
@@ -31,6 +32,9 @@ export async function aSmallDisk(folder: string, sizeMiB = 2): Promise<SmallDisk
     },
     async remount(mode) {
       await run("mount", ["-o", `remount,${mode}`, path]);
+    },
+    async grow(newSizeMiB) {
+      await run("mount", ["-o", `remount,size=${newSizeMiB}m`, path]);
     },
     async [Symbol.asyncDispose]() {
       // The agent may still have files open; it goes for good with the last of them.

@@ -5,6 +5,7 @@
  *   SEES cpus=2 vda=4096 vdb=2048 eth0
  *
  * (disk sizes in sectors of 512 bytes), brings new CPUs online, reads a cloud-init seed aloud, and answers the power button.
+ * With `writes` it fills its first disk to the end, and says FILLED when it has.
  */
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
@@ -25,6 +26,9 @@ for disk in /sys/block/vd*; do
   umount /mnt
 done
 echo LINUX-UP
+if grep -q odorobo.writes /proc/cmdline; then
+  (dd if=/dev/zero of=/dev/vda bs=64k conv=fsync 2>/dev/null; echo FILLED) &
+fi
 last=
 while :; do
   for cpu in /sys/devices/system/cpu/cpu[0-9]*/online; do [ "$(cat $cpu)" = 0 ] && echo 1 > $cpu; done
@@ -43,7 +47,7 @@ poweroff -f
 `;
 
 /** Makes the initramfs in this folder and says how to boot it. */
-export async function linuxBoot(folder: string): Promise<BootSource> {
+export async function linuxBoot(folder: string, { writes = false } = {}): Promise<BootSource> {
   const version = await kernelVersion();
   const initramfs = join(folder, "initramfs.cpio");
   await mkdir(folder, { recursive: true });
@@ -51,7 +55,8 @@ export async function linuxBoot(folder: string): Promise<BootSource> {
   // What a TCG guest needs not to spend a second on: clock calibration, mitigations, crypto self tests.
   const cmdline =
     "console=ttyS0 quiet tsc=reliable no_timer_check mitigations=off random.trust_cpu=on cryptomgr.notests";
-  return { kind: "kernel", kernel: `/boot/vmlinuz-${version}`, initramfs, cmdline };
+  const more = writes ? " odorobo.writes" : "";
+  return { kind: "kernel", kernel: `/boot/vmlinuz-${version}`, initramfs, cmdline: cmdline + more };
 }
 
 async function kernelVersion(): Promise<string> {

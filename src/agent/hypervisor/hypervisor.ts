@@ -4,7 +4,7 @@
  */
 
 import type { Digest, Instant } from "../../model/names.ts";
-import type { ChangeRule, HypervisorReport, LiveConfig } from "../../model/observed-state.ts";
+import type { ChangeRule, HypervisorReport, LiveConfig, StalledState } from "../../model/observed-state.ts";
 import type { HypervisorKind, VmSpec } from "../../model/vm-spec.ts";
 import type { LaunchCommand, VmPaths } from "../launch-command.ts";
 
@@ -65,7 +65,10 @@ export interface LaunchInput {
   readonly images?: Readonly<Record<string, readonly string[]>>;
 }
 
-export type GuestStatus = { readonly phase: "running" | "paused" } | GuestEnd;
+export type GuestStatus = { readonly phase: "running" | "paused"; readonly stalled?: Stall } | GuestEnd;
+
+/** With `paused`: the hypervisor stopped the guest because something it wrote could not be written. `resume` tries that again. */
+export type Stall = Pick<StalledState, "disks" | "noRoom">;
 
 /** The guest is off; the process may linger (`-no-shutdown`) so that nobody has to guess why. */
 export interface GuestEnd {

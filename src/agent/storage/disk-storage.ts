@@ -16,6 +16,7 @@ import { checkImage } from "./check-format.ts";
 import { virtualSizeBytes } from "./image-file.ts";
 import { backingOf, chainBelow, type ImageNote, noteChain } from "./image-note.ts";
 import { createOverlay, growImage } from "./qemu-img.ts";
+import { roomFor } from "./room.ts";
 
 /** By the name of the overlay's disk: what it stands on, nearest first. */
 export type ImageNotes = Readonly<Record<string, readonly ImageNote[]>>;
@@ -32,6 +33,8 @@ export interface DiskStorage {
   standsOn(paths: VmPaths, disk: Disk): Promise<readonly string[]>;
   /** Renames the disk's file out of the way, so that a new disk of that name can be made; its bytes stay until the purge. */
   setAside(paths: VmPaths, disk: Disk): Promise<void>;
+  /** Bytes that a disk may still grow by; null where only who keeps it knows. */
+  roomFor(paths: VmPaths, disk: Disk): Promise<number | null>;
   /** Names of the files in the disk folder, sorted. */
   list(paths: VmPaths): Promise<readonly string[]>;
 }
@@ -94,6 +97,8 @@ export const diskStorage: DiskStorage = {
       throw asStorageError(error, `could not set ${path} aside`);
     }
   },
+
+  roomFor,
 
   async list(paths) {
     const files = await readdir(paths.diskFolder).catch(() => []);

@@ -6,7 +6,14 @@
  */
 import type { ErrorBody } from "../../model/errors.ts";
 import { type Digest, type Instant, isDnsLabel, type VmName } from "../../model/names.ts";
-import type { DriftedField, GuestEvent, MigrationState, RestartState, VmReport } from "../../model/observed-state.ts";
+import type {
+  DriftedField,
+  GuestEvent,
+  MigrationState,
+  RestartState,
+  StalledState,
+  VmReport,
+} from "../../model/observed-state.ts";
 import type { DiskOrigin, VmSpec } from "../../model/vm-spec.ts";
 import type { OperationDetail, OperationKind } from "../../wire/operations.ts";
 import type { ImageNotes } from "../storage/disk-storage.ts";
@@ -53,6 +60,8 @@ export interface VmRecord extends RecordHead {
   readonly restart?: RestartRecord | null;
   /** `destination`: its process waits for the guest. `source`: the guest left, or may have left: it is not started here. */
   readonly migration?: MigrationState | null;
+  /** With `paused`: its hypervisor stopped it, and nobody else. */
+  readonly stalled?: StalledState | null;
   /** Where the guest differed from the spec last applied when that was applied, and differs still: nobody else's doing. */
   readonly owed?: readonly Owed[];
 }
@@ -181,6 +190,7 @@ function shapeOf(state: unknown): Readonly<Record<string, Check>> {
         lastEvent: orAbsent(isObject),
         restart: orAbsent(isObject),
         migration: orAbsent(isObject),
+        stalled: orAbsent(isObject),
         owed: orAbsent(Array.isArray),
       };
     case "tombstone":

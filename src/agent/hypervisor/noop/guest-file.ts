@@ -17,6 +17,8 @@ export interface NoopGuest {
   readonly live: LiveConfig;
   /** What happened to it and was told already. */
   readonly told?: readonly string[];
+  /** With `paused`: it stands still because these disks had no room for what it wrote. */
+  readonly noRoomFor?: readonly string[];
   /** Memory that it was asked to give back. */
   readonly balloonMiB?: number;
 }

@@ -108,7 +108,11 @@ export class RunningNoopGuest implements RunningVm {
     if (guest?.phase === "receiving") throw notYet(this.#name);
     if (guest === null) return { phase: "off", endedBy: "failure", reason: "killed: its guest.json was removed" };
     if (guest.phase === "off") return { phase: "off", endedBy: "guest", reason: "the guest powered itself off" };
-    return { phase: guest.phase === "paused" ? "paused" : "running" };
+    if (guest.phase !== "paused") return { phase: "running" };
+    const { noRoomFor = [] } = guest;
+    return noRoomFor.length === 0
+      ? { phase: "paused" }
+      : { phase: "paused", stalled: { disks: noRoomFor, noRoom: true } };
   }
 
   async liveConfig(): Promise<LiveConfig> {
@@ -125,12 +129,12 @@ export class RunningNoopGuest implements RunningVm {
 
   async pause(): Promise<void> {
     this.#refuseIf("pause");
-    this.#patch({ phase: "paused" });
+    if (this.#guest().phase !== "paused") this.#patch({ phase: "paused", noRoomFor: [] });
   }
 
   async resume(): Promise<void> {
     this.#refuseIf("resume");
-    this.#patch({ phase: "running" });
+    this.#patch({ phase: "running", noRoomFor: [] });
   }
 
   async update(spec: VmSpec): Promise<void> {

@@ -2,7 +2,7 @@
 
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import type { LiveConfig } from "../../../model/observed-state.ts";
-import type { VmSpec } from "../../../model/vm-spec.ts";
+import type { Disk, VmSpec } from "../../../model/vm-spec.ts";
 import type { Clock } from "../../../platform/clock.ts";
 import {
   type GuestStatus,
@@ -11,16 +11,17 @@ import {
   type LaunchInput,
   NO_ABILITIES,
   type RunningVm,
+  type Stall,
 } from "../hypervisor.ts";
 import { type Attached, withDisk, withNic, withReleased, withReleasing, writeAttached } from "./attached.ts";
 import { attachedFile, consoleLog, consoleSocket } from "./compile.ts";
-import { deviceIdOf } from "./device-ids.ts";
+import { deviceIdOf, diskId } from "./device-ids.ts";
 import type { QemuHost } from "./host.ts";
 import { liveChanges } from "./live-changes.ts";
 import { toLiveConfig } from "./live-config.ts";
 import { type ChangeContext, performChange, removeRemains, removeUnusedNodes } from "./perform-changes.ts";
 import type { QmpClient } from "./qmp.ts";
-import type { QmpEvent } from "./qmp-commands.ts";
+import type { BlockBackend, QmpEvent } from "./qmp-commands.ts";
 
 const DEVICES_KNOWN_MS = 30_000;
 
@@ -72,6 +73,7 @@ export class QemuGuest implements RunningVm {
 
   async status(signal: AbortSignal): Promise<GuestStatus> {
     const { status } = await this.#parts.qmp.call("query-status", { signal });
+    if (status === "io-error") return { phase: "paused", stalled: await this.#stall(signal) };
     return toGuestStatus(status);
   }
 
@@ -161,6 +163,12 @@ export class QemuGuest implements RunningVm {
     await this.#parts.qmp[Symbol.asyncDispose]();
   }
 
+  async #stall(signal: AbortSignal): Promise<Stall> {
+    const { qmp, vm } = this.#parts;
+    const blocks = await qmp.call("query-block", { signal });
+    return toStall(blocks, [...vm.spec.disks, ...this.#attached.disks]);
+  }
+
   #forgetDevices(): void {
     this.#changes++;
     this.#devices = null;
@@ -220,6 +228,14 @@ export function toHypervisorEvent({ event, data }: QmpEvent): HypervisorEvent | 
     default:
       return null;
   }
+}
+
+/** What stands behind the run state `io-error`. Pure. */
+export function toStall(blocks: readonly BlockBackend[], disks: readonly Pick<Disk, "name">[]): Stall {
+  const bad = blocks.filter(({ "io-status": status = "ok" }) => status !== "ok");
+  const nodes = new Set(bad.map(({ inserted }) => inserted?.["node-name"]));
+  const names = new Set(disks.filter(({ name }) => nodes.has(diskId(name))).map(({ name }) => name));
+  return { disks: [...names].sort(), noRoom: bad.length > 0 && bad.every((each) => each["io-status"] === "nospace") };
 }
 
 /** QEMU's run states (qapi/run-state.json) in our words. */

@@ -37,6 +37,8 @@ export interface MemorySummary {
 }
 
 export interface BlockBackend {
+  /** Why the guest was stopped, where it was because of this device. */
+  readonly "io-status"?: "ok" | "failed" | "nospace";
   readonly inserted?: {
     readonly "node-name"?: string;
     readonly ro: boolean;

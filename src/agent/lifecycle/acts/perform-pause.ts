@@ -25,7 +25,7 @@ export async function preparePause(parts: Parts, slot: Slot, vm: VmRecord, kind:
     async run(signal) {
       await guest.ask(ASK_DEADLINE_MS, signal, (connection, own) => connection[kind](own));
       const reason = kind === "pause" ? "paused by an operator" : null;
-      return { stored: { ...vm, phase, reason, since: parts.clock.now() }, error: null };
+      return { stored: { ...vm, phase, reason, stalled: null, since: parts.clock.now() }, error: null };
     },
   };
 }

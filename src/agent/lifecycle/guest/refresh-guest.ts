@@ -18,6 +18,7 @@ import { clearAway } from "./clear-away.ts";
 import type { End } from "./ended-record.ts";
 import { noteEnd } from "./note-end.ts";
 import { noteEvent } from "./note-event.ts";
+import { phaseChange } from "./phase-change.ts";
 import { lookAtDevices, NOTHING_SEEN, noteLive, noteSeen, type SeenDevices } from "./update-guest.ts";
 
 /** A guest that takes longer to say how it is counts as silent; what was known of it stands. */
@@ -53,7 +54,7 @@ export async function refresh(parts: Parts, slot: Slot): Promise<void> {
   if (seen.status.phase === "off") return noteOff(parts, slot, vm, endOf(seen.status));
   noteSeen(slot, seen.devices);
   slot.changeRules = seen.changeRules;
-  await noteChanges(parts, slot, vm, seen.status.phase);
+  await noteChanges(parts, slot, vm, seen.status);
 }
 
 interface Seen {
@@ -62,17 +63,11 @@ interface Seen {
   readonly changeRules: readonly ChangeRule[] | null;
 }
 
-async function noteChanges(parts: Parts, slot: Slot, vm: VmRecord, phase: "running" | "paused"): Promise<void> {
+async function noteChanges(parts: Parts, slot: Slot, vm: VmRecord, status: Exclude<GuestStatus, Off>): Promise<void> {
   let now = vm;
-  if (phase !== now.phase) {
-    const reason = `${phase === "paused" ? "paused" : "let run on"} by someone else`;
-    await noteEvent(
-      parts,
-      slot,
-      now,
-      { phase, reason: phase === "paused" ? reason : null, since: parts.clock.now(), endedBy: null },
-      { kind: "phase", message: `${slot.name} was ${reason}` },
-    );
+  if (status.phase !== now.phase) {
+    const { change, story } = phaseChange(now, status, parts.clock.now());
+    await noteEvent(parts, slot, now, change, { kind: "phase", message: `${slot.name} ${story}` });
     now = slot.stored as VmRecord;
   }
   if (slot.live === null || now.guest === null) return;

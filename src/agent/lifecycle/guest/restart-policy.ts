@@ -43,7 +43,8 @@ export function restartAfterFailedStart(vm: VmRecord, moment: Moment): RestartRe
 
 /** Whether this run strategy, and what people did to this guest, leave it to the agent to start it again. */
 export function mayStartAgain(vm: VmRecord, endedByItself: boolean): boolean {
-  if (vm.phase === "paused" || vm.guest?.handled !== undefined || vm.migration?.role === "source") return false;
+  if ((vm.phase === "paused" && !vm.stalled) || vm.guest?.handled !== undefined || vm.migration?.role === "source")
+    return false;
   return wantsRunning(vm.spec.runStrategy, endedByItself) === true;
 }
 

@@ -96,7 +96,8 @@ function decidePresent(request: OperationRequest, vm: VmRecord): Decision {
       return isOff ? wrongPhase(vm, "there is nothing to reboot", `start it: odorobo vm boot ${vm.name}`) : act;
     case "pause":
       if (isOff) return wrongPhase(vm, "there is nothing to pause", `start it first: odorobo vm boot ${vm.name}`);
-      return vm.phase === "paused" ? noop : act;
+      // One that stands still for want of room would go on by itself: a person's pause keeps it.
+      return vm.phase === "paused" && !vm.stalled ? noop : act;
     case "resume":
       if (isOff) return wrongPhase(vm, "there is nothing to resume", `start it: odorobo vm boot ${vm.name}`);
       return vm.phase === "running" ? noop : act;

@@ -30,6 +30,7 @@ import { driftOf } from "../guest/booted-spec.ts";
 import { clearAway } from "../guest/clear-away.ts";
 import { runningInput } from "../guest/guest-input.ts";
 import { watchGuest } from "../guest/guest-watch.ts";
+import { phaseChange } from "../guest/phase-change.ts";
 import { endOf, endOfProcess } from "../guest/refresh-guest.ts";
 import { lookAtDevices, NOTHING_SEEN, noteLive, noteSeen } from "../guest/update-guest.ts";
 import { within } from "../parts/deadline.ts";
@@ -58,7 +59,7 @@ export async function adopt(parts: Parts, slot: Slot): Promise<void> {
     case "silent":
       return adoptSilent(parts, slot, found.guest, found.error);
     case "answers":
-      return adoptAnswering(parts, slot, found.guest, found.phase);
+      return adoptAnswering(parts, slot, found.guest, found.status);
   }
 }
 
@@ -67,7 +68,7 @@ type Found =
   | { readonly what: "nothing" }
   | { readonly what: "ended"; readonly how: Ending }
   | { readonly what: "silent"; readonly guest: Guest; readonly error: unknown }
-  | { readonly what: "answers"; readonly guest: Guest; readonly phase: "running" | "paused" };
+  | { readonly what: "answers"; readonly guest: Guest; readonly status: Alive };
 
 async function lookFor(parts: Parts, slot: Slot, vm: VmRecord): Promise<Found> {
   if (vm.guest === null) return { what: "nothing" };
@@ -93,10 +94,13 @@ async function lookFor(parts: Parts, slot: Slot, vm: VmRecord): Promise<Found> {
     if (guest.exit !== null) return ended(endOfProcess(known(guest.exit), WHILE_AWAY));
     return { what: "silent", guest, error };
   }
-  if (status.phase !== "off") return { what: "answers", guest, phase: status.phase };
+  if (status.phase !== "off") return { what: "answers", guest, status };
   await clearAway(parts, slot);
   return ended(endOf(status));
 }
+
+/** A guest that is not off. */
+type Alive = Exclude<GuestStatus, { readonly phase: "off" }>;
 
 const WHILE_AWAY = "while the agent was away";
 
@@ -134,10 +138,10 @@ async function findProcess(
   return (await parts.supervisor.find(vm.name, command)) ?? "gone";
 }
 
-async function adoptAnswering(parts: Parts, slot: Slot, guest: Guest, seen: "running" | "paused"): Promise<void> {
+async function adoptAnswering(parts: Parts, slot: Slot, guest: Guest, seen: Alive): Promise<void> {
   const vm = slot.stored as VmRecord;
   const operation = vm.unfinished;
-  const phase = await letRunOn(parts, vm, guest, seen);
+  const phase = await letRunOn(parts, vm, guest, seen.phase);
   const record = { ...(vm.guest as GuestRecord), process: guest.process };
   if (vm.migration?.role === "destination") {
     slot.stored = { ...vm, guest: record };
@@ -168,6 +172,8 @@ async function adoptAnswering(parts: Parts, slot: Slot, guest: Guest, seen: "run
     reason: changed ? null : vm.reason,
     since: changed ? parts.clock.now() : vm.since,
     drift: slot.live === null ? vm.drift : driftOf(slot.live, vm.spec, record.bootedSpec),
+    // Not by what was asked of it.
+    ...(changed && seen.stalled ? phaseChange(vm, seen, parts.clock.now()).change : {}),
   };
   await resolve(parts, slot, operation, now, isAsAsked ? null : interrupted(vm, operation, `the guest is ${phase}`));
 }
