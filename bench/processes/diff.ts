@@ -2,6 +2,7 @@
 
 import { observe } from "../../src/observe/observe.ts";
 import { systemClock } from "../../src/platform/clock.ts";
+import { useNativeDigests } from "../../src/platform/native-digests.ts";
 import { findDifferences } from "../../src/reconcile/diff.ts";
 import { locateVms } from "../../src/reconcile/locate-vms.ts";
 import { loadFleet } from "../../src/turn/read-fleet.ts";
@@ -11,6 +12,7 @@ import { tell } from "../tell.ts";
 
 const ROUNDS = 9;
 
+useNativeDigests();
 const [manifests = "", reports = ""] = process.argv.slice(2);
 const { signal } = new AbortController();
 const { desired } = await loadFleet({ kind: "folder", path: manifests }, signal);

@@ -7,6 +7,7 @@ import { tell } from "../tell.ts";
 
 module.enableCompileCache();
 const [manifests = "", reports = ""] = process.argv.slice(2);
+const { useNativeDigests } = await import("../../src/platform/native-digests.ts");
 const { loadFleet } = await import("../../src/turn/read-fleet.ts");
 const { observe } = await import("../../src/observe/observe.ts");
 const { makePlan } = await import("../../src/reconcile/make-plan.ts");
@@ -16,6 +17,7 @@ const { systemClock } = await import("../../src/platform/clock.ts");
 const { cannedAgent } = await import("../canned-agent.ts");
 const { withoutVms } = await import("../without-vms.ts");
 
+useNativeDigests();
 const { signal } = new AbortController();
 const { desired, source, commit } = await loadFleet({ kind: "folder", path: manifests }, signal);
 const seen = await observe(desired.nodes, (node) => cannedAgent(reports, node.name), { clock: systemClock, signal });

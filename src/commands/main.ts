@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Config, run, settings } from "@oclif/core";
+import { useNativeDigests } from "../platform/native-digests.ts";
 import { reportError } from "./cli/report-error.ts";
 import { ignoreBrokenPipes } from "./cli/terminal.ts";
 import { refuseUnknownCommand } from "./cli/unknown-command.ts";
@@ -19,6 +20,7 @@ export interface Installation {
 
 export async function main(argv: string[], installation: Installation): Promise<void> {
   ignoreBrokenPipes();
+  useNativeDigests();
   try {
     const config = await loadConfig(installation);
     const args = expandHelp(argv);

@@ -7,16 +7,16 @@
  */
 import type { DesiredState, DesiredVm } from "../model/desired-state.ts";
 import { digestOf, digestOfText } from "../model/digest.ts";
-import type { ManifestDocument } from "../model/documents.ts";
 import { byName, type Digest } from "../model/names.ts";
 import { referencedFiles } from "../model/vm-spec.ts";
 import { buildFleet, buildGroups, buildNodes, checkNetworksAndImages } from "./build-fleet.ts";
 import { Catalog } from "./catalog.ts";
 import { type Diagnostic, hasErrors, sortDiagnostics } from "./diagnostic.ts";
+import { type KeptReading, keepReading, resolvedBefore } from "./kept-reading.ts";
 import { API_VERSION, parseFile } from "./parse-file.ts";
 import type { ParseCache, ParsedFile } from "./parsed-file.ts";
-import { resolveVms } from "./resolve-vms.ts";
-import { type ManifestText, type SourceDocument, SourceFile } from "./source-document.ts";
+import { resolveVms, toDesired } from "./resolve-vms.ts";
+import { type ManifestText, SourceFile, toDocuments } from "./source-document.ts";
 import { UserTexts } from "./user-texts.ts";
 
 export interface ManifestReading {
@@ -24,11 +24,18 @@ export interface ManifestReading {
   readonly desired: DesiredState | null;
   /** By file, line and column. */
   readonly diagnostics: readonly Diagnostic[];
+  /** What is worth keeping of it for the next reading; null when there are mistakes. */
+  readonly keep: () => KeptReading | null;
 }
 
 export const isManifestPath = (path: string): boolean => /\.ya?ml$/.test(path);
 
-export function readManifests(texts: readonly ManifestText[], cache?: ParseCache): ManifestReading {
+/** `kept`: of an earlier reading, by the same code, of whatever texts. */
+export function readManifests(
+  texts: readonly ManifestText[],
+  cache?: ParseCache,
+  kept: KeptReading | null = null,
+): ManifestReading {
   const files = [...texts].sort((a, b) => byName(a.path, b.path)).filter(({ path }) => isManifestPath(path));
   const parsedFiles = files.map((text) => ({ file: new SourceFile(text), parsed: parse(text, cache) }));
   const found: Diagnostic[] = [];
@@ -39,7 +46,10 @@ export function readManifests(texts: readonly ManifestText[], cache?: ParseCache
   const catalog = new Catalog(documents, isIncomplete, report);
   const userTexts = new UserTexts(texts);
   const fleet = buildFleet(catalog);
-  const vms = resolveVms(catalog, fleet?.name ?? "", userTexts, report);
+  // What is missing because it could not be read may be what a VM was checked against.
+  const before = kept === null || isIncomplete ? () => undefined : resolvedBefore(kept);
+  const built = resolveVms(catalog, fleet?.name ?? "", { texts: userTexts, report, before });
+  const vms = built.map(toDesired);
   const nodes = buildNodes(catalog, report);
   const groups = buildGroups(catalog);
   checkNetworksAndImages(catalog, report);
@@ -52,9 +62,10 @@ export function readManifests(texts: readonly ManifestText[], cache?: ParseCache
   if (fleet === null && !isIncomplete) report(missingFleet(files[0]?.path ?? "."));
 
   const diagnostics = sortDiagnostics(found);
-  if (fleet === null || hasErrors(diagnostics)) return { desired: null, diagnostics };
+  if (fleet === null || hasErrors(diagnostics)) return { desired: null, diagnostics, keep: () => null };
   const content = { fleet, nodes, groups, files: filesOf(vms, userTexts) };
-  return { desired: { ...content, vms, digest: digestAll(content, vms) }, diagnostics };
+  const desired = { ...content, vms, digest: digestAll(content, vms) };
+  return { desired, diagnostics, keep: () => keepReading(texts, desired, built, userTexts, diagnostics) };
 }
 
 function parse(text: ManifestText, cache: ParseCache | undefined): ParsedFile {
@@ -66,14 +77,6 @@ function parse(text: ManifestText, cache: ParseCache | undefined): ParsedFile {
   cache.set(key, parsed);
   return parsed;
 }
-
-const toDocuments = (file: SourceFile, { documents }: ParsedFile): SourceDocument[] =>
-  documents.map((parsed) => ({
-    file,
-    parsed,
-    content: (parsed.usable ?? parsed.value) as ManifestDocument,
-    isBroken: parsed.usable !== null,
-  }));
 
 /** A default name would make two repositories one fleet, and each would delete the other's VMs. */
 const missingFleet = (file: string): Diagnostic => ({

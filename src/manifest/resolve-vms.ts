@@ -1,7 +1,7 @@
 /** Every VM document with what lies underneath it → its spec, its placement, and where to find what was written. */
 
 import type { DesiredVm } from "../model/desired-state.ts";
-import { byName, vmName } from "../model/names.ts";
+import { byName, type Digest, vmName } from "../model/names.ts";
 import { checkBetweenVms, withMacs } from "./between-vms.ts";
 import { buildPlacement, buildSpec } from "./build-vm.ts";
 import type { BuiltVm } from "./built-vm.ts";
@@ -10,23 +10,27 @@ import { checkAbilities, SizeCheck } from "./check-abilities.ts";
 import { checkCloudHypervisor } from "./check-cloud-hypervisor.ts";
 import { buildIgnore, checkPassthrough, PlacementCheck } from "./check-vm.ts";
 import type { Diagnostic, DiagnosticCode } from "./diagnostic.ts";
-import { type Layer, type LayerContext, spellOut } from "./layer.ts";
+import type { ResolvedVm } from "./kept-reading.ts";
+import { type Layer, type LayerContext, type LayerValues, spellOut } from "./layer.ts";
 import { mergeLayers } from "./merge-layers.ts";
 import type { Segments } from "./places.ts";
 import { Profiles } from "./profiles.ts";
 import { checkReferences } from "./references.ts";
 import { diagnose, type Finding, type ReportField, type SourceDocument } from "./source-document.ts";
 import type { UserTexts } from "./user-texts.ts";
+import { VmInputs } from "./vm-inputs.ts";
 import { findPointer, findWritten, positionOf, type WrittenLayer } from "./where-is.ts";
 
-/** `fleet`: the name that MAC addresses are derived from. */
-export function resolveVms(
-  catalog: Catalog,
-  fleet: string,
-  texts: UserTexts,
-  report: (found: Diagnostic) => void,
-): DesiredVm[] {
-  const resolver = new Resolver(catalog, texts, report);
+export interface ResolveContext {
+  readonly texts: UserTexts;
+  readonly report: (found: Diagnostic) => void;
+  /** What a VM that was made from the same came to before, without a mistake of its own. */
+  readonly before: (key: Digest) => ResolvedVm | undefined;
+}
+
+/** `fleet`: the name that MAC addresses are derived from. Sorted by name. */
+export function resolveVms(catalog: Catalog, fleet: string, context: ResolveContext): BuiltVm[] {
+  const resolver = new Resolver(catalog, context);
   const built = catalog
     .all("VirtualMachine")
     .sort((a, b) => byName(a.content.metadata.name, b.content.metadata.name))
@@ -34,7 +38,7 @@ export function resolveVms(
   const reportAbout = (vm: BuiltVm, at: Segments, finding: Finding) => resolver.reportAbout(vm.layers, at, finding);
   const images = catalog.all("Image").map(({ content }) => ({ image: content.metadata.name, path: content.spec.path }));
   checkBetweenVms(built, images, reportAbout);
-  return withMacs(fleet, built, reportAbout).map(toDesired);
+  return withMacs(fleet, built, reportAbout);
 }
 
 /** What seems to be missing may be what was refused already. */
@@ -44,38 +48,52 @@ class Resolver {
   readonly #catalog: Catalog;
   readonly #texts: UserTexts;
   readonly #report: (found: Diagnostic) => void;
+  readonly #before: ResolveContext["before"];
+  readonly #inputs: VmInputs;
   readonly #profiles: Profiles;
   readonly #placements: PlacementCheck;
   readonly #sizes: SizeCheck;
   /** Documents of which something was refused. */
   readonly #troubled = new Set<SourceDocument>();
 
-  constructor(catalog: Catalog, texts: UserTexts, report: (found: Diagnostic) => void) {
+  constructor(catalog: Catalog, { texts, report, before }: ResolveContext) {
     this.#catalog = catalog;
     this.#texts = texts;
     this.#report = report;
+    this.#before = before;
+    this.#inputs = new VmInputs(catalog);
     this.#placements = new PlacementCheck(catalog);
     this.#sizes = new SizeCheck(texts);
     this.#profiles = new Profiles(catalog, (document, at) => this.#toLayer(document, at), report);
   }
 
   build(document: SourceDocument): BuiltVm {
-    const content = document.content as Extract<SourceDocument["content"], { kind: "VirtualMachine" }>;
+    const content = document.content as VmDocument;
     const own = this.#toLayer(document, ["spec"]);
     const below = this.#profiles.underneath(content.spec.profile);
     const layers: WrittenLayer[] = [{ document, at: own.at }, ...below.layers];
-    const values = mergeLayers(below.values, own.values);
-    const report: ReportField = (at, finding) => this.reportAbout(layers, at, finding);
-    const { name, labels, annotations } = content.metadata;
+    const inputs = this.#inputs.keyOf(content, own, below);
+    let key: Digest | null = inputs;
+    const report: ReportField = (at, finding) => {
+      key = null;
+      this.reportAbout(layers, at, finding);
+    };
+    const resolved = this.#before(inputs) ?? this.#resolve(content, mergeLayers(below.values, own.values), report);
+    const written = layers.reduce((sum, { document }) => sum + document.file.length, 0);
+    this.#sizes.check(resolved.spec, written, report);
+    const derivedMacs = resolved.spec.nics.filter(({ mac }) => mac === "").map(({ name }) => name);
+    return { name: vmName(content.metadata.name), layers, ...resolved, derivedMacs, key };
+  }
+
+  #resolve(content: VmDocument, values: LayerValues, report: ReportField): ResolvedVm {
+    const { labels, annotations } = content.metadata;
     const spec = buildSpec({ labels, annotations, values, catalog: this.#catalog, report });
     const placement = buildPlacement(values, report);
     this.#placements.check(placement, report);
     checkPassthrough(content.spec, spec, report);
     checkCloudHypervisor(spec, report);
     checkAbilities(spec, report);
-    const written = layers.reduce((sum, { document }) => sum + document.file.length, 0);
-    this.#sizes.check(spec, written, report);
-    return { name: vmName(name), layers, spec, placement, ignore: buildIgnore(values.ignore, report) };
+    return { spec, placement, ignore: buildIgnore(values.ignore, report) };
   }
 
   /** Where the value was written; for what was not, at the VM's name. */
@@ -114,6 +132,7 @@ class Resolver {
   }
 }
 
+type VmDocument = Extract<SourceDocument["content"], { kind: "VirtualMachine" }>;
 type SpecLike = Parameters<typeof checkReferences>[2];
 
 function specAt(document: SourceDocument, at: Segments): SpecLike {
@@ -135,7 +154,7 @@ function checkNames(spec: SpecLike, at: Segments, report: (at: Segments, finding
   }
 }
 
-function toDesired({ name, layers, spec, placement, ignore }: BuiltVm): DesiredVm {
+export function toDesired({ name, layers, spec, placement, ignore }: BuiltVm): DesiredVm {
   const [top] = layers;
   return {
     name,

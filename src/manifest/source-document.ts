@@ -1,7 +1,7 @@
 /** A document with the text it came from: what can still say where each of its values stands, long after parsing. */
 import type { ManifestDocument } from "../model/documents.ts";
 import type { Diagnostic, DiagnosticCode } from "./diagnostic.ts";
-import type { ParsedDocument, Problem } from "./parsed-file.ts";
+import type { ParsedDocument, ParsedFile, Problem } from "./parsed-file.ts";
 import { findPlace, type Place, type Segments } from "./places.ts";
 
 export interface ManifestText {
@@ -62,11 +62,22 @@ export class SourceFile {
 
 export interface SourceDocument<Content extends ManifestDocument = ManifestDocument> {
   readonly file: SourceFile;
+  /** Among the documents of its file. */
+  readonly index: number;
   readonly content: Content;
   readonly parsed: ParsedDocument;
   /** Parts of it were refused: what seems to be missing may be one of them. */
   readonly isBroken: boolean;
 }
+
+export const toDocuments = (file: SourceFile, { documents }: ParsedFile): SourceDocument[] =>
+  documents.map((parsed, index) => ({
+    file,
+    index,
+    parsed,
+    content: (parsed.usable ?? parsed.value) as ManifestDocument,
+    isBroken: parsed.usable !== null,
+  }));
 
 /** What is wrong with a document in the light of the others. */
 export interface Finding {

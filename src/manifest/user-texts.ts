@@ -9,6 +9,7 @@ export class UserTexts {
   /** Thousands of VMs share few texts. */
   readonly #digests = new Map<string, Digest>();
   readonly #referred = new Set<string>();
+  readonly #paths = new Map<Digest, string>();
 
   constructor(texts: readonly ManifestText[]) {
     this.#files = new Map(texts.map(({ path, text }) => [path, text]));
@@ -24,7 +25,11 @@ export class UserTexts {
     }
     const text = this.#files.get(path);
     this.#referred.add(path);
-    if (text !== undefined) return this.#keep(text);
+    if (text !== undefined) {
+      const digest = this.#keep(text);
+      this.#paths.set(digest, path);
+      return digest;
+    }
     return {
       code: "file-not-found",
       message: `there is no file ${path}`,
@@ -34,6 +39,11 @@ export class UserTexts {
 
   text(digest: Digest): string | undefined {
     return this.#byDigest.get(digest);
+  }
+
+  /** A file that has this text; undefined: it stands in a manifest. */
+  pathOf(digest: Digest): string | undefined {
+    return this.#paths.get(digest);
   }
 
   /** Some manifest names this file: it is a text, not a manifest gone wrong. */

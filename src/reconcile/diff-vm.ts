@@ -262,8 +262,8 @@ const whatHelps = ({ disks, noRoom }: StalledState): string =>
 /** Whether the guest must be started, stopped or cycled; adds the reason where it is the guest's state and not a field. */
 function decidePower(vm: VmReport, spec: VmSpec, desired: DesiredVm, reasons: Reason[]): Draft["power"] {
   const wants = wantsRunning(spec.runStrategy, vm.endedBy === "guest");
-  const source = desired.whereIs("/spec/runStrategy") ?? desired.source;
   const because = (to: string, changeClass: ChangeClass, text: string) => {
+    const source = desired.whereIs("/spec/runStrategy") ?? desired.source;
     reasons.push({ because: "state", field: null, from: vm.phase, to, class: changeClass, text, source });
   };
   if (!hasProcess(vm)) {

@@ -8,7 +8,7 @@ import { join, posix } from "node:path";
 import type { ManifestText } from "../manifest/source-document.ts";
 import { suggest } from "../manifest/suggest.ts";
 import { OdoroboError } from "../model/errors.ts";
-import { cacheFolder } from "./cache-folder.ts";
+import { cacheFolder } from "../platform/cache-folder.ts";
 import { CommitView } from "./commit-view.ts";
 import { type FoundFiles, readTexts } from "./find-files.ts";
 import { Git, type ObjectFormat } from "./git.ts";

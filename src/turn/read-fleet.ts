@@ -5,13 +5,15 @@
  */
 import { resolve } from "node:path";
 import type { Diagnostic } from "../manifest/diagnostic.ts";
+import { restoreReading } from "../manifest/kept-reading.ts";
 import { readManifests } from "../manifest/read-manifests.ts";
 import { renderDiagnostics } from "../manifest/render-diagnostics.ts";
 import type { ManifestText } from "../manifest/source-document.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import { OdoroboError } from "../model/errors.ts";
-import { packageVersion } from "../platform/package-version.ts";
-import { openParseCache, type ParseCacheFile } from "../source/parse-cache-file.ts";
+import { codeDigest } from "../platform/code-digest.ts";
+import { type KeptReadingFile, openKeptReading } from "../source/kept-reading-file.ts";
+import { openParseCache } from "../source/parse-cache-file.ts";
 import { readFolder } from "../source/read-folder.ts";
 import { refuseEmpty, type Source } from "../source/source.ts";
 
@@ -41,13 +43,33 @@ export interface FleetReading {
 
 /** Rejects with SOURCE_UNREADABLE, SOURCE_REF_NOT_FOUND or SOURCE_EMPTY; mistakes in the manifests are in the reading. */
 export async function readFleet(location: FleetLocation, signal: AbortSignal): Promise<FleetReading> {
-  const [source, cache] = await Promise.all([readSource(location, signal), openCache(location)]);
+  const code = codeDigest("manifest", "model");
+  const [source, kept] = await Promise.all([readSource(location, signal), openKeptReading(placeOf(location), code)]);
   refuseEmpty(source);
-  const { desired, diagnostics } = readManifests(source.texts, cache);
-  await cache.save();
   const { texts, commit, isDirty, description } = source;
+  const { desired, diagnostics } =
+    (kept.reading && restoreReading(kept.reading, texts)) ?? (await readAnew(texts, location, code, kept));
   return { texts, commit, source: isDirty ? `${description} (edited)` : description, desired, diagnostics };
 }
+
+/** Parses what was never parsed here, resolves what is made from something else than last time, and keeps both for the next time. */
+async function readAnew(
+  texts: readonly ManifestText[],
+  location: FleetLocation,
+  code: string,
+  kept: KeptReadingFile,
+): Promise<Pick<FleetReading, "desired" | "diagnostics">> {
+  const parsed = await openParseCache(placeOf(location), code);
+  const { desired, diagnostics, keep } = readManifests(texts, parsed, kept.reading);
+  await parsed.save();
+  const reading = keep();
+  if (reading !== null) await kept.save(reading);
+  return { desired, diagnostics };
+}
+
+/** What is kept of a fleet goes by the place that its manifests are read from. */
+const placeOf = (location: FleetLocation): string =>
+  JSON.stringify(location.kind === "folder" ? { ...location, path: resolve(location.path) } : location);
 
 const readSource = async (location: FleetLocation, signal: AbortSignal): Promise<Source> => {
   if (location.kind === "folder") return await readFolder(location.path, signal);
@@ -56,13 +78,6 @@ const readSource = async (location: FleetLocation, signal: AbortSignal): Promise
   const { readGit } = await import("../source/read-git.ts");
   return await readGit({ repo: url, ref, path }, signal);
 };
-
-/** One for each place: what was parsed there once is not parsed again while the file is the same. */
-const openCache = (location: FleetLocation): Promise<ParseCacheFile> =>
-  openParseCache(
-    JSON.stringify(location.kind === "folder" ? { ...location, path: resolve(location.path) } : location),
-    packageVersion(),
-  );
 
 /** As `readFleet`; rejects with MANIFEST_INVALID, too. */
 export async function loadFleet(location: FleetLocation, signal: AbortSignal): Promise<Fleet> {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readManifests } from "../../src/manifest/read-manifests.ts";
 import type { ManifestText } from "../../src/manifest/source-document.ts";
-import { cacheFolder } from "../../src/source/cache-folder.ts";
+import { cacheFolder } from "../../src/platform/cache-folder.ts";
 import { openParseCache } from "../../src/source/parse-cache-file.ts";
 import { aFleetDocument, aVm, textsOf } from "../support/manifest-texts.ts";
 import { aTempFolder } from "../support/temp-folder.ts";

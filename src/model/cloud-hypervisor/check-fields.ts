@@ -51,8 +51,9 @@ function checkRecord({ fields }: RecordField, value: unknown, path: ConfigPath, 
       unknown++;
       if (unknown <= UNKNOWN_AT_MOST) reportUnknown(key, fields, path, context);
     } else if (each !== null && each !== undefined) {
-      checkSince(field.since ?? 0, pathText([...path, key]), [...path, key], context);
-      checkField(field, each, [...path, key], context);
+      const at = [...path, key];
+      if (isTooNew(field.since, context)) reportTooNew(field.since, pathText(at), at, context);
+      checkField(field, each, at, context);
     }
   }
   if (unknown > UNKNOWN_AT_MOST)
@@ -61,10 +62,10 @@ function checkRecord({ fields }: RecordField, value: unknown, path: ConfigPath, 
       `${unknown - UNKNOWN_AT_MOST} more fields here are none of Cloud Hypervisor's`,
       `it knows ${listed(fields)}`,
     );
-  for (const [key, field] of Object.entries(fields)) {
+  for (const key in fields) {
+    if (fields[key]?.required !== true) continue;
     const given = Object.hasOwn(value, key) ? value[key] : undefined;
-    if (field.required === true && (given === undefined || given === null))
-      context.unread(path, `${pathText(path)} has no ${key}`, `add ${key}`);
+    if (given === undefined || given === null) context.unread(path, `${pathText(path)} has no ${key}`, `add ${key}`);
   }
 }
 
@@ -77,8 +78,10 @@ function reportUnknown(key: string, fields: Fields, path: ConfigPath, { report }
   );
 }
 
-function checkSince(since: number, what: string, path: ConfigPath, { major, report }: Context): void {
-  if (major === null || since <= major) return;
+const isTooNew = (since: number | undefined, { major }: Context): since is number =>
+  major !== null && since !== undefined && since > major;
+
+function reportTooNew(since: number, what: string, path: ConfigPath, { major, report }: Context): void {
   report(
     path,
     `${what} came with version ${since}, and this is ${major}`,
@@ -105,13 +108,13 @@ function checkScalar(field: Scalar, value: unknown, path: ConfigPath, context: C
 
 function checkOneOf(values: Readonly<Record<string, number>>, value: string, path: ConfigPath, context: Context): void {
   const since = Object.hasOwn(values, value) ? values[value] : undefined;
-  if (since !== undefined) checkSince(since, `${pathText(path)}: ${value}`, path, context);
-  else
+  if (since === undefined)
     context.unread(
       path,
       `${pathText(path)} cannot be ${JSON.stringify(value)}`,
       `one of ${Object.keys(values).join(", ")}`,
     );
+  else if (isTooNew(since, context)) reportTooNew(since, `${pathText(path)}: ${value}`, path, context);
 }
 
 function mismatch(value: unknown, wanted: string, path: ConfigPath, { unread }: Context): void {

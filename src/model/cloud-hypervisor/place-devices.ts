@@ -10,6 +10,7 @@ import type { PciDevice, VmConfig } from "./vm-config.ts";
 import { withDefaults } from "./with-defaults.ts";
 
 const SEGMENTS_AT_MOST = 96;
+const ALL_SEGMENTS: readonly number[] = Array.from({ length: SEGMENTS_AT_MOST }, (_, segment) => segment);
 
 /** `known`: devices that are plugged already, by id. */
 export function withSlots(config: VmConfig, known: ReadonlyMap<string, PciSlot>): VmConfig {
@@ -86,8 +87,9 @@ function place<T extends PciDevice>(item: T, { segment, slot }: PciSlot): T {
 
 /** Segments that devices may be put on: those behind the virtual IOMMU take only devices that ask for it. */
 function segmentsOf({ platform }: VmConfig): readonly number[] {
-  const behindIommu = new Set(platform?.iommu_segments ?? []);
-  return Array.from({ length: SEGMENTS_AT_MOST }, (_, segment) => segment).filter((each) => !behindIommu.has(each));
+  if (!platform?.iommu_segments?.length) return ALL_SEGMENTS;
+  const behindIommu = new Set(platform.iommu_segments);
+  return ALL_SEGMENTS.filter((each) => !behindIommu.has(each));
 }
 
 /** As many segments as its devices need; a number that was said by hand stays when it is larger. */

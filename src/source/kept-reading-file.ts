@@ -1,0 +1,33 @@
+/** The last reading of a fleet without mistakes, on disk: a file per fleet, its VMs a line each. */
+import { hash } from "node:crypto";
+import { join } from "node:path";
+import type { KeptReading, KeptVm } from "../manifest/kept-reading.ts";
+import { cacheFolder } from "../platform/cache-folder.ts";
+import { linesOf, readKept, writeKept } from "../platform/kept-file.ts";
+
+export interface KeptReadingFile {
+  readonly reading: KeptReading | null;
+  /** Never fails: without a cache everything still works. */
+  save(reading: KeptReading): Promise<void>;
+}
+
+/** `key`: what tells fleets apart. `code`: which code reads: what another made of the same texts is not ours. */
+export async function openKeptReading(key: string, code: string, folder = cacheFolder()): Promise<KeptReadingFile> {
+  const path = join(folder, "read", `${hash("sha256", key, "hex").slice(0, 32)}.jsonl`);
+  const header = `odorobo reading ${code}`;
+  return {
+    reading: toReading(await readKept(path, header)),
+    save: ({ vms, ...head }) => writeKept(path, header, [head, ...vms].map((line) => JSON.stringify(line)).join("\n")),
+  };
+}
+
+function toReading(body: Buffer | null): KeptReading | null {
+  if (body === null) return null;
+  let head: Omit<KeptReading, "vms"> | null = null;
+  const vms: KeptVm[] = [];
+  for (const line of linesOf(body)) {
+    if (head === null) head = JSON.parse(line) as Omit<KeptReading, "vms">;
+    else vms.push(JSON.parse(line) as KeptVm);
+  }
+  return head && { ...head, vms };
+}
