@@ -7,22 +7,11 @@ import { inProcessAgent } from "../src/agent/in-process.ts";
 import type { Lifecycle } from "../src/agent/lifecycle/lifecycle.ts";
 import type { NodeReport } from "../src/model/observed-state.ts";
 import type { AgentApi } from "../src/wire/agent-api.ts";
-import { findAnswerError } from "../src/wire/check-shape.ts";
+import type { KeptReports } from "../src/wire/kept-reports.ts";
 import { reportFile } from "./canned-reports.ts";
 
-export function cannedAgent(reports: string, node: string): AgentApi {
-  const agent = inProcessAgent(cannedLifecycle(reports, node), { nodeName: node });
-  return {
-    ...agent,
-    // As client.ts does with what comes over a socket.
-    async report(signal) {
-      const report = await agent.report(signal);
-      const problem = findAnswerError("node-report", report);
-      if (problem !== null) throw new Error(`the canned report of ${node} is not valid: ${problem}`);
-      return report;
-    },
-  };
-}
+export const cannedAgent = (reports: string, node: string, kept: KeptReports): AgentApi =>
+  inProcessAgent(cannedLifecycle(reports, node), { nodeName: node, reports: kept });
 
 export const cannedLifecycle = (reports: string, node: string): Lifecycle => ({
   report: async () => JSON.parse(await readFile(reportFile(reports, node), "utf8")) as NodeReport,

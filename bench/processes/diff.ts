@@ -1,5 +1,6 @@
 /** Only the comparison of a whole fleet: once as a command does it, then again and again in the same process for the growth. */
 
+import { openKeptReports } from "../../src/observe/kept-reports-file.ts";
 import { observe } from "../../src/observe/observe.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { useNativeDigests } from "../../src/platform/native-digests.ts";
@@ -15,8 +16,9 @@ const ROUNDS = 9;
 useNativeDigests();
 const [manifests = "", reports = ""] = process.argv.slice(2);
 const { signal } = new AbortController();
-const { desired } = await loadFleet({ kind: "folder", path: manifests }, signal);
-const observed = await observe(desired.nodes, (node) => cannedAgent(reports, node.name), {
+const { desired, specs } = await loadFleet({ kind: "folder", path: manifests }, signal);
+const kept = openKeptReports(specs);
+const observed = await observe(desired.nodes, (node) => cannedAgent(reports, node.name, kept), {
   clock: systemClock,
   signal,
 });

@@ -10,6 +10,7 @@ const [manifests = "", reports = ""] = process.argv.slice(2);
 const { useNativeDigests } = await import("../../src/platform/native-digests.ts");
 const { loadFleet } = await import("../../src/turn/read-fleet.ts");
 const { observe } = await import("../../src/observe/observe.ts");
+const { openKeptReports } = await import("../../src/observe/kept-reports-file.ts");
 const { makePlan } = await import("../../src/reconcile/make-plan.ts");
 const { assertPlanKeepsPromises } = await import("../../src/reconcile/check-plan.ts");
 const { renderPlan } = await import("../../src/report/plan-text.ts");
@@ -19,8 +20,12 @@ const { withoutVms } = await import("../without-vms.ts");
 
 useNativeDigests();
 const { signal } = new AbortController();
-const { desired, source, commit } = await loadFleet({ kind: "folder", path: manifests }, signal);
-const seen = await observe(desired.nodes, (node) => cannedAgent(reports, node.name), { clock: systemClock, signal });
+const { desired, source, commit, specs } = await loadFleet({ kind: "folder", path: manifests }, signal);
+const kept = openKeptReports(specs);
+const seen = await observe(desired.nodes, (node) => cannedAgent(reports, node.name, kept), {
+  clock: systemClock,
+  signal,
+});
 const observed = process.argv.includes("--nothing-runs") ? withoutVms(seen) : seen;
 const plan = makePlan({
   desired,

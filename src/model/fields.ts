@@ -47,6 +47,16 @@ const LIVE_SCALARS = SCALARS.filter((row) => row.live === true);
 
 const LISTS = ["disks", "nics"] as const;
 
+const LIVE_KEYS = [
+  "cpus",
+  "memory",
+  "boot",
+  "disks",
+  "nics",
+  "cloudInit",
+  "passthrough",
+] as const satisfies readonly (keyof LiveConfig)[];
+
 /** All that a difference can be about; `ignore` can name these, what is around them, and single items of the lists and of passthrough. */
 export const FIELD_POINTERS: readonly string[] = [
   ...SCALARS.map((row) => row.pointer),
@@ -62,6 +72,7 @@ export interface FieldDifference {
 
 /** Where two specs differ, in the order of the table, then disks and nics by name. */
 export function compareSpecs(from: VmSpec, to: VmSpec): FieldDifference[] {
+  if (from === to) return [];
   const differences: FieldDifference[] = [];
   for (const row of SCALARS) compareRow(differences, row, from, to);
   for (const list of LISTS) {
@@ -73,6 +84,7 @@ export function compareSpecs(from: VmSpec, to: VmSpec): FieldDifference[] {
 
 /** Where a running guest (`from`) differs from a spec (`to`), for the fields that a hypervisor can be asked about. */
 export function compareLive(live: LiveConfig, spec: VmSpec): FieldDifference[] {
+  if (LIVE_KEYS.every((key) => live[key] === spec[key])) return [];
   const differences: FieldDifference[] = [];
   for (const row of LIVE_SCALARS) compareRow(differences, row, live, spec);
   compareNamed(differences, "disks", withImageNames(live.disks, spec.disks), spec.disks);

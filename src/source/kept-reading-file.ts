@@ -12,11 +12,11 @@ export interface KeptReadingFile {
 }
 
 /** `key`: what tells fleets apart. `code`: which code reads: what another made of the same texts is not ours. */
-export async function openKeptReading(key: string, code: string, folder = cacheFolder()): Promise<KeptReadingFile> {
+export function openKeptReading(key: string, code: string, folder = cacheFolder()): KeptReadingFile {
   const path = join(folder, "read", `${hash("sha256", key, "hex").slice(0, 32)}.jsonl`);
   const header = `odorobo reading ${code}`;
   return {
-    reading: toReading(await readKept(path, header)),
+    reading: toReading(readKept(path, header)),
     save: ({ vms, ...head }) => writeKept(path, header, [head, ...vms].map((line) => JSON.stringify(line)).join("\n")),
   };
 }
@@ -26,8 +26,8 @@ function toReading(body: Buffer | null): KeptReading | null {
   let head: Omit<KeptReading, "vms"> | null = null;
   const vms: KeptVm[] = [];
   for (const line of linesOf(body)) {
-    if (head === null) head = JSON.parse(line) as Omit<KeptReading, "vms">;
-    else vms.push(JSON.parse(line) as KeptVm);
+    if (head === null) head = JSON.parse(line.toString("utf8")) as Omit<KeptReading, "vms">;
+    else vms.push(JSON.parse(line.toString("utf8")) as KeptVm);
   }
   return head && { ...head, vms };
 }

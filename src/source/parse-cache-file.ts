@@ -14,7 +14,7 @@ export interface ParseCacheFile extends ParseCache {
 export async function openParseCache(key: string, version: string, folder = cacheFolder()): Promise<ParseCacheFile> {
   const path = join(folder, "parsed", `${hash("sha256", key, "hex").slice(0, 32)}.json`);
   const header = `odorobo parse cache ${PARSE_FORMAT} ${version}`;
-  const body = await readKept(path, header);
+  const body = readKept(path, header);
   const known = new Map<string, ParsedFile>(body === null ? [] : JSON.parse(body.toString("utf8")));
   const used = new Map<string, ParsedFile>();
   return {

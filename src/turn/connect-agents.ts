@@ -1,8 +1,10 @@
 /** The agents of a fleet's nodes, connected when first asked and closed together. */
 import type { DesiredNode } from "../model/desired-state.ts";
 import { OdoroboError } from "../model/errors.ts";
-import type { NodeName } from "../model/names.ts";
+import type { Digest, NodeName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
+import type { VmSpec } from "../model/vm-spec.ts";
+import { openKeptReports } from "../observe/kept-reports-file.ts";
 import { observe } from "../observe/observe.ts";
 import type { Clock } from "../platform/clock.ts";
 import { type AgentClient, connectAgent } from "../wire/client.ts";
@@ -31,8 +33,16 @@ export interface Agents extends AsyncDisposable {
   of(node: NodeName): AgentClient;
 }
 
-/** Rejects with USAGE for a token or certificate that cannot be read: that is no node's silence. */
-export async function connectAgents(nodes: readonly DesiredNode[], access: AgentAccess): Promise<Agents> {
+/**
+ * `specs`: those that the manifests want, by the digest of their JSON; what agents report of them is shared.
+ * Rejects with USAGE for a token or certificate that cannot be read: that is no node's silence.
+ */
+export async function connectAgents(
+  nodes: readonly DesiredNode[],
+  access: AgentAccess,
+  specs: ReadonlyMap<Digest, VmSpec>,
+): Promise<Agents> {
+  const reports = openKeptReports(specs);
   await readCredentials(access);
   const clients = new Map<NodeName, AgentClient>();
   const addresses = new Map(nodes.map((node) => [node.name, node.address]));
@@ -46,7 +56,7 @@ export async function connectAgents(nodes: readonly DesiredNode[], access: Agent
           hint: "make a new plan, or give the fleet that the plan was made from",
         });
       }
-      const client = connectAgent({ ...access, address });
+      const client = connectAgent({ ...access, address, reports });
       clients.set(node, client);
       return client;
     },

@@ -58,7 +58,7 @@ async function planFor(
 ): Promise<PlannedFleet> {
   const { desired, source, commit } = fleet;
   const { access, clock, selection, allowances } = request;
-  const agents = await connectAgents(desired.nodes, access);
+  const agents = await connectAgents(desired.nodes, access, fleet.specs);
   try {
     const observed = await observeAgents(desired.nodes, agents, { access, clock, signal });
     const plan = makePlan({

@@ -40,7 +40,7 @@ export async function reachFleet(
   const fleet = await loadFleet(location, signal);
   const all = fleet.desired.nodes;
   const nodes = node === null ? all : [requireNode(all, node)];
-  const agents = await connectAgents(nodes, access);
+  const agents = await connectAgents(nodes, access, fleet.specs);
   try {
     const look = (signal: AbortSignal) => observeAgents(nodes, agents, { access, clock, signal });
     const observed = await look(signal);

@@ -5,12 +5,14 @@
  */
 import { resolve } from "node:path";
 import type { Diagnostic } from "../manifest/diagnostic.ts";
-import { restoreReading } from "../manifest/kept-reading.ts";
+import { type KeptReading, restoreReading } from "../manifest/kept-reading.ts";
 import { readManifests } from "../manifest/read-manifests.ts";
 import { renderDiagnostics } from "../manifest/render-diagnostics.ts";
 import type { ManifestText } from "../manifest/source-document.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import { OdoroboError } from "../model/errors.ts";
+import type { Digest } from "../model/names.ts";
+import type { VmSpec } from "../model/vm-spec.ts";
 import { codeDigest } from "../platform/code-digest.ts";
 import { type KeptReadingFile, openKeptReading } from "../source/kept-reading-file.ts";
 import { openParseCache } from "../source/parse-cache-file.ts";
@@ -30,6 +32,7 @@ export interface Fleet {
   readonly commit: string | null;
   readonly warnings: readonly Diagnostic[];
   readonly warningsText: string;
+  readonly specs: FleetReading["specs"];
 }
 
 export interface FleetReading {
@@ -39,6 +42,8 @@ export interface FleetReading {
   /** Null exactly when a diagnostic is an error. */
   readonly desired: DesiredState | null;
   readonly diagnostics: readonly Diagnostic[];
+  /** Those of the desired VMs, by the digest of their JSON: what agents report of them can be the same objects. */
+  readonly specs: ReadonlyMap<Digest, VmSpec>;
 }
 
 /** Rejects with SOURCE_UNREADABLE, SOURCE_REF_NOT_FOUND or SOURCE_EMPTY; mistakes in the manifests are in the reading. */
@@ -47,9 +52,11 @@ export async function readFleet(location: FleetLocation, signal: AbortSignal): P
   const [source, kept] = await Promise.all([readSource(location, signal), openKeptReading(placeOf(location), code)]);
   refuseEmpty(source);
   const { texts, commit, isDirty, description } = source;
-  const { desired, diagnostics } =
-    (kept.reading && restoreReading(kept.reading, texts)) ?? (await readAnew(texts, location, code, kept));
-  return { texts, commit, source: isDirty ? `${description} (edited)` : description, desired, diagnostics };
+  const restored = kept.reading && restoreReading(kept.reading, texts);
+  const read = restored === null ? await readAnew(texts, location, code, kept) : { ...restored, kept: kept.reading };
+  const specs = new Map(read.kept?.vms.map(({ specDigest, spec }) => [specDigest, spec]));
+  const { desired, diagnostics } = read;
+  return { texts, commit, source: isDirty ? `${description} (edited)` : description, desired, diagnostics, specs };
 }
 
 /** Parses what was never parsed here, resolves what is made from something else than last time, and keeps both for the next time. */
@@ -57,14 +64,14 @@ async function readAnew(
   texts: readonly ManifestText[],
   location: FleetLocation,
   code: string,
-  kept: KeptReadingFile,
-): Promise<Pick<FleetReading, "desired" | "diagnostics">> {
+  file: KeptReadingFile,
+): Promise<Pick<FleetReading, "desired" | "diagnostics"> & { readonly kept: KeptReading | null }> {
   const parsed = await openParseCache(placeOf(location), code);
-  const { desired, diagnostics, keep } = readManifests(texts, parsed, kept.reading);
+  const { desired, diagnostics, keep } = readManifests(texts, parsed, file.reading);
   await parsed.save();
-  const reading = keep();
-  if (reading !== null) await kept.save(reading);
-  return { desired, diagnostics };
+  const kept = keep();
+  if (kept !== null) await file.save(kept);
+  return { desired, diagnostics, kept };
 }
 
 /** What is kept of a fleet goes by the place that its manifests are read from. */
@@ -81,7 +88,7 @@ const readSource = async (location: FleetLocation, signal: AbortSignal): Promise
 
 /** As `readFleet`; rejects with MANIFEST_INVALID, too. */
 export async function loadFleet(location: FleetLocation, signal: AbortSignal): Promise<Fleet> {
-  const { desired, diagnostics, texts, source, commit } = await readFleet(location, signal);
+  const { desired, diagnostics, texts, source, commit, specs } = await readFleet(location, signal);
   if (desired === null) throw invalid(diagnostics, texts, source);
   return {
     desired,
@@ -89,6 +96,7 @@ export async function loadFleet(location: FleetLocation, signal: AbortSignal): P
     commit,
     warnings: diagnostics,
     warningsText: renderDiagnostics(diagnostics, texts).trimEnd(),
+    specs,
   };
 }
 

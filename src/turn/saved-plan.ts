@@ -31,7 +31,7 @@ export async function openSavedPlan(request: SavedPlanRequest, signal: AbortSign
       },
     );
   }
-  const agents = await connectAgents(desired.nodes, access);
+  const agents = await connectAgents(desired.nodes, access, fleet.specs);
   try {
     const observed = await observeAgents(desired.nodes, agents, { access, clock, signal });
     const fenced = new Set(desired.nodes.filter((node) => node.fenced).map((node) => node.name));

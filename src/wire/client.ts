@@ -13,6 +13,7 @@ import type { ConsoleOptions } from "./console-protocol.ts";
 import type { CredentialSettings } from "./credentials.ts";
 import { withDeadline } from "./deadline.ts";
 import { followEvents } from "./follow-events.ts";
+import { askIfNew, type KeptReports, keptAnswer } from "./kept-reports.ts";
 import { type ConsoleConnection, openConsole } from "./open-console.ts";
 import type { AgentEvent, OperationRequest, OperationResult, PutVmRequest } from "./operations.ts";
 import { DEFAULT_PATIENCE, type Patience, performOperation } from "./perform-operation.ts";
@@ -26,6 +27,8 @@ export interface ConnectOptions extends CredentialSettings {
   /** For the whole of a question that is answered at once (report, vm). */
   readonly answerMs?: number;
   readonly patience?: Partial<Patience>;
+  /** Left out: each report comes whole. */
+  readonly reports?: KeptReports;
 }
 
 export interface AgentClient extends AgentApi {
@@ -72,7 +75,7 @@ export function connectAgent(options: ConnectOptions): AgentClient {
 
   const get = async <Document>(
     path: string,
-    document: "node-report" | "doctor-report" | null,
+    document: "doctor-report" | null,
     what: string,
     signal: AbortSignal,
     withinMs = answerMs,
@@ -114,7 +117,10 @@ export function connectAgent(options: ConnectOptions): AgentClient {
 
   return {
     address: transport.address.text,
-    report: (signal) => get<NodeReport>(routes.report(), "node-report", "a report", signal),
+    report: (signal) =>
+      withDeadline(answerMs, signal, transport.address.text, (within) =>
+        askReport(transport, options.reports ?? null, answerMs, within),
+      ),
     vm: (name, signal) => get<VmReport>(routes.vm(name), null, "a VM", signal),
     putVm: (name, request: PutVmRequest, signal) =>
       perform("PUT", routes.vm(name), request, `giving ${name} its spec`, signal),
@@ -156,6 +162,32 @@ export function connectAgent(options: ConnectOptions): AgentClient {
     },
     close: () => transport.close(),
   };
+}
+
+/** From what was kept, when the agent says that this is still all. */
+async function askReport(
+  transport: Transport,
+  reports: KeptReports | null,
+  answerMs: number,
+  signal: AbortSignal,
+): Promise<NodeReport> {
+  const address = transport.address.text;
+  const known = reports?.get(address) ?? null;
+  const question = { method: "GET", path: routes.report(), headersMs: answerMs, silenceMs: answerMs, signal } as const;
+  const answer = await transport.ask({ ...question, headers: askIfNew(known) });
+  const kept = keptAnswer(known, answer);
+  // Its body, which is empty, must be read all the same: the connection is free only then.
+  if (kept !== null) {
+    for await (const _ of answer.body);
+    return kept;
+  }
+  const value = await transport.readJson(answer, "a report");
+  const problem = findAnswerError("node-report", value);
+  if (problem !== null) throw transport.protocolError(`answered with something else than a report: ${problem}`);
+  const report = value as NodeReport;
+  const tag = answer.header("etag");
+  if (tag !== null) await reports?.set(address, tag, report);
+  return report;
 }
 
 function textsIn(value: unknown): Readonly<Record<string, string>> | null {

@@ -26,6 +26,7 @@ export interface Answer {
   readonly contentType: string;
   /** What kind of error it is, where its body has no place for that. */
   readonly errorCode: string | null;
+  readonly header: (name: string) => string | null;
   /** Rejects while being read with the errors of `toAgentError`. */
   readonly body: AsyncIterable<Uint8Array>;
 }
@@ -80,6 +81,7 @@ export class Transport {
         status: statusCode,
         contentType: String(headers["content-type"] ?? ""),
         errorCode: headers[ERROR_CODE_HEADER]?.toString() ?? null,
+        header: (name) => headers[name]?.toString() ?? null,
         body: this.#read(body, question),
       };
     } catch (error) {
@@ -96,7 +98,10 @@ export class Transport {
 
   /** The JSON of an answer with a 2xx status; what else comes rejects. `what`: "a report". */
   async askJson(question: Question, what: string): Promise<unknown> {
-    const answer = await this.ask(question);
+    return this.readJson(await this.ask(question), what);
+  }
+
+  async readJson(answer: Answer, what: string): Promise<unknown> {
     const bytes = await this.#readAll(answer, what);
     if (answer.status < 200 || answer.status > 299) throw this.#refusal(answer, bytes, what);
     return this.#parse(answer, bytes, what);
