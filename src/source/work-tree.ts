@@ -51,7 +51,8 @@ export class WorkTree {
   async isEdited(folder: TreeView, { texts, files }: FoundTexts): Promise<boolean> {
     const expected = this.#expected(texts);
     const changed = expected === null ? texts : await this.#changed(expected, texts);
-    const missing = [...(expected?.keys() ?? [])].filter((path) => !texts.some((text) => text.path === path));
+    const there = new Set(texts.map(({ path }) => path));
+    const missing = [...(expected?.keys() ?? [])].filter((path) => !there.has(path));
     const isSame = expected !== null && changed.length === 0 && missing.length === 0;
     if (!isSame) await this.#refuseWhatIsNotShown(folder, expected, texts);
     if (!isSame || (await mayFilter(this.#git, this.#view))) await filtersOfWorkTree(this.#git).refuse(files, texts);
@@ -98,22 +99,23 @@ export class WorkTree {
       const { path } = entry;
       const isLink = kindOfMode(entry) === "link" && isShown(path);
       if (!isLink && !read.has(path) && !(isManifestPath(path) && isShown(path))) continue;
-      const there = folder.kindOf(path);
+      const kind = folder.kindOf(path);
       if (entry.isUnmerged)
         throw new OdoroboError("SOURCE_UNREADABLE", `${path} is in the middle of a merge`, {
           hint: "finish the merge (git status tells what is left), or read a commit: --repo . --ref main",
         });
-      if (entry.isSkipped && there === null)
+      if (entry.isSkipped && kind === null)
         throw new OdoroboError("SOURCE_UNREADABLE", `${path} is not checked out (a sparse checkout)`, {
           hint: "git sparse-checkout add its folder, or read the commit: --repo . --ref HEAD",
         });
-      if (isLink && there === "file")
+      if (isLink && kind === "file")
         throw new OdoroboError("SOURCE_UNREADABLE", `${path} is a symbolic link that git could not make here`, {
           hint: "check it out with core.symlinks=true, or read the commit: --repo . --ref HEAD",
         });
     }
+    const there = new Set(texts.map(({ path }) => path));
     for (const path of expected?.keys() ?? [])
-      if (!texts.some((text) => text.path === path) && isManifestPath(path) && folder.kindOf(path) === "file")
+      if (!there.has(path) && isManifestPath(path) && folder.kindOf(path) === "file")
         throw new OdoroboError("SOURCE_UNREADABLE", `${path} has the name of another file here`, {
           hint: "this file system does not tell the two names apart: rename one of them",
         });
