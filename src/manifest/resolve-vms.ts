@@ -85,6 +85,7 @@ class Resolver {
     return { name: vmName(content.metadata.name), layers, ...resolved, derivedMacs, key };
   }
 
+  /** From nothing but what `VmInputs` makes a key of: what else is looked at must be looked at each time. */
   #resolve(content: VmDocument, values: LayerValues, report: ReportField): ResolvedVm {
     const { labels, annotations } = content.metadata;
     const spec = buildSpec({ labels, annotations, values, catalog: this.#catalog, report });

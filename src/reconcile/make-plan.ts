@@ -153,6 +153,8 @@ function draftPlan(
 
 /** Everybody who has a home and keeps it, entered into a fresh book. */
 function settledBook(desired: DesiredState, sightings: Sightings, homeless: readonly Homeless[]): AffinityBook {
+  // Nobody will ask it.
+  if (homeless.length === 0) return new AffinityBook(desired.nodes, []);
   const leaving = new Set(homeless.map((each) => each.vm.name));
   const placements = new Map(desired.vms.map((vm) => [vm.name, vm]));
   const book = new AffinityBook(desired.nodes, affinityRules(desired.vms));
@@ -202,6 +204,7 @@ function toPlacedChange({ homeless, node }: Placed): Change {
 }
 
 function refusePatterns({ desired, selection }: PlanInput, sightings: Sightings): Plan["refusals"] {
+  if (selection === null) return [];
   const all = [
     ...desired.vms.map((vm) => ({ name: vm.name as string, labels: vm.spec.labels })),
     ...[...sightings.reports.values()].flatMap((report) =>
