@@ -59,6 +59,12 @@ export interface VmPaths {
   readonly logFolder: string;
 }
 
+/** Where other programs of the node reach a guest's console: the agent listens there, or the process of a guest that an older one started. */
+export const consoleSocket = (paths: VmPaths): string => join(paths.runFolder, "console.sock");
+
+/** What a guest said on its serial line. */
+export const consoleLog = (paths: VmPaths): string => join(paths.logFolder, "console.log");
+
 /** By the folders that the agent was given. */
 export const vmPaths = (
   { dataFolder, runFolder }: { readonly dataFolder: string; readonly runFolder: string },

@@ -39,14 +39,14 @@ export async function readTail(path: string, lines: number): Promise<Tail> {
 }
 
 /**
- * The last bytes, wherever a line begins. `from`: not those before it, unless the file was begun anew since. Where the file
- * has less, the one that it was put aside as has the rest.
+ * The last bytes, wherever a line begins. `from`: not those before it, unless the file was begun anew since; `to`: not those from
+ * there on. Where the file has less, the one that it was put aside as has the rest.
  */
-export async function readTailBytes(path: string, limit: number, from = 0): Promise<Buffer> {
+export async function readTailBytes(path: string, limit: number, from = 0, to?: number): Promise<Buffer> {
   const file = await openIfThere(path);
   if (file === null) return Buffer.alloc(0);
   try {
-    const { size } = await file.stat();
+    const size = Math.min((await file.stat()).size, to ?? Number.POSITIVE_INFINITY);
     const length = Math.min(limit, size < from ? size : size - from);
     const bytes = Buffer.from(await readAt(file, size - length, length));
     if (from > 0 || bytes.length === limit || path.endsWith(ASIDE)) return bytes;

@@ -199,7 +199,15 @@ export interface ImageProblem {
   readonly hint: string;
 }
 
-export const GUEST_EVENT_KINDS = ["power-off", "reboot", "panic", "crash", "oom-kill", "host-reboot"] as const;
+export const GUEST_EVENT_KINDS = [
+  "power-off",
+  "reboot",
+  "panic",
+  "crash",
+  "oom-kill",
+  "host-reboot",
+  "console-lost",
+] as const;
 export type GuestEventKind = (typeof GUEST_EVENT_KINDS)[number];
 
 export interface GuestEvent {

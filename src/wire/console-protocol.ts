@@ -25,7 +25,7 @@ export type ConsoleMessage =
   /** What was asked for was not done; the session goes on. */
   | { readonly type: "error"; readonly message: string };
 
-export const CONSOLE_EVENTS = ["guest-off", "guest-started", "rebooted"] as const;
+export const CONSOLE_EVENTS = ["guest-off", "guest-started", "rebooted", "line-lost"] as const;
 export type ConsoleEvent = (typeof CONSOLE_EVENTS)[number];
 
 /** Viewer to agent, in text frames. */

@@ -7,8 +7,8 @@
  *   await guest.says(/COUNTER 3/);
  */
 import { mkdir, readFile } from "node:fs/promises";
-import { connect } from "node:net";
 import { join } from "node:path";
+import { SerialLine } from "../../src/agent/console/serial-line.ts";
 import { createCloudHypervisor } from "../../src/agent/hypervisor/cloud-hypervisor/driver.ts";
 import type { Hypervisor, HypervisorEvent, LaunchInput, RunningVm } from "../../src/agent/hypervisor/hypervisor.ts";
 import type { VmPaths } from "../../src/agent/launch-command.ts";
@@ -163,12 +163,19 @@ function aGuest(input: LaunchInput, process: ProcessHandle, first: RunningVm, hy
   let changes = 0;
   let left = false;
   const told: HypervisorEvent[] = [];
-  const line = connect(first.consoleSocket ?? "");
-  line.on("data", (bytes) => {
-    said += bytes.toString("latin1");
-  });
-  // The line ends with the guest, and at each of its reboots.
-  line.on("error", () => line.destroy());
+  // It ends with the guest, and at each of its reboots another begins.
+  const line = new SerialLine(
+    { kind: "stream", find: async () => (first.serial?.kind === "stream" ? first.serial.find() : "none") },
+    {
+      connected: () => {},
+      received: (bytes) => {
+        said += bytes.toString("latin1");
+      },
+      writable: () => {},
+      lost: () => {},
+    },
+  );
+  line.open();
   const listen = (running: RunningVm) => {
     running.onChange(() => changes++);
     running.onEvent?.((event) => told.push(event));
@@ -182,12 +189,12 @@ function aGuest(input: LaunchInput, process: ProcessHandle, first: RunningVm, hy
     changes: () => changes,
     said: () => said,
     says: (pattern) => until(`${input.name} says ${pattern}`, () => pattern.test(said), GUEST_MS),
-    types: (text) => void line.write(text, "latin1"),
+    types: (text) => void line.write(Buffer.from(text, "latin1")),
     does: (command) => tellGuest(process.pid, command),
     async leave() {
       if (left) return;
       left = true;
-      line.destroy();
+      await line.cut();
       await guest.running[Symbol.asyncDispose]();
     },
     async reconnect(bootedSpec = input.spec) {

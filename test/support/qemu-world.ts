@@ -6,8 +6,7 @@
  *   const guest = await world.boot("web-1", { cpus: { count: 1, max: 2 } });
  *   await guest.says(/COUNTER 3/);
  */
-import { mkdir, readFile } from "node:fs/promises";
-import { connect } from "node:net";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Hypervisor, LaunchInput, RunningVm } from "../../src/agent/hypervisor/hypervisor.ts";
@@ -33,6 +32,12 @@ export interface QemuWorld extends AsyncDisposable {
   readonly folder: string;
   readonly hypervisor: Hypervisor;
   readonly supervisor: Supervisor;
+  /** What a VM of this name would be given; its folders are there. */
+  input(name: string, over?: Partial<VmSpec>, files?: Readonly<Record<string, string>>): Promise<LaunchInput>;
+  /** A process for it. `change`: what an agent of before would have told QEMU instead. */
+  start(input: LaunchInput, change?: (args: readonly string[]) => readonly string[]): Promise<void>;
+  /** As an agent that finds it running. */
+  adopt(input: LaunchInput): Promise<TestGuest>;
   boot(name: string, over?: Partial<VmSpec>, files?: Readonly<Record<string, string>>): Promise<TestGuest>;
 }
 
@@ -66,32 +71,43 @@ export async function aQemuWorld(detachMs = GUEST_MS): Promise<QemuWorld> {
   await hypervisor.probe(patience());
   const supervisor = createSpawnSupervisor();
   const guests: TestGuest[] = [];
+  const processes = new Map<string, ProcessHandle>();
+  const start: QemuWorld["start"] = async (input, change = (args) => args) => {
+    await diskStorage.ensure(input.paths, input.spec.disks, { kind: "real", grow: true, signal: patience() });
+    await writeSeedImage(input);
+    const command = hypervisor.compile(input);
+    if (command === null) throw new Error("QEMU needs a process");
+    const changed = { ...command, args: change(command.args) };
+    processes.set(input.name, await supervisor.start(input.name, changed, patience()));
+  };
+  const connect = async (input: LaunchInput, fresh: boolean): Promise<TestGuest> => {
+    const process = processes.get(input.name);
+    if (process === undefined) throw new Error(`${input.name} was not started`);
+    const running = await hypervisor.connect(input, { fresh, signal: patience() });
+    const guest = aGuest(input, process, running, hypervisor);
+    guests.push(guest);
+    return guest;
+  };
   return {
     folder: temp.path,
     hypervisor,
     supervisor,
     async boot(name, over = {}, files = {}) {
       const input = await anInput(temp.path, name, over, files);
-      await diskStorage.ensure(input.paths, input.spec.disks, { kind: "real", grow: true, signal: patience() });
-      await writeSeedImage(input);
-      const command = hypervisor.compile(input);
-      if (command === null) throw new Error("QEMU needs a process");
-      const process = await supervisor.start(name, command, patience());
+      await start(input);
       try {
-        const running = await hypervisor.connect(input, { fresh: true, signal: patience() });
-        const guest = aGuest(input, process, running, hypervisor);
-        guests.push(guest);
-        return guest;
+        return await connect(input, true);
       } catch (error) {
-        await supervisor.stop(process, 0);
-        throw new Error(`${name} did not start: ${await readFile(command.outputFile, "utf8")}`, { cause: error });
+        const output = await readFile(join(input.paths.logFolder, "qemu.log"), "utf8");
+        throw new Error(`${name} did not start: ${output}`, { cause: error });
       }
     },
+    input: (name, over = {}, files = {}) => anInput(temp.path, name, over, files),
+    start,
+    adopt: (input) => connect(input, false),
     async [Symbol.asyncDispose]() {
-      for (const guest of guests) {
-        await guest.running[Symbol.asyncDispose]();
-        await supervisor.stop(guest.process, 0);
-      }
+      for (const guest of guests) await guest.running[Symbol.asyncDispose]();
+      for (const process of processes.values()) await supervisor.stop(process, 0);
       await temp[Symbol.asyncDispose]();
     },
   };
@@ -133,13 +149,9 @@ function aGuest(input: LaunchInput, process: ProcessHandle, first: RunningVm, hy
       return Number([...(await guest.log()).matchAll(/COUNTER (\d+)\s/g)].at(-1)?.[1] ?? -1);
     },
     async types(text) {
-      const socket = connect(first.consoleSocket ?? "");
-      socket.resume();
-      await new Promise<void>((resolve, reject) => {
-        socket.once("error", reject);
-        socket.once("close", () => resolve());
-        socket.once("connect", () => socket.end(text));
-      });
+      const { serial } = guest.running;
+      if (serial?.kind !== "logged" || serial.input === null) throw new Error(`${input.name} has no input`);
+      await writeFile(serial.input, text);
     },
     async reconnect(bootedSpec = input.spec) {
       await guest.running[Symbol.asyncDispose]();

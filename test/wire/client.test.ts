@@ -99,7 +99,7 @@ test("an agent that answers is understood: reports, VMs, specs, operations, refu
   await using agent = await socketAgent({ listen: `unix://${join(folder.path, "s")}` });
   const log = join(folder.path, "log");
   await writeFile(log, "one\ntwo\n");
-  agent.lifecycle.serials.set("web-1", { socket: null, log });
+  agent.lifecycle.serials.set("web-1", { log });
   await withClient({ address: agent.url }, async (client) => {
     expect(await client.report(never)).toEqual(agent.lifecycle.reported);
     expect(await client.vm(web1, never)).toEqual(agent.lifecycle.reported.vms[0]);

@@ -58,7 +58,7 @@ describe.runIf(requires("TLS and client certificates", "openssl"))("TLS", () => 
     await new Promise<void>((resolve) => guest.listen(socket, resolve));
     {
       await using agent = await socketAgent({ tls: await tlsSettings(certificates, { clientCa: true }) });
-      agent.lifecycle.serials.set("web-1", { socket, log: null });
+      agent.lifecycle.serials.set("web-1", { log: null });
       const client = connectAgent({ address: agent.url, tls: { caFile: certificates.caFile, ...certificates.client } });
       await using connection = await client.openConsole(vmName("web-1"), never);
       for await (const bytes of connection.output) {

@@ -2,7 +2,8 @@
  * The serial console of one VM, over all the lives of its guest: what comes in goes to the log, to the scrollback and to all
  * who look, in the same order.
  *
- *   hypervisor's socket → serial-line.ts → [console.ts] → console-log.ts, scrollback.ts, viewers
+ *   hypervisor's terminal or socket → serial-line.ts ┬→ [console.ts] → console-log.ts, scrollback.ts, viewers
+ *   hypervisor's own log → logged-line.ts ───────────┘
  *
  * Invariants:
  * - What one viewer sees, all see. Nobody who reads loses a byte, however fast the guest is: when a reader is behind, the
@@ -13,7 +14,10 @@
 import { OdoroboError } from "../../model/errors.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { readTailBytes, sizeOf } from "../log-file.ts";
+import type { SerialPort } from "../serial-port.ts";
 import { ConsoleLog, LOG_LIMITS, type LogLimits } from "./console-log.ts";
+import type { Line, LineListener } from "./line.ts";
+import { LoggedLine } from "./logged-line.ts";
 import { Scrollback, withoutOverlap } from "./scrollback.ts";
 import { SerialLine } from "./serial-line.ts";
 import type { LineEvent, Viewer } from "./viewer.ts";
@@ -34,12 +38,18 @@ const FRAME_BYTES = 32 * 1024;
 const MAX_VIEWERS = 64;
 
 export interface LinePlace {
-  readonly socket: string;
+  readonly port: SerialPort;
   /** Null: what the guest says is not kept. */
   readonly log: string | null;
   /** The hypervisor logs it; else the agent does, and connects whether somebody looks or not. */
   readonly loggedBy: "hypervisor" | "agent";
+  /** Where other programs of this node reach the console: a Unix socket of the agent's. Left out: nowhere. */
+  readonly socket?: string;
+  /** Called when the hypervisor serves the line no longer, though its guest runs. */
+  lost?(message: string): void;
 }
+
+const LOST = "its hypervisor serves its serial line no longer: what it says is lost until it reboots";
 
 export interface ConsoleOptions {
   readonly logger: Logger;
@@ -53,7 +63,7 @@ export class Console {
   readonly #waitingToWrite = new Set<() => void>();
   readonly #awaitingLine = new Set<() => void>();
   #place: LinePlace | null = null;
-  #line: SerialLine | null = null;
+  #line: Line | null = null;
   #log: ConsoleLog | null = null;
   /** Read and not handed on yet: what comes in one turn of the event loop goes out in one piece. */
   #gathered: Buffer[] = [];
@@ -74,10 +84,11 @@ export class Console {
   begin(place: LinePlace): () => Promise<void> {
     // A life that nobody ended: there is one line, the new one.
     if (this.#line !== null) void this.#finish(this.#line, (line) => line.cut());
-    const line: SerialLine = new SerialLine(place.socket, {
-      connected: (times) => this.#connected(times),
+    const line = lineOf(place, {
+      connected: (times, position) => this.#connected(times, position),
       received: (bytes) => this.#received(bytes),
       writable: () => this.#writable(),
+      lost: () => this.#lost(),
     });
     this.#place = place;
     this.#line = line;
@@ -159,7 +170,7 @@ export class Console {
     if (this.#place?.loggedBy === "hypervisor") this.#line?.open();
   }
 
-  #beginLogged(line: SerialLine, place: LinePlace): void {
+  #beginLogged(line: Line, place: LinePlace): void {
     const { log } = place;
     if (log !== null) {
       this.#log = new ConsoleLog(log, {
@@ -174,20 +185,20 @@ export class Console {
     });
   }
 
-  #connected(times: number): void {
+  #connected(times: number, position?: number): void {
     const log = this.#place?.log ?? null;
     if (this.#place?.loggedBy === "hypervisor" && log !== null && times === 1)
-      this.#recall(log, "overlapping", this.#seenOfLog ?? 0);
+      this.#recall(log, position === undefined ? "overlapping" : "before", this.#seenOfLog ?? 0, position);
     this.#tell(times === 1 ? "guest-started" : "rebooted");
     for (const done of [...this.#awaitingLine]) done();
   }
 
   /**
    * What the guest said before this agent listened. `overlapping`: the hypervisor writes each byte to log and socket, so what
-   * came since the connection was made may be in both.
+   * came since the connection was made may be in both. `to`: what the log has from there on is received.
    */
-  #recall(log: string, how: "before" | "overlapping", from: number): void {
-    this.#recalling ??= inTimeOr(Buffer.alloc(0), readTailBytes(log, SCROLLBACK_BYTES, from)).then((earlier) => {
+  #recall(log: string, how: "before" | "overlapping", from: number, to?: number): void {
+    this.#recalling ??= inTimeOr(Buffer.alloc(0), readTailBytes(log, SCROLLBACK_BYTES, from, to)).then((earlier) => {
       const live = Buffer.concat(this.#gathered);
       this.#gathered = [how === "overlapping" ? withoutOverlap(earlier, live) : live];
       this.#scrollback.push(earlier);
@@ -250,13 +261,19 @@ export class Console {
     for (const listener of waiting) listener();
   }
 
+  #lost(): void {
+    this.#received(Buffer.from(`\r\n[odorobo: ${LOST}]\r\n`));
+    this.#tell("line-lost");
+    this.#place?.lost?.(LOST);
+  }
+
   #tell(event: LineEvent): void {
     this.#handOn();
     for (const viewer of [...this.#viewers]) viewer.tell(event);
   }
 
   /** Resolves when the last words of that life have been handed on and logged. */
-  async #finish(line: SerialLine, close: (line: SerialLine) => Promise<void>): Promise<void> {
+  async #finish(line: Line, close: (line: Line) => Promise<void>): Promise<void> {
     const log = this.#log;
     const place = this.#place;
     this.#line = null;
@@ -273,6 +290,12 @@ export class Console {
     this.#formerLife = closed;
     await closed;
   }
+}
+
+function lineOf({ port, log }: LinePlace, listener: LineListener): Line {
+  if (port.kind === "stream") return new SerialLine(port, listener);
+  if (log === null) throw new Error("a line that is its log has one");
+  return new LoggedLine({ log, input: port.input }, listener);
 }
 
 /** What is found out about the log, unless its disk takes too long or fails. */

@@ -1,6 +1,7 @@
 /** The serial consoles of all guests: lifecycle says when a guest's line begins and ends, viewers come through `http/console`. */
 import type { VmName } from "../../model/names.ts";
 import { Console, type ConsoleOptions, type LinePlace } from "./console.ts";
+import { ConsoleSocket } from "./console-socket.ts";
 import type { GuestLine, SerialLines } from "./serial-lines.ts";
 
 export class Consoles implements SerialLines, AsyncDisposable {
@@ -8,6 +9,7 @@ export class Consoles implements SerialLines, AsyncDisposable {
   readonly #consoles = new Map<VmName, Console>();
   /** How many visitors have taken each. */
   readonly #visits = new Map<Console, number>();
+  readonly #sockets = new Set<ConsoleSocket>();
   #isStopping = false;
 
   constructor(options: ConsoleOptions) {
@@ -16,10 +18,17 @@ export class Consoles implements SerialLines, AsyncDisposable {
 
   begin(name: VmName, place: LinePlace): GuestLine {
     if (this.#isStopping) return { end: async () => {} };
-    const end = this.#of(name).begin(place);
+    const console = this.#of(name);
+    const end = console.begin(place);
+    const socket = place.socket === undefined ? null : new ConsoleSocket(place.socket, console, this.#options.logger);
+    if (socket !== null) this.#sockets.add(socket);
     return {
       end: async () => {
         await end();
+        if (socket !== null) {
+          this.#sockets.delete(socket);
+          await socket.close();
+        }
         this.#forgetIdle(name);
       },
     };
@@ -55,5 +64,6 @@ export class Consoles implements SerialLines, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isStopping = true;
     await Promise.all([...this.#consoles.values()].map((console) => console.cut()));
+    await Promise.all([...this.#sockets].map((socket) => socket.close()));
   }
 }

@@ -14,5 +14,6 @@ export interface Viewer {
  * - `guest-started`: a guest runs, and its line is there.
  * - `rebooted`: the same hypervisor process has made the line anew, which it does when its guest starts over.
  * - `guest-off`: there will be no more output before the next `guest-started`.
+ * - `line-lost`: the guest runs, but its hypervisor moves no bytes of its line any more.
  */
-export type LineEvent = "guest-started" | "rebooted" | "guest-off";
+export type LineEvent = "guest-started" | "rebooted" | "guest-off" | "line-lost";

@@ -7,6 +7,7 @@ import type { Digest, Instant } from "../../model/names.ts";
 import type { ChangeRule, HypervisorReport, LiveConfig, StalledState } from "../../model/observed-state.ts";
 import type { HypervisorKind, VmSpec } from "../../model/vm-spec.ts";
 import type { LaunchCommand, VmPaths } from "../launch-command.ts";
+import type { SerialPort } from "../serial-port.ts";
 
 export interface Hypervisor {
   readonly kind: HypervisorKind;
@@ -19,11 +20,6 @@ export interface Hypervisor {
    * Throws UNSUPPORTED for what this hypervisor cannot do at all.
    */
   compile(vm: LaunchInput): LaunchCommand | null;
-  /**
-   * For a hypervisor that does not log the serial line by itself: where its socket will be, from some moment after the start
-   * of the process on, and the file that the agent logs it to (`agent/console`). Left out: it logs by itself, or has none.
-   */
-  serialLine?(paths: VmPaths): { readonly socket: string; readonly log: string };
   /**
    * After the process was started, or when an agent finds it again: opens the control connection.
    * `fresh`: the process was just launched for this input (noop begins its guest's life here). Rejects with HYPERVISOR_UNAVAILABLE.
@@ -95,9 +91,10 @@ export interface RunningVm extends AsyncDisposable {
   update(spec: VmSpec, signal: AbortSignal): Promise<void>;
   /** Ends the process from within, if there is a way; the supervisor kills what remains. */
   quit(signal: AbortSignal): Promise<void>;
-  /** Raw serial line, if the guest has one: connect to this Unix socket. The agent is its only client. */
-  readonly consoleSocket: string | null;
-  /** Where the serial output is logged, whether an agent is there or not. */
+  /** Raw serial line, if the guest has one. The agent is its only reader. */
+  readonly serial: SerialPort | null;
+  /** Who writes `consoleLog`: the hypervisor, whether an agent is there or not, or the agent from what it reads. */
+  readonly loggedBy: "hypervisor" | "agent";
   readonly consoleLog: string | null;
   /** Called when the guest's status may have changed (powered off, paused by someone else, connection lost). A hint to ask again. */
   onChange(listener: () => void): void;

@@ -38,8 +38,6 @@ export interface Lifecycle extends AsyncDisposable {
 }
 
 export interface SerialLineAt {
-  /** Null: the guest is off, or `absence` says why it has none. */
-  readonly socket: string | null;
   /** Null: it never said anything. */
   readonly log: string | null;
   /** What to tell who wants to connect to a guest that runs and has no line. */

@@ -1,7 +1,7 @@
 /** Where a guest's serial line is, and where what it said is kept. */
 import { access } from "node:fs/promises";
-import { join } from "node:path";
 import { OdoroboError } from "../../model/errors.ts";
+import { consoleLog } from "../launch-command.ts";
 import type { SerialLineAt } from "./lifecycle.ts";
 import type { Parts } from "./parts/parts.ts";
 import type { Slot } from "./parts/slot.ts";
@@ -9,16 +9,16 @@ import type { Slot } from "./parts/slot.ts";
 export async function serialLine(parts: Parts, slot: Slot): Promise<SerialLineAt> {
   const connection = slot.guest?.connection ?? null;
   if (connection !== null) {
-    const { consoleSocket: socket, consoleLog: log } = connection;
-    return { socket, log, absence: socket === null ? noConsole(slot) : null };
+    const { serial, consoleLog: log } = connection;
+    return { log, absence: serial === null ? noConsole(slot) : null };
   }
   // What a guest said that is off, or does not answer: every hypervisor logs its serial line under this name.
-  const log = join(parts.store.paths(slot.name).logFolder, "console.log");
+  const log = consoleLog(parts.store.paths(slot.name));
   const isThere = await access(log).then(
     () => true,
     () => false,
   );
-  return { socket: null, log: isThere ? log : null, absence: slot.guest === null ? null : unanswered(slot) };
+  return { log: isThere ? log : null, absence: slot.guest === null ? null : unanswered(slot) };
 }
 
 const noConsole = ({ name, guest }: Slot): OdoroboError =>

@@ -23,7 +23,6 @@ const PLACES: VmConfigPlaces = {
   firmware: (path) => path,
   ownDisk: () => "",
   seedImage: "",
-  consoleSocket: "/",
   tap: () => null,
   landlock: null,
 };
@@ -45,14 +44,14 @@ export function fromVmConfig(config: VmConfig): SpecOfConfig {
   return { ...spoken, passthrough: passthroughOf(said, given, config) };
 }
 
-/** Terminals would be the hypervisor process's own, or ones that the agent does not read; its socket stands for them all. */
+/** Terminals would be the hypervisor process's own, and a socket may fall silent: the one that the agent reads stands for them all. */
 function withOurDefaults(config: VmConfig): VmConfig {
   const { serial, console: line, ...rest } = config;
   const isOurs = serial === undefined || ["Pty", "Tty", "Socket"].includes(serial.mode);
   return {
     pvpanic: true,
     ...rest,
-    serial: isOurs ? { mode: "Socket", socket: PLACES.consoleSocket } : serial,
+    serial: isOurs ? { mode: "Pty" } : serial,
     console: line === undefined || line.mode === "Tty" ? { mode: "Off" } : line,
   };
 }

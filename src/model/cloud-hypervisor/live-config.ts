@@ -13,7 +13,7 @@ import type { LiveConfig } from "../observed-state.ts";
 import { type BootSource, BUILTIN_TINY_GUEST, type Disk, type Nic, type VmSpec } from "../vm-spec.ts";
 import { SEED_ID, withoutGivenIds } from "./device-ids.ts";
 import { isRecord } from "./merge-fragment.ts";
-import type { VmConfigPlaces } from "./places.ts";
+import { TERMINALS, type VmConfigPlaces } from "./places.ts";
 import { type Known, type Settings, settingsOf } from "./settings.ts";
 import { ownConfig, toVmConfig } from "./to-vm-config.ts";
 import type { DiskConfig, MemoryConfig, NetConfig, PayloadConfig, VmConfig } from "./vm-config.ts";
@@ -69,7 +69,22 @@ function withoutInventions(actual: VmConfig, expected: VmConfig): VmConfig {
       ...(host_mac === undefined || (sent !== undefined && sent.host_mac === undefined) ? {} : { host_mac }),
     };
   });
-  return { ...actual, ...(disks === undefined ? {} : { disks }), ...(net === undefined ? {} : { net }) };
+  return {
+    ...actual,
+    ...(disks === undefined ? {} : { disks }),
+    ...(net === undefined ? {} : { net }),
+    ...asBootedByOlderAgents(actual, expected),
+  };
+}
+
+/** Their serial line was a socket, and a confined process needed no terminals: so it stays until the next boot, and is nobody's change. */
+function asBootedByOlderAgents(actual: VmConfig, expected: VmConfig): Partial<VmConfig> {
+  if (expected.serial?.mode !== "Pty" || actual.serial?.mode !== "Socket") return {};
+  const terminals = (expected.landlock_rules ?? []).filter(({ path }) => path === TERMINALS);
+  return {
+    serial: expected.serial,
+    ...(terminals.length === 0 ? {} : { landlock_rules: [...(actual.landlock_rules ?? []), ...terminals] }),
+  };
 }
 
 /**

@@ -11,8 +11,6 @@ export interface VmConfigPlaces {
   ownDisk(disk: Disk): string;
   /** The cloud-init image; used exactly when the spec has cloudInit. */
   readonly seedImage: string;
-  /** The agent's Unix socket for the serial line. */
-  readonly consoleSocket: string;
   /** The tap device behind a NIC on a bridge, or null: the hypervisor makes one. */
   tap(nic: string): string | null;
   /**
@@ -26,6 +24,9 @@ export interface VmConfigPlaces {
   readonly slots?: ReadonlyMap<string, PciSlot>;
 }
 
+/** Where the kernel keeps pseudo terminals. */
+export const TERMINALS = "/dev/pts";
+
 export interface PciSlot {
   readonly segment: number;
   /** 1 to 31. */
@@ -38,7 +39,6 @@ export const PLACEHOLDERS: VmConfigPlaces = {
   firmware: (name) => name,
   ownDisk: ({ name }) => `/${name}`,
   seedImage: "/seed",
-  consoleSocket: "/console",
   tap: () => "tap",
   landlock: null,
 };

@@ -58,7 +58,8 @@ export function ownConfig(vm: VmToConfigure): VmConfig {
     ...(disks.length === 0 ? {} : { disks }),
     ...(net.length === 0 ? {} : { net }),
     rng: { src: "/dev/urandom" },
-    serial: { mode: "Socket", socket: places.consoleSocket },
+    // Whoever reads it may stop or be killed: what is said meanwhile waits. A socket is served to nobody after that.
+    serial: { mode: "Pty" },
     // The default is the terminal of the hypervisor process.
     console: { mode: "Off" },
     // Lets a guest whose kernel panics say so.

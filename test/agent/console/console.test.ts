@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { Console, type LinePlace } from "../../../src/agent/console/console.ts";
 import type { LineEvent, Viewer } from "../../../src/agent/console/viewer.ts";
+import { socketPort } from "../../../src/agent/serial-port.ts";
 import { silentLogger } from "../../../src/platform/logger.ts";
 import { aSerialGuest, type SerialGuest } from "../../support/a-serial-guest.ts";
 import { requires } from "../../support/requirements.ts";
@@ -45,7 +46,11 @@ class FakeViewer implements Viewer {
 
 const run = promisify(execFile);
 const wanted = () => true;
-const byAgent = (guest: SerialGuest): LinePlace => ({ socket: guest.socket, log: guest.log, loggedBy: "agent" });
+const byAgent = (guest: SerialGuest): LinePlace => ({
+  port: socketPort(guest.socket),
+  log: guest.log,
+  loggedBy: "agent",
+});
 
 const newConsole = (over: { maxBytes?: number; logger?: typeof silentLogger } = {}) =>
   new Console({
@@ -131,7 +136,7 @@ test("a line that the hypervisor logs is opened for the first who looks, who see
   await guest.start();
   writeFileSync(guest.log, "boot\n");
   const console = newConsole();
-  console.begin({ socket: guest.socket, log: guest.log, loggedBy: "hypervisor" });
+  console.begin({ port: socketPort(guest.socket), log: guest.log, loggedBy: "hypervisor" });
   expect(guest.clients).toBe(0);
   const viewer = new FakeViewer();
   await console.add(viewer, wanted);

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { SerialLine } from "../../../src/agent/console/serial-line.ts";
+import { socketPort } from "../../../src/agent/serial-port.ts";
 import { aSerialGuest } from "../../support/a-serial-guest.ts";
 import { until } from "../../support/until.ts";
 
@@ -7,12 +8,13 @@ test("a line that is cut while its guest talks is closed, not reset: a hyperviso
   await using guest = await aSerialGuest();
   await guest.start();
   let heard = "";
-  const line = new SerialLine(guest.socket, {
+  const line = new SerialLine(socketPort(guest.socket), {
     connected: () => {},
     received: (bytes) => {
       heard += bytes;
     },
     writable: () => {},
+    lost: () => {},
   });
   line.open();
   await until("it is connected", () => guest.client !== null && line.isConnected);

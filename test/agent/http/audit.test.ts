@@ -9,6 +9,7 @@ import { parseAgentConfig } from "../../../src/agent/config.ts";
 import { type AuditEntry, openAuditLog } from "../../../src/agent/http/audit/audit-log.ts";
 import { openAccessFile } from "../../../src/agent/http/door/access-file.ts";
 import { startAgent } from "../../../src/agent/main.ts";
+import { socketPort } from "../../../src/agent/serial-port.ts";
 import { vmName } from "../../../src/model/names.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { type Logger, silentLogger } from "../../../src/platform/logger.ts";
@@ -128,8 +129,12 @@ test("a console has a line when it is opened and one when it is closed, with how
   await new Promise<void>((resolve) => guest.listen(serial, resolve));
   {
     await using agent = await socketAgent();
-    agent.lifecycle.serials.set("web-1", { socket: serial, log: null });
-    agent.consoles.begin(vmName("web-1"), { socket: serial, log: join(folder.path, "log"), loggedBy: "hypervisor" });
+    agent.lifecycle.serials.set("web-1", { log: null });
+    agent.consoles.begin(vmName("web-1"), {
+      port: socketPort(serial),
+      log: join(folder.path, "log"),
+      loggedBy: "hypervisor",
+    });
     const client = connectAgent({ address: agent.url });
     const never = new AbortController().signal;
     const connection = await client.openConsole(vmName("web-1"), never);

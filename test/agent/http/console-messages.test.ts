@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { LinePlace } from "../../../src/agent/console/console.ts";
+import { socketPort } from "../../../src/agent/serial-port.ts";
 import { vmName } from "../../../src/model/names.ts";
 import type { Role } from "../../../src/model/role.ts";
 import { aSerialGuest, type SerialGuest } from "../../support/a-serial-guest.ts";
@@ -11,7 +12,11 @@ import { until } from "../../support/until.ts";
 
 const web1 = vmName("web-1");
 const CONSOLE = "/v1/vms/web-1/console";
-const place = (guest: SerialGuest): LinePlace => ({ socket: guest.socket, log: guest.log, loggedBy: "agent" });
+const place = (guest: SerialGuest): LinePlace => ({
+  port: socketPort(guest.socket),
+  log: guest.log,
+  loggedBy: "agent",
+});
 
 async function aWorld(role: Role | null = null) {
   const guest = await aSerialGuest();
@@ -19,7 +24,7 @@ async function aWorld(role: Role | null = null) {
     read: async () => ({ size: 1, hasCertificates: false, find: () => (role === null ? null : { name: "eve", role }) }),
   };
   const agent: TestAgent = await socketAgent(role === null ? {} : { access });
-  agent.lifecycle.serials.set("web-1", { socket: null, log: guest.log });
+  agent.lifecycle.serials.set("web-1", { log: guest.log });
   const headers: Record<string, string> = role === null ? {} : { authorization: "Bearer x" };
   return {
     guest,
@@ -181,7 +186,7 @@ test("the Rust agent's console: connected first, its own control messages, the e
 test("a viewer whose machine vanished is noticed, one that is silent is not", async () => {
   await using world = await aWorld();
   await using agent = await socketAgent({ heartbeatMs: 100 });
-  agent.lifecycle.serials.set("web-1", { socket: null, log: null });
+  agent.lifecycle.serials.set("web-1", { log: null });
   await world.guest.start();
   agent.consoles.begin(web1, place(world.guest));
   await using there = await aWebSocket(`${agent.url}${CONSOLE}`);

@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { GuestLine } from "../../../src/agent/console/serial-lines.ts";
+import { socketPort } from "../../../src/agent/serial-port.ts";
 import { vmName } from "../../../src/model/names.ts";
 import { type AgentClient, connectAgent } from "../../../src/wire/client.ts";
 import { socketAgent, type TestAgent } from "../../support/http-agent.ts";
@@ -69,8 +70,8 @@ async function withGuest(
 ) {
   await using guest = await aGuest();
   await using agent = await socketAgent();
-  agent.lifecycle.serials.set("web-1", { socket: guest.socket, log: guest.log });
-  const line = agent.consoles.begin(web1, { socket: guest.socket, log: guest.log, loggedBy: "hypervisor" });
+  agent.lifecycle.serials.set("web-1", { log: guest.log });
+  const line = agent.consoles.begin(web1, { port: socketPort(guest.socket), log: guest.log, loggedBy: "hypervisor" });
   const client = connectAgent({ address: agent.url });
   await run({ agent, client, guest, line });
   await client.close();
@@ -122,7 +123,7 @@ test("a guest that goes off ends its viewers with the reason; coming back to it 
     expect(await viewer.connection.ended).toEqual({ because: "guest-off", message: "web-1 is off" });
 
     await writeFile(guest.log, "Kernel panic\n");
-    agent.lifecycle.serials.set("web-1", { socket: null, log: guest.log });
+    agent.lifecycle.serials.set("web-1", { log: guest.log });
     await using after = await aViewer(client);
     expect(await after.connection.ended).toEqual({ because: "guest-off", message: "web-1 is off" });
     await until("its last words are seen", () => after.seen === "Kernel panic\n");

@@ -2,6 +2,7 @@
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { socketPort } from "../../../src/agent/serial-port.ts";
 import { vmName } from "../../../src/model/names.ts";
 import { connectAgent } from "../../../src/wire/client.ts";
 import { hostileRequests } from "../../support/hostile-requests.ts";
@@ -17,10 +18,8 @@ test.each([
   ["pings", Buffer.concat([Buffer.from([0x89, 0xfd, 0, 0, 0, 0]), Buffer.alloc(125)])],
   ["mistakes", Buffer.concat([Buffer.from([0x81, 0x81, 0, 0, 0, 0]), Buffer.from("x")])],
 ])("who sends %s for ever and reads nothing is cut off", async (_, frame) => {
-  await using folder = await aTempFolder();
-  const place = join(folder.path, "s");
   await using agent = await socketAgent();
-  agent.lifecycle.serials.set("web-1", { socket: place, log: null });
+  agent.lifecycle.serials.set("web-1", { log: null });
   const { hostname, port } = new URL(agent.url);
   const socket = connect(Number(port), hostname);
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
@@ -46,8 +45,8 @@ test(`hostile frames on a living console (seed ${SEED}) disturb nobody`, async (
   await new Promise<void>((resolve) => guest.listen(place, resolve));
   {
     await using agent = await socketAgent();
-    agent.lifecycle.serials.set("web-1", { socket: place, log: null });
-    agent.consoles.begin(web1, { socket: place, log: join(folder.path, "log"), loggedBy: "hypervisor" });
+    agent.lifecycle.serials.set("web-1", { log: null });
+    agent.consoles.begin(web1, { port: socketPort(place), log: join(folder.path, "log"), loggedBy: "hypervisor" });
     const client = connectAgent({ address: agent.url });
     const behaved = await client.openConsole(web1, new AbortController().signal);
     let heard = "";

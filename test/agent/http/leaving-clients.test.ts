@@ -7,6 +7,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { IN_PROCESS } from "../../../src/agent/http/door/caller.ts";
 import { ROUTES } from "../../../src/agent/http/handler.ts";
+import { socketPort } from "../../../src/agent/serial-port.ts";
 import { vmName } from "../../../src/model/names.ts";
 import { socketAgent, type TestAgent } from "../../support/http-agent.ts";
 import { bytesOf, type RouteRequest, requestsOf } from "../../support/route-requests.ts";
@@ -66,8 +67,8 @@ async function aBusyAgent() {
     ...agent.lifecycle.reported,
     vms: [aVmReport("web-1", { fleet: null, spec: aWireSpec({ hypervisor: "cloud-hypervisor" }) })],
   };
-  agent.lifecycle.serials.set("web-1", { socket: join(folder.path, "s"), log });
-  agent.consoles.begin(vmName("web-1"), { socket: join(folder.path, "s"), log, loggedBy: "hypervisor" });
+  agent.lifecycle.serials.set("web-1", { log });
+  agent.consoles.begin(vmName("web-1"), { port: socketPort(join(folder.path, "s")), log, loggedBy: "hypervisor" });
   const before = { listeners: agent.lifecycle.events.listeners, handles: handles() };
   const rest = opened.move();
   return { agent, before, [Symbol.asyncDispose]: () => rest.disposeAsync() };

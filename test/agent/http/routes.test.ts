@@ -175,8 +175,8 @@ describe.each(BOTH_WAYS)("the agent's routes, %s", (_, anAgent) => {
     await using folder = await aTempFolder();
     await using agent = await anAgent();
     const log = join(folder.path, "serial.log");
-    agent.lifecycle.serials.set("web-1", { socket: null, log });
-    agent.lifecycle.serials.set("web-2", { socket: null, log: null });
+    agent.lifecycle.serials.set("web-1", { log });
+    agent.lifecycle.serials.set("web-2", { log: null });
     const read = async (query: string) => await (await agent.fetch(`/v1/vms/web-1/log${query}`)).text();
     expect(await read("")).toBe("");
     await writeFile(log, "one\ntwo\nthree\n");
@@ -195,7 +195,7 @@ describe.each(BOTH_WAYS)("the agent's routes, %s", (_, anAgent) => {
     await using folder = await aTempFolder();
     await using agent = await anAgent();
     const log = join(folder.path, "serial.log");
-    agent.lifecycle.serials.set("web-1", { socket: null, log });
+    agent.lifecycle.serials.set("web-1", { log });
     const reader = new AbortController();
     await writeFile(log, "before\n");
     const answer = await agent.fetch("/v1/vms/web-1/log?follow=1&tailLines=1", { signal: reader.signal });

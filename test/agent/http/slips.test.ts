@@ -10,7 +10,6 @@ import { vmName } from "../../../src/model/names.ts";
 import { connectAgent } from "../../../src/wire/client.ts";
 import { socketAgent, type TestAgent } from "../../support/http-agent.ts";
 import { requestsOf } from "../../support/route-requests.ts";
-import { aTempFolder } from "../../support/temp-folder.ts";
 import { until } from "../../support/until.ts";
 
 const slip = (): never => {
@@ -133,9 +132,8 @@ test("who listens to events and fails neither fails the others nor who tells of 
 });
 
 test("what a viewer's console fails at ends that viewer", async () => {
-  await using folder = await aTempFolder();
   await using agent = await socketAgent();
-  agent.lifecycle.serials.set("web-1", { socket: `${folder.path}/s`, log: null });
+  agent.lifecycle.serials.set("web-1", { log: null });
   const { console, leave } = agent.consoles.visit(vmName("web-1"));
   // What is typed falls on a line that is broken inside.
   console.write = slip;

@@ -78,7 +78,7 @@ describe("the command line of a QEMU guest", () => {
         "-device virtio-rng-pci,id=rng.device,rng=rng.0,bus=pcie.0,addr=0x1",
         "-device pvpanic",
         "-kernel /opt/odorobo/guest/tiny.elf",
-        "-chardev socket,id=serial.0,path=/run/o/web-1/console.sock,server=on,wait=off,logfile=/log/web-1/console.log,logappend=on",
+        "-chardev file,id=serial.0,path=/log/web-1/console.log,append=on",
         "-serial chardev:serial.0",
         "-chardev socket,id=qmp.0,path=/run/o/web-1/qmp.sock,server=on,wait=off",
         "-mon chardev=qmp.0,mode=control",
@@ -97,7 +97,12 @@ describe("the command line of a QEMU guest", () => {
       env: { LC_ALL: "C" },
       workingFolder: "/run/o/web-1",
       outputFile: "/log/web-1/qemu.log",
-      staleFiles: ["/run/o/web-1/qmp.sock", "/run/o/web-1/console.sock", "/run/o/web-1/attached.json"],
+      staleFiles: [
+        "/run/o/web-1/qmp.sock",
+        "/run/o/web-1/console.sock",
+        "/run/o/web-1/console.in",
+        "/run/o/web-1/attached.json",
+      ],
       needs: {
         reads: ["/opt/odorobo/guest/tiny.elf"],
         writes: ["/log/web-1"],
@@ -265,7 +270,7 @@ describe("the command line of a QEMU guest", () => {
 
   test("with commas in paths written twice, as QEMU wants them", () => {
     const { args } = toLaunchCommand(input({}, { runFolder: "/run/a,b" }), HOST);
-    expect(args.find((arg) => arg.includes("id=serial.0"))).toContain("path=/run/a,,b/console.sock,server=on");
+    expect(args.find((arg) => arg.includes("id=qmp.0"))).toContain("path=/run/a,,b/qmp.sock,server=on");
   });
 
   test("refuses a run folder too long for a socket", () => {

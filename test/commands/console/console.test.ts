@@ -1,6 +1,7 @@
 import { PassThrough } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { GuestLine } from "../../../src/agent/console/serial-lines.ts";
+import { socketPort } from "../../../src/agent/serial-port.ts";
 import { parseEscapeKey } from "../../../src/commands/cli/console/escape-keys.ts";
 import { type ConsoleSettings, followConsole } from "../../../src/commands/cli/console/follow-console.ts";
 import { makeRaw } from "../../../src/commands/cli/console/raw-terminal.ts";
@@ -29,8 +30,8 @@ interface Home {
 
 /** web-1's guest on this agent. */
 function settle(agent: TestAgent, guest: EchoingGuest): Home {
-  agent.lifecycle.serials.set("web-1", { socket: guest.socket, log: null });
-  const line = agent.consoles.begin(WEB_1, { socket: guest.socket, log: null, loggedBy: "agent" });
+  agent.lifecycle.serials.set("web-1", { log: null });
+  const line = agent.consoles.begin(WEB_1, { port: socketPort(guest.socket), log: null, loggedBy: "agent" });
   return { agent, line };
 }
 
@@ -202,7 +203,7 @@ test("a terminal is itself again however the console ends", () => {
 
 test("a guest that is off has no console in a pipe: why, and exit code 0", async () => {
   const agent = opened.use(await socketAgent());
-  agent.lifecycle.serials.set("web-1", { socket: null, log: null });
+  agent.lifecycle.serials.set("web-1", { log: null });
   using console = startOdorobo(["vm", "console", "web-1", "--agent", agent.url], { input: "" });
   expect(await console.ended).toMatchObject({ code: 0, stderr: "\nweb-1 is off\n" });
 });

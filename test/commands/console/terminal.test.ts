@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { socketPort } from "../../../src/agent/serial-port.ts";
 import { vmName } from "../../../src/model/names.ts";
 import { anEchoingGuest } from "../../support/an-echoing-guest.ts";
 import { socketAgent } from "../../support/http-agent.ts";
@@ -38,8 +39,8 @@ describe.runIf(requires("the console on a real terminal", "script"))("a real ter
   async function withConsole(run: (terminal: ReturnType<typeof onTerminal>, heard: () => string) => Promise<void>) {
     await using guest = await anEchoingGuest();
     await using agent = await socketAgent();
-    agent.lifecycle.serials.set("web-1", { socket: guest.socket, log: null });
-    agent.consoles.begin(vmName("web-1"), { socket: guest.socket, log: null, loggedBy: "agent" });
+    agent.lifecycle.serials.set("web-1", { log: null });
+    agent.consoles.begin(vmName("web-1"), { port: socketPort(guest.socket), log: null, loggedBy: "agent" });
     using terminal = onTerminal(`${process.execPath} ${DEV} vm console web-1 --agent ${agent.url}`);
     await terminal.shows("login: ");
     await run(terminal, guest.heard);

@@ -17,7 +17,6 @@ export const PLACES: VmConfigPlaces = {
   firmware: (name) => (name.startsWith("/") ? name : `/usr/share/firmware/${name}.fd`),
   ownDisk: ({ name, origin }) => `/var/lib/vms/web-1/${name}.${origin.kind === "image" ? "qcow2" : "raw"}`,
   seedImage: "/var/lib/vms/web-1/cloud-init.iso",
-  consoleSocket: "/run/vms/web-1/console.sock",
   tap: (nic) => `tap-${nic}`.slice(0, 15),
   landlock: null,
 };

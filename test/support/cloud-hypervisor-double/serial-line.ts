@@ -1,6 +1,7 @@
 /** Where the guest's serial port ends: a file, a pty, stdout, a socket with one client at a time, or nowhere. */
-import { closeSync, constants, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { openPty, type Pty } from "./pty.ts";
 import { bindText, ioText, Refusal } from "./refusal.ts";
 import type { Release } from "./release.ts";
 import type { ConsoleConfig } from "./vm-config.ts";
@@ -16,6 +17,8 @@ export interface SerialLine {
   close(): void;
 }
 
+/** How soon a terminal that was full is tried again. */
+const AGAIN_MS = 5;
 /** As much as the real one keeps for a client that is slow, or not there. */
 const BUFFER_BYTES = 1024 * 1024;
 
@@ -25,9 +28,9 @@ export async function openSerialLine(config: ConsoleConfig, release: Release): P
     case "File":
       return toFile(openOr(config.file ?? "", constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC));
     case "Pty": {
-      const fd = openOr("/dev/ptmx", constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOCTTY);
-      config.file = `/dev/pts/${/^tty-index:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1]}`;
-      return toFile(fd);
+      const pty = openOrRefuse(openPty);
+      config.file = pty.path;
+      return toPty(pty);
     }
     case "Tty":
       return { write: (text) => process.stdout.write(text), waiting: 0, attach: () => {}, close: () => {} };
@@ -41,12 +44,55 @@ export async function openSerialLine(config: ConsoleConfig, release: Release): P
 
 const unusable = (error: unknown): Refusal => new Refusal("other", "Error creating console device", ioText(error));
 
-export function openOr(path: string, flags: number): number {
+export const openOr = (path: string, flags: number): number => openOrRefuse(() => openSync(path, flags, 0o666));
+
+function openOrRefuse<Opened>(open: () => Opened): Opened {
   try {
-    return openSync(path, flags, 0o666);
+    return open();
   } catch (error) {
     throw unusable(error);
   }
+}
+
+/** What the terminal has no room for is kept, and goes out as soon as somebody reads. */
+function toPty(pty: Pty): SerialLine {
+  let kept = Buffer.alloc(0);
+  let isClosed = false;
+  let again: NodeJS.Timeout | null = null;
+  nameThread(true);
+  const flush = (): void => {
+    again = null;
+    if (isClosed) return;
+    for (let taken = 1; taken > 0 && kept.length > 0; kept = kept.subarray(taken)) taken = pty.write(kept);
+    if (kept.length > 0) again = setTimeout(flush, AGAIN_MS);
+  };
+  return {
+    write(text) {
+      kept = Buffer.concat([kept, Buffer.from(text, "latin1")]).subarray(-BUFFER_BYTES);
+      if (again === null) flush();
+    },
+    get waiting() {
+      return kept.length;
+    },
+    attach: (hear) => pty.hear(hear),
+    close() {
+      isClosed = true;
+      if (again !== null) clearTimeout(again);
+      pty.close();
+    },
+  };
+}
+
+const THREAD = "serial-manager";
+
+/** One of this process's threads is called as the real one's that moves the bytes, so that one can see whether it lives. */
+function nameThread(isAlive: boolean): void {
+  const others = readdirSync("/proc/self/task")
+    .filter((id) => id !== String(process.pid))
+    .map((id) => `/proc/self/task/${id}/comm`);
+  const named = others.filter((file) => readFileSync(file, "utf8").trim() === THREAD);
+  if (!isAlive) for (const file of named) writeFileSync(file, "gone");
+  else if (named.length === 0) writeFileSync(others.at(0) ?? "", THREAD);
 }
 
 function toFile(fd: number): SerialLine {
@@ -72,21 +118,37 @@ async function toSocket(path: string, release: Release): Promise<SerialLine> {
     throw new Refusal("other", "Error creating console device", bindText(error, path));
   }
   let client: Socket | null = null;
+  /** Its thread has ended: nobody is served any more, and the socket stays. */
+  let isDead = false;
+  nameThread(true);
   let hear: ((bytes: Buffer) => void) | null = null;
+  const deaf = new Set<Socket>();
   let kept = "";
   const keep = (text: string): void => {
     kept = (kept + text).slice(-BUFFER_BYTES);
   };
   const flush = (): void => {
-    if (client === null || hear === null || client.writableNeedDrain || kept === "") return;
+    if (isDead || client === null || hear === null || client.writableNeedDrain || kept === "") return;
     const text = kept;
     kept = "";
     client.write(text, "latin1");
   };
   server.on("connection", (socket) => {
+    if (isDead) {
+      deaf.add(socket.pause());
+      socket.on("error", () => {});
+      return;
+    }
     client?.destroy();
     client = socket;
-    socket.on("error", () => socket.destroy());
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      socket.destroy();
+      // As seen on 53 and 54-dev: a reader that ends with something unread resets the connection, which is an error to the
+      // thread that reads from it, and the thread returns.
+      if (error.code !== "ECONNRESET") return;
+      isDead = true;
+      nameThread(false);
+    });
     socket.on("drain", flush);
     socket.on("data", (bytes) => hear?.(bytes));
     socket.on("close", () => {
@@ -109,6 +171,7 @@ async function toSocket(path: string, release: Release): Promise<SerialLine> {
     },
     close() {
       client?.destroy();
+      for (const socket of deaf) socket.destroy();
       server.close();
       rmSync(path, { force: true });
     },

@@ -73,7 +73,6 @@ const placesToShow = (name: VmName, paths: VmPaths): VmConfigPlaces => ({
   firmware: (firmware) => firmware,
   ownDisk: (disk) => ownDiskFile(paths, disk) ?? "",
   seedImage: seedImageFile(paths),
-  consoleSocket: `${paths.runFolder}/console.sock`,
   tap: (nic) => tapName(name, nic),
   landlock: null,
 });

@@ -171,5 +171,7 @@ function sentence(name: VmName, event: LineEvent): string {
       return `${name} runs`;
     case "rebooted":
       return `${name} has rebooted`;
+    case "line-lost":
+      return `the hypervisor of ${name} serves its serial line no longer: reboot it to have one again`;
   }
 }

@@ -49,6 +49,7 @@ export class ApiClient implements AsyncDisposable {
   /** Of vm.info. The same text is the same object. */
   #last: { readonly text: string; readonly value: unknown } = { text: "", value: null };
   #version: string | null = null;
+  #pid: number | null = null;
   #receiving = false;
 
   private constructor(socket: string, http: Client) {
@@ -68,9 +69,10 @@ export class ApiClient implements AsyncDisposable {
     try {
       for (;;) {
         try {
-          const { version } = await client.call("vmm.ping", { signal });
+          const { version, pid } = await client.call("vmm.ping", { signal });
           requireSupported(version);
           client.#version = version;
+          client.#pid = pid ?? null;
           return client;
         } catch (error) {
           if (!patient || !isOdoroboError(error) || !isNotThereYet(error.cause)) throw error;
@@ -81,6 +83,11 @@ export class ApiClient implements AsyncDisposable {
       await client[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** Null: it does not say. */
+  get pid(): number | null {
+    return this.#pid;
   }
 
   get version(): string {

@@ -10,9 +10,9 @@ import { type ConfigProblem, checkVmConfig } from "../../../model/cloud-hypervis
 import { toVmConfig } from "../../../model/cloud-hypervisor/to-vm-config.ts";
 import type { VmConfig } from "../../../model/cloud-hypervisor/vm-config.ts";
 import { OdoroboError } from "../../../model/errors.ts";
-import type { LaunchCommand, VmPaths } from "../../launch-command.ts";
+import { consoleSocket, type LaunchCommand, type VmPaths } from "../../launch-command.ts";
 import type { LaunchInput } from "../hypervisor.ts";
-import { apiSocket, attachedFile, consoleSocket, eventsFile, eventsSeenFile, outputFile, placesOf } from "./files.ts";
+import { apiSocket, attachedFile, eventsFile, eventsSeenFile, outputFile, placesOf } from "./files.ts";
 import type { CloudHypervisorHost } from "./host.ts";
 import { processNeeds } from "./process-needs.ts";
 import { knowsSeccompErrno, staysAfterPowerOff } from "./version.ts";

@@ -6,7 +6,7 @@ import { bootVm, makeConfinedFolders, restoreVm } from "./boot.ts";
 import { ApiClient } from "./client.ts";
 import { toCheckedConfig, toLaunchCommand } from "./compile.ts";
 import { EventTail } from "./event-tail.ts";
-import { apiSocket, attachedFile, consoleLog, consoleSocket, eventsFile, eventsSeenFile } from "./files.ts";
+import { apiSocket, attachedFile, eventsFile, eventsSeenFile } from "./files.ts";
 import { CloudHypervisorGuest } from "./guest.ts";
 import { lastWord } from "./history.ts";
 import type { CloudHypervisorHost } from "./host.ts";
@@ -144,7 +144,6 @@ export function createCloudHypervisor(settings: CloudHypervisorSettings): Hyperv
       return known && toReport(known);
     },
     compile: (vm) => toLaunchCommand(vm, host()),
-    serialLine: (paths) => ({ socket: consoleSocket(paths), log: consoleLog(paths) }),
     async lastWord(vm) {
       await using tail = await openTail(vm);
       return lastWord(tail.history);

@@ -1,6 +1,6 @@
 /** The files of one guest beside its disks, and what its VmConfig calls by other names. Pure. */
 import { join } from "node:path";
-import type { PciSlot, VmConfigPlaces } from "../../../model/cloud-hypervisor/places.ts";
+import { type PciSlot, TERMINALS, type VmConfigPlaces } from "../../../model/cloud-hypervisor/places.ts";
 import { OdoroboError } from "../../../model/errors.ts";
 import { BUILTIN_TINY_GUEST } from "../../../model/vm-spec.ts";
 import { ownDiskFile, seedImageFile, tapName, type VmPaths } from "../../launch-command.ts";
@@ -8,9 +8,6 @@ import type { LaunchInput } from "../hypervisor.ts";
 import { type CloudHypervisorHost, FIRMWARE_NAMES, type FirmwareName } from "./host.ts";
 
 export const apiSocket = (paths: VmPaths): string => join(paths.runFolder, "ch.sock");
-export const consoleSocket = (paths: VmPaths): string => join(paths.runFolder, "console.sock");
-/** Written by the agent, the only client of the serial line: output said while no agent was there is buffered from v53 on, and lost before. */
-export const consoleLog = (paths: VmPaths): string => join(paths.logFolder, "console.log");
 export const eventsFile = (paths: VmPaths): string => join(paths.runFolder, "events.json");
 /** How far the events were read; see `event-tail.ts`. */
 export const eventsSeenFile = (paths: VmPaths): string => join(paths.runFolder, "events.seen.json");
@@ -31,13 +28,14 @@ export function placesOf(
     firmware: (firmware) => findFirmware(firmware, host),
     ownDisk: (disk) => ownDiskFile(paths, disk) ?? "",
     seedImage: seedImageFile(paths),
-    consoleSocket: consoleSocket(paths),
     tap: (nic) => tapName(name, nic),
     landlock: host.landlock
       ? [
-          // The serial line's socket is made anew at each reboot of the guest; disks may be attached later.
+          // Sockets of devices are made there; disks may be attached later.
           { path: paths.runFolder, access: "rw" },
           { path: paths.diskFolder, access: "rw" },
+          // The serial line's terminal is made anew at each reboot of the guest.
+          { path: TERMINALS, access: "rw" },
         ]
       : null,
     imageFiles: ({ name: disk, origin }) => images[disk] ?? (origin.kind === "image" ? [origin.path] : []),

@@ -22,6 +22,8 @@ import type { Instant } from "../../../model/names.ts";
 import type { ChangeRule, LiveConfig } from "../../../model/observed-state.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
 import type { Clock } from "../../../platform/clock.ts";
+import { consoleLog } from "../../launch-command.ts";
+import type { SerialPort } from "../../serial-port.ts";
 import type {
   GuestAbilities,
   GuestStatus,
@@ -36,12 +38,13 @@ import { type Attached, knownSpec, withCalls, writeAttached } from "./attached.t
 import type { ApiClient } from "./client.ts";
 import { type DiskBytes, DiskSizes, wantedBytes } from "./disk-bytes.ts";
 import type { EventTail } from "./event-tail.ts";
-import { attachedFile, consoleLog, consoleSocket, fileUrl, placesOf } from "./files.ts";
+import { attachedFile, fileUrl, placesOf } from "./files.ts";
 import { describeHeld, findHeld } from "./held.ts";
 import { type Intent, isIntent, lastWord, mayChangeStatus, toGuestStatus, toHypervisorEvent } from "./history.ts";
 import type { CloudHypervisorHost } from "./host.ts";
 import { askToRelease, performChanges, refuseToShrink } from "./perform-changes.ts";
 import { sendGuest } from "./send.ts";
+import { serialPort } from "./serial-port.ts";
 import { takeSnapshot } from "./snapshot.ts";
 import { asksAgain } from "./version.ts";
 
@@ -54,6 +57,8 @@ const MIB = 1024 * 1024;
 const INFO_LASTS_MS = 50;
 /** Told by a guest that nobody listens to yet. */
 const MAX_UNHEARD = 100;
+/** Where its serial line is can be asked again. */
+const SERIAL_MS = 5000;
 /** It answers before it ends, or never. */
 const QUIT_MS = 5000;
 
@@ -68,8 +73,8 @@ export interface CloudHypervisorGuestParts {
 }
 
 export class CloudHypervisorGuest implements RunningVm {
-  readonly consoleSocket: string;
-  /** The agent writes it, which holds the socket. */
+  readonly serial: SerialPort;
+  readonly loggedBy = "agent";
   readonly consoleLog: string;
   readonly abilities: GuestAbilities;
   readonly #parts: CloudHypervisorGuestParts;
@@ -92,7 +97,7 @@ export class CloudHypervisorGuest implements RunningVm {
   constructor(parts: CloudHypervisorGuestParts) {
     this.#parts = parts;
     this.#attached = parts.attached;
-    this.consoleSocket = consoleSocket(parts.vm.paths);
+    this.serial = serialPort(parts.client.pid, () => this.#ask(AbortSignal.timeout(SERIAL_MS)));
     this.consoleLog = consoleLog(parts.vm.paths);
     parts.tail.noteVersion(parts.client.version);
     parts.tail.listen({

@@ -17,7 +17,8 @@ import { updateLive } from "./update-live.ts";
 const AGAIN_MS = 500;
 
 export class RunningNoopGuest implements RunningVm {
-  readonly consoleSocket = null;
+  readonly serial = null;
+  readonly loggedBy = "hypervisor";
   readonly consoleLog: string;
   readonly abilities: GuestAbilities = {
     nmi: async () => {

@@ -8,7 +8,7 @@
 import { join } from "node:path";
 import { OdoroboError } from "../../../model/errors.ts";
 import { BUILTIN_TINY_GUEST, type VmSpec } from "../../../model/vm-spec.ts";
-import { type LaunchCommand, seedImageFile, type VmPaths } from "../../launch-command.ts";
+import { consoleLog, consoleSocket, type LaunchCommand, seedImageFile, type VmPaths } from "../../launch-command.ts";
 import type { LaunchInput } from "../hypervisor.ts";
 import { type BlockNode, blockNode, diskDevice, readOnlyFileNode } from "./block-node.ts";
 import { FIRMWARE_ID, QMP_ID, RNG_ID, SEED_ID, SERIAL_ID } from "./device-ids.ts";
@@ -22,8 +22,8 @@ import { placeInPort, ports, RNG_PLACE, SEED_PLACE, seedPort } from "./topology.
 
 /** Files of one guest beside its disks. */
 export const qmpSocket = (paths: VmPaths): string => join(paths.runFolder, "qmp.sock");
-export const consoleSocket = (paths: VmPaths): string => join(paths.runFolder, "console.sock");
-export const consoleLog = (paths: VmPaths): string => join(paths.logFolder, "console.log");
+/** A named pipe: what is typed. See `serial-line.ts`. */
+export const consoleInput = (paths: VmPaths): string => join(paths.runFolder, "console.in");
 /** What was attached since the boot; see `attached.ts`. */
 export const attachedFile = (paths: VmPaths): string => join(paths.runFolder, "attached.json");
 
@@ -51,7 +51,7 @@ export function toLaunchCommand(vm: LaunchInput, host: QemuHost): LaunchCommand 
     env: { LC_ALL: "C" },
     workingFolder: paths.runFolder,
     outputFile: join(paths.logFolder, "qemu.log"),
-    staleFiles: [qmpSocket(paths), consoleSocket(paths), attachedFile(paths)],
+    staleFiles: [qmpSocket(paths), consoleSocket(paths), consoleInput(paths), attachedFile(paths)],
     needs: processNeeds(vm, host),
   };
 }
@@ -121,18 +121,15 @@ function flashImage({ boot }: VmSpec, host: QemuHost): string | null {
   }
 }
 
-/** Both as sockets of QEMU's own, so that they are there whether an agent is or not. The serial line is logged by QEMU itself. */
+/**
+ * What the guest says QEMU writes to a file by itself, so that it waits for nobody and all of it is there, whoever reads it; what
+ * is typed comes later (`serial-line.ts`). A socket would make the guest wait for whoever is connected and does not read, and
+ * QEMU 7.2 logs each byte that had to wait twice.
+ */
 function consoleArgs(paths: VmPaths): string[] {
   const socket = { server: true, wait: false };
   return [
-    "-chardev",
-    optionText("socket", {
-      id: SERIAL_ID,
-      path: consoleSocket(paths),
-      ...socket,
-      logfile: consoleLog(paths),
-      logappend: true,
-    }),
+    ...["-chardev", optionText("file", { id: SERIAL_ID, path: consoleLog(paths), append: true })],
     ...["-serial", `chardev:${SERIAL_ID}`],
     ...["-chardev", optionText("socket", { id: QMP_ID, path: qmpSocket(paths), ...socket })],
     ...["-mon", `chardev=${QMP_ID},mode=control`],

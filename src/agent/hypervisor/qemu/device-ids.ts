@@ -5,6 +5,8 @@
 import { digestOfText } from "../../../model/digest.ts";
 
 export const SERIAL_ID = "serial.0";
+/** Keeps the pipe for what is typed open, so that it has a reader and a writer at any time. */
+export const SERIAL_INPUT_ID = "serial.input";
 export const QMP_ID = "qmp.0";
 export const RNG_ID = "rng.0";
 export const SEED_ID = "seed.0";

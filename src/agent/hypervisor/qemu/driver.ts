@@ -7,6 +7,7 @@ import { QemuGuest } from "./guest.ts";
 import type { QemuHost } from "./host.ts";
 import { probeQemu, type QemuSettings, toReport } from "./probe.ts";
 import { QmpClient } from "./qmp.ts";
+import { openSerialLine } from "./serial-line.ts";
 
 /** Guests answer an ACPI unplug in 0.1 s, a native PCI Express one after 5 s (the time its button gives a person to change their mind). */
 const DETACH_MS = 20_000;
@@ -30,11 +31,15 @@ export function createQemuHypervisor(settings: QemuSettings): Hypervisor {
     compile: (vm) => toLaunchCommand(vm, host()),
     async connect(vm, { fresh, signal }) {
       const attached = fresh ? NOTHING_ATTACHED : await readAttached(attachedFile(vm.paths));
-      const qmp = await QmpClient.connect(qmpSocket(vm.paths), { signal });
+      await using opened = new AsyncDisposableStack();
+      const qmp = opened.use(await QmpClient.connect(qmpSocket(vm.paths), { signal }));
+      const serial = await openSerialLine(qmp, vm.paths, signal);
+      opened.move();
       return new QemuGuest({
         vm,
         host: host(),
         qmp,
+        serial,
         attached,
         detachMs: settings.detachMs ?? DETACH_MS,
         clock: settings.clock,

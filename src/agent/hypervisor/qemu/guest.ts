@@ -4,6 +4,8 @@ import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import type { LiveConfig } from "../../../model/observed-state.ts";
 import type { Disk, VmSpec } from "../../../model/vm-spec.ts";
 import type { Clock } from "../../../platform/clock.ts";
+import { consoleLog } from "../../launch-command.ts";
+import type { SerialPort } from "../../serial-port.ts";
 import {
   type GuestStatus,
   type HeldDevice,
@@ -14,7 +16,7 @@ import {
   type Stall,
 } from "../hypervisor.ts";
 import { type Attached, withDisk, withNic, withReleased, withReleasing, writeAttached } from "./attached.ts";
-import { attachedFile, consoleLog, consoleSocket } from "./compile.ts";
+import { attachedFile } from "./compile.ts";
 import { deviceIdOf, diskId } from "./device-ids.ts";
 import type { QemuHost } from "./host.ts";
 import { liveChanges } from "./live-changes.ts";
@@ -40,13 +42,15 @@ export interface QemuGuestParts {
   readonly vm: LaunchInput;
   readonly host: QemuHost;
   readonly qmp: QmpClient;
+  readonly serial: SerialPort;
   readonly attached: Attached;
   readonly detachMs: number;
   readonly clock: Clock;
 }
 
 export class QemuGuest implements RunningVm {
-  readonly consoleSocket: string;
+  readonly serial: SerialPort;
+  readonly loggedBy = "hypervisor";
   readonly consoleLog: string;
   readonly abilities = NO_ABILITIES;
   readonly #parts: QemuGuestParts;
@@ -60,7 +64,7 @@ export class QemuGuest implements RunningVm {
   constructor(parts: QemuGuestParts) {
     this.#parts = parts;
     this.#attached = parts.attached;
-    this.consoleSocket = consoleSocket(parts.vm.paths);
+    this.serial = parts.serial;
     this.consoleLog = consoleLog(parts.vm.paths);
     parts.qmp.onEvent((event) => {
       this.#forgetDevices();

@@ -9,6 +9,9 @@ export interface QmpCommands {
   cont: { args: undefined; answer: object };
   quit: { args: undefined; answer: object };
   system_powerdown: { args: undefined; answer: object };
+  "query-chardev": { args: undefined; answer: readonly { readonly label: string; readonly filename: string }[] };
+  "chardev-add": { args: { id: string; backend: CharacterBackend }; answer: object };
+  "chardev-change": { args: { id: string; backend: CharacterBackend }; answer: object };
   "query-hotpluggable-cpus": { args: undefined; answer: readonly CpuSlot[] };
   "query-memory-size-summary": { args: undefined; answer: MemorySummary };
   "query-block": { args: undefined; answer: readonly BlockBackend[] };
@@ -22,6 +25,10 @@ export interface QmpCommands {
   device_add: { args: Properties; answer: object };
   device_del: { args: { id: string }; answer: object };
 }
+
+export type CharacterBackend =
+  | { readonly type: "pipe"; readonly data: { readonly device: string } }
+  | { readonly type: "file"; readonly data: { readonly in: string; readonly out: string; readonly append: true } };
 
 export interface CpuSlot {
   readonly type: string;

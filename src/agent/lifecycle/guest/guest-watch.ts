@@ -26,7 +26,11 @@ export function watchGuest(
       });
   };
   guest.onChange(lookAgain);
-  const happenings = { reboot: new Happenings(guest.released), panic: new Happenings(guest.released) };
+  const happenings = {
+    reboot: new Happenings(guest.released),
+    panic: new Happenings(guest.released),
+    "console-lost": new Happenings(guest.released),
+  };
   guest.onEvent(({ kind, message }) => {
     // How it ended is found out by looking.
     if (kind === "power-off") return lookAgain();

@@ -8,6 +8,8 @@ import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import { vmName } from "../../../model/names.ts";
 import type { GuestLine, SerialLines } from "../../console/serial-lines.ts";
 import type { GuestStatus, Hypervisor, HypervisorEvent, LaunchInput, RunningVm } from "../../hypervisor/hypervisor.ts";
+import { consoleSocket } from "../../launch-command.ts";
+import type { SerialPort } from "../../serial-port.ts";
 import type { ExitStatus, ProcessHandle, Supervisor } from "../../supervisor/supervisor.ts";
 import { within } from "./deadline.ts";
 
@@ -28,9 +30,9 @@ export class Guest {
   panicked = false;
   readonly #released = new AbortController();
   readonly #listeners = new Set<() => void>();
-  #onEvent: ((event: HypervisorEvent) => void) | null = null;
+  #onEvent: ((event: GuestHappening) => void) | null = null;
   /** Told before anybody listened. */
-  readonly #untold: HypervisorEvent[] = [];
+  readonly #untold: GuestHappening[] = [];
 
   constructor(parts: {
     readonly hypervisor: Hypervisor;
@@ -43,9 +45,6 @@ export class Guest {
     this.input = parts.input;
     this.process = parts.process;
     this.#consoles = parts.consoles;
-    // From the start: what is said before anybody listens is lost.
-    const logged = this.hypervisor.serialLine?.(this.input.paths);
-    if (logged) this.#line = this.#consoles.begin(vmName(this.input.name), { ...logged, loggedBy: "agent" });
     if (parts.process === null) return;
     parts.supervisor.waitForExit(parts.process, this.released).then(
       (status) => {
@@ -147,20 +146,38 @@ export class Guest {
 
   #take(connection: RunningVm): void {
     this.connection = connection;
-    const { consoleSocket: socket, consoleLog: log } = connection;
-    if (socket !== null)
-      this.#line ??= this.#consoles.begin(vmName(this.input.name), { socket, log, loggedBy: "hypervisor" });
     connection.onChange(() => this.#changed());
-    connection.onEvent?.((event) => {
-      if (this.released.aborted) return;
-      if (event.kind === "panic") this.panicked = true;
-      if (this.#onEvent === null) this.#untold.push(event);
-      else this.#onEvent(event);
+    connection.onEvent?.((event) => this.#hear(event));
+    if (connection.serial === null || this.released.aborted) return;
+    this.#line ??= this.#consoles.begin(vmName(this.input.name), {
+      port: this.#portOf(connection.serial),
+      log: connection.consoleLog,
+      loggedBy: connection.loggedBy,
+      socket: consoleSocket(this.input.paths),
+      lost: (message) => this.#hear({ kind: "console-lost", message }),
     });
   }
 
+  /** The line outlives a connection: it is asked of the one that there is. */
+  #portOf(serial: SerialPort): SerialPort {
+    if (serial.kind === "logged") return serial;
+    const now = () => (this.connection?.serial?.kind === "stream" ? this.connection.serial : null);
+    return {
+      kind: "stream",
+      find: async () => (await now()?.find()) ?? null,
+      ...(serial.isServed === undefined ? {} : { isServed: async () => (await now()?.isServed?.()) ?? true }),
+    };
+  }
+
+  #hear(event: GuestHappening): void {
+    if (this.released.aborted) return;
+    if (event.kind === "panic") this.panicked = true;
+    if (this.#onEvent === null) this.#untold.push(event);
+    else this.#onEvent(event);
+  }
+
   /** What the guest does by itself, and what it did before anybody listened. One listener. */
-  onEvent(listener: (event: HypervisorEvent) => void): void {
+  onEvent(listener: (event: GuestHappening) => void): void {
     this.#onEvent = listener;
     for (const event of this.#untold.splice(0)) listener(event);
   }
@@ -275,6 +292,8 @@ export class Guest {
     return `${this.hypervisor.kind} of ${this.input.name}`;
   }
 }
+
+export type GuestHappening = HypervisorEvent | { readonly kind: "console-lost"; readonly message: string };
 
 export interface GuestConnectOptions {
   readonly fresh: boolean;
