@@ -22,7 +22,11 @@ const codeOf = (error: unknown): string => {
 export const isNoRoom = (error: unknown): boolean => Object.hasOwn(FULL, codeOf(error));
 
 /** Whether it is the disk's answer, and no mistake of ours. */
-export const isDiskError = (error: unknown): boolean => isNoRoom(error) || Object.hasOwn(BROKEN, codeOf(error));
+const isDiskError = (error: unknown): boolean => isNoRoom(error) || Object.hasOwn(BROKEN, codeOf(error));
+
+/** What a part that did not foresee it threw: the disk's answer by its name, anything else as it is. */
+export const orStorageError = (message: string, error: unknown): unknown =>
+  isDiskError(error) ? storageError(message, error) : error;
 
 /** INSUFFICIENT_STORAGE where room would help, otherwise STORAGE_FAILED. `message`: what could not be written, and where. */
 export function storageError(message: string, cause: unknown, hint = "look at the folder on the node"): OdoroboError {

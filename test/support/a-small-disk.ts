@@ -10,6 +10,9 @@ export interface SmallDisk extends AsyncDisposable {
   readonly path: string;
   /** To the last byte. */
   fill(): Promise<void>;
+  /** Bytes there are, but no file can be made any more. */
+  fillFiles(): Promise<void>;
+  /** Of what `fill` and `fillFiles` put there. */
   empty(): Promise<void>;
   remount(mode: "ro" | "rw"): Promise<void>;
   grow(sizeMiB: number): Promise<void>;
@@ -19,13 +22,22 @@ export interface SmallDisk extends AsyncDisposable {
 export async function aSmallDisk(folder: string, sizeMiB = 2): Promise<SmallDisk> {
   const path = join(folder, "disk");
   await mkdir(path);
-  await run("mount", ["-t", "tmpfs", "-o", `size=${sizeMiB}m,mode=700`, "tmpfs", path]);
+  await run("mount", ["-t", "tmpfs", "-o", `size=${sizeMiB}m,nr_inodes=1000,mode=700`, "tmpfs", path]);
   let fillers = 0;
   return {
     path,
     async fill() {
       // A file that is there does not grow when only the last page is missing.
       await writeFile(join(path, `filler-${fillers++}`), Buffer.alloc((sizeMiB + 1) * 1024 * 1024)).catch(() => {});
+    },
+    async fillFiles() {
+      for (;;) {
+        const isFull = await writeFile(join(path, `filler-${fillers++}`), "").then(
+          () => false,
+          () => true,
+        );
+        if (isFull) return;
+      }
     },
     async empty() {
       for (; fillers > 0; fillers--) await rm(join(path, `filler-${fillers - 1}`), { force: true });

@@ -6,6 +6,7 @@
 import { OdoroboError } from "../../model/errors.ts";
 import type { VmName } from "../../model/names.ts";
 import type { OperationResult } from "../../wire/operations.ts";
+import { orStorageError } from "../storage-error.ts";
 import { forgetTexts } from "./acts/perform-put.ts";
 import { prepareAct } from "./acts/prepare-act.ts";
 import { checkName } from "./operations/check-spec.ts";
@@ -56,7 +57,9 @@ async function perform(parts: Parts, slot: Slot, request: Request, sweep: Sweep)
       return toResult(slot, ended);
     }
     case "act": {
-      const act = await prepareAct(parts, slot, decision.kind, request);
+      const act = await prepareAct(parts, slot, decision.kind, request).catch((error: unknown) => {
+        throw orStorageError(`${decision.kind} of ${slot.name} could not be prepared`, error);
+      });
       const graceSeconds = "graceSeconds" in request ? request.graceSeconds : null;
       const ended = await runOperation(parts, slot, { id: request.id, kind: decision.kind, graceSeconds }, act);
       if (request.kind === "put") await forgetTexts(parts, before, slot.stored);

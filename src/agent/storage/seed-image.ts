@@ -10,6 +10,7 @@ import type { Digest } from "../../model/names.ts";
 import type { VmSpec } from "../../model/vm-spec.ts";
 import { writeFileAtomically } from "../../platform/atomic-write.ts";
 import { seedImageFile, type VmPaths } from "../launch-command.ts";
+import { storageError } from "../storage-error.ts";
 import { isoImage } from "./iso9660.ts";
 
 export interface SeedInput {
@@ -29,10 +30,7 @@ export async function writeSeedImage(vm: SeedInput): Promise<void> {
     await mkdir(vm.paths.diskFolder, { recursive: true, mode: 0o700 });
     await writeFileAtomically(path, isoImage("CIDATA", files));
   } catch (error) {
-    throw new OdoroboError("STORAGE_FAILED", `could not write the cloud-init image ${path}`, {
-      cause: error,
-      hint: "is there room on the node, and may the agent write there?",
-    });
+    throw storageError(`could not write the cloud-init image ${path}`, error, "may the agent write there?");
   }
 }
 

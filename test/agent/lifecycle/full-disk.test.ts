@@ -1,10 +1,13 @@
 /** A full disk, told by the store: what ends or frees goes on, what would need room is refused before it begins, and nothing is lost. */
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { diskStorage } from "../../../src/agent/storage/disk-storage.ts";
 import { openVmStore, type VmStore } from "../../../src/agent/store/vm-store.ts";
 import { OdoroboError } from "../../../src/model/errors.ts";
+import { aSmallDisk } from "../../support/a-small-disk.ts";
 import { anAgent, type TestAgent } from "../../support/an-agent.ts";
+import { requires } from "../../support/requirements.ts";
 import { aTempFolder } from "../../support/temp-folder.ts";
 import { until } from "../../support/until.ts";
 
@@ -106,5 +109,59 @@ test("a guest that crashes is told by what ended it, waits for room without usin
   await until("it runs again", async () => {
     agent.clock.advance(1_000);
     return (await agent.vm("web-1")).phase === "running";
+  });
+});
+
+test("a start of the agent's own that finds no room for a disk, after there was room for the record, waits just so", async () => {
+  let isFull = false;
+  const storage: typeof diskStorage = {
+    ...diskStorage,
+    async ensure(...args) {
+      // As Node says it: whoever makes disks need not have foreseen it.
+      if (isFull) throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+      return diskStorage.ensure(...args);
+    },
+  };
+  await using agent = await anAgent({ processes: true, storage });
+  await running(agent, "web-1");
+  await agent.put("web-2");
+  isFull = true;
+  expect(await agent.boot("web-2")).toMatchObject({ outcome: "failed", error: { code: "INSUFFICIENT_STORAGE" } });
+  for (const { pid } of agent.processes.running()) agent.processes.end(pid, { code: null, signal: "SIGKILL" });
+  await until("it is seen", async () => (await agent.vm("web-1")).phase === "crashed");
+  const { reason: cause } = await agent.vm("web-1");
+  agent.clock.advance(300_000);
+  await until("it was tried", async () => /waits for room/.test((await agent.vm("web-1")).reason ?? ""));
+  expect(await agent.vm("web-1")).toMatchObject({
+    reason: `${cause}; it waits for room on the disk to be started again`,
+    restart: { attempts: 0, givenUp: false },
+  });
+  isFull = false;
+  await until("it runs again", async () => {
+    agent.clock.advance(1_000);
+    return (await agent.vm("web-1")).phase === "running";
+  });
+});
+
+describe.runIf(requires("a disk that has no room for one more file", "mounts"))("a disk without inodes", () => {
+  test("refuses what needs a file by its name, and ends what there is", async () => {
+    await using folder = await aTempFolder();
+    await using disk = await aSmallDisk(folder.path);
+    await using agent = await anAgent({
+      processes: true,
+      dataFolder: join(disk.path, "d"),
+      runFolder: join(folder.path, "r"),
+    });
+    await running(agent, "web-1");
+    await agent.put("web-2");
+    await until("the reserve is there", async () => (await readdir(join(disk.path, "d/reserve"))).length >= 6);
+    await disk.fillFiles();
+    await expect(agent.boot("web-2")).rejects.toEqual(REFUSED);
+    await expect(agent.put("web-3")).rejects.toEqual(REFUSED);
+    expect(await agent.shutdown("web-1", 0)).toMatchObject({ outcome: "done" });
+    expect(await agent.operate("web-1", { kind: "delete", graceSeconds: 0 })).toMatchObject({ outcome: "done" });
+    expect(await agent.operate("web-1", { kind: "purge" })).toMatchObject({ outcome: "done" });
+    await agent.restart();
+    expect(await agent.vm("web-2")).toMatchObject({ phase: "stopped" });
   });
 });

@@ -9,6 +9,7 @@ import { OdoroboError } from "../../../model/errors.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
 import type { Hypervisor, LaunchInput } from "../../hypervisor/hypervisor.ts";
 import type { LaunchCommand } from "../../launch-command.ts";
+import { orStorageError } from "../../storage-error.ts";
 import type { GuestRecord, RestartRecord, VmRecord } from "../../store/vm-record.ts";
 import { driftOf } from "../guest/booted-spec.ts";
 import { clearAway } from "../guest/clear-away.ts";
@@ -232,7 +233,8 @@ async function failedBoot(parts: Parts, slot: Slot, launch: Launch, vm: VmRecord
 }
 
 /** With what the hypervisor said last. */
-export async function startFailure(launch: Launch, vm: VmRecord, error: unknown): Promise<OdoroboError> {
+export async function startFailure(launch: Launch, vm: VmRecord, thrown: unknown): Promise<OdoroboError> {
+  const error = orStorageError(`${vm.name} could not be started: its files could not be written`, thrown);
   const words = launch.command === null ? "" : await lastWords(launch.command.outputFile, vm.guest?.logSizes ?? {});
   const failure =
     error instanceof OdoroboError

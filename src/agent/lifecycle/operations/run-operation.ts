@@ -13,7 +13,7 @@
 import { type ErrorBody, isOdoroboError, OdoroboError, toErrorBody } from "../../../model/errors.ts";
 import type { VmName } from "../../../model/names.ts";
 import type { OperationDetail, OperationKind } from "../../../wire/operations.ts";
-import { isDiskError, storageError } from "../../storage-error.ts";
+import { orStorageError } from "../../storage-error.ts";
 import { type CompletedOperation, REMEMBERED_OPERATIONS, type StoredVm } from "../../store/vm-record.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Operation, Slot } from "../parts/slot.ts";
@@ -159,10 +159,9 @@ export const agentStopping = (name: VmName): OdoroboError =>
     hint: "ask again once the agent runs again: with the same id it is done once",
   });
 
-function toOdoroboError(parts: Parts, name: VmName, operation: Operation, error: unknown): OdoroboError {
+function toOdoroboError(parts: Parts, name: VmName, operation: Operation, thrown: unknown): OdoroboError {
+  const error = orStorageError(`${operation.kind} of ${name} could not write`, thrown);
   if (isOdoroboError(error)) return error;
-  // Whoever met it did not foresee it, but it is no riddle.
-  if (isDiskError(error)) return storageError(`${operation.kind} of ${name} could not write`, error);
   parts.logger.error({ err: error, vm: name, operation: operation.id }, "an operation failed unexpectedly");
   return new OdoroboError("INTERNAL", `${operation.kind} of ${name} failed for a reason that odorobo did not foresee`, {
     cause: error,

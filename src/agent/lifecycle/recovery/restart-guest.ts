@@ -1,5 +1,6 @@
 /** One start that is the agent's own idea. However it fails, the record says when the next one is due, or that there is none. */
 import { isOdoroboError } from "../../../model/errors.ts";
+import { orStorageError } from "../../storage-error.ts";
 import type { CompletedOperation, RestartRecord, VmRecord } from "../../store/vm-record.ts";
 import { notBooted, prepareBoot } from "../acts/perform-boot.ts";
 import { noteEvent } from "../guest/note-event.ts";
@@ -19,9 +20,13 @@ export async function restartGuest(
   try {
     const act = await prepareBoot(parts, slot, vm, { operation, restart });
     const ended = await runOperation(parts, slot, operation, act);
-    if (slot.stored?.state === "present" && slot.stored.restart?.givenUp) tellGivenUp(parts, slot, slot.stored.restart);
+    const now = slot.stored;
+    if (now?.state === "present" && ended.error?.code === "INSUFFICIENT_STORAGE")
+      await waitForRoom(parts, slot, { ...now, reason: vm.reason, restart: vm.restart ?? null });
+    else if (now?.state === "present" && now.restart?.givenUp) tellGivenUp(parts, slot, now.restart);
     return ended;
-  } catch (error) {
+  } catch (thrown) {
+    const error = orStorageError(`${slot.name} could not be started`, thrown);
     if (parts.stopping.aborted || slot.stored !== vm) throw error;
     if (isOdoroboError(error, "INSUFFICIENT_STORAGE")) {
       await waitForRoom(parts, slot, vm);
