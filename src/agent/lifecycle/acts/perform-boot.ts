@@ -26,6 +26,7 @@ import { describeExit, Guest } from "../parts/guest.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Operation, Slot } from "../parts/slot.ts";
 import { checkBootFiles } from "./boot-files.ts";
+import { checkAhead } from "./look-ahead.ts";
 import { disksMade, prepareDisks } from "./prepare-disks.ts";
 
 /** From the start of the process to the first answer. A loaded host that emulates starts slowly; a broken one ends, which is noticed at once. */
@@ -48,6 +49,7 @@ export async function prepareLaunch(parts: Parts, vm: VmRecord): Promise<Launch>
   if (hypervisor.disks === "real") {
     await checkBootFiles(vm.name, spec, new Set(notedDisks(vm).map((disk) => disk.name)));
     await checkImages(parts, vm);
+    await checkAhead(parts, vm.name, spec);
   }
   const input = await launchInput(parts, vm.name, spec);
   return { hypervisor, input, command: hypervisor.compile(input) };
