@@ -242,12 +242,15 @@ export async function startFailure(launch: Launch, vm: VmRecord, thrown: unknown
     error instanceof OdoroboError
       ? error
       : new OdoroboError("HYPERVISOR_FAILED", `${vm.name} could not be started`, { cause: error });
-  const message = words === "" ? failure.message : `${failure.message}: ${words}`;
+  const told = launch.hypervisor.explainStart?.(launch.input.spec, words) ?? null;
+  const message = told !== null ? `${vm.name} could not be started: ${told}` : withWords(failure.message, words);
   return new OdoroboError(failure.code, message, {
     cause: error,
     hint: failure.hint ?? "look at the hypervisor's output on the node",
   });
 }
+
+const withWords = (message: string, words: string): string => (words === "" ? message : `${message}: ${words}`);
 
 async function makeEmptyFolder(path: string): Promise<void> {
   const madeNow = await mkdir(path, { recursive: true, mode: 0o700 });
