@@ -67,7 +67,7 @@ export async function installAgent({ config, command }: InstallInput, options: I
   changes.push(await putFolder("/etc/odorobo", 0o755, options));
   for (const folder of HOOK_FOLDERS) changes.push(await putFolder(join(config.hooksFolder, folder), 0o755, options));
   changes.push(await putFolder(config.dataFolder, 0o700, options));
-  const unitFile = await putFile(UNIT_FILE, agentUnit(command), options);
+  const unitFile = await putFile(UNIT_FILE, agentUnit(command, config.dataFolder), options);
   changes.push(unitFile);
   if (root !== "/") return { changes, isRunning: null };
   const service = await startService(config, unitFile.action !== "keep", dryRun, options.signal).catch(

@@ -28,6 +28,7 @@ import type { Lifecycle } from "./lifecycle/lifecycle.ts";
 import { createLifecycle } from "./lifecycle/service.ts";
 import { hostNetwork } from "./network/tap.ts";
 import { lockDataFolder } from "./store/lock-data-folder.ts";
+import { claimRunFolder } from "./store/run-folder.ts";
 import type { Supervisor } from "./supervisor/supervisor.ts";
 
 export interface RunningAgent extends AsyncDisposable {
@@ -57,7 +58,7 @@ const HYPERVISORS: Readonly<Record<DrivenHypervisor, (config: AgentConfig, clock
 /**
  * Resolves when the agent knows all that runs on its node and answers. Disposing stops it gracefully: nobody new is let in,
  * what is being done is finished or journaled, and the guests go on.
- * Rejects with AGENT_CONFIG, AGENT_INSECURE, ADDRESS_IN_USE, DATA_FOLDER_IN_USE or STORAGE_FAILED, with everything closed again.
+ * Rejects with AGENT_CONFIG, AGENT_INSECURE, ADDRESS_IN_USE, DATA_FOLDER_IN_USE, DATA_FOLDER_MISMATCH or STORAGE_FAILED, with everything closed again.
  */
 export async function startAgent(config: AgentConfig, parts: AgentParts = {}): Promise<RunningAgent> {
   const { clock = systemClock, log = openLog(config.log) } = parts;
@@ -75,13 +76,15 @@ export async function startAgent(config: AgentConfig, parts: AgentParts = {}): P
   ]);
 
   const chosen = parts.supervisor === undefined ? opened.use(await chooseSupervisor(config, log)) : null;
+  const supervisor = parts.supervisor ?? (chosen as ChosenSupervisor).supervisor;
+  await claimRunFolder({ runFolder: config.runFolder, dataFolder: config.dataFolder, nodeId: id, supervisor, log });
   const consoles = new Consoles({ logger: log });
   const lifecycle = opened.use(
     await createLifecycle({
       node: { name: config.nodeName, id, agentVersion: version, bootId },
       capacity,
       hypervisors: config.hypervisors.map((kind) => HYPERVISORS[kind](config, clock)),
-      supervisor: parts.supervisor ?? (chosen as ChosenSupervisor).supervisor,
+      supervisor,
       network: hostNetwork({ owner: chosen?.guestUser ?? null }),
       dataFolder: config.dataFolder,
       runFolder: config.runFolder,

@@ -6,6 +6,7 @@
 import { OdoroboError } from "../model/errors.ts";
 import { byName, type NodeName, type VmName } from "../model/names.ts";
 import type { ObservedState, VmReport } from "../model/observed-state.ts";
+import { whyUntouched } from "../model/unreadable-vm.ts";
 import type { Plan, SeenVm } from "../reconcile/plan-document.ts";
 
 export interface StaleVm {
@@ -77,8 +78,8 @@ function lookAt(plan: Plan, wanted: ReadonlySet<VmName>, observed: ObservedState
       if (known) known.push(home);
       else homes.set(report.name, [home]);
     }
-    for (const { name, problem } of node.report.unreadable ?? []) {
-      if (wanted.has(name)) unreadable.set(name, `its record on ${node.name} cannot be read: ${problem}`);
+    for (const vm of node.report.unreadable ?? []) {
+      if (wanted.has(vm.name)) unreadable.set(vm.name, whyUntouched(node.name, vm));
     }
   }
   return { homes, unreadable };

@@ -62,6 +62,7 @@ export const ERROR_CODES = {
   HOOK_FAILED: facts(409, 1),
   PATH_NOT_ALLOWED: facts(403, 1),
   RATE_LIMITED: facts(429, 1, true),
+  GUEST_UNEXPLAINED: facts(409, 1),
   GUEST_NOT_READY: facts(504, 1),
   OPERATION_INTERRUPTED: facts(500, 1),
   AGENT_STOPPING: facts(503, 1, true),
@@ -71,6 +72,7 @@ export const ERROR_CODES = {
   AGENT_INSECURE: facts(400, 1),
   ADDRESS_IN_USE: facts(409, 1),
   DATA_FOLDER_IN_USE: facts(409, 1),
+  DATA_FOLDER_MISMATCH: facts(409, 1),
 } as const satisfies Record<string, CodeFacts>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

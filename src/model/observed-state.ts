@@ -1,5 +1,4 @@
 /** What the agents say. Made by `observe/`, read by `reconcile/`. */
-import type { Looks } from "./boot-needs.ts";
 import type { ErrorCode } from "./errors.ts";
 import type { Digest, Instant, NodeName, VmName } from "./names.ts";
 import type { HypervisorKind, VmSpec } from "./vm-spec.ts";
@@ -16,8 +15,7 @@ export interface ObservedState {
 
 /** What we could not see is a value. We start nothing elsewhere for a VM whose node is silent. */
 export type ObservedNode =
-  /** `looks`: what its agent answered about files and bridges that this plan needs; left out: it was not asked. */
-  | { readonly name: NodeName; readonly reach: "answered"; readonly report: NodeReport; readonly looks?: Looks }
+  | { readonly name: NodeName; readonly reach: "answered"; readonly report: NodeReport }
   | { readonly name: NodeName; readonly reach: "silent"; readonly error: string; readonly code?: ErrorCode };
 
 /** One agent's whole truth in one answer (`GET /v1/report`). */
@@ -34,8 +32,8 @@ export interface NodeReport {
   /** Operations that were begun and are not known to have ended. */
   readonly unfinished: readonly JournalEntry[];
   /**
-   * VMs that are here, but whose record on the node cannot be read: neither absent nor safe to touch, so nothing is planned
-   * for them, here or elsewhere. Sorted by name; left out when there is none.
+   * VMs that are here, but whose record on the node cannot be read or does not explain what runs: neither absent nor safe to
+   * touch, so nothing is planned for them, here or elsewhere. Sorted by name; left out when there is none.
    */
   readonly unreadable?: readonly UnreadableVm[];
   /** What applies have told this node about the fleets it belongs to; left out when there is none. */
@@ -50,20 +48,31 @@ export interface NodeReport {
  */
 export interface Whereabouts {
   readonly fleet: string;
-  /** Of the observation that it was worked out from. The latest counts. */
+  /** Of the observation that it was worked out from, by the clock of whoever applied. */
   readonly at: Instant;
+  /** Raised by each apply that has something to tell: the highest counts. Left out by an odorobo that went by `at`. */
+  readonly serial?: number;
   readonly homes: Readonly<Record<VmName, NodeName>>;
   /**
    * All nodes of the fleet, sorted. A node that comes back after a restart and knows that it is the only one may start its VMs
    * by itself. Left out by an odorobo that did not say so yet.
    */
   readonly nodes?: readonly NodeName[];
+  /**
+   * Ids of the nodes as they were last seen. A node that has another one has another data folder: a VM that is missing from it
+   * is not gone. Left out by an odorobo that did not say so yet.
+   */
+  readonly ids?: Readonly<Record<NodeName, string>>;
+  /** The ids of VMs' homes as they had been, where `ids` has a newer one and nobody has seen the VM since. Left out where there is none. */
+  readonly missingSince?: Readonly<Record<VmName, string>>;
 }
 
 export interface UnreadableVm {
   readonly name: VmName;
-  /** For people: what is wrong with which file. */
+  /** For people: what is wrong with which file, or what runs that should not. */
   readonly problem: string;
+  /** A guest of this VM runs there that the agent has no record of, and does not touch. Left out where its record cannot be read. */
+  readonly held?: boolean;
 }
 
 export interface NodeIdentity {

@@ -17,6 +17,8 @@ import type {
   VmReport,
   Whereabouts,
 } from "../model/observed-state.ts";
+import { whyUntouched } from "../model/unreadable-vm.ts";
+import { isLaterNote } from "../model/whereabouts.ts";
 
 export type Location =
   | { readonly kind: "present"; readonly node: NodeName; readonly vm: VmReport }
@@ -67,11 +69,8 @@ export function locateVms(desired: DesiredState, observed: ObservedState): Sight
       // Where it left it has no home, if it has another one.
       if (vm.fleet === fleet && !(hasLeft(vm) && ofFleet.has(vm.name))) ofFleet.set(vm.name, node.name);
     }
-    for (const { name, problem } of node.report.unreadable ?? [])
-      unreadable.set(name, {
-        node: node.name,
-        because: `its record on ${node.name} cannot be read: ${problem}`,
-      });
+    for (const vm of node.report.unreadable ?? [])
+      unreadable.set(vm.name, { node: node.name, because: whyUntouched(node.name, vm) });
     for (const tombstone of node.report.tombstones) {
       const known = remains.get(tombstone.name);
       if (known) known.push({ node: node.name, tombstone });
@@ -80,10 +79,12 @@ export function locateVms(desired: DesiredState, observed: ObservedState): Sight
   }
 
   const mayBeElsewhere = describeSilent(silent);
-  const lastHomes = latestWhereabouts(fleet, reports.values())?.homes ?? {};
+  const told = latestWhereabouts(fleet, reports.values());
+  const lastHomes = told?.homes ?? {};
   // Whose it is stands in the record that cannot be read; what the agents were told of the fleet knows it too.
   for (const [name, { node }] of unreadable) if (Object.hasOwn(lastHomes, name)) ofFleet.set(name, node);
   const named = new Set(desired.nodes.map((node) => node.name));
+  const isBuriedAt = (node: NodeName, name: VmName) => remains.get(name)?.some((each) => each.node === node) === true;
   const locate = (name: VmName): Location => {
     const found = homes.get(name) ?? [];
     const [first] = found;
@@ -99,6 +100,12 @@ export function locateVms(desired: DesiredState, observed: ObservedState): Sight
     if (mayBeElsewhere !== null) return { kind: "unknown", because: mayBeElsewhere };
     const lastHome = Object.hasOwn(lastHomes, name) ? lastHomes[name] : undefined;
     if (lastHome !== undefined && !named.has(lastHome)) return { kind: "unknown", because: describeLeft(lastHome) };
+    if (told !== null && lastHome !== undefined && !fenced.has(lastHome) && !isBuriedAt(lastHome, name)) {
+      const now = reports.get(lastHome)?.node.id;
+      const then = homeIdOf(told, name);
+      if (now !== undefined && then !== undefined && now !== then)
+        return { kind: "unknown", because: describeOtherData(lastHome) };
+    }
     return { kind: "absent", tombstone: latestOf(remains.get(name) ?? [], fleet) };
   };
   return { locate, remains: (name) => remains.get(name) ?? [], ofFleet, reports, silent };
@@ -127,11 +134,21 @@ export function latestWhereabouts(fleet: string, reports: Iterable<NodeReport>):
   let latest: Whereabouts | null = null;
   for (const report of reports) {
     for (const told of report.whereabouts ?? []) {
-      if (told.fleet === fleet && (latest === null || told.at > latest.at)) latest = told;
+      if (told.fleet === fleet && (latest === null || isLaterNote(told, latest))) latest = told;
     }
   }
   return latest;
 }
+
+/** The id of the data folder that a VM was last seen in; undefined: nobody noted it. */
+export const homeIdOf = ({ homes, ids, missingSince }: Whereabouts, name: VmName): string | undefined => {
+  if (missingSince !== undefined && Object.hasOwn(missingSince, name)) return missingSince[name];
+  const home = Object.hasOwn(homes, name) ? homes[name] : undefined;
+  return home === undefined || ids === undefined || !Object.hasOwn(ids, home) ? undefined : ids[home];
+};
+
+const describeOtherData = (node: NodeName): string =>
+  `was last on ${node}, which has another data folder by now: start its agent with the one that it had, or say fenced: true of that Node for one apply if it is lost`;
 
 const describeLeft = (node: NodeName): string =>
   `was last on ${node}, which the manifests no longer name: put that Node back, with fenced: true if it is gone for good`;

@@ -5,6 +5,7 @@
 import type { DesiredState } from "../model/desired-state.ts";
 import { isOdoroboError, OdoroboError } from "../model/errors.ts";
 import { sameValue } from "../model/fields.ts";
+import type { NodeName } from "../model/names.ts";
 import type { NodeReport, ObservedState, Whereabouts } from "../model/observed-state.ts";
 import { mapWithLimit } from "../platform/limit.ts";
 import type { Plan } from "../reconcile/plan-document.ts";
@@ -31,9 +32,7 @@ export async function tellWhereabouts({ plan, desired, observed, agents, signal 
   const misled = reports.slice(WITNESSES).filter((report) => noteOf(report, told)?.nodes?.length === 1);
   const untold = [...witnesses, ...misled].filter((report) => !knows(report, told));
   if (untold.length === 0) return;
-  const results = await mapWithLimit(untold, WITNESSES, ({ node }) =>
-    agents.of(node.name).tellWhereabouts(told, signal),
-  );
+  const results = await mapWithLimit(untold, WITNESSES, ({ node }) => tell(agents, node.name, told, signal));
   // Interrupted: apply begins nothing and says so.
   if (signal.aborted) return;
   const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
@@ -52,6 +51,22 @@ const noteOf = (report: NodeReport, { fleet }: Whereabouts): Whereabouts | undef
   report.whereabouts?.find((each) => each.fleet === fleet);
 
 function knows(report: NodeReport, told: Whereabouts): boolean {
-  const { homes = {}, nodes = [] } = noteOf(report, told) ?? {};
-  return sameValue(homes, told.homes) && sameValue(nodes, told.nodes ?? []);
+  const { homes = {}, nodes = [], ids = {}, missingSince = {} } = noteOf(report, told) ?? {};
+  return (
+    sameValue(homes, told.homes) &&
+    sameValue(nodes, told.nodes ?? []) &&
+    sameValue(ids, told.ids ?? {}) &&
+    sameValue(missingSince, told.missingSince ?? {})
+  );
+}
+
+/** An older agent takes no field that it does not know: it is told what it does. */
+async function tell(agents: Agents, node: NodeName, told: Whereabouts, signal: AbortSignal): Promise<void> {
+  const { serial: _serial, ids: _ids, missingSince: _missing, ...asBefore } = told;
+  try {
+    await agents.of(node).tellWhereabouts(told, signal);
+  } catch (error) {
+    if (!isOdoroboError(error, "BAD_REQUEST")) throw error;
+    await agents.of(node).tellWhereabouts(asBefore, signal);
+  }
 }

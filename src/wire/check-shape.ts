@@ -14,8 +14,6 @@ const DOCUMENTS = [
   "put-vm-request",
   "operation-request",
   "whereabouts",
-  "look-request",
-  "look-answer",
   "node-report",
   "operation-result",
   "doctor-report",

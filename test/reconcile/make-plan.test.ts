@@ -1,8 +1,10 @@
 /** Situations a fleet gets into, and the plan a person would expect. Plans are compared as sentences. */
 import { describe, expect, test } from "vitest";
-import { instant } from "../../src/model/names.ts";
+import { type Instant, instant, nodeName, vmName } from "../../src/model/names.ts";
+import type { NodeReport, Whereabouts } from "../../src/model/observed-state.ts";
 import type { Disk } from "../../src/model/vm-spec.ts";
 import { checkPlan } from "../../src/reconcile/check-plan.ts";
+import { latestWhereabouts } from "../../src/reconcile/locate-vms.ts";
 import { describeStep } from "../../src/reconcile/step.ts";
 import { whereaboutsFor } from "../../src/reconcile/whereabouts.ts";
 import {
@@ -364,10 +366,83 @@ describe("a node that left the manifests", () => {
     expect(told).toEqual({
       fleet: "test",
       at: "2026-01-01T13:00:00.001Z",
+      serial: 1,
       homes: { here: "n1", lost: "n9", new: "n1" },
       nodes: ["n1"],
+      ids: { n1: "id-n1" },
     });
   });
+});
+
+describe("a node whose agent has another data folder", () => {
+  const note = (over: Partial<Whereabouts> = {}) =>
+    ({
+      serial: 4,
+      homes: { web: "n1", db: "n1" },
+      nodes: ["n1", "n2"],
+      ids: { n1: "before", n2: "id-n2" },
+      ...over,
+    }) as Partial<Whereabouts>;
+  const fleet = aFleet().nodes("n1", "n2").vm("db").vm("web");
+  const told = (world: WorldBuilder) => whereaboutsFor(planOf(fleet, world), fleet.desired(), world.observed());
+
+  test("does not make the VMs that are missing from it look absent", () => {
+    const world = fleet.empty().has("db", "n1").noted(note());
+    expect(sentences(fleet, world)).toEqual([
+      "unknown web: was last on n1, which has another data folder by now: start its agent with the one that it had, or say fenced: true of that Node for one apply if it is lost",
+    ]);
+  });
+
+  test("is remembered as long as they are missing, however often it is told", () => {
+    const first = told(fleet.empty().has("db", "n1").noted(note()));
+    expect(first).toMatchObject({
+      serial: 5,
+      homes: { web: "n1", db: "n1" },
+      ids: { n1: "id-n1" },
+      missingSince: { web: "before" },
+    });
+    const again = fleet.empty().has("db", "n1").noted(first);
+    expect(planOf(fleet, again).unknown.map(({ name }) => name)).toEqual(["web"]);
+    expect(told(again)).toMatchObject({ serial: 6, missingSince: { web: "before" } });
+    // Back with the data folder that it had: the VM is seen, and nothing is missing.
+    expect(told(fleet.empty().has("db", "n1").has("web", "n1").noted(first)).missingSince).toBeUndefined();
+  });
+
+  test("lets them go when its Node is fenced, and when they were deleted there since", () => {
+    const fenced = aFleet().node("n1", { fenced: true }).node("n2").vm("web");
+    const world = fenced.empty().noted(note());
+    expect(planOf(fenced, world).unknown).toEqual([]);
+    expect(whereaboutsFor(planOf(fenced, world), fenced.desired(), world.observed()).missingSince).toBeUndefined();
+    expect(planOf(fleet, fleet.empty().has("db", "n1").keeps("web", "n1", ["root"]).noted(note())).unknown).toEqual([]);
+  });
+
+  test("is as ever where nobody noted ids, or the same", () => {
+    const { ids: _, ...before } = note();
+    for (const known of [before, note({ ids: { [nodeName("n1")]: "id-n1" } })])
+      expect(planOf(fleet, fleet.empty().has("db", "n1").noted(known)).unknown).toEqual([]);
+  });
+});
+
+test("a VM whose guest its agent does not know is unknown, and nothing is planned for it", () => {
+  const fleet = aFleet().nodes("n1", "n2").vm("db").vm("web");
+  const world = fleet.empty().has("db", "n1").holds("web", "n2");
+  expect(sentences(fleet, world)).toEqual([
+    "unknown web: is held on n2: process 4711 runs, and no record here knows of it",
+  ]);
+});
+
+test("of two notes the higher serial counts, whatever the clocks said", () => {
+  const fleet = aFleet().nodes("n1", "n2").vm("web");
+  const tomorrow = instant("2026-01-02T12:00:00.000Z");
+  const note = (at: Instant, serial: number | undefined, home: string): Whereabouts =>
+    ({ fleet: "test", at, homes: { web: home }, ...(serial === undefined ? {} : { serial }) }) as Whereabouts;
+  const reports = (...notes: Whereabouts[]) => notes.map((each) => ({ whereabouts: [each] }) as unknown as NodeReport);
+  const latest = (...notes: Whereabouts[]) => latestWhereabouts("test", reports(...notes))?.homes;
+  expect(latest(note(tomorrow, 3, "n1"), note(NOON, 4, "n2"))).toEqual({ web: "n2" });
+  expect(latest(note(tomorrow, undefined, "n1"), note(NOON, 1, "n2"))).toEqual({ web: "n2" });
+  expect(latest(note(NOON, undefined, "n1"), note(tomorrow, undefined, "n2"))).toEqual({ web: "n2" });
+  const world = fleet.empty().noted({ at: tomorrow, homes: { [vmName("web")]: nodeName("n9") } });
+  expect(whereaboutsFor(planOf(fleet, world), fleet.desired(), world.observed()).serial).toBe(1);
 });
 
 describe("placement", () => {

@@ -28,6 +28,7 @@ import type {
   Phase,
   RestartState,
   Tombstone,
+  UnreadableVm,
   VmReport,
   Whereabouts,
 } from "../../src/model/observed-state.ts";
@@ -202,6 +203,7 @@ export class WorldBuilder {
   #tombstones = new Map<string, Tombstone[]>();
   #silent = new Set<string>();
   #told = new Map<string, Whereabouts>();
+  #unreadable = new Map<string, UnreadableVm[]>();
   #able = new Map<string, HypervisorCapabilities>();
   #names: readonly NodeName[];
   #capacities: ReadonlyMap<string, { cpus: number; memoryMiB: number }>;
@@ -297,6 +299,19 @@ export class WorldBuilder {
     return this;
   }
 
+  /** The same with what only some know: serials, ids. To all nodes. */
+  noted(note: Partial<Whereabouts>): this {
+    for (const node of this.#names) this.#told.set(node, { fleet: "test", at: NOON, homes: {}, ...note });
+    return this;
+  }
+
+  /** A guest of this VM runs there that no record explains. */
+  holds(vm: string, on: string): this {
+    const held = { name: vmName(vm), problem: "process 4711 runs, and no record here knows of it", held: true };
+    this.#unreadable.set(on, [...(this.#unreadable.get(on) ?? []), held]);
+    return this;
+  }
+
   silent(...nodes: string[]): this {
     for (const node of nodes) this.#silent.add(node);
     return this;
@@ -327,6 +342,7 @@ export class WorldBuilder {
       vms: sorted(this.#vms.get(name) ?? []),
       tombstones: sorted(this.#tombstones.get(name) ?? []),
       unfinished: [],
+      ...(this.#unreadable.has(name) ? { unreadable: sorted(this.#unreadable.get(name) ?? []) } : {}),
       ...(this.#told.has(name) ? { whereabouts: [this.#told.get(name)!] } : {}),
     };
   }

@@ -1,5 +1,6 @@
 /** Which agents hear of the fleet's nodes and homes before an apply begins. */
 import { expect, test } from "vitest";
+import { OdoroboError } from "../../src/model/errors.ts";
 import { instant, type NodeName, nodeName, vmName } from "../../src/model/names.ts";
 import type { ObservedState, Whereabouts } from "../../src/model/observed-state.ts";
 import type { Agents } from "../../src/turn/connect-agents.ts";
@@ -32,6 +33,7 @@ const knowing =
       at: instant("2026-01-01T11:00:00.000Z"),
       homes: { [vmName("web")]: nodeName("n9") },
       nodes: nodes.map(nodeName),
+      ids: Object.fromEntries(NAMES.map((each) => [nodeName(each), `id-${each}`])),
     };
     return {
       ...observed,
@@ -51,6 +53,20 @@ test("seven witnesses hear of all nodes and homes", async () => {
 
 test("a node that takes itself for the only one is told, witness or not: it would start its VMs by itself", async () => {
   expect([...(await tell(knowing("n9", ["n9"]))).keys()]).toEqual([...NAMES.slice(0, 7), "n9"]);
+});
+
+test("an older agent, which takes no field that it does not know, is told what it does", async () => {
+  const told: Whereabouts[] = [];
+  const older = async (what: Whereabouts) => {
+    if (what.serial !== undefined) throw new OdoroboError("BAD_REQUEST", "serial is not a field of this document");
+    told.push(what);
+  };
+  const fleet = aFleet().nodes("n1").vm("web", { on: "n1" });
+  const world = fleet.empty();
+  const agents = { of: () => ({ tellWhereabouts: older }) } as unknown as Agents;
+  const request = { plan: planOf(fleet, world), desired: fleet.desired(), observed: world.observed(), agents };
+  await tellWhereabouts({ ...request, signal: NEVER });
+  expect(told).toEqual([{ fleet: "test", at: expect.any(String), homes: { web: "n1" }, nodes: ["n1"] }]);
 });
 
 test("who knows already is not told again, until a node comes or goes", async () => {

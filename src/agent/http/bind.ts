@@ -1,8 +1,9 @@
 /** Opens a server's listening socket: a taken address is told from a dead agent's leftover, and a Unix socket is for its owner only. */
 import { rm } from "node:fs/promises";
 import type { Server } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import type { AddressInfo } from "node:net";
 import { isErrno, OdoroboError } from "../../model/errors.ts";
+import { isAnswered } from "../../platform/unix-socket.ts";
 import { bracketed, formatListenAddress, type ListenAddress } from "../listen-address.ts";
 
 export async function bind(server: Server, address: ListenAddress): Promise<void> {
@@ -38,15 +39,6 @@ function listen(server: Server, address: ListenAddress): Promise<void> {
     } finally {
       process.umask(before);
     }
-  });
-}
-
-function isAnswered(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once("connect", () => resolve(true));
-    socket.once("error", (error) => resolve(!isErrno(error, "ECONNREFUSED") && !isErrno(error, "ENOENT")));
-    socket.once("connect", () => socket.destroy());
   });
 }
 

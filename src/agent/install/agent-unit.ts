@@ -1,13 +1,15 @@
 /** The agent's own unit, as text. Pure. */
 
-/** `command`: the program and its arguments, absolute. */
-export function agentUnit(command: readonly string[]): string {
+/** `command`: the program and its arguments, absolute. `dataFolder`: absolute; its disk is there before the agent starts. */
+export function agentUnit(command: readonly string[], dataFolder: string): string {
   return `# Written by \`odorobo agent install\`, which writes it anew each time: what is to stay goes into a drop-in
 # (systemctl edit odorobo-agent.service).
 [Unit]
 Description=odorobo agent
 Wants=network-online.target
 After=network-online.target remote-fs.target dbus.socket
+# Without its data folder it would know none of its guests.
+RequiresMountsFor=${quotePath(dataFolder)}
 # An agent that cannot start now (an address that is not there yet) is tried again for as long as it takes.
 StartLimitIntervalSec=0
 
@@ -36,6 +38,9 @@ SystemCallArchitectures=native
 WantedBy=multi-user.target
 `;
 }
+
+/** In settings that take paths a dollar is a dollar. */
+const quotePath = (path: string): string => quoteForUnit(path).replaceAll("$$", () => "$");
 
 /** As `man systemd.syntax` has it, with nothing left that systemd would replace. Throws for what no unit file can say. */
 export function quoteForUnit(argument: string): string {

@@ -60,7 +60,7 @@ export async function makeParts(
   const store = options.store ?? (await openVmStore({ ...options, reserve }));
   const [stored, whereabouts, reports] = await Promise.all([
     store.load(),
-    openWhereaboutsStore(options.dataFolder, logger, reserve),
+    openWhereaboutsStore(options.dataFolder, { clock, logger, reserve }),
     probeHypervisors(options.hypervisors, { clock, logger, stopping }),
   ]);
   const parts: Parts = {
@@ -70,6 +70,7 @@ export async function makeParts(
     supervisor: options.supervisor,
     store,
     reserve,
+    runFolder: options.runFolder,
     storage: options.storage ?? diskStorage,
     images: new ImageWatch(),
     network: options.network ?? hostNetwork({ owner: null }),

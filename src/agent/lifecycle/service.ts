@@ -14,17 +14,17 @@
 import { OdoroboError } from "../../model/errors.ts";
 import type { VmName } from "../../model/names.ts";
 import { mapWithLimit } from "../../platform/limit.ts";
+import { findGuests } from "../supervisor/find-guests.ts";
 import { countersOf, rawCall } from "./acts/call-hypervisor.ts";
-import { lookFor } from "./acts/look-ahead.ts";
 import { lookAtGuest } from "./guest/look-at-guest.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { type LifecycleOptions, makeParts } from "./make-parts.ts";
 import { checkPut } from "./operations/check-spec.ts";
 import { untilAborted } from "./parts/deadline.ts";
 import { Slot } from "./parts/slot.ts";
-import { adoptSafely } from "./recovery/adopt-safely.ts";
 import { carryOn } from "./recovery/carry-on.ts";
 import { startClockwork } from "./recovery/clockwork.ts";
+import { meetAgain, meetGuest } from "./recovery/meet-guest.ts";
 import { createSweep } from "./recovery/sweep.ts";
 import { nodeReport, notFound, reportOf } from "./report/node-report.ts";
 import { resultOf } from "./report/results.ts";
@@ -36,18 +36,19 @@ export type { LifecycleOptions };
 /** How many guests are asked at a time: enough that a hundred silent ones hold up a report no longer than one. */
 const ASKED_AT_A_TIME = 256;
 
-/** Files that are looked at for a plan: a shared file system that hangs must not take every thread. */
-const LOOKED_FOR_AT_A_TIME = 8;
-
 /** Resolves when everything that runs on this node is known again. */
 export async function createLifecycle(options: LifecycleOptions): Promise<Lifecycle> {
   const stop = new AbortController();
   const { parts, stored } = await makeParts(options, stop.signal);
   const slots = new Map<string, Slot>(stored.map((each) => [each.name, new Slot(each.name, each)]));
   const ofAll = (act: (slot: Slot) => Promise<unknown>) => mapWithLimit([...slots.values()], ASKED_AT_A_TIME, act);
-  const ask = (slot: Slot) => lookAtGuest(parts, slot);
+  const ask = (slot: Slot) =>
+    slot.unexplained === null ? lookAtGuest(parts, slot) : slot.enqueueLook(() => meetAgain(parts, slot));
 
-  await ofAll((slot) => slot.enqueue(() => adoptSafely(parts, slot)));
+  // The host first: what runs is there, whatever the records say.
+  const found = await findGuests(options.supervisor, options.runFolder);
+  for (const name of found.keys()) if (!slots.has(name)) slots.set(name, new Slot(name, null));
+  await ofAll((slot) => slot.enqueue(() => meetGuest(parts, slot, found.get(slot.name))));
   for (const slot of slots.values()) carryOn(parts, slot);
   await ofAll(ask);
   const sweep = createSweep(parts);
@@ -79,13 +80,6 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
       return submit(name, { kind: "put", ...request }, signal);
     },
     operate: submit,
-    async lookFor(questions, signal) {
-      const looked = await mapWithLimit(questions, LOOKED_FOR_AT_A_TIME, async (question) =>
-        question === null ? null : lookFor(parts, question, signal),
-      );
-      signal.throwIfAborted();
-      return looked.map((each) => (each.status === "fulfilled" ? each.value : null));
-    },
     tellWhereabouts: (told) => parts.whereabouts.keep(told),
     operation(id) {
       for (const slot of slots.values()) {

@@ -16,6 +16,7 @@ import { untilAborted } from "./parts/deadline.ts";
 import type { Request } from "./parts/decision.ts";
 import type { Parts } from "./parts/parts.ts";
 import { Slot } from "./parts/slot.ts";
+import { meetAgain } from "./recovery/meet-guest.ts";
 import type { Sweep } from "./recovery/sweep.ts";
 import { toResult } from "./report/results.ts";
 
@@ -43,6 +44,7 @@ export function createSubmit(parts: Parts, slots: Map<string, Slot>, sweep: Swee
 /** In the queue, when the request's turn has come. */
 async function perform(parts: Parts, slot: Slot, request: Request, sweep: Sweep): Promise<OperationResult> {
   if (parts.stopping.aborted) throw agentStopping(slot.name);
+  await meetAgain(parts, slot);
   const before = slot.stored;
   if (before === null && request.kind === "put") slot.forgetFormerLife();
   const decision = decide(slot.name, request, before, slot.remembered(request.id));

@@ -12,8 +12,6 @@ export interface HostNetwork {
   prepareTaps(vm: string, nics: readonly Nic[], signal: AbortSignal): Promise<void>;
   /** Removes the taps of these NICs; those that are not there are no failure. */
   removeTaps(vm: string, nics: readonly Nic[], signal: AbortSignal): Promise<void>;
-  /** Whether there is a network interface of this name. Left out: nobody knows. Rejects with UNSUPPORTED where that cannot be asked. */
-  hasBridge?(name: string, signal: AbortSignal): Promise<boolean>;
 }
 
 /** `owner`: the user that may open the taps, so that no hypervisor needs to be privileged; null: root alone. */
@@ -26,7 +24,6 @@ export const hostNetwork = ({ owner }: { readonly owner: string | null }): HostN
     for (const { name, attachment } of nics)
       if (attachment.kind === "bridge") await removeTap(tapName(vm, name), signal);
   },
-  hasBridge: async (name, signal) => (await ip(["link", "show", "dev", name], signal)) === null,
 });
 
 async function prepareTap(tap: string, bridge: string, owner: string | null, signal: AbortSignal): Promise<void> {

@@ -99,11 +99,13 @@ export interface TombstoneRecord extends RecordHead {
   readonly disks: readonly string[];
 }
 
-/** A VM whose record cannot be read. It is here, and nothing is done to it. */
+/** A VM whose record cannot be read, or does not explain what runs. It is here, and nothing is done to it. */
 export interface UnreadableRecord {
   readonly state: "unreadable";
   readonly name: VmName;
   readonly problem: string;
+  /** A guest of it runs that no record explains; left out where it is the record that cannot be read. */
+  readonly held?: true;
 }
 
 export type StoredVm = VmRecord | TombstoneRecord;

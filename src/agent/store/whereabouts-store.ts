@@ -6,7 +6,9 @@ import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { byName, isDnsLabel } from "../../model/names.ts";
 import type { Whereabouts } from "../../model/observed-state.ts";
+import { noteToKeep } from "../../model/whereabouts.ts";
 import { writeFileAtomically } from "../../platform/atomic-write.ts";
+import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { findRequestError } from "../../wire/check-shape.ts";
 import { isNoRoom, storageError } from "../storage-error.ts";
@@ -21,8 +23,11 @@ export interface WhereaboutsStore {
 
 export async function openWhereaboutsStore(
   dataFolder: string,
-  logger: Logger,
-  reserve: Reserve | null = null,
+  {
+    clock,
+    logger,
+    reserve = null,
+  }: { readonly clock: Clock; readonly logger: Logger; readonly reserve?: Reserve | null },
 ): Promise<WhereaboutsStore> {
   const folder = join(dataFolder, "fleets");
   const known = new Map<string, Whereabouts>();
@@ -34,9 +39,9 @@ export async function openWhereaboutsStore(
   }
 
   async function write(told: Whereabouts): Promise<void> {
-    const before = known.get(told.fleet);
-    if (before !== undefined && before.at >= told.at) return;
-    const [path, text] = [join(folder, `${told.fleet}.json`), JSON.stringify(told)];
+    const note = noteToKeep(told, known.get(told.fleet), clock.now());
+    if (note === null) return;
+    const [path, text] = [join(folder, `${told.fleet}.json`), JSON.stringify(note)];
     try {
       await writeFileAtomically(path, text).catch(async (error: unknown) => {
         if (reserve === null || !isNoRoom(error)) throw error;
@@ -46,7 +51,7 @@ export async function openWhereaboutsStore(
     } catch (error) {
       failed(folder)(error);
     }
-    known.set(told.fleet, told);
+    known.set(told.fleet, note);
   }
 
   return {

@@ -21,6 +21,11 @@ export interface Supervisor {
   start(name: string, command: LaunchCommand, signal: AbortSignal): Promise<ProcessHandle>;
   /** A process of this VM's that runs although no record names it (the agent died between start and record), or null. */
   find(name: string, command: LaunchCommand): Promise<ProcessHandle | null>;
+  /**
+   * Processes of guests, whoever started them and whatever data folder they belong to, that work in a folder below this one
+   * (absolute). Those of another supervisor too, as far as this process may look.
+   */
+  below(folder: string): Promise<readonly FoundProcess[]>;
   isRunning(handle: ProcessHandle): boolean;
   /**
    * Resolves when the process is gone, at once if it already is; rejects on abort. Code and signal are null where nobody
@@ -34,6 +39,13 @@ export interface Supervisor {
    * a guest is changed live. Left out: processes are not held to anything, so there is nothing to give.
    */
   adjust?(handle: ProcessHandle, now: LaunchCommand, wanted: LaunchCommand): Promise<void>;
+}
+
+export interface FoundProcess {
+  readonly process: ProcessHandle;
+  readonly workingFolder: string;
+  /** As the `LaunchCommand` said that it was started by. */
+  readonly outputFile: string;
 }
 
 export interface ExitStatus {

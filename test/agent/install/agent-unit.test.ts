@@ -7,10 +7,13 @@ import { toArguments } from "../../../src/commands/cli/to-arguments.ts";
 
 describe("the agent's unit", () => {
   test("starts what it was given, and leaves guests alone when it stops", () => {
-    const unit = agentUnit(["/usr/bin/node", "/opt/odorobo/bin/run.js", "agent", "--name", "n1"]);
+    const unit = agentUnit(["/usr/bin/node", "/opt/odorobo/bin/run.js", "agent", "--name", "n1"], "/var/lib/odorobo");
     expect(unit).toContain("\nExecStart=/usr/bin/node /opt/odorobo/bin/run.js agent --name n1\n");
     for (const line of ["KillMode=process", "Restart=always", "WantedBy=multi-user.target"])
       expect(unit).toContain(`\n${line}\n`);
+    // Where its data folder is another disk's, it waits for that disk.
+    expect(unit).toContain("\nRequiresMountsFor=/var/lib/odorobo\n");
+    expect(agentUnit(["/odorobo"], "/srv/a b/$x/100%")).toContain('\nRequiresMountsFor="/srv/a b/$x/100%%"\n');
     // systemd would remove the guests' sockets with it.
     expect(unit).not.toContain("RuntimeDirectory");
   });

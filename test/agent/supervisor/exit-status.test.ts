@@ -14,6 +14,7 @@ const aState = (over: Partial<UnitState>): UnitState => ({
   result: "success",
   environment: [],
   controlGroup: "",
+  workingFolder: "",
   ...over,
 });
 

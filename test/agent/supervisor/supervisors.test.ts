@@ -1,5 +1,6 @@
 /** One table for all supervisors: the one for tests must behave as the real ones do. */
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type LaunchCommand, NEEDS_NOTHING } from "../../../src/agent/launch-command.ts";
@@ -143,6 +144,27 @@ describe.each(KINDS.filter(({ isHere }) => isHere))("$name", ({ agents, remember
     expect(await second.find("web-1", command)).toBeNull();
   });
 
+  test("what works below a folder is found, whatever data folder it belongs to, and nothing else", async () => {
+    await using run = await aTempFolder();
+    await using data = await aTempFolder();
+    await using world = await agents();
+    const { first, second } = world;
+    const own = join(run.path, "web-1");
+    await mkdir(own);
+    expect(await second.below(run.path)).toEqual([]);
+    const outputFile = join(data.path, "out.log");
+    const handle = await first.start("web-1", aCommand(own, { outputFile }), NEVER);
+    const beside = await first.start("web-2", aCommand(data.path), NEVER);
+    try {
+      expect(await second.below(run.path)).toEqual([{ process: handle, workingFolder: own, outputFile }]);
+      expect(await second.below(join(run.path, "web"))).toEqual([]);
+    } finally {
+      await second.stop(handle, 1000);
+      await second.stop(beside, 1000);
+    }
+    expect(await second.below(run.path)).toEqual([]);
+  });
+
   test("a handle of another boot, or of an earlier process with the same pid, is not running and never signalled", async () => {
     await using folder = await aTempFolder();
     await using world = await agents();
@@ -206,6 +228,28 @@ test("a process that ignores SIGTERM is ended by SIGKILL, and its helpers with i
   await supervisor.stop(handle, 50);
   expect(supervisor.isRunning(handle)).toBe(false);
   await until("its helper is gone too", async () => (await supervisor.find("web-1", command)) === null);
+});
+
+test("a stale socket goes, and one that answers keeps the process from starting", async () => {
+  await using folder = await aTempFolder();
+  const socket = join(folder.path, "ch.sock");
+  const living = createServer((line) => line.destroy());
+  await new Promise<void>((resolve) => living.listen(socket, resolve));
+  const supervisor = createSpawnSupervisor();
+  const file = join(folder.path, "pid");
+  await writeFile(file, "1");
+  const command = aCommand(folder.path, { executable: "true", args: [], staleFiles: [file, socket] });
+  await expect(supervisor.start("web-1", command, NEVER)).rejects.toEqual(
+    expect.objectContaining({ code: "GUEST_UNEXPLAINED", message: expect.stringContaining(socket) }),
+  );
+  expect((await readdir(folder.path)).sort()).toEqual(["ch.sock", "pid"]);
+  // As a process that was killed leaves it: the file, and nobody behind it.
+  await rename(socket, `${socket}.kept`);
+  await new Promise((resolve) => living.close(resolve));
+  await rename(`${socket}.kept`, socket);
+  const handle = await supervisor.start("web-1", command, NEVER);
+  expect(await supervisor.waitForExit(handle, NEVER)).toEqual({ code: 0, signal: null });
+  expect(await readdir(folder.path)).toEqual(["out.log"]);
 });
 
 test("output is kept, stale files go, and nothing of the agent's environment leaks", async () => {

@@ -4,12 +4,13 @@
  * Invariants: the record says that a guest is being started before there is a process, and names the process as soon as
  * there is one, so no crash of the agent lets a second one start. A start that fails leaves no process behind.
  */
-import { mkdir, rm } from "node:fs/promises";
+
 import { OdoroboError } from "../../../model/errors.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
 import type { Hypervisor, LaunchInput } from "../../hypervisor/hypervisor.ts";
 import type { LaunchCommand } from "../../launch-command.ts";
 import { orStorageError } from "../../storage-error.ts";
+import { makeEmptyRunFolder } from "../../leftovers.ts";
 import type { GuestRecord, RestartRecord, VmRecord } from "../../store/vm-record.ts";
 import { driftOf } from "../guest/booted-spec.ts";
 import { clearAway } from "../guest/clear-away.ts";
@@ -26,7 +27,6 @@ import { describeExit, Guest } from "../parts/guest.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Operation, Slot } from "../parts/slot.ts";
 import { checkBootFiles } from "./boot-files.ts";
-import { checkAhead } from "./look-ahead.ts";
 import { disksMade, prepareDisks } from "./prepare-disks.ts";
 
 /** From the start of the process to the first answer. A loaded host that emulates starts slowly; a broken one ends, which is noticed at once. */
@@ -49,7 +49,6 @@ export async function prepareLaunch(parts: Parts, vm: VmRecord): Promise<Launch>
   if (hypervisor.disks === "real") {
     await checkBootFiles(vm.name, spec, new Set(notedDisks(vm).map((disk) => disk.name)));
     await checkImages(parts, vm);
-    await checkAhead(parts, vm.name, spec);
   }
   const input = await launchInput(parts, vm.name, spec);
   return { hypervisor, input, command: hypervisor.compile(input) };
@@ -166,7 +165,7 @@ export async function startProcess(
   vm: VmRecord,
   signal: AbortSignal,
 ): Promise<{ readonly vm: VmRecord; readonly guest: Guest }> {
-  await makeEmptyFolder(launch.input.paths.runFolder);
+  await makeEmptyRunFolder(launch.input.name, launch.input.paths.runFolder);
   await prepareHostSide(parts, launch.hypervisor, launch.input, signal);
   if (launch.command === null) {
     const guest = newGuest(parts, launch, null);
@@ -242,19 +241,9 @@ export async function startFailure(launch: Launch, vm: VmRecord, thrown: unknown
     error instanceof OdoroboError
       ? error
       : new OdoroboError("HYPERVISOR_FAILED", `${vm.name} could not be started`, { cause: error });
-  const told = launch.hypervisor.explainStart?.(launch.input.spec, words) ?? null;
-  const message = told !== null ? `${vm.name} could not be started: ${told}` : withWords(failure.message, words);
+  const message = words === "" ? failure.message : `${failure.message}: ${words}`;
   return new OdoroboError(failure.code, message, {
     cause: error,
     hint: failure.hint ?? "look at the hypervisor's output on the node",
   });
-}
-
-const withWords = (message: string, words: string): string => (words === "" ? message : `${message}: ${words}`);
-
-async function makeEmptyFolder(path: string): Promise<void> {
-  const madeNow = await mkdir(path, { recursive: true, mode: 0o700 });
-  if (madeNow !== undefined) return;
-  await rm(path, { recursive: true, force: true });
-  await mkdir(path, { mode: 0o700 });
 }

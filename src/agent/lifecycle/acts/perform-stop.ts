@@ -1,7 +1,8 @@
 /** Shutdown, reboot, delete and purge: the ways a guest is ended and a VM goes. */
-import { rm } from "node:fs/promises";
+
 import { isOdoroboError } from "../../../model/errors.ts";
 import { instant } from "../../../model/names.ts";
+import { removeRunFolder } from "../../leftovers.ts";
 import type { TombstoneRecord, VmRecord } from "../../store/vm-record.ts";
 import { stopGuest } from "../guest/stop-guest.ts";
 import { runAfterHooks, runBeforeHooks, withAfterHooks, withWarnings } from "../operations/hook-points.ts";
@@ -106,7 +107,7 @@ export function prepareDelete(parts: Parts, slot: Slot, vm: VmRecord, asked: Ask
 
 async function bury(parts: Parts, vm: VmRecord): Promise<TombstoneRecord> {
   const paths = parts.store.paths(vm.name);
-  await rm(paths.runFolder, { recursive: true, force: true });
+  await removeRunFolder(vm.name, paths.runFolder);
   const deletedAt = parts.clock.now();
   const retainUntil = new Date(Date.parse(deletedAt) + vm.spec.retainDisksSeconds * 1000).toISOString();
   return {

@@ -24,7 +24,14 @@ import { awaitsConfig } from "../../../model/awaits-config.ts";
 import type { VmName } from "../../../model/names.ts";
 import type { OperationRequest } from "../../../wire/operations.ts";
 import type { CompletedOperation, TombstoneRecord, UnreadableRecord, VmRecord } from "../../store/vm-record.ts";
-import { type Decision, type Refusal, type Request, refuse, type VmState } from "../parts/decision.ts";
+import {
+  type Decision,
+  type Refusal,
+  type Request,
+  refuse,
+  UNEXPLAINED_HINT,
+  type VmState,
+} from "../parts/decision.ts";
 import { decidePut } from "./decide-put.ts";
 import { refuseForeign, refuseUnexpected } from "./refusals.ts";
 
@@ -164,8 +171,10 @@ const wrongPhase = (vm: VmRecord, message: string, hint: string): Refusal =>
   refuse("WRONG_PHASE", `${vm.name} is ${vm.phase}: ${message}`, hint);
 
 const refuseUnreadable = (state: UnreadableRecord): Refusal =>
-  refuse(
-    "STORAGE_FAILED",
-    `the agent cannot read its record of ${state.name}: ${state.problem}`,
-    "repair or restore the file and restart the agent; nothing is done to the VM until then",
-  );
+  state.held
+    ? refuse("GUEST_UNEXPLAINED", `${state.name} is left alone: ${state.problem}`, UNEXPLAINED_HINT)
+    : refuse(
+        "STORAGE_FAILED",
+        `the agent cannot read its record of ${state.name}: ${state.problem}`,
+        "repair or restore the file and restart the agent; nothing is done to the VM until then",
+      );

@@ -23,6 +23,10 @@ export interface Refusal {
   readonly hint: string;
 }
 
+/** What to do about a guest that runs and that no record explains. */
+export const UNEXPLAINED_HINT =
+  "start the agent with the data folder that knows it (is it mounted? --data); or, if that is lost, end this guest on the node";
+
 export const refuse = (code: ErrorCode, message: string, hint: string): Refusal => ({
   decision: "refuse",
   code,

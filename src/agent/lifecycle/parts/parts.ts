@@ -24,6 +24,8 @@ export interface Parts {
   readonly supervisor: Supervisor;
   readonly store: VmStore;
   readonly reserve: Reserve;
+  /** The agent's, as it was given: guests' own folders lie below it. */
+  readonly runFolder: string;
   readonly storage: DiskStorage;
   readonly images: ImageWatch;
   readonly network: HostNetwork;

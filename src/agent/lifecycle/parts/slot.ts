@@ -8,7 +8,13 @@ import type { VmName } from "../../../model/names.ts";
 import type { ChangeRule, ImageBelow, LiveConfig } from "../../../model/observed-state.ts";
 import type { OperationKind, OperationResult } from "../../../wire/operations.ts";
 import type { HeldDevice } from "../../hypervisor/hypervisor.ts";
-import { type CompletedOperation, REMEMBERED_OPERATIONS, type RestartRecord } from "../../store/vm-record.ts";
+import {
+  type CompletedOperation,
+  REMEMBERED_OPERATIONS,
+  type RestartRecord,
+  type StoredVm,
+} from "../../store/vm-record.ts";
+import type { FoundGuest } from "../../supervisor/find-guests.ts";
 import type { VmState } from "./decision.ts";
 import type { Guest } from "./guest.ts";
 import { Hurry } from "./hurry.ts";
@@ -45,6 +51,8 @@ export class Slot {
   due: { readonly of: RestartRecord; readonly atMs: number } | null = null;
   /** Why a guest that should be there cannot be asked; null while it answers. */
   silence: string | null = null;
+  /** A guest runs that the record does not explain: `stored` says so, and the record waits here until it has ended. */
+  unexplained: { readonly found: FoundGuest; readonly record: StoredVm | null } | null = null;
   /** What is being done right now, after it was journaled. */
   activity: Operation | null = null;
   /** Asked for and not ended: waiting in the queue, or under way. */

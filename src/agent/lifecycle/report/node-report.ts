@@ -2,8 +2,9 @@
 
 import { OdoroboError } from "../../../model/errors.ts";
 import { byName, type VmName } from "../../../model/names.ts";
-import type { Capacity, NodeReport, VmReport, Whereabouts } from "../../../model/observed-state.ts";
-import type { VmState } from "../parts/decision.ts";
+import type { Capacity, NodeReport, UnreadableVm, VmReport, Whereabouts } from "../../../model/observed-state.ts";
+import type { UnreadableRecord } from "../../store/vm-record.ts";
+import { UNEXPLAINED_HINT, type VmState } from "../parts/decision.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Slot } from "../parts/slot.ts";
 import { toJournalEntry, toTombstone, toVmReport } from "./to-report.ts";
@@ -15,9 +16,7 @@ export function nodeReport(
   whereabouts: readonly Whereabouts[],
 ): NodeReport {
   const sorted = [...slots].sort((a, b) => byName(a.name, b.name));
-  const unreadable = sorted.flatMap(({ stored }) =>
-    stored?.state === "unreadable" ? [{ name: stored.name, problem: stored.problem }] : [],
-  );
+  const unreadable = sorted.flatMap(({ stored }) => (stored?.state === "unreadable" ? [toUnreadableVm(stored)] : []));
   return {
     apiVersion: 1,
     at: parts.clock.now(),
@@ -35,11 +34,21 @@ export function nodeReport(
   };
 }
 
+const toUnreadableVm = ({ name, problem, held }: UnreadableRecord): UnreadableVm => ({
+  name,
+  problem,
+  ...(held ? { held } : {}),
+});
+
 /** Null: absent, deleted or unreadable. */
 export const reportOf = (slot: Slot): VmReport | null =>
   slot.stored?.state === "present" ? toVmReport(slot, slot.stored) : null;
 
+const unexplained = ({ name, problem }: UnreadableRecord): OdoroboError =>
+  new OdoroboError("GUEST_UNEXPLAINED", `${name} is left alone: ${problem}`, { hint: UNEXPLAINED_HINT });
+
 export function notFound(name: VmName, state: VmState): OdoroboError {
+  if (state?.state === "unreadable" && state.held) return unexplained(state);
   if (state?.state === "unreadable")
     return new OdoroboError("STORAGE_FAILED", `the agent cannot read its record of ${name}: ${state.problem}`, {
       hint: "repair or restore the file and restart the agent",

@@ -45,6 +45,12 @@ export class ProcessTable {
     for (const listener of each.listeners) listener();
   }
 
+  handle(pid: number): ProcessHandle {
+    const process = this.#processes.get(pid);
+    if (process === undefined) throw new Error(`there was never a process ${pid}`);
+    return process.handle;
+  }
+
   get(handle: ProcessHandle): FakeProcess | null {
     const each = this.#processes.get(handle.pid);
     return each && each.handle.startTicks === handle.startTicks && handle.bootId === this.bootId ? each : null;
@@ -73,6 +79,16 @@ export function createInMemorySupervisor(table: ProcessTable): Supervisor {
     },
     async find(_name, command) {
       return table.find(command);
+    },
+    async below(folder) {
+      return table
+        .running()
+        .filter(({ command }) => command.workingFolder.startsWith(`${folder}/`))
+        .map(({ pid, command }) => ({
+          process: table.handle(pid),
+          workingFolder: command.workingFolder,
+          outputFile: command.outputFile,
+        }));
     },
     isRunning,
     waitForExit(handle, signal) {

@@ -1,5 +1,5 @@
 /** Linux' /proc, which says what runs and whether a pid is still the process it was. It appears in no other file of this folder. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 
 export interface ProcessFacts {
@@ -31,6 +31,31 @@ export function startTicksOf(pid: number): number | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
     return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
+  } catch {
+    return null;
+  }
+}
+
+/** Pids and where they work, synchronous as above. A folder that was removed meanwhile is told as it was called; those we may not look at are left out. */
+export function workingFolders(): ReadonlyMap<number, string> {
+  const found = new Map<number, string>();
+  for (const name of readdirSync("/proc")) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid)) continue;
+    try {
+      found.set(pid, readlinkSync(`/proc/${pid}/cwd`).replace(/ \(deleted\)$/, ""));
+    } catch {
+      // Gone, a kernel thread, or somebody else's.
+    }
+  }
+  return found;
+}
+
+/** What a process was started with in this variable of its environment; null: it has none, or we may not look. */
+export function environmentOf(pid: number, variable: string): string | null {
+  try {
+    const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+    return environment.find((each) => each.startsWith(`${variable}=`))?.slice(variable.length + 1) ?? null;
   } catch {
     return null;
   }

@@ -4,13 +4,14 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isErrno, OdoroboError } from "../../../model/errors.ts";
 import type { LaunchCommand } from "../../launch-command.ts";
+import { removeLeftovers } from "../../leftovers.ts";
 import { storageError } from "../../storage-error.ts";
 import type { ExitStatus, ProcessHandle, Supervisor } from "../supervisor.ts";
 import { findByEnvironment, processFacts, readHostBootId, startTicksOf } from "./proc.ts";
+import { processesBelow } from "./processes-below.ts";
 
 /**
  * Names the process in its environment by the one path that no other VM of no other agent has. An environment cannot be
@@ -47,7 +48,7 @@ export function createSpawnSupervisor(): Supervisor {
 
     async start(name, command, signal) {
       signal.throwIfAborted();
-      for (const file of command.staleFiles) await rm(file, { force: true });
+      await removeLeftovers(name, command.staleFiles);
       const child = await launch(name, command);
       // Read in the same turn as the spawn: until the next one nobody has collected the process, however short its life.
       const pid = child.pid as number;
@@ -78,6 +79,7 @@ export function createSpawnSupervisor(): Supervisor {
       return null;
     },
 
+    below: (folder) => processesBelow(folder, bootId),
     isRunning,
     waitForExit: (handle, signal) => waitForExit(handle, signal),
 

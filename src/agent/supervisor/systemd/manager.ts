@@ -49,6 +49,7 @@ export interface UnitState {
   readonly result: string;
   readonly environment: readonly string[];
   readonly controlGroup: string;
+  readonly workingFolder: string;
 }
 
 export class SystemdManager implements AsyncDisposable {
@@ -145,6 +146,15 @@ export class SystemdManager implements AsyncDisposable {
     }
   }
 
+  /** Names of units that are loaded and active, in the order of names; `pattern` as in a shell. */
+  async unitsLike(pattern: string): Promise<readonly string[]> {
+    const [units] = await this.#manager("ListUnitsByPatterns", "asas", [
+      ["active", "activating", "deactivating"],
+      [pattern],
+    ]);
+    return (units as readonly (readonly [string, ...unknown[]])[]).map(([name]) => name).sort();
+  }
+
   /** Loads it if need be; `load` says `not-found` where there is nothing to load. */
   async state(unit: string): Promise<UnitState> {
     const all = async (section: "Unit" | "Service") => {
@@ -170,6 +180,7 @@ export class SystemdManager implements AsyncDisposable {
       result: String(service.Result),
       environment: service.Environment as string[],
       controlGroup: String(service.ControlGroup),
+      workingFolder: String(service.WorkingDirectory ?? ""),
     };
   }
 

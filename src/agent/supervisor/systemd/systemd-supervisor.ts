@@ -10,13 +10,15 @@
  * Invariants: one unit for each VM, whose environment names its owner; a unit of somebody else is never stopped.
  */
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import type { Logger } from "../../../platform/logger.ts";
 import type { LaunchCommand } from "../../launch-command.ts";
+import { removeLeftovers } from "../../leftovers.ts";
 import { processFacts, readHostBootId } from "../spawn/proc.ts";
-import type { ExitStatus, ProcessHandle, Supervisor } from "../supervisor.ts";
+import { inFolder, MARK, processesBelow } from "../spawn/processes-below.ts";
+import type { ExitStatus, FoundProcess, ProcessHandle, Supervisor } from "../supervisor.ts";
 import { describeEarlyEnd, exitStatusOf } from "./exit-status.ts";
 import { type GuestUser, grantAccess } from "./grant-access.ts";
 import { groupsOf, openOutput, resolveExecutable, searchPath } from "./host-side.ts";
@@ -88,7 +90,7 @@ class SystemdSupervisor implements Supervisor, AsyncDisposable {
     const executable = resolveExecutable(name, command.executable);
     const whole = { ...command, executable };
     await this.#makeWay(name, unit, command);
-    for (const file of command.staleFiles) await rm(file, { force: true });
+    await removeLeftovers(name, command.staleFiles);
     if (user !== null) await grantAccess(whole, user, hidden);
     // Made here, so that it is the agent's and nobody else can read it.
     openOutput(name, command);
@@ -118,6 +120,26 @@ class SystemdSupervisor implements Supervisor, AsyncDisposable {
     const unit = this.#unitOf(name, command);
     const state = await this.#manager.state(unit);
     return isOurs(state, command) ? this.#handleOf(unit, state) : null;
+  }
+
+  async below(folder: string): Promise<readonly FoundProcess[]> {
+    const root = await realpath(folder).catch(() => folder);
+    const found = new Map((await processesBelow(folder, this.#bootId)).map((each) => [each.process.pid, each]));
+    // What /proc does not let us look into, its unit tells. A bus that is gone keeps nobody from seeing the rest.
+    const units = await this.#manager.unitsLike(`${this.#prefix}-*@*.service`).catch((error: unknown) => {
+      this.#settings.log.warn({ err: error }, "could not ask systemd for the units of guests");
+      return [];
+    });
+    for (const unit of units) {
+      const state = await this.#manager.state(unit);
+      const process = this.#handleOf(unit, state);
+      const mark = state.environment.find((each) => each.startsWith(`${MARK}=`));
+      if (process === null || mark === undefined) continue;
+      const workingFolder = found.get(process.pid)?.workingFolder ?? inFolder(state.workingFolder, folder, root);
+      if (workingFolder !== null)
+        found.set(process.pid, { process, workingFolder, outputFile: mark.slice(MARK.length + 1) });
+    }
+    return [...found.values()];
   }
 
   isRunning(handle: ProcessHandle): boolean {
