@@ -130,9 +130,9 @@ function buildBoot({ boot }: LayerValues, hasDisks: boolean, report: ReportField
 }
 
 function buildCloudInit({ cloudInit }: LayerValues): CloudInit | null {
-  const { userData = null, networkConfig = null, sshKeys } = cloudInit ?? {};
+  const { userData = null, networkConfig = null, sshKeys, instance = null } = cloudInit ?? {};
   if (userData === null && networkConfig === null && !sshKeys?.length) return null;
-  return { userData, networkConfig, sshKeys: sshKeys ?? [] };
+  return { userData, networkConfig, sshKeys: sshKeys ?? [], ...(instance === null ? {} : { instance }) };
 }
 
 function buildReady({ ready }: LayerValues, report: ReportField): ReadyProbe | null {

@@ -36,7 +36,12 @@ export interface LayerValues {
   boot?: VirtualMachineBoot;
   disks?: DiskValues[] | null;
   nics?: NicManifest[] | null;
-  cloudInit?: { userData?: Digest | null; networkConfig?: Digest | null; sshKeys?: string[] | null } | null;
+  cloudInit?: {
+    userData?: Digest | null;
+    networkConfig?: Digest | null;
+    sshKeys?: string[] | null;
+    instance?: string | null;
+  } | null;
   ready?: (Omit<NonNullable<VirtualMachineReady>, "timeout"> & { timeout?: number | null }) | null;
   migration?:
     | (Pick<NonNullable<VirtualMachineMigration>, "mode"> & { downtime?: number | null; timeout?: number | null })

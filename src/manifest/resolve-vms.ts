@@ -8,6 +8,7 @@ import type { BuiltVm } from "./built-vm.ts";
 import type { Catalog } from "./catalog.ts";
 import { checkAbilities, SizeCheck } from "./check-abilities.ts";
 import { checkCloudHypervisor } from "./check-cloud-hypervisor.ts";
+import { SshKeysCheck } from "./check-ssh-keys.ts";
 import { buildIgnore, checkPassthrough, PlacementCheck } from "./check-vm.ts";
 import type { Diagnostic, DiagnosticCode } from "./diagnostic.ts";
 import type { ResolvedVm } from "./kept-reading.ts";
@@ -52,6 +53,7 @@ class Resolver {
   readonly #inputs: VmInputs;
   readonly #profiles: Profiles;
   readonly #placements: PlacementCheck;
+  readonly #sshKeys: SshKeysCheck;
   readonly #sizes: SizeCheck;
   /** Documents of which something was refused. */
   readonly #troubled = new Set<SourceDocument>();
@@ -64,6 +66,7 @@ class Resolver {
     this.#inputs = new VmInputs(catalog);
     this.#placements = new PlacementCheck(catalog);
     this.#sizes = new SizeCheck(texts);
+    this.#sshKeys = new SshKeysCheck(texts);
     this.#profiles = new Profiles(catalog, (document, at) => this.#toLayer(document, at), report);
   }
 
@@ -94,6 +97,7 @@ class Resolver {
     checkPassthrough(content.spec, spec, report);
     checkCloudHypervisor(spec, report);
     checkAbilities(spec, report);
+    this.#sshKeys.check(spec, report);
     return { spec, placement, ignore: buildIgnore(values.ignore, report) };
   }
 

@@ -204,6 +204,10 @@ export type VirtualMachineCloudInit = {
    * Public keys that may log in.
    */
   sshKeys?: string[] | null;
+  /**
+   * Another word makes the guest a new instance at its next boot: cloud-init's first boot runs again (users, keys, runcmd, write_files), and makes new SSH host keys. Whatever else changes, it stays the instance that it is.
+   */
+  instance?: string | null;
 } | null;
 /**
  * When the guest counts as up: one of serial and tcp. Left out: as soon as the hypervisor runs it.

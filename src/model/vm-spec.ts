@@ -112,6 +112,8 @@ export interface CloudInit {
   readonly userData: Digest | null;
   readonly networkConfig: Digest | null;
   readonly sshKeys: readonly string[];
+  /** Another word makes the guest a new instance at its next boot: cloud-init begins anew. Left out: as it has ever been. */
+  readonly instance?: string;
 }
 
 export type ReadyProbe =

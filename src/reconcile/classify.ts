@@ -7,8 +7,9 @@
 import type { ChangeClass } from "../model/change-class.ts";
 import { type FieldDifference, sameValue } from "../model/fields.ts";
 import type { ChangeRule, HypervisorCapabilities, LiveConfig, OwedChange } from "../model/observed-state.ts";
-import type { Disk, Nic } from "../model/vm-spec.ts";
+import type { CloudInit, Disk, Nic } from "../model/vm-spec.ts";
 import { judgeByRules, onlyGrows } from "./judge-by-rules.ts";
+import { cloudInitNote, NETWORK_NOTE } from "./judge-cloud-init.ts";
 
 /** The guest as it runs, or null when it does not: then nothing can disturb it. */
 export interface RunningGuest {
@@ -65,13 +66,18 @@ export function classify(
     if (verdict !== null) return verdict;
   }
   if (path.startsWith("nics.") && isOtherNetworkName(difference)) return inClass("metadata");
+  if (path === "cloudInit")
+    return inClass(
+      guest === null ? "metadata" : "reboot",
+      cloudInitNote(difference.from as CloudInit | null, difference.to as CloudInit | null),
+    );
+  if (path.startsWith("nics.") && isOtherAddress(difference))
+    return inClass(guest === null ? "metadata" : "reboot", NETWORK_NOTE);
   if (guest === null) return NOT_RUNNING;
   if (isHeld(difference, guest)) return inClass("reboot", "the guest does not let go of it");
   // Nothing of it is the guest's: it only gets more or less of a busy node.
   if (path.startsWith("weights."))
     return inClass("metadata", "at once where systemd keeps the guest, else at its next boot");
-  if (path.startsWith("nics.") && isOtherAddress(difference))
-    return inClass("reboot", "the guest reads its address at boot");
   return judgeByRules(difference, guest.rules) ?? judgeByCapabilities(difference, guest);
 }
 

@@ -23,6 +23,7 @@ import { type Amount, hasProcess, heldBy, NOTHING, sizeOf } from "./capacity.ts"
 import { findHypervisor, whyUnsupported } from "./check-support.ts";
 import { classify, type RunningGuest } from "./classify.ts";
 import { describeDifference } from "./describe-difference.ts";
+import { NEW_DISKS_NOTE } from "./judge-cloud-init.ts";
 import type { KeptDisks } from "./locate-vms.ts";
 import { mayLiveOn } from "./placement-rules.ts";
 import type { Action, Blocked, Reason, SeenVm, Unknown } from "./plan-document.ts";
@@ -207,7 +208,8 @@ function whatIsLeft({ spec, disks: made = spec.disks.map((disk) => disk.name) }:
   );
   if (local.length === 0) return "it is deleted here and made anew elsewhere";
   const names = local.map((disk) => disk.name).join(", ");
-  return local.length === 1 ? `its local disk ${names} stays behind` : `its local disks ${names} stay behind`;
+  const what = local.length === 1 ? `its local disk ${names} stays behind` : `its local disks ${names} stay behind`;
+  return spec.cloudInit === null ? what : `${what}; ${NEW_DISKS_NOTE}`;
 }
 
 /** Why a guest is not as its spec says: what odorobo has left undone is told by nobody else's name. */

@@ -1,5 +1,5 @@
 /** Every mistake is found at its place, says what is wrong, and what to do. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { API, aDocument, aNode, aVm, mistakesIn, read } from "../support/manifest-texts.ts";
 
 const shared = [
@@ -299,4 +299,50 @@ test("names that are no names", () => {
   ]);
   expect(mistakesIn({ "a.yaml": aVm("x".repeat(64)) })[0]).toContain("at most 63 characters");
   expect(mistakesIn({ "a.yaml": aVm("1234") })[0]).toContain('write it in quotes: "1234"');
+});
+
+describe("keys that reach nobody are a warning", () => {
+  const said = (userData: string): string[] => {
+    const text = userData
+      .split("\n")
+      .map((line) => `    ${line}`)
+      .join("\n");
+    const spec = `profile: small\nimage: debian-12\nsize: 1GiB\ncloudInit:\n  sshKeys: [ssh-ed25519 AAAA me]\n  userData: |\n${text}`;
+    const { diagnostics } = read({ "web.yaml": aVm("web", spec), "shared.yaml": shared });
+    return diagnostics.map(
+      ({ severity, line, column, code, message }) => `${severity} ${line}:${column} ${code}: ${message}`,
+    );
+  };
+  const LIST =
+    "warning 10:14 no-effect: these keys reach nobody: the user data has a list of users, and default is not in it";
+
+  test.each([
+    ["a list of users without default", "#cloud-config\nusers:\n  - name: admin\npackages: [default]", LIST],
+    ["no users at all", "#cloud-config\nusers: []", LIST],
+    ["default only in a comment", "#cloud-config\nusers:\n- name: admin # not default", LIST],
+    ["behind a template's mark", "## template: jinja\n#cloud-config\nusers:\n  - name: admin", LIST],
+    [
+      "keys refused",
+      "#cloud-config\nallow_public_ssh_keys: false",
+      "warning 10:14 no-effect: these keys reach nobody: the user data says allow_public_ssh_keys: false",
+    ],
+    [
+      "somebody else's format",
+      '{\n  "ignition": {} }',
+      "warning 10:14 no-effect: these keys reach nobody: the user data is none that cloud-init knows",
+    ],
+  ])("%s", (_, text, warning) => {
+    expect(said(text)).toEqual([warning]);
+  });
+
+  test.each([
+    ["default among the users", "#cloud-config\nusers:\n  - default\n  - name: admin"],
+    ["default in a row", "#cloud-config\nusers: [default, {name: admin}]"],
+    ["the default user under another name", "#cloud-config\nuser: me\nusers:\n  - name: admin"],
+    ["no word of users", "#cloud-config\npackages: [nginx]"],
+    ["a script", "#!/bin/sh\ntrue"],
+    ["users of somebody else's", "#cloud-config\nx: &u [default]\nusers: *u"],
+  ])("not with %s", (_, text) => {
+    expect(said(text)).toEqual([]);
+  });
 });

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { type Instant, instant, nodeName, vmName } from "../../src/model/names.ts";
 import type { NodeReport, Whereabouts } from "../../src/model/observed-state.ts";
-import type { Disk } from "../../src/model/vm-spec.ts";
+import type { CloudInit, Disk } from "../../src/model/vm-spec.ts";
 import { checkPlan } from "../../src/reconcile/check-plan.ts";
 import { latestWhereabouts } from "../../src/reconcile/locate-vms.ts";
 import { describeStep } from "../../src/reconcile/step.ts";
@@ -219,6 +219,29 @@ describe("drift", () => {
       .vm("web-1", { on: "n1", disks: [named("a")] });
     const world = fleet.empty().has("web-1", "n1", { spec, phase: "paused" });
     expect(sentences(fleet, world)).toEqual(["resume web-1 on n1", "update web-1 on n1"]);
+  });
+
+  test.each([
+    [
+      "another key",
+      { sshKeys: ["ssh-ed25519 B b"] },
+      /users, keys, runcmd and write_files no more; another cloudInit.instance/,
+    ],
+    ["another network", { networkConfig: "ab".repeat(32) }, /only where its updates.network.when says so/],
+    ["another instance", { instance: "2" }, /becomes a new instance .* makes new SSH host keys/],
+  ])("cloudInit: %s says what of it reaches the guest, whether it runs or not", (_, change, says) => {
+    const before = { userData: null, networkConfig: null, sshKeys: ["ssh-ed25519 A a"] };
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("web-1", { on: "n1", cloudInit: { ...before, ...change } as CloudInit });
+    for (const [phase, changeClass] of [
+      ["running", "reboot"],
+      ["stopped", "metadata"],
+    ] as const) {
+      const world = fleet.empty().has("web-1", "n1", { spec: aSpec({ cloudInit: before }), phase });
+      const reason = planOf(fleet, world).changes[0]?.reasons.find((each) => each.field === "cloudInit");
+      expect(reason).toMatchObject({ class: changeClass, text: expect.stringMatching(says) });
+    }
   });
 
   test("a guest that somebody paused is resumed", () => {

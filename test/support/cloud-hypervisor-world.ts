@@ -143,10 +143,13 @@ export function pathsOf(folder: string, name: string): VmPaths {
   };
 }
 
+/** Of every machine here. */
+export const UUID = "0b0d0e0f-0001-8002-8003-0a0b0c0d0e0f";
+
 async function anInput(folder: string, name: string, over: Partial<VmSpec>): Promise<LaunchInput> {
   const paths = pathsOf(folder, name);
   for (const path of Object.values(paths)) await mkdir(path, { recursive: true });
-  return { name, spec: aCloudHypervisorSpec(over), paths, files: new Map() };
+  return { name, spec: aCloudHypervisorSpec(over), paths, files: new Map(), uuid: UUID };
 }
 
 /** Small, with the tiny guest in it. */

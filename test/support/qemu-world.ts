@@ -127,7 +127,7 @@ async function anInput(
   for (const path of Object.values(paths)) await mkdir(path, { recursive: true });
   const spec = aSpec({ hypervisor: "qemu", memory: { sizeMiB: 32, maxMiB: 32 }, ...over });
   const contents = new Map<Digest, string>(Object.entries(files).map(([hex, text]) => [digest(hex), text]));
-  return { name, spec, paths, files: contents };
+  return { name, spec, paths, files: contents, uuid: "0b0d0e0f-0001-8002-8003-0a0b0c0d0e0f" };
 }
 
 function aGuest(input: LaunchInput, process: ProcessHandle, first: RunningVm, hypervisor: Hypervisor): TestGuest {

@@ -57,6 +57,10 @@ export interface LaunchInput {
   readonly paths: VmPaths;
   /** Contents by digest, for the seed image. */
   readonly files: ReadonlyMap<Digest, string>;
+  /** Of the machine, for one that is about to start. Left out: the hypervisor's own choice. */
+  readonly uuid?: string;
+  /** For the seed image of one that is about to start. */
+  readonly instanceId?: string;
   /** By the name of an image disk: the files that its overlay opens. Left out of one: the image's path. */
   readonly images?: Readonly<Record<string, readonly string[]>>;
 }

@@ -3,9 +3,8 @@
  *
  * Texts that may hold secrets end here: in a file that only the agent's user can read, never in an argument list.
  */
-import { mkdir } from "node:fs/promises";
-import { digestOf } from "../../model/digest.ts";
-import { OdoroboError } from "../../model/errors.ts";
+import { mkdir, readFile } from "node:fs/promises";
+import { isErrno, OdoroboError } from "../../model/errors.ts";
 import type { Digest } from "../../model/names.ts";
 import type { VmSpec } from "../../model/vm-spec.ts";
 import { writeFileAtomically } from "../../platform/atomic-write.ts";
@@ -19,6 +18,8 @@ export interface SeedInput {
   readonly paths: VmPaths;
   /** Contents by digest. */
   readonly files: ReadonlyMap<Digest, string>;
+  /** What cloud-init tells an instance by that it has set up already. Left out: the VM's name. */
+  readonly instanceId?: string;
 }
 
 /** Writes the seed image if the spec has cloudInit. Before each boot: it is small, and then it is never stale. */
@@ -35,7 +36,12 @@ export async function writeSeedImage(vm: SeedInput): Promise<void> {
 }
 
 /** The files of the image by name, or null when the spec has no cloudInit. Pure. */
-export function seedFiles({ name, spec, files }: SeedInput): Readonly<Record<string, string>> | null {
+export function seedFiles({
+  name,
+  spec,
+  files,
+  instanceId = name,
+}: SeedInput): Readonly<Record<string, string>> | null {
   const { cloudInit } = spec;
   if (cloudInit === null) return null;
   const text = (digest: Digest, what: string): string => {
@@ -50,13 +56,32 @@ export function seedFiles({ name, spec, files }: SeedInput): Readonly<Record<str
   return {
     "user-data": cloudInit.userData === null ? "#cloud-config\n{}\n" : text(cloudInit.userData, "cloud-init userData"),
     "meta-data": json({
-      // Another id makes cloud-init run again: what changed in the manifest takes effect at the next boot.
-      "instance-id": `${name}-${digestOf([cloudInit, network]).slice(0, 12)}`,
+      // Another id makes cloud-init begin anew, host keys and all (ADR 0020): only where the manifest says so.
+      "instance-id": cloudInit.instance === undefined ? instanceId : `${instanceId}-${cloudInit.instance}`,
       "local-hostname": name,
       "public-keys": cloudInit.sshKeys,
     }),
     ...(network === null ? {} : { "network-config": network }),
   };
+}
+
+/**
+ * The id in the image of an agent that wrote it nowhere else; null when there is no image, or none of such an agent. Not looked
+ * for in the user's own texts: it is known by what stands beside it.
+ */
+export async function readInstanceId(path: string, name: string): Promise<string | null> {
+  let image: Buffer;
+  try {
+    image = await readFile(path);
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return null;
+    throw new OdoroboError("STORAGE_FAILED", `could not read the cloud-init image ${path}`, {
+      cause: error,
+      hint: "its id must stay what it is, or the guest would set itself up anew: may the agent read it?",
+    });
+  }
+  const metaData = new RegExp(`\\{"instance-id":"(${name}-[0-9a-f]{12})","local-hostname":"${name}","public-keys":`);
+  return metaData.exec(image.toString("latin1"))?.[1] ?? null;
 }
 
 /** Version 2 network configuration: NICs with an address get it, the others ask DHCP. Null: no NIC has one, cloud-init's own default is right. */

@@ -35,6 +35,11 @@ interface RecordHead {
   readonly unfinished: UnfinishedOperation | null;
   /** Oldest first, at most REMEMBERED_OPERATIONS. */
   readonly completed: readonly CompletedOperation[];
+  // Given at the first boot, and kept with the disks. Records of earlier agents have none.
+  /** Of the guest's machine (SMBIOS). */
+  readonly uuid?: string;
+  /** By which cloud-init knows what it has set up; what the manifest adds to it is not in it. */
+  readonly instanceId?: string;
 }
 
 /** A VM that was applied. */
@@ -174,6 +179,8 @@ const HEAD: Readonly<Record<string, Check>> = {
   images: orAbsent(isObject),
   unfinished: orNull(isObject),
   completed: Array.isArray,
+  uuid: orAbsent(isText),
+  instanceId: orAbsent(isText),
 };
 
 function shapeOf(state: unknown): Readonly<Record<string, Check>> {

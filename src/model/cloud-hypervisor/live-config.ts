@@ -15,7 +15,7 @@ import { SEED_ID, withoutGivenIds } from "./device-ids.ts";
 import { isRecord } from "./merge-fragment.ts";
 import { TERMINALS, type VmConfigPlaces } from "./places.ts";
 import { type Known, type Settings, settingsOf } from "./settings.ts";
-import { ownConfig, toVmConfig } from "./to-vm-config.ts";
+import { ownConfig, saysUuid, toVmConfig } from "./to-vm-config.ts";
 import type { DiskConfig, MemoryConfig, NetConfig, PayloadConfig, VmConfig } from "./vm-config.ts";
 import { fragmentFor, withDefaults } from "./with-defaults.ts";
 
@@ -33,8 +33,10 @@ export interface BootedVm {
 export function toLiveConfig(config: VmConfig, booted: BootedVm): LiveConfig {
   const { spec, places } = booted;
   const vm = { name: "", spec, places, version: booted.version ?? null };
-  const expected = withDefaults(toVmConfig(vm));
-  const actual = withoutInventions(withDefaults(config), expected);
+  const comparable = (each: VmConfig): VmConfig =>
+    saysUuid(spec.passthrough) ? withDefaults(each) : withoutUuid(withDefaults(each));
+  const expected = comparable(toVmConfig(vm));
+  const actual = withoutInventions(comparable(config), expected);
   return {
     cpus: {
       count: pick(actual.cpus?.boot_vcpus, expected.cpus?.boot_vcpus, spec.cpus.count),
@@ -45,8 +47,15 @@ export function toLiveConfig(config: VmConfig, booted: BootedVm): LiveConfig {
     disks: liveDisks(actual, expected, booted),
     nics: liveNics(actual, expected, spec),
     cloudInit: hasDevice(actual.disks, SEED_ID) ? spec.cloudInit : null,
-    passthrough: livePassthrough(actual, expected, withDefaults(ownConfig(vm)), spec),
+    passthrough: livePassthrough(actual, expected, comparable(ownConfig(vm)), spec),
   };
+}
+
+/** A guest has the UUID that it was booted with, or none if nobody gave it one then: no reason for another boot. */
+function withoutUuid({ platform, ...config }: VmConfig): VmConfig {
+  if (platform === undefined) return config;
+  const { system_uuid: _, ...rest } = platform;
+  return sameValue(rest, withDefaults({ platform: {} }).platform) ? config : { ...config, platform: rest };
 }
 
 /** The spec's word for a value that is as expected. */

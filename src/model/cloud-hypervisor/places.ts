@@ -13,6 +13,8 @@ export interface VmConfigPlaces {
   readonly seedImage: string;
   /** The tap device behind a NIC on a bridge, or null: the hypervisor makes one. */
   tap(nic: string): string | null;
+  /** The machine's, unless the spec's own section says another; left out: none. */
+  readonly uuid?: string;
   /**
    * Null: the process may open whatever its user may. Else it is confined by Landlock to what its configuration names, the
    * images that its overlays stand on, and these.

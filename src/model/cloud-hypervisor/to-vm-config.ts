@@ -10,7 +10,7 @@ import { OdoroboError } from "../errors.ts";
 import { filePath } from "../identity/disk-url.ts";
 import type { Disk, Nic, VmSpec } from "../vm-spec.ts";
 import { diskSerial, SEED_ID, withIds } from "./device-ids.ts";
-import { mergeFragment } from "./merge-fragment.ts";
+import { isRecord, mergeFragment } from "./merge-fragment.ts";
 import { withSlots } from "./place-devices.ts";
 import type { VmConfigPlaces } from "./places.ts";
 import { knows } from "./version.ts";
@@ -65,11 +65,21 @@ export function ownConfig(vm: VmToConfigure): VmConfig {
     // Lets a guest whose kernel panics say so.
     pvpanic: true,
     watchdog: false,
+    ...platform(spec, places),
     ...(landlock === null
       ? {}
       : { landlock_enable: true, ...(landlock.length === 0 ? {} : { landlock_rules: landlock }) }),
   };
 }
+
+/** v53 calls it `system_uuid` and reads both words, but not both at once. */
+function platform({ passthrough }: ConfiguredSpec, { uuid }: VmConfigPlaces): Pick<VmConfig, "platform"> {
+  return uuid === undefined || saysUuid(passthrough) ? {} : { platform: { uuid } };
+}
+
+/** Whether the spec's own section gives the machine a UUID. */
+export const saysUuid = ({ platform: own }: VmSpec["passthrough"]): boolean =>
+  isRecord(own) && (own.uuid ?? own.system_uuid ?? null) !== null;
 
 /**
  * Room to grow is plugged as ACPI memory: every guest knows it, where virtio-mem needs a driver of 2020 and later that some

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import type { RunningVm } from "../../../src/agent/hypervisor/hypervisor.ts";
 import { toLiveConfig } from "../../../src/model/fields.ts";
 import type { Disk, VmSpec } from "../../../src/model/vm-spec.ts";
-import { aCloudHypervisorWorld, outputOf, type TestGuest } from "../../support/cloud-hypervisor-world.ts";
+import { aCloudHypervisorWorld, outputOf, type TestGuest, UUID } from "../../support/cloud-hypervisor-world.ts";
 import { patience } from "../../support/qemu-world.ts";
 import { until } from "../../support/until.ts";
 
@@ -90,6 +90,33 @@ describe("a guest", () => {
     const guest = await world.boot("web-1", { disks: [blank("root", 2)] });
     const counters = await guest.running.abilities.counters?.(patience());
     expect(counters?.root).toMatchObject({ read_ops: expect.any(Number), write_bytes: expect.any(Number) });
+  });
+
+  test.each(["52.0", "53.0"])("has the UUID that it was given, and that is no difference (%s)", async (version) => {
+    await using world = await aCloudHypervisorWorld({ double: true, version });
+    const platformOf = async (guest: TestGuest) => {
+      const answer = await guest.running.abilities.raw?.({ method: "GET", path: "vm.info", body: null }, patience());
+      const { config } = JSON.parse(new TextDecoder().decode(answer?.body));
+      return { uuid: null, ...config.platform };
+    };
+    const guest = await world.boot("web-1");
+    expect(Object.values(await platformOf(guest))).toContain(UUID);
+    expect(await guest.running.liveConfig(patience())).toEqual(toLiveConfig(guest.input.spec));
+
+    // One that an earlier agent booted has none, and needs no reboot for it.
+    const { uuid: _, ...old } = await world.input("web-2");
+    const started = await world.start(old);
+    const running = await world.hypervisor.connect(old, { fresh: true, signal: patience() });
+    const older = await world.adopt({ ...old, uuid: UUID }, started, running);
+    await older.reconnect();
+    expect(Object.values(await platformOf(older))).not.toContain(UUID);
+    expect(await older.running.liveConfig(patience())).toEqual(toLiveConfig(old.spec));
+
+    const own = "ffffffff-0000-4000-8000-000000000001";
+    const named = await world.boot("web-3", { passthrough: { platform: { uuid: own } } });
+    const values = Object.values(await platformOf(named));
+    expect([values.includes(own), values.includes(UUID)]).toEqual([true, false]);
+    expect(await named.running.liveConfig(patience())).toEqual(toLiveConfig(named.input.spec));
   });
 
   test("tells what it takes without an outage", async () => {

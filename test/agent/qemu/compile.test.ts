@@ -58,6 +58,14 @@ const firmware = (name: string): Partial<VmSpec> => ({ boot: { kind: "firmware",
 const passing = (...args: unknown[]): Partial<VmSpec> => ({ passthrough: { args } });
 
 describe("the command line of a QEMU guest", () => {
+  test("names the machine's UUID, and one of the user's own behind it", () => {
+    const uuid = "0b0d0e0f-0001-8002-8003-0a0b0c0d0e0f";
+    const args = toLaunchCommand({ ...input(passing("-uuid", "own")), uuid }, HOST).args;
+    expect(args[args.indexOf("-uuid") + 1]).toBe(uuid);
+    expect(args.at(-1)).toBe("own");
+    expect(compile().args).not.toContain("-uuid");
+  });
+
   test("of the smallest one", () => {
     const command = compile();
     expect(lines(command.args)).toMatchInlineSnapshot(`

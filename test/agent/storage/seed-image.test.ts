@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { isoImage } from "../../../src/agent/storage/iso9660.ts";
-import { seedFiles, writeSeedImage } from "../../../src/agent/storage/seed-image.ts";
+import { readInstanceId, seedFiles, writeSeedImage } from "../../../src/agent/storage/seed-image.ts";
 import { type Digest, digest } from "../../../src/model/names.ts";
 import type { Nic, VmSpec } from "../../../src/model/vm-spec.ts";
 import { aSpec } from "../../support/a-fleet.ts";
@@ -63,11 +63,40 @@ test("NICs with addresses get them, the others ask DHCP; without any address clo
   });
 });
 
-test("a change in the manifest is a new instance for cloud-init, a reboot is not", () => {
-  const id = (over: Partial<VmSpec>) => metaData(over)["instance-id"];
-  expect(id({})).toBe(id({ cpus: { count: 2, max: 2 } }));
-  expect(id({})).not.toBe(id({ cloudInit: { userData: USER_DATA, networkConfig: null, sshKeys: [] } }));
-  expect(id({})).not.toBe(id({ nics: [nic("eth0", "10.0.0.11/24")] }));
+test("whatever changes in the manifest, the guest stays the instance that it is, unless it is to be another", () => {
+  const text = fc.constantFrom(null, USER_DATA, NETWORK);
+  const anyCloudInit = fc.record({
+    userData: text,
+    networkConfig: text,
+    sshKeys: fc.array(fc.string(), { maxLength: 2 }),
+  });
+  const anyAddress = fc.constantFrom(null, "10.0.0.11/24", "10.0.0.12/24");
+  fc.assert(
+    fc.property(anyCloudInit, anyAddress, (cloudInit, address) => {
+      const instanceId = "web-1-0123456789ab";
+      const idOf = (instance: { readonly instance?: string }): unknown => {
+        const files = seedFiles({
+          ...seed({ cloudInit: { ...cloudInit, ...instance }, nics: [nic("e0", address)] }),
+          instanceId,
+        });
+        return JSON.parse(files?.["meta-data"] ?? "")["instance-id"];
+      };
+      expect(idOf({})).toBe(instanceId);
+      expect(idOf({ instance: "2" })).toBe(`${instanceId}-2`);
+    }),
+  );
+});
+
+test("the id in an image of before is read, and not what a user wrote into his texts", async () => {
+  await using folder = await aTempFolder();
+  const path = join(folder.path, "cloud-init.iso");
+  expect(await readInstanceId(path, "web-1")).toBeNull();
+  const meta = (id: string, name = "web-1") =>
+    `${JSON.stringify({ "instance-id": id, "local-hostname": name, "public-keys": [] })}\n`;
+  const trap = `#cloud-config\n# {"instance-id":"web-1-ffffffffffff"}\n`;
+  await writeFile(path, isoImage("CIDATA", { "user-data": trap, "meta-data": meta("web-1-0123456789ab") }));
+  expect(await readInstanceId(path, "web-1")).toBe("web-1-0123456789ab");
+  expect(await readInstanceId(path, "web-2")).toBeNull();
 });
 
 test("a text that the node was not given is an error that names it", () => {

@@ -19,7 +19,7 @@ export const outputFile = (paths: VmPaths): string => join(paths.logFolder, "clo
 export const fileUrl = (path: string): string => `file://${path}`;
 
 export function placesOf(
-  { name, paths, images = {} }: Pick<LaunchInput, "name" | "paths" | "images">,
+  { name, paths, uuid, images = {} }: Pick<LaunchInput, "name" | "paths" | "uuid" | "images">,
   host: CloudHypervisorHost,
   slots?: ReadonlyMap<string, PciSlot>,
 ): VmConfigPlaces {
@@ -40,6 +40,7 @@ export function placesOf(
       : null,
     imageFiles: ({ name: disk, origin }) => images[disk] ?? (origin.kind === "image" ? [origin.path] : []),
     ...(slots === undefined ? {} : { slots }),
+    ...(uuid === undefined ? {} : { uuid }),
   };
 }
 

@@ -40,7 +40,7 @@ export function toLaunchCommand(vm: LaunchInput, host: QemuHost): LaunchCommand 
     kind: "qemu",
     executable: host.executable,
     args: [
-      ...machineArgs(name, spec, host),
+      ...machineArgs(vm, host),
       ...bootArgs(spec, host),
       ...consoleArgs(paths),
       ...portArgs(spec),
@@ -56,7 +56,7 @@ export function toLaunchCommand(vm: LaunchInput, host: QemuHost): LaunchCommand 
   };
 }
 
-function machineArgs(name: string, spec: VmSpec, host: QemuHost): string[] {
+function machineArgs({ name, spec, uuid }: LaunchInput, host: QemuHost): string[] {
   const { count, max } = spec.cpus;
   const { sizeMiB, maxMiB } = spec.memory;
   // What q35 brings and a server does not need costs firmware time at each boot.
@@ -64,6 +64,8 @@ function machineArgs(name: string, spec: VmSpec, host: QemuHost): string[] {
   const firmware: Properties = flashImage(spec, host) === null ? {} : { pflash0: FIRMWARE_ID };
   return [
     ...["-name", optionText(`guest=${name}`, { "debug-threads": true })],
+    // One of the user's own comes later, and the last one counts.
+    ...(uuid === undefined ? [] : ["-uuid", uuid]),
     ...["-nodefaults", "-no-user-config", "-display", "none", "-msg", "timestamp=on"],
     ...(host.sandbox ? SANDBOX_ARGS : []),
     ...["-machine", optionText("q35", { ...machine, ...firmware })],

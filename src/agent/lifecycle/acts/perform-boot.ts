@@ -27,6 +27,7 @@ import { describeExit, Guest } from "../parts/guest.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Operation, Slot } from "../parts/slot.ts";
 import { checkBootFiles } from "./boot-files.ts";
+import { type Identity, identityOf } from "./identity.ts";
 import { disksMade, prepareDisks } from "./prepare-disks.ts";
 
 /** From the start of the process to the first answer. A loaded host that emulates starts slowly; a broken one ends, which is noticed at once. */
@@ -39,6 +40,8 @@ export interface Launch {
   readonly hypervisor: Hypervisor;
   readonly input: LaunchInput;
   readonly command: LaunchCommand | null;
+  /** For the record, before the guest learns of it. */
+  readonly identity: Identity;
 }
 
 /** Rejects with what makes the boot impossible; nothing has been done then. */
@@ -50,8 +53,9 @@ export async function prepareLaunch(parts: Parts, vm: VmRecord): Promise<Launch>
     await checkBootFiles(vm.name, spec, new Set(notedDisks(vm).map((disk) => disk.name)));
     await checkImages(parts, vm);
   }
-  const input = await launchInput(parts, vm.name, spec);
-  return { hypervisor, input, command: hypervisor.compile(input) };
+  const identity = await identityOf(parts, vm);
+  const input = { ...(await launchInput(parts, vm.name, spec)), ...identity };
+  return { hypervisor, input, command: hypervisor.compile(input), identity };
 }
 
 export interface BootOrder {
@@ -72,7 +76,7 @@ export async function prepareBoot(parts: Parts, slot: Slot, before: VmRecord, or
     if (!(error instanceof OdoroboError)) throw error;
     return { begin: null, run: async () => ({ stored: notBooted(parts, vm, error.message), error }) };
   }
-  const begin = { ...vm, guest: await guestToBe(parts, launch) };
+  const begin = { ...vm, ...launch.identity, guest: await guestToBe(parts, launch) };
   return {
     before: () => runBeforeHooks(parts, vm, "boot", order.operation),
     begin,

@@ -56,6 +56,7 @@ export async function prepareReceive(
   const since = parts.clock.now();
   const begin: VmRecord = {
     ...before,
+    ...launch.identity,
     guest: await guestToBe(parts, launch),
     restart: null,
     migration: { role: "destination", since, url: asked.url ?? "a free port" },

@@ -129,6 +129,8 @@ function created(parts: Parts, slot: Slot, before: StoredVm | null, request: Put
     ...(before?.images === undefined ? {} : { images: before.images }),
     unfinished: null,
     completed: before?.completed ?? [],
+    ...(before?.uuid === undefined ? {} : { uuid: before.uuid }),
+    ...(before?.instanceId === undefined ? {} : { instanceId: before.instanceId }),
   };
 }
 

@@ -69,7 +69,7 @@ export async function prepareReboot(
       const how = await stopGuest(parts, slot, graceOf(vm, graceSeconds), signal);
       const off = stopped(parts, vm, how);
       const warnings = await runAfterHooks(parts, slot, "stop", asked, off);
-      const begun = { ...off, guest: await guestToBe(parts, launch) };
+      const begun = { ...off, ...launch.identity, guest: await guestToBe(parts, launch) };
       // The old guest's process must not stand for the new one's: a crash from here on is one in the middle of a boot.
       const unfinished = slot.stored?.state === "present" ? slot.stored.unfinished : null;
       await save(parts, slot, { ...begun, unfinished }, { fromReserve: true });
@@ -118,6 +118,8 @@ async function bury(parts: Parts, vm: VmRecord): Promise<TombstoneRecord> {
     generation: vm.generation,
     serial: vm.serial,
     ownDisks: vm.ownDisks,
+    ...(vm.uuid === undefined ? {} : { uuid: vm.uuid }),
+    ...(vm.instanceId === undefined ? {} : { instanceId: vm.instanceId }),
     ...(vm.images === undefined ? {} : { images: vm.images }),
     unfinished: vm.unfinished,
     completed: vm.completed,
