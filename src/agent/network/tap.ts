@@ -3,6 +3,8 @@
  * when it is gone. `ip` appears in no other file; it is run without a shell.
  */
 import { execFile } from "node:child_process";
+import { access, readFile, readlink } from "node:fs/promises";
+import { basename } from "node:path";
 import { isErrno, OdoroboError } from "../../model/errors.ts";
 import type { Nic } from "../../model/vm-spec.ts";
 import { tapName } from "../launch-command.ts";
@@ -12,21 +14,46 @@ export interface HostNetwork {
   prepareTaps(vm: string, nics: readonly Nic[], signal: AbortSignal): Promise<void>;
   /** Removes the taps of these NICs; those that are not there are no failure. */
   removeTaps(vm: string, nics: readonly Nic[], signal: AbortSignal): Promise<void>;
+  /** Puts those taps back on their bridges that are there and not on them. One that is gone its guest has lost until its next boot. */
+  replugTaps(vm: string, nics: readonly Nic[], signal: AbortSignal): Promise<void>;
+  /** The bridge that the NIC's tap is on; null: on none, or the tap is gone. */
+  bridgeOf(vm: string, nic: Nic): Promise<string | null>;
 }
 
 /** `owner`: the user that may open the taps, so that no hypervisor needs to be privileged; null: root alone. */
 export const hostNetwork = ({ owner }: { readonly owner: string | null }): HostNetwork => ({
   async prepareTaps(vm, nics, signal) {
-    for (const { name, attachment } of nics)
-      if (attachment.kind === "bridge") await prepareTap(tapName(vm, name), attachment.bridge, owner, signal);
+    for (const { name, attachment, mac } of nics)
+      if (attachment.kind === "bridge")
+        await prepareTap({ tap: tapName(vm, name), bridge: attachment.bridge, mac, owner }, signal);
   },
+  async replugTaps(vm, nics, signal) {
+    for (const { name, attachment, mac } of nics) {
+      if (attachment.kind !== "bridge") continue;
+      const [tap, { bridge }] = [tapName(vm, name), attachment];
+      if ((await bridgeOf(tap)) === bridge || !(await isThere(tap))) continue;
+      await plug({ tap, bridge, mac }, signal);
+    }
+  },
+  bridgeOf: (vm, { name }) => bridgeOf(tapName(vm, name)),
   async removeTaps(vm, nics, signal) {
     for (const { name, attachment } of nics)
       if (attachment.kind === "bridge") await removeTap(tapName(vm, name), signal);
   },
 });
 
-async function prepareTap(tap: string, bridge: string, owner: string | null, signal: AbortSignal): Promise<void> {
+interface Plug {
+  readonly tap: string;
+  readonly bridge: string;
+  /** The guest's. */
+  readonly mac: string;
+}
+
+async function prepareTap(
+  { owner, ...plan }: Plug & { readonly owner: string | null },
+  signal: AbortSignal,
+): Promise<void> {
+  const { tap, bridge } = plan;
   if ((await ip(["link", "show", "dev", bridge], signal)) !== null) {
     throw new OdoroboError("UNSUPPORTED", `this node has no bridge ${bridge}`, {
       hint: `make it on the node (ip link add ${bridge} type bridge), or correct the manifest of the Network`,
@@ -38,8 +65,29 @@ async function prepareTap(tap: string, bridge: string, owner: string | null, sig
     const user = owner === null ? [] : ["user", owner];
     await must(["tuntap", "add", "dev", tap, "mode", "tap", ...user], `could not make the tap ${tap}`, signal);
   }
+  await plug(plan, signal);
+}
+
+/**
+ * A bridge takes the lowest MAC address of its ports for its own, and the smallest MTU for that of all, unless it was told
+ * others: so that the node's own connections do not change with its guests, a tap has an address above every other (the guest's,
+ * beginning with fe, as libvirt does it) and the MTU that the bridge has before it is on it.
+ */
+async function plug({ tap, bridge, mac }: Plug, signal: AbortSignal): Promise<void> {
+  const mtu = (await readFile(`/sys/class/net/${bridge}/mtu`, "utf8")).trim();
+  const looks = ["address", `fe${mac.slice(2)}`, "mtu", mtu];
+  await must(["link", "set", "dev", tap, ...looks], `could not make ${tap} fit ${bridge}`, signal);
   await must(["link", "set", "dev", tap, "master", bridge, "up"], `could not put ${tap} on ${bridge}`, signal);
 }
+
+const bridgeOf = (tap: string): Promise<string | null> =>
+  readlink(`/sys/class/net/${tap}/master`).then(basename, () => null);
+
+const isThere = (tap: string): Promise<boolean> =>
+  access(`/sys/class/net/${tap}`).then(
+    () => true,
+    () => false,
+  );
 
 async function removeTap(tap: string, signal: AbortSignal): Promise<void> {
   if ((await ip(["link", "show", "dev", tap], signal)) !== null) return;

@@ -72,6 +72,8 @@ async function anAgentWithTaps() {
       removeTaps: async (_vm, nics) => {
         for (const { name } of nics) taps.delete(name);
       },
+      replugTaps: async () => {},
+      bridgeOf: async (_vm, { attachment }) => (attachment.kind === "bridge" ? attachment.bridge : null),
     },
   });
   return { agent, taps, stubborn, [Symbol.asyncDispose]: () => agent[Symbol.asyncDispose]() };

@@ -24,10 +24,17 @@ const bare = (over: Partial<VmSpec> = {}): VmSpec =>
   aSpec({ disks: [], boot: { kind: "kernel", kernel: "builtin:tiny", initramfs: null, cmdline: "" }, ...over });
 
 /** Taps in a set. */
-function aNetwork(): HostNetwork & { readonly taps: Set<string>; bridgeIsMissing: boolean } {
+function aNetwork(): HostNetwork & {
+  readonly taps: Set<string>;
+  /** Taps that somebody put on another bridge, or (null) on none. */
+  readonly moved: Map<string, string | null>;
+  bridgeIsMissing: boolean;
+} {
   const taps = new Set<string>();
+  const moved = new Map<string, string | null>();
   return {
     taps,
+    moved,
     bridgeIsMissing: false,
     async prepareTaps(vm, nics) {
       if (this.bridgeIsMissing && nics.length > 0) throw new OdoroboError("UNSUPPORTED", "this node has no bridge br0");
@@ -36,6 +43,14 @@ function aNetwork(): HostNetwork & { readonly taps: Set<string>; bridgeIsMissing
     async removeTaps(vm, nics) {
       for (const nic of nics) taps.delete(`${vm}.${nic.name}`);
     },
+    async replugTaps(vm, nics) {
+      for (const nic of nics) if (taps.has(`${vm}.${nic.name}`)) moved.delete(`${vm}.${nic.name}`);
+    },
+    async bridgeOf(vm, { name, attachment }) {
+      const tap = `${vm}.${name}`;
+      if (!taps.has(tap)) return null;
+      return moved.has(tap) ? (moved.get(tap) ?? null) : attachment.kind === "bridge" ? attachment.bridge : null;
+    },
   };
 }
 
@@ -43,6 +58,23 @@ const aRealAgent = (options: TestAgentOptions = {}) => {
   const real: Hypervisor = { ...withProcess(createNoopHypervisor({ clock: aClock() })), disks: "real" };
   return anAgent({ processes: true, hypervisors: [real], ...options });
 };
+
+test("a tap that left its bridge is drift, and the next update puts it back; one that is gone stays drift", async () => {
+  const network = aNetwork();
+  await using agent = await aRealAgent({ network });
+  const spec = bare({ nics: [aNic("eth0"), aNic("eth1")] });
+  await agent.put("web-1", { spec });
+  await agent.boot("web-1");
+  expect((await agent.vm("web-1")).drift).toEqual([]);
+  network.moved.set("web-1.eth0", "br9");
+  network.taps.delete("web-1.eth1");
+  await until("it is seen", async () => (await agent.vm("web-1")).drift.length === 2);
+  const { drift, live } = await agent.vm("web-1");
+  expect(drift.map(({ path }) => path)).toEqual(["nics.eth0", "nics.eth1"]);
+  expect(live?.nics.map(({ attachment }) => attachment)).toEqual([{ kind: "bridge", bridge: "br9" }, { kind: "none" }]);
+  await agent.put("web-1", { generation: 2, spec });
+  expect((await agent.vm("web-1")).drift.map(({ path }) => path)).toEqual(["nics.eth1"]);
+});
 
 test("taps are there while the guest is, those of attached and detached NICs included", async () => {
   const network = aNetwork();

@@ -45,6 +45,40 @@ describe.runIf(requires("taps on a bridge", "ip", "network-admin"))("a tap", () 
     expect(await namespace.ip("link", "show")).not.toContain(tapName("web-1", "eth0"));
   });
 
+  test("changes neither the address nor the MTU of its bridge", async () => {
+    await using namespace = await aNamespace();
+    // The node's own connection: an address of a card's, and large frames. Nobody said so to the bridge itself.
+    await namespace.ip("link", "add", "up0", "type", "veth", "peer", "name", "up1");
+    await namespace.ip("link", "set", "up0", "address", "fc:00:00:00:00:01", "mtu", "9000", "master", "br0");
+    await namespace.ip("link", "set", "br0", "up");
+    const looks = async (name: string) => {
+      const [link] = JSON.parse(await namespace.ip("-json", "link", "show", "dev", name)) as [
+        { readonly address: string; readonly mtu: number },
+      ];
+      return { address: link.address, mtu: link.mtu };
+    };
+    expect(await looks("br0")).toEqual({ address: "fc:00:00:00:00:01", mtu: 9000 });
+    expect(await namespace.run("tap-script.ts", "prepare", "web-1", "br0")).toBe("");
+    expect(await looks("br0")).toEqual({ address: "fc:00:00:00:00:01", mtu: 9000 });
+    expect(await looks(tapName("web-1", "eth0"))).toEqual({ address: "fe:54:00:00:00:01", mtu: 9000 });
+  });
+
+  test("that left its bridge is seen, and put back; one that is gone is not made anew behind its guest", async () => {
+    await using namespace = await aNamespace();
+    const tap = tapName("web-1", "eth0");
+    const look = () => namespace.run("tap-script.ts", "look", "web-1", "br0");
+    expect(await look()).toBe("null");
+    await namespace.run("tap-script.ts", "prepare", "web-1", "br0");
+    expect(await look()).toBe("br0");
+    await namespace.ip("link", "set", "dev", tap, "nomaster");
+    expect(await look()).toBe("null");
+    expect(await namespace.run("tap-script.ts", "replug", "web-1", "br0")).toBe("");
+    expect(await look()).toBe("br0");
+    await namespace.ip("link", "del", "dev", tap);
+    expect(await namespace.run("tap-script.ts", "replug", "web-1", "br0")).toBe("");
+    expect(await look()).toBe("null");
+  });
+
   test("is its owner's, also when it was another's before", async () => {
     await using namespace = await aNamespace();
     const ownership = () => namespace.ip("-details", "link", "show", "dev", tapName("web-1", "eth0"));

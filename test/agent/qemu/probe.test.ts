@@ -1,5 +1,5 @@
 /** What an agent finds out about the QEMU of its host. Stand-ins for QEMU are small scripts that speak as it does. */
-import { chmod, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { chooseAccelerator } from "../../../src/agent/hypervisor/qemu/accelerator.ts";
@@ -126,4 +126,29 @@ describe("whether KVM is taken", () => {
     const signal = patience();
     expect(await chooseAccelerator({ ...question, clock: systemClock, signal, kvmDevice: "/nowhere/kvm" })).toBe("tcg");
   });
+});
+
+test("whether the kernel serves taps is asked at each start, and not remembered", async () => {
+  await using folder = await aTempFolder();
+  const executable = await aScript(folder.path, "qemu", 'echo "QEMU emulator version 8.0.0"');
+  const vhostNetDevice = join(folder.path, "vhost-net");
+  const hypervisor = createQemuHypervisor(settings({ executable, vhostNetDevice }));
+  await hypervisor.probe(patience());
+  const nic = {
+    name: "eth0",
+    network: "front",
+    attachment: { kind: "bridge", bridge: "br0" },
+    mac: "52:54:00:00:00:01",
+    address: null,
+  } as const;
+  const paths = { runFolder: "/r", diskFolder: "/d", logFolder: "/l" };
+  const backend = () => {
+    const args = hypervisor.compile({ name: "web-1", spec: aSpec({ nics: [nic] }), paths, files: new Map() })?.args;
+    return args?.find((arg) => arg.startsWith("tap,"));
+  };
+  expect(backend()).toContain("vhost=off");
+  await writeFile(vhostNetDevice, "");
+  expect(backend()).toContain("vhost=on");
+  await rm(vhostNetDevice);
+  expect(backend()).toContain("vhost=off");
 });

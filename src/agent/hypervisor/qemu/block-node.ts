@@ -69,7 +69,14 @@ function fileNode(path: string): BlockNode {
   return path.endsWith(".qcow2") ? { driver: "qcow2", backing: null, file } : { driver: "raw", file };
 }
 
+/**
+ * A server that is gone is waited for, as one is that restarts, and what the guest asked meanwhile is asked again. Not for ever: QEMU
+ * stands still itself when it must wait for what is under way, to detach a disk or to end. After that the guest is told of
+ * errors, and QEMU goes on trying. 0 would be: errors from the first moment on, and no second try.
+ */
+const NBD_PATIENCE_S = 30;
+
 const nbdNode = (server: Readonly<Record<string, string>>, name: string): BlockNode => ({
   driver: "raw",
-  file: { driver: "nbd", server, ...(name === "" ? {} : { export: name }) },
+  file: { driver: "nbd", server, ...(name === "" ? {} : { export: name }), "reconnect-delay": NBD_PATIENCE_S },
 });

@@ -1,22 +1,35 @@
 /** QEMU as a Hypervisor: probe once, compile purely, connect over QMP. */
+import { closeSync, constants, openSync } from "node:fs";
 import { OdoroboError } from "../../../model/errors.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { NOTHING_ATTACHED, readAttached } from "./attached.ts";
 import { attachedFile, qmpSocket, toLaunchCommand } from "./compile.ts";
 import { QemuGuest } from "./guest.ts";
 import type { QemuHost } from "./host.ts";
-import { probeQemu, type QemuSettings, toReport } from "./probe.ts";
+import { type ProbedHost, probeQemu, type QemuSettings, toReport } from "./probe.ts";
 import { QmpClient } from "./qmp.ts";
 import { openSerialLine } from "./serial-line.ts";
 
 /** Guests answer an ACPI unplug in 0.1 s, a native PCI Express one after 5 s (the time its button gives a person to change their mind). */
 const DETACH_MS = 20_000;
 
+const VHOST_NET = "/dev/vhost-net";
+
+/** Its module may be loaded, or taken away, while the agent runs: asked anew for each start and each NIC. */
+function opens(device: string): boolean {
+  try {
+    closeSync(openSync(device, constants.O_RDWR | constants.O_NONBLOCK));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** `probe` comes first: what the host has decides what `compile` writes. */
 export function createQemuHypervisor(settings: QemuSettings): Hypervisor {
-  let known: QemuHost | null = null;
+  let known: ProbedHost | null = null;
   const host = (): QemuHost => {
-    if (known) return known;
+    if (known) return { ...known, vhostNet: opens(settings.vhostNetDevice ?? VHOST_NET) };
     throw new OdoroboError("HYPERVISOR_UNAVAILABLE", `there is no usable ${settings.executable} on this node`, {
       hint: "install QEMU 6.2 or later (Debian: apt-get install qemu-system-x86), then restart the agent",
     });
@@ -37,7 +50,7 @@ export function createQemuHypervisor(settings: QemuSettings): Hypervisor {
       opened.move();
       return new QemuGuest({
         vm,
-        host: host(),
+        host,
         qmp,
         serial,
         attached,

@@ -40,7 +40,8 @@ const STATUS_EVENTS: ReadonlySet<string> = new Set([
 
 export interface QemuGuestParts {
   readonly vm: LaunchInput;
-  readonly host: QemuHost;
+  /** As it is when it is asked. */
+  readonly host: () => QemuHost;
   readonly qmp: QmpClient;
   readonly serial: SerialPort;
   readonly attached: Attached;
@@ -187,7 +188,7 @@ export class QemuGuest implements RunningVm {
     const { vm, host, qmp, detachMs, clock } = this.#parts;
     return {
       vm,
-      host,
+      host: host(),
       qmp,
       detachMs,
       signal,

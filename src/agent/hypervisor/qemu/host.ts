@@ -10,7 +10,7 @@ export interface QemuHost {
   readonly accelerator: Accelerator;
   /** QEMU was built with seccomp and this kernel lets it filter its own system calls. */
   readonly sandbox: boolean;
-  /** /dev/vhost-net can be opened: taps are served by the kernel, not by the QEMU process. */
+  /** /dev/vhost-net can be opened at this moment: taps are served by the kernel, not by the QEMU process. */
   readonly vhostNet: boolean;
   /** A UEFI flash image of this host (OVMF), or null. */
   readonly uefiFirmware: string | null;

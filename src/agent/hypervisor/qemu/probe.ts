@@ -19,6 +19,8 @@ export interface QemuSettings {
   /** Remembers whether KVM works, so that it is tried once a boot of the host. Agents of one host may share it. Null: tried at each start. */
   readonly cacheFile: string | null;
   readonly clock: Clock;
+  /** Left out: /dev/vhost-net. */
+  readonly vhostNetDevice?: string;
   /** How long a guest may take to let go of a device that is detached. */
   readonly detachMs?: number;
 }
@@ -35,27 +37,29 @@ const UEFI_IMAGES = [
   "/usr/share/qemu/ovmf-x86_64-code.bin",
 ];
 
+/** What does not change while the agent runs. */
+export type ProbedHost = Omit<QemuHost, "vhostNet">;
+
 /** Null: there is no QEMU, or one too old. */
-export async function probeQemu(settings: QemuSettings, signal: AbortSignal): Promise<QemuHost | null> {
+export async function probeQemu(settings: QemuSettings, signal: AbortSignal): Promise<ProbedHost | null> {
   const { executable, tinyGuest } = settings;
   const version = parseVersion((await runTool(executable, ["--version"], { signal })).stdout);
   if (version === null || !isNewEnough(version)) return null;
-  const [accelerator, sandbox, vhostNet, uefiFirmware, rbd, iscsi] = await Promise.all([
+  const [accelerator, sandbox, uefiFirmware, rbd, iscsi] = await Promise.all([
     settings.accelerator === "auto"
       ? chooseAccelerator({ ...settings, version, signal, kvmDevice: "/dev/kvm" })
       : settings.accelerator,
     canSandbox(executable, signal),
-    isUsable("/dev/vhost-net", constants.R_OK | constants.W_OK),
     firstReadable(UEFI_IMAGES),
     canLoad("rbd", signal),
     canLoad("iscsi", signal),
   ]);
   const limits = await probeLimits(executable, accelerator, signal);
   const blockDrivers = [...(rbd ? (["rbd"] as const) : []), ...(iscsi ? (["iscsi"] as const) : [])];
-  return { executable, version, accelerator, sandbox, vhostNet, uefiFirmware, blockDrivers, limits, tinyGuest };
+  return { executable, version, accelerator, sandbox, uefiFirmware, blockDrivers, limits, tinyGuest };
 }
 
-export const toReport = (host: QemuHost): HypervisorReport => ({
+export const toReport = (host: ProbedHost): HypervisorReport => ({
   kind: "qemu",
   version: host.version,
   accelerator: host.accelerator,

@@ -4,11 +4,13 @@
  */
 import { rm } from "node:fs/promises";
 import { sameValue } from "../../../model/fields.ts";
+import type { LiveConfig } from "../../../model/observed-state.ts";
 import type { Nic, VmSpec } from "../../../model/vm-spec.ts";
 import type { Hypervisor, LaunchInput } from "../../hypervisor/hypervisor.ts";
 import { seedImageFile } from "../../launch-command.ts";
 import { writeSeedImage } from "../../storage/seed-image.ts";
 import type { VmRecord } from "../../store/vm-record.ts";
+import type { Guest } from "../parts/guest.ts";
 import type { Parts } from "../parts/parts.ts";
 
 export async function prepareHostSide(
@@ -32,6 +34,27 @@ export async function prepareNewTaps(parts: Parts, vm: VmRecord, booted: VmSpec,
   if (!isReal(parts, booted)) return;
   const added = vm.spec.nics.filter((nic) => !booted.nics.some(({ name }) => name === nic.name));
   await parts.network.prepareTaps(vm.name, added, signal);
+}
+
+/** Taps that somebody took off their bridges: to have them back is part of what the spec asks for. */
+export async function replugTaps(parts: Parts, vm: VmRecord, booted: VmSpec, signal: AbortSignal): Promise<void> {
+  if (!isReal(parts, booted)) return;
+  const same = booted.nics.filter((nic) => vm.spec.nics.some((other) => sameValue(other, nic)));
+  await parts.network.replugTaps(vm.name, same, signal);
+}
+
+/** What the hypervisor cannot see: a NIC whose tap was taken away, or is on another bridge. */
+export async function withTaps(parts: Parts, { hypervisor, input }: Guest, live: LiveConfig): Promise<LiveConfig> {
+  if (hypervisor.disks !== "real") return live;
+  const nics = await Promise.all(
+    live.nics.map(async (nic): Promise<Nic> => {
+      if (nic.attachment.kind !== "bridge") return nic;
+      const bridge = await parts.network.bridgeOf(input.name, nic);
+      if (bridge === nic.attachment.bridge) return nic;
+      return { ...nic, attachment: bridge === null ? { kind: "none" } : { kind: "bridge", bridge } };
+    }),
+  );
+  return { ...live, nics };
 }
 
 /** For NICs that were detached from a running guest. */

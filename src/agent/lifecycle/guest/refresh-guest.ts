@@ -38,7 +38,7 @@ export async function refresh(parts: Parts, slot: Slot): Promise<void> {
     seen = await guest.ask(REFRESH_DEADLINE_MS, parts.stopping, async (connection, signal) => {
       const status = await connection.status(signal);
       if (status.phase === "off") return { status, devices: NOTHING_SEEN, changeRules: null };
-      const devices = await lookAtDevices(connection, signal);
+      const devices = await lookAtDevices(parts, guest)(connection, signal);
       return { status, devices, changeRules: (await connection.changeRules?.(signal)) ?? null };
     });
   } catch (error) {

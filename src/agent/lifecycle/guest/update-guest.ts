@@ -6,10 +6,11 @@ import type { HeldDevice, RunningVm } from "../../hypervisor/hypervisor.ts";
 import type { VmRecord } from "../../store/vm-record.ts";
 import { withWarnings } from "../operations/hook-points.ts";
 import type { Outcome } from "../operations/run-operation.ts";
+import type { Guest } from "../parts/guest.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Slot } from "../parts/slot.ts";
 import { bootedSpecAfterUpdate, driftOf } from "./booted-spec.ts";
-import { prepareNewTaps, removeOldTaps } from "./host-side.ts";
+import { prepareNewTaps, removeOldTaps, replugTaps, withTaps } from "./host-side.ts";
 import { letAtSpec } from "./let-at.ts";
 
 /** Hotplug waits for the guest to take part, which a busy one does late. */
@@ -33,18 +34,19 @@ export async function updateGuest(
   let error: OdoroboError | null = null;
   try {
     await prepareNewTaps(parts, { ...vm, spec: wanted }, booted, signal);
+    await replugTaps(parts, { ...vm, spec: wanted }, booted, signal);
     await letAtSpec(parts, slot, vm, wanted);
     noteSeen(
       slot,
       await guest.ask(UPDATE_DEADLINE_MS, signal, async (connection, own) => {
         await connection.update(wanted, own);
-        return lookAtDevices(connection, own);
+        return lookAtDevices(parts, guest)(connection, own);
       }),
     );
   } catch (cause) {
     signal.throwIfAborted();
     error = failedUpdate(vm, cause);
-    noteSeen(slot, await guest.ask(UPDATE_DEADLINE_MS, signal, lookAtDevices).catch(() => NOTHING_SEEN));
+    noteSeen(slot, await guest.ask(UPDATE_DEADLINE_MS, signal, lookAtDevices(parts, guest)).catch(() => NOTHING_SEEN));
   }
   // Shares of the node are given before anything else: who has an error may not have them.
   const given = error === null ? wanted : { ...wanted, weights: booted.weights };
@@ -61,10 +63,13 @@ export interface SeenDevices {
 
 export const NOTHING_SEEN: SeenDevices = { live: null, held: [] };
 
-export async function lookAtDevices(connection: RunningVm, signal: AbortSignal): Promise<SeenDevices> {
-  const live = await connection.liveConfig(signal);
-  return { live, held: (await connection.heldDevices?.(signal)) ?? [] };
-}
+/** What `Guest.ask` is to ask. */
+export const lookAtDevices =
+  (parts: Parts, guest: Guest) =>
+  async (connection: RunningVm, signal: AbortSignal): Promise<SeenDevices> => {
+    const live = await withTaps(parts, guest, await connection.liveConfig(signal));
+    return { live, held: (await connection.heldDevices?.(signal)) ?? [] };
+  };
 
 export function noteSeen(slot: Slot, { live, held }: SeenDevices): void {
   slot.live = live;

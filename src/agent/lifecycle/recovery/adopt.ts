@@ -149,7 +149,10 @@ async function adoptAnswering(parts: Parts, slot: Slot, guest: Guest, seen: Aliv
     if (operation !== null) await resolve(parts, slot, operation, slot.stored as VmRecord, null);
     return;
   }
-  noteSeen(slot, await guest.ask(CONNECT_DEADLINE_MS, parts.stopping, lookAtDevices).catch(() => NOTHING_SEEN));
+  noteSeen(
+    slot,
+    await guest.ask(CONNECT_DEADLINE_MS, parts.stopping, lookAtDevices(parts, guest)).catch(() => NOTHING_SEEN),
+  );
   watchGuest(parts, slot, guest, { ready: vm.ready, logSizes: record.logSizes });
   const known: VmRecord = { ...vm, guest: record };
   if (operation === null) {
