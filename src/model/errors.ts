@@ -53,6 +53,7 @@ export const ERROR_CODES = {
   UNSUPPORTED: facts(422, 1),
   IMAGE_MISSING: facts(422, 1),
   IMAGE_CHANGED: facts(409, 1),
+  DISK_IN_USE: facts(409, 1),
   INSUFFICIENT_STORAGE: facts(507, 1),
   STORAGE_FAILED: facts(507, 1),
   HYPERVISOR_UNAVAILABLE: facts(503, 1),

@@ -13,6 +13,8 @@ export interface Hypervisor {
   readonly kind: HypervisorKind;
   /** `placeholder`: disks are small stand-in files (noop); `real`: the agent makes overlays and volumes. */
   readonly disks: "real" | "placeholder";
+  /** After `probe`: it opens a disk as what its bytes look like, whatever it is told, and follows what they name. Left out: never. */
+  guessesFormats?(): boolean;
   /** What is here, or null when it is not (no binary). Never rejects for "not here". */
   probe(signal: AbortSignal): Promise<HypervisorReport | null>;
   /**

@@ -11,13 +11,14 @@ import { type HostNetwork, hostNetwork } from "../network/tap.ts";
 import { type DiskStorage, diskStorage } from "../storage/disk-storage.ts";
 import { ImageWatch } from "../storage/image-watch.ts";
 import { openReserve } from "../store/reserve.ts";
-import type { StoredVm, UnreadableRecord } from "../store/vm-record.ts";
 import { openVmStore, type VmStore } from "../store/vm-store.ts";
 import { openWhereaboutsStore } from "../store/whereabouts-store.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
+import { DiskClaims } from "./parts/disk-claims.ts";
 import { createEventLog } from "./parts/event-log.ts";
 import { probeHypervisors } from "./parts/hypervisor-reports.ts";
 import type { Parts } from "./parts/parts.ts";
+import { Slot } from "./parts/slot.ts";
 import type { Pace } from "./recovery/clockwork.ts";
 
 export interface LifecycleOptions extends Pace {
@@ -53,7 +54,7 @@ export interface LifecycleOptions extends Pace {
 export async function makeParts(
   options: LifecycleOptions,
   stopping: AbortSignal,
-): Promise<{ readonly parts: Parts; readonly stored: readonly (StoredVm | UnreadableRecord)[] }> {
+): Promise<{ readonly parts: Parts; readonly slots: Map<string, Slot> }> {
   const { clock, logger = silentLogger } = options;
   const startedAt = clock.now();
   const reserve = await openReserve(options.dataFolder);
@@ -63,6 +64,7 @@ export async function makeParts(
     openWhereaboutsStore(options.dataFolder, { clock, logger, reserve }),
     probeHypervisors(options.hypervisors, { clock, logger, stopping }),
   ]);
+  const slots = new Map<string, Slot>(stored.map((each) => [each.name, new Slot(each.name, each)]));
   const parts: Parts = {
     node: { ...options.node, startedAt },
     hypervisors: new Map(options.hypervisors.map((each) => [each.kind, each])),
@@ -73,6 +75,7 @@ export async function makeParts(
     runFolder: options.runFolder,
     storage: options.storage ?? diskStorage,
     images: new ImageWatch(),
+    claims: new DiskClaims(slots),
     network: options.network ?? hostNetwork({ owner: null }),
     consoles: options.consoles ?? noSerialLines,
     clock,
@@ -84,5 +87,5 @@ export async function makeParts(
     allowedRoots: options.allowedRoots ?? [],
     stopping,
   };
-  return { parts, stored };
+  return { parts, slots };
 }

@@ -39,8 +39,7 @@ const ASKED_AT_A_TIME = 256;
 /** Resolves when everything that runs on this node is known again. */
 export async function createLifecycle(options: LifecycleOptions): Promise<Lifecycle> {
   const stop = new AbortController();
-  const { parts, stored } = await makeParts(options, stop.signal);
-  const slots = new Map<string, Slot>(stored.map((each) => [each.name, new Slot(each.name, each)]));
+  const { parts, slots } = await makeParts(options, stop.signal);
   const ofAll = (act: (slot: Slot) => Promise<unknown>) => mapWithLimit([...slots.values()], ASKED_AT_A_TIME, act);
   const ask = (slot: Slot) =>
     slot.unexplained === null ? lookAtGuest(parts, slot) : slot.enqueueLook(() => meetAgain(parts, slot));

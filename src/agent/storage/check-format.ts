@@ -6,7 +6,7 @@
  */
 import { OdoroboError } from "../../model/errors.ts";
 import type { ImageFormat } from "../../model/vm-spec.ts";
-import { lookAtImage } from "./image-file.ts";
+import { type ImageFile, lookAtImage } from "./image-file.ts";
 import type { Qcow2Header } from "./qcow2-header.ts";
 
 /** How large the image is for a guest. Rejects as the file system does, and with UNSUPPORTED. */
@@ -22,6 +22,35 @@ export async function checkImage(image: string, path: string, format: ImageForma
   refuseFollowing(`Image ${image}`, path, qcow2);
   return qcow2.virtualBytes;
 }
+
+/** What a disk of somebody else's is opened as: by the ending of its name, as both drivers do. */
+export interface Source {
+  readonly disk: string;
+  readonly path: string;
+  readonly format: ImageFormat;
+  /** The hypervisor believes the bytes whatever it is told: Cloud Hypervisor before 51. */
+  readonly isGuessed: boolean;
+}
+
+/** Rejects as the file system does, and with UNSUPPORTED. */
+export async function checkSource({ disk, path, format, isGuessed }: Source): Promise<void> {
+  const { kind, qcow2 } = await lookAtImage(path);
+  if (format === "qcow2" && qcow2 === null)
+    throw unfit(
+      `disk ${disk}: ${path} is called qcow2, and does not begin as such an image: it is raw`,
+      "give it, or a link to it, a name that ends in .raw",
+    );
+  if (qcow2 !== null && (format === "qcow2" || isGuessed)) refuseFollowing(`disk ${disk}`, path, qcow2);
+  if (format === "raw" && qcow2 !== null && mayBeMeantAsQcow2(path, kind, isGuessed))
+    throw unfit(
+      `disk ${disk}: ${path} would be opened as raw, and is a qcow2 image`,
+      "a name that ends in .qcow2 opens it as one; if its guest shall see these very bytes, a name that ends in .raw does",
+    );
+}
+
+/** On a device, or in a file that is called raw, its guest may have put an image: nested hosts keep theirs so. */
+const mayBeMeantAsQcow2 = (path: string, kind: ImageFile["kind"], isGuessed: boolean): boolean =>
+  isGuessed || (kind === "file" && !path.endsWith(".raw"));
 
 /** Throws UNSUPPORTED. */
 function refuseFollowing(what: string, path: string, header: Qcow2Header): void {

@@ -1,4 +1,5 @@
 /** Cloud Hypervisor as a Hypervisor: probe, compile purely, connect over its API socket. */
+import { knows } from "../../../model/cloud-hypervisor/version.ts";
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import type { ConnectOptions, Hypervisor, IncomingGuest, LaunchInput, RunningVm } from "../hypervisor.ts";
 import { NOTHING_ATTACHED, readAttached } from "./attached.ts";
@@ -139,6 +140,7 @@ export function createCloudHypervisor(settings: CloudHypervisorSettings): Hyperv
   return {
     kind: "cloud-hypervisor",
     disks: "real",
+    guessesFormats: () => !knows("image_type", host().version),
     async probe(signal) {
       known = await probeCloudHypervisor(settings, signal);
       return known && toReport(known);

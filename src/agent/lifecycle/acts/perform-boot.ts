@@ -13,6 +13,8 @@ import { makeEmptyRunFolder } from "../../leftovers.ts";
 import { orStorageError } from "../../storage-error.ts";
 import type { GuestRecord, RestartRecord, VmRecord } from "../../store/vm-record.ts";
 import { driftOf } from "../guest/booted-spec.ts";
+import { checkSources } from "../guest/check-sources.ts";
+import { claimDisks } from "../guest/claim-disks.ts";
 import { clearAway } from "../guest/clear-away.ts";
 import { launchInput } from "../guest/guest-input.ts";
 import { watchGuest } from "../guest/guest-watch.ts";
@@ -45,7 +47,7 @@ export interface Launch {
 }
 
 /** Rejects with what makes the boot impossible; nothing has been done then. */
-export async function prepareLaunch(parts: Parts, vm: VmRecord): Promise<Launch> {
+export async function prepareLaunch(parts: Parts, slot: Slot, vm: VmRecord): Promise<Launch> {
   const { spec } = vm;
   await parts.reports.require(spec.hypervisor);
   const hypervisor = parts.hypervisors.get(spec.hypervisor) as Hypervisor;
@@ -55,6 +57,8 @@ export async function prepareLaunch(parts: Parts, vm: VmRecord): Promise<Launch>
   }
   const identity = await identityOf(parts, vm);
   const input = { ...(await launchInput(parts, vm.name, spec)), ...identity };
+  await checkSources(hypervisor, input);
+  await claimDisks(parts, slot, spec, slot.guest === null ? null : (vm.guest?.bootedSpec ?? null));
   return { hypervisor, input, command: hypervisor.compile(input), identity };
 }
 
@@ -71,7 +75,7 @@ export async function prepareBoot(parts: Parts, slot: Slot, before: VmRecord, or
   const vm: VmRecord = { ...before, restart: order.restart ?? null, migration: null };
   let launch: Launch;
   try {
-    launch = withSnapshot(await prepareLaunch(parts, vm), order.fromSnapshot);
+    launch = withSnapshot(await prepareLaunch(parts, slot, vm), order.fromSnapshot);
   } catch (error) {
     if (!(error instanceof OdoroboError)) throw error;
     return { begin: null, run: async () => ({ stored: notBooted(parts, vm, error.message), error }) };

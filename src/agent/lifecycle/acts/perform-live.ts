@@ -11,6 +11,8 @@ import type { Disk, VmSpec } from "../../../model/vm-spec.ts";
 import type { OperationRequest } from "../../../wire/operations.ts";
 import { confinePath } from "../../confine-path.ts";
 import type { GuestRecord, VmRecord } from "../../store/vm-record.ts";
+import { checkSources } from "../guest/check-sources.ts";
+import { claimDisks } from "../guest/claim-disks.ts";
 import { updateGuest } from "../guest/update-guest.ts";
 import type { Act, Outcome } from "../operations/run-operation.ts";
 import type { Parts } from "../parts/parts.ts";
@@ -89,6 +91,10 @@ export async function prepareAttach(parts: Parts, slot: Slot, vm: VmRecord, { de
     device.list === "nics"
       ? { ...now, nics: [...now.nics, device.nic] }
       : { ...now, disks: [...now.disks, ...(disk === null ? [] : [disk])] };
+  if (disk !== null) {
+    await checkSources(guest.hypervisor, { name: vm.name, spec: { ...now, disks: [disk] }, paths: guest.input.paths });
+    await claimDisks(parts, slot, wanted, now);
+  }
   // In the record before it is there: should the agent die in between, the end of the guest finds what is to be taken away.
   const begin: VmRecord = { ...vm, guest: { ...(vm.guest as GuestRecord), bootedSpec: wanted } };
   return {

@@ -47,7 +47,7 @@ export async function prepareReceive(
   asked: Asked<"migrate-receive">,
 ): Promise<Act> {
   refuseSecondLife(parts, slot);
-  const launch = await prepareLaunch(parts, before);
+  const launch = await prepareLaunch(parts, slot, before);
   if (launch.hypervisor.receive === undefined)
     throw new OdoroboError("UNSUPPORTED", `${launch.hypervisor.kind} here cannot take in a guest from another node`, {
       hint: "cloud-hypervisor can",

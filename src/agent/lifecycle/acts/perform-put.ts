@@ -7,6 +7,8 @@ import { referencedFiles, type VmSpec } from "../../../model/vm-spec.ts";
 import type { PutVmRequest } from "../../../wire/operations.ts";
 import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
 import { RECORD_FORMAT, type StoredVm, type VmRecord } from "../../store/vm-record.ts";
+import { checkSources } from "../guest/check-sources.ts";
+import { claimDisks } from "../guest/claim-disks.ts";
 import { noteLive, updateGuest } from "../guest/update-guest.ts";
 import { checkDisks, checkProbe, ownDisksOf, textsOf } from "../operations/check-spec.ts";
 import { runBeforeHooks, withAfterHooks } from "../operations/hook-points.ts";
@@ -53,6 +55,7 @@ export function putAct(
         const made = makesDisks
           ? { ...vm, ...(await prepareDisks(parts, hypervisor, vm, { grow: slot.guest === null, signal })) }
           : vm;
+        if (touchesGuest) await checkNewDisks(parts, slot, vm, hypervisor);
         const outcome = noteOwed(
           parts,
           vm,
@@ -70,6 +73,16 @@ export function putAct(
       }
     },
   };
+}
+
+/** Those that the running guest is about to be given. Rejects with IMAGE_MISSING, UNSUPPORTED or DISK_IN_USE. */
+async function checkNewDisks(parts: Parts, slot: Slot, vm: VmRecord, hypervisor: Hypervisor): Promise<void> {
+  const booted = vm.guest?.bootedSpec;
+  if (booted === undefined) return;
+  const disks = vm.spec.disks.filter((disk) => !booted.disks.some((each) => sameValue(each, disk)));
+  if (disks.length === 0 && sameValue(booted.passthrough, vm.spec.passthrough)) return;
+  await checkSources(hypervisor, { name: vm.name, spec: { ...vm.spec, disks }, paths: parts.store.paths(vm.name) });
+  await claimDisks(parts, slot, vm.spec, booted);
 }
 
 /** What the guest does not have of the new spec now is nobody else's doing. */

@@ -61,7 +61,7 @@ export async function prepareReboot(
   asked: Asked,
   graceSeconds: number | null,
 ): Promise<Act> {
-  const launch = await prepareLaunch(parts, vm);
+  const launch = await prepareLaunch(parts, slot, vm);
   return {
     before: () => runBeforeHooks(parts, vm, "stop", asked),
     begin: vm,

@@ -14,6 +14,7 @@ import type { Reserve } from "../../store/reserve.ts";
 import type { VmStore } from "../../store/vm-store.ts";
 import type { WhereaboutsStore } from "../../store/whereabouts-store.ts";
 import type { Supervisor } from "../../supervisor/supervisor.ts";
+import type { DiskClaims } from "./disk-claims.ts";
 import type { WritableEventLog } from "./event-log.ts";
 import type { HypervisorReports } from "./hypervisor-reports.ts";
 
@@ -28,6 +29,7 @@ export interface Parts {
   readonly runFolder: string;
   readonly storage: DiskStorage;
   readonly images: ImageWatch;
+  readonly claims: DiskClaims;
   readonly network: HostNetwork;
   readonly consoles: SerialLines;
   readonly clock: Clock;

@@ -1,0 +1,104 @@
+/** Before a guest is given its disks: nobody else on this node may write to them, and none of them is an image below others. */
+import { OdoroboError } from "../../../model/errors.ts";
+import type { VmSpec } from "../../../model/vm-spec.ts";
+import { ownDiskFile, type VmPaths } from "../../launch-command.ts";
+import { identitiesOf } from "../../storage/disk-identity.ts";
+import type { Conflict, DiskUse } from "../parts/disk-claims.ts";
+import type { Parts } from "../parts/parts.ts";
+import type { Slot } from "../parts/slot.ts";
+
+/** `booted`: what the guest has until then; null: there is none. Rejects with DISK_IN_USE. */
+export async function claimDisks(parts: Parts, slot: Slot, spec: VmSpec, booted: VmSpec | null): Promise<void> {
+  const wanted = await usesOf(parts, slot, spec);
+  const held = booted === null ? [] : await usesOf(parts, slot, booted);
+  await refuseImages(parts, slot, wanted);
+  if (wanted.length > 0) for (const other of parts.claims.unknown()) if (other !== slot) await noteDisks(parts, other);
+  for (let isSure = false; ; isSure = true) {
+    const conflict = parts.claims.claim(slot, wanted, held);
+    if (conflict === null) return;
+    // What it has now may be less than what it once claimed.
+    if (isSure || conflict.slot === slot || conflict.slot.inFlight.size > 0) throw inUse(slot, conflict);
+    await noteDisks(parts, conflict.slot);
+  }
+}
+
+/** Of a guest that runs: what it has been given is its own. */
+async function noteDisks(parts: Parts, slot: Slot): Promise<void> {
+  const { stored } = slot;
+  const booted = stored?.state === "present" ? stored.guest?.bootedSpec : undefined;
+  const live = booted !== undefined && slot.live !== null ? { ...booted, disks: slot.live.disks } : booted;
+  parts.claims.note(slot, slot.guest === null || live === undefined ? [] : await usesOf(parts, slot, live));
+}
+
+/** Stand-ins open no disk. */
+async function usesOf(parts: Parts, slot: Slot, spec: VmSpec): Promise<readonly DiskUse[]> {
+  if (parts.hypervisors.get(spec.hypervisor)?.disks !== "real") return [];
+  const named = [...namedDisks(spec, parts.store.paths(slot.name))];
+  return await Promise.all(
+    named.map(async ({ disk, url, readonly }) => ({ disk, readonly, identities: await identitiesOf(url) })),
+  );
+}
+
+interface Named {
+  readonly disk: string;
+  /** Or a path. */
+  readonly url: string;
+  readonly readonly: boolean;
+}
+
+/** Those that only Cloud Hypervisor's own section of the spec names, too. */
+function* namedDisks(spec: VmSpec, paths: VmPaths): Iterable<Named> {
+  for (const disk of spec.disks) {
+    const url = disk.origin.kind === "external" ? disk.origin.url : ownDiskFile(paths, disk);
+    if (url !== null) yield { disk: disk.name, url, readonly: disk.readonly };
+  }
+  if (spec.hypervisor !== "cloud-hypervisor") return;
+  const { disks, pmem } = spec.passthrough;
+  for (const [index, { id, path, readonly }] of listOf(disks).entries())
+    if (typeof path === "string")
+      yield { disk: String(id ?? `number ${index}`), url: path, readonly: readonly === true };
+  for (const [index, { id, file, discard_writes }] of listOf(pmem).entries())
+    if (typeof file === "string")
+      yield { disk: String(id ?? `pmem ${index}`), url: file, readonly: discard_writes === true };
+}
+
+const listOf = (value: unknown): readonly Readonly<Record<string, unknown>>[] =>
+  Array.isArray(value) ? value.filter((item) => typeof item === "object" && item !== null) : [];
+
+/** Also of VMs that are off, and of deleted ones that may come back: what is written to an image now they read later. */
+async function refuseImages(parts: Parts, slot: Slot, uses: readonly DiskUse[]): Promise<void> {
+  const written = uses.filter((use) => !use.readonly);
+  if (written.length === 0) return;
+  const seen = new Set<string>();
+  for (const { name, stored } of parts.claims.slots.values()) {
+    if (stored === null || stored.state === "unreadable") continue;
+    const noted = Object.entries(stored.images ?? {}).flatMap(([disk, notes]) =>
+      notes.map(({ path }) => ({ disk, path })),
+    );
+    const wanted = Object.entries(stored.ownDisks).flatMap(([disk, origin]) =>
+      origin.kind === "image" ? [{ disk, path: origin.path }] : [],
+    );
+    for (const { disk, path } of [...noted, ...wanted]) {
+      if (seen.has(path)) continue;
+      seen.add(path);
+      const image = new Set(await identitiesOf(path));
+      const use = written.find(({ identities }) => identities.some((identity) => image.has(identity)));
+      if (use !== undefined)
+        throw new OdoroboError(
+          "DISK_IN_USE",
+          `disk ${use.disk} of ${slot.name} is the image below disk ${disk} of ${name}: what is written to it destroys that disk`,
+          { hint: "make it readonly, or give the VM a disk over the image" },
+        );
+    }
+  }
+}
+
+function inUse(slot: Slot, { slot: other, ours, theirs }: Conflict): OdoroboError {
+  const isOwn = other === slot;
+  const whose = isOwn ? `its disk ${theirs.disk}` : `disk ${theirs.disk} of ${other.name}, which has it now`;
+  return new OdoroboError("DISK_IN_USE", `disk ${ours.disk} of ${slot.name} is the same bytes as ${whose}`, {
+    hint: isOwn
+      ? "two disks that write to the same bytes destroy them: remove one, or make both readonly"
+      : `end ${other.name} or detach the disk from it first; both may read it with readonly: true`,
+  });
+}
