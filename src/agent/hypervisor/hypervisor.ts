@@ -15,6 +15,8 @@ export interface Hypervisor {
   readonly disks: "real" | "placeholder";
   /** After `probe`: it opens a disk as what its bytes look like, whatever it is told, and follows what they name. Left out: never. */
   guessesFormats?(): boolean;
+  /** The absolute paths that a snapshot folder names. Rejects with BAD_REQUEST when it cannot be read. Left out: it names none. */
+  snapshotPaths?(folder: string): Promise<readonly string[]>;
   /** What is here, or null when it is not (no binary). Never rejects for "not here". */
   probe(signal: AbortSignal): Promise<HypervisorReport | null>;
   /**

@@ -1,6 +1,6 @@
 /** An agent whose guests are on Cloud Hypervisor (the double): what its report says of what happens to them. */
 import { existsSync } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Client } from "undici";
 import { expect, test } from "vitest";
@@ -155,12 +155,8 @@ test.each(["51.0", "53.0"])(
 test("a boot that fails says why, leaves no process, and the next one succeeds", async () => {
   await using world = await anAgentOnCloudHypervisor();
   const { agent, folder } = world;
-  const missing: Disk = {
-    name: "data",
-    origin: { kind: "external", url: `file://${join(folder, "no.raw")}` },
-    readonly: false,
-  };
-  await agent.put("web-1", { spec: aGuest({ disks: [blank("root", 2), missing] }) });
+  const passthrough = { disks: [{ id: "data", path: join(folder, "no.raw"), image_type: "Raw" }] };
+  await agent.put("web-1", { spec: aGuest({ passthrough }) });
   const { error } = await agent.boot("web-1");
   expect(error?.message).toMatch(/No such file/);
   expect(await vmOf(agent)).toMatchObject({
@@ -200,6 +196,36 @@ test("a snapshot by hand, and the VM from it again", async () => {
   expect(await agent.operate("web-1", { kind: "restore", folder: snapshot })).toMatchObject({ error: null });
   expect(await vmOf(agent)).toMatchObject({ phase: "running", drift: [] });
 });
+
+test.each([
+  [
+    "a disk of somebody else's",
+    (config: Config) => ({ ...config, disks: [{ ...config.disks[0], path: "/etc/shadow" }] }),
+  ],
+  [
+    "one that leaves its folder",
+    (config: Config, own: string) => ({ ...config, tpm: { socket: `${own}/../../other/x` } }),
+  ],
+  ["a field that nobody here knows", (config: Config) => ({ ...config, later: { deep: ["file:///etc/shadow"] } })],
+])("a snapshot that names %s is not restored", async (_, change) => {
+  await using world = await anAgentOnCloudHypervisor();
+  const { agent, folder } = world;
+  await running(agent);
+  const snapshot = join(folder, "snapshot");
+  await agent.operate("web-1", { kind: "snapshot", folder: snapshot });
+  await agent.shutdown("web-1", 0);
+  const file = join(snapshot, "config.json");
+  const config = JSON.parse(await readFile(file, "utf8"));
+  await writeFile(file, JSON.stringify(change(config, join(agent.dataFolder, "vms/web-1/disks"))));
+  const restored = await agent.operate("web-1", { kind: "restore", folder: snapshot });
+  expect(restored).toMatchObject({ outcome: "failed", error: { code: "PATH_NOT_ALLOWED" }, after: { pid: null } });
+  await writeFile(file, JSON.stringify(config));
+  expect(await agent.operate("web-1", { kind: "restore", folder: snapshot })).toMatchObject({ error: null });
+});
+
+interface Config {
+  readonly disks: readonly object[];
+}
 
 test.each(["while the agent looks", "while no agent is there"])(
   "a guest that somebody sends away past odorobo, %s, is not started here as well",

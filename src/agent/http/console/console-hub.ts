@@ -126,13 +126,16 @@ interface Asked {
 const PATH = /^\/(v1\/)?vms\/([^/?]+)\/console(?:\?(.*))?$/;
 
 function consoleOf(url: string): Asked {
-  const [, isOurs, id = "", query = ""] = PATH.exec(url) ?? [];
-  const name = isOurs ? (isDnsLabel(id) ? vmName(id) : null) : toVmName(decode(id));
-  if (name === null) throw new OdoroboError("NOT_FOUND", `there is no WebSocket at ${url.slice(0, 200)}`);
+  const [path, isOurs, segment = "", query = ""] = PATH.exec(url) ?? [];
+  if (path === undefined) throw new OdoroboError("NOT_FOUND", `there is no WebSocket at ${url.slice(0, 200)}`);
+  const id = decode(segment);
+  const name = isOurs ? (isDnsLabel(id) ? vmName(id) : null) : toVmName(id);
+  if (name === null)
+    throw new OdoroboError("BAD_REQUEST", `${JSON.stringify(id.slice(0, 80))} is not the name of a VM`);
   const asks = new URLSearchParams(query);
   const follows = isAsked(asks, "follow");
   const dialect = isOurs ? (follows ? "following" : "plain") : follows ? "following" : "compat";
-  return { name, id: decode(id), dialect, isReadonly: isAsked(asks, "readonly") };
+  return { name, id, dialect, isReadonly: isAsked(asks, "readonly") };
 }
 
 const isAsked = (query: URLSearchParams, name: string): boolean =>
@@ -141,7 +144,7 @@ const isAsked = (query: URLSearchParams, name: string): boolean =>
 function decode(segment: string): string {
   try {
     return decodeURIComponent(segment);
-  } catch {
-    return segment;
+  } catch (error) {
+    throw new OdoroboError("BAD_REQUEST", "the address has a % that is followed by no byte", { cause: error });
   }
 }

@@ -13,6 +13,7 @@ import { lastWord } from "./history.ts";
 import type { CloudHypervisorHost } from "./host.ts";
 import { type CloudHypervisorSettings, describeHost, probeCloudHypervisor, toReport } from "./probe.ts";
 import { receiveGuest } from "./receive.ts";
+import { snapshotPaths } from "./snapshot.ts";
 
 /** A Linux guest lets go of a device within 0.1 s; one that is busy with it, when it is done. */
 const REMOVAL_MS = 20_000;
@@ -146,6 +147,7 @@ export function createCloudHypervisor(settings: CloudHypervisorSettings): Hyperv
       return known && toReport(known);
     },
     compile: (vm) => toLaunchCommand(vm, host()),
+    snapshotPaths,
     async lastWord(vm) {
       await using tail = await openTail(vm);
       return lastWord(tail.history);

@@ -1,5 +1,5 @@
 /** A guest's state into a folder of the node. */
-import { readdir, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { OdoroboError } from "../../../model/errors.ts";
 import type { ApiClient } from "./client.ts";
@@ -31,6 +31,37 @@ export async function takeSnapshot(
     // It waits in the queue behind a snapshot that goes on though nobody waits for it.
     if (isRunning) await client.call("vm.resume", { signal: AbortSignal.timeout(RESUME_MS) });
   }
+}
+
+/**
+ * What the configuration in it names, wherever it stands there: a field that odorobo does not know may name a file, too. Texts
+ * that begin with / and are none are taken for one.
+ */
+export async function snapshotPaths(folder: string): Promise<readonly string[]> {
+  const file = join(folder, "config.json");
+  let config: unknown;
+  try {
+    config = JSON.parse(await readFile(file, "utf8"));
+  } catch (cause) {
+    throw new OdoroboError("BAD_REQUEST", `${file} cannot be read as the configuration of a snapshot`, {
+      cause,
+      hint: "odorobo vm snapshot NAME FOLDER writes one",
+    });
+  }
+  return [...new Set(pathsIn(config))].filter((path) => path !== RANDOM).sort();
+}
+
+/** Every guest's. */
+const RANDOM = "/dev/urandom";
+
+function* pathsIn(value: unknown): Iterable<string> {
+  if (typeof value === "string") {
+    const path = value.replace(/^(file|unix):(\/\/)?(?=\/)/, "");
+    if (path.startsWith("/")) yield path;
+  } else if (typeof value === "object" && value !== null)
+    // A terminal is made anew by the process: which one it was says nothing.
+    for (const [key, each] of Object.entries(value))
+      if (key !== "file" || !("mode" in value) || value.mode !== "Pty") yield* pathsIn(each);
 }
 
 async function refuseUnlessEmpty(folder: string): Promise<void> {

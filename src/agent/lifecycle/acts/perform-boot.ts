@@ -31,6 +31,7 @@ import type { Operation, Slot } from "../parts/slot.ts";
 import { checkBootFiles } from "./boot-files.ts";
 import { type Identity, identityOf } from "./identity.ts";
 import { disksMade, prepareDisks } from "./prepare-disks.ts";
+import { checkSnapshotPaths } from "./snapshot-paths.ts";
 
 /** From the start of the process to the first answer. A loaded host that emulates starts slowly; a broken one ends, which is noticed at once. */
 const CONNECT_DEADLINE_MS = 60_000;
@@ -75,7 +76,11 @@ export async function prepareBoot(parts: Parts, slot: Slot, before: VmRecord, or
   const vm: VmRecord = { ...before, restart: order.restart ?? null, migration: null };
   let launch: Launch;
   try {
-    launch = withSnapshot(await prepareLaunch(parts, slot, vm), order.fromSnapshot);
+    launch = await prepareLaunch(parts, slot, vm);
+    if (order.fromSnapshot !== undefined) {
+      await checkSnapshotPaths(parts, launch, order.fromSnapshot);
+      launch = withSnapshot(launch, order.fromSnapshot);
+    }
   } catch (error) {
     if (!(error instanceof OdoroboError)) throw error;
     return { begin: null, run: async () => ({ stored: notBooted(parts, vm, error.message), error }) };
@@ -92,9 +97,9 @@ export async function prepareBoot(parts: Parts, slot: Slot, before: VmRecord, or
 }
 
 /** A process that is held to what it needs may read the snapshot, too. */
-function withSnapshot(launch: Launch, folder: string | undefined): Launch {
+function withSnapshot(launch: Launch, folder: string): Launch {
   const { command } = launch;
-  if (folder === undefined || command === null) return launch;
+  if (command === null) return launch;
   return { ...launch, command: { ...command, needs: { ...command.needs, reads: [...command.needs.reads, folder] } } };
 }
 
