@@ -7,6 +7,7 @@ import AgentTokenCommand from "./agent/token.ts";
 import AgentUninstallCommand from "./agent/uninstall.ts";
 import AgentCommand from "./agent.ts";
 import Apply from "./apply.ts";
+import Completion from "./completion.ts";
 import DemoCommand from "./demo.ts";
 import Destroy from "./destroy.ts";
 import Diff from "./diff.ts";
@@ -50,6 +51,7 @@ export const COMMANDS = {
   validate: Validate,
   plan: PlanCommand,
   apply: Apply,
+  completion: Completion,
   demo: DemoCommand,
   destroy: Destroy,
   status: Status,
