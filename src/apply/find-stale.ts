@@ -67,6 +67,8 @@ interface World {
 function lookAt(plan: Plan, wanted: ReadonlySet<VmName>, observed: ObservedState): World {
   const homes = new Map<VmName, Home[]>();
   const unreadable = new Map<VmName, string>();
+  /** Nodes that report a VM whose name cannot be read: it may be any that is seen nowhere. */
+  const nameless = new Map<VmName, NodeName>();
   for (const node of observed.nodes) {
     if (node.reach === "silent") continue;
     for (const report of node.report.vms) {
@@ -81,7 +83,12 @@ function lookAt(plan: Plan, wanted: ReadonlySet<VmName>, observed: ObservedState
     for (const vm of node.report.unreadable ?? []) {
       if (wanted.has(vm.name)) unreadable.set(vm.name, whyUntouched(node.name, vm));
     }
+    if (!node.report.illegible) continue;
+    for (const name of wanted) nameless.set(name, node.name);
   }
+  for (const [name, node] of nameless)
+    if (!homes.has(name) && !unreadable.has(name))
+      unreadable.set(name, `it may be on ${node}, which reports a VM without a name that can be read`);
   return { homes, unreadable };
 }
 

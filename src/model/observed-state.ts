@@ -36,6 +36,8 @@ export interface NodeReport {
    * touch, so nothing is planned for them, here or elsewhere. Sorted by name; left out when there is none.
    */
   readonly unreadable?: readonly UnreadableVm[];
+  /** How many VMs are there of which not even the name can be read: whatever is seen nowhere may be one of them. Left out when there is none. */
+  readonly illegible?: number;
   /** What applies have told this node about the fleets it belongs to; left out when there is none. */
   readonly whereabouts?: readonly Whereabouts[];
   /** Who keeps the guests' processes: `systemd`, `spawn`. For people. */

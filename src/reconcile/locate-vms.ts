@@ -78,7 +78,7 @@ export function locateVms(desired: DesiredState, observed: ObservedState): Sight
     }
   }
 
-  const mayBeElsewhere = describeSilent(silent);
+  const mayBeElsewhere = describeSilent(silent) ?? describeIllegible(reports);
   const told = latestWhereabouts(fleet, reports.values());
   const lastHomes = told?.homes ?? {};
   // Whose it is stands in the record that cannot be read; what the agents were told of the fleet knows it too.
@@ -152,6 +152,13 @@ const describeOtherData = (node: NodeName): string =>
 
 const describeLeft = (node: NodeName): string =>
   `was last on ${node}, which the manifests no longer name: put that Node back, with fenced: true if it is gone for good`;
+
+function describeIllegible(reports: ReadonlyMap<NodeName, NodeReport>): string | null {
+  for (const [name, { illegible }] of reports)
+    if (illegible !== undefined && illegible > 0)
+      return `may be on ${name}, which reports a VM without a name that can be read`;
+  return null;
+}
 
 function describeSilent(silent: readonly { name: NodeName }[]): string | null {
   const names = silent.map((node) => node.name);

@@ -31,6 +31,12 @@ export function findAnswerError(document: WireDocument, value: unknown): string 
   return findProblem("tolerant", document, value);
 }
 
+/** Of one VM of a report, as `findAnswerError` says it of the whole. */
+export function findVmReportError(value: unknown): string | null {
+  const validate = validatorOf("tolerant", `${schemaId("node-report")}#/definitions/vmReport`);
+  return validate(value) ? null : describeError(validate.errors?.[0]);
+}
+
 type Reading = "strict" | "tolerant";
 
 function findProblem(reading: Reading, document: WireDocument, value: unknown): string | null {
@@ -57,12 +63,15 @@ function findInconsistency({ spec, files }: PutVmRequest): string | null {
 const compilers = new Map<Reading, Ajv>();
 const validators = new Map<string, ValidateFunction>();
 
-function validator(reading: Reading, document: WireDocument): ValidateFunction {
-  const key = `${reading} ${document}`;
+const validator = (reading: Reading, document: WireDocument): ValidateFunction =>
+  validatorOf(reading, schemaId(document));
+
+function validatorOf(reading: Reading, schema: string): ValidateFunction {
+  const key = `${reading} ${schema}`;
   const known = validators.get(key);
   if (known !== undefined) return known;
-  const validate = compiler(reading).getSchema(schemaId(document));
-  if (validate === undefined) throw new Error(`no schema for ${document}`);
+  const validate = compiler(reading).getSchema(schema);
+  if (validate === undefined) throw new Error(`no schema ${schema}`);
   validators.set(key, validate);
   return validate;
 }

@@ -17,6 +17,7 @@ import { askIfNew, type KeptReports, keptAnswer } from "./kept-reports.ts";
 import { type ConsoleConnection, openConsole } from "./open-console.ts";
 import type { AgentEvent, OperationRequest, OperationResult, PutVmRequest } from "./operations.ts";
 import { DEFAULT_PATIENCE, type Patience, performOperation } from "./perform-operation.ts";
+import { readNodeReport } from "./read-report.ts";
 import { routes } from "./routes.ts";
 import { type Question, Transport } from "./transport.ts";
 
@@ -182,11 +183,12 @@ async function askReport(
     return kept;
   }
   const value = await transport.readJson(answer, "a report");
-  const problem = findAnswerError("node-report", value);
-  if (problem !== null) throw transport.protocolError(`answered with something else than a report: ${problem}`);
-  const report = value as NodeReport;
+  const report = readNodeReport(value);
+  if (typeof report === "string")
+    throw transport.protocolError(`answered with something else than a report: ${report}`);
   const tag = answer.header("etag");
-  if (tag !== null) await reports?.set(address, tag, report);
+  // Only what was right as it came is kept.
+  if (tag !== null && report === value) await reports?.set(address, tag, report);
   return report;
 }
 

@@ -454,6 +454,14 @@ test("a VM whose guest its agent does not know is unknown, and nothing is planne
   ]);
 });
 
+test("a VM without a name that can be read may be any that is seen nowhere", () => {
+  const fleet = aFleet().nodes("n1", "n2").vm("db").vm("web");
+  const world = fleet.empty().has("db", "n1").namesNot("n2");
+  expect(sentences(fleet, world)).toEqual([
+    "unknown web: may be on n2, which reports a VM without a name that can be read",
+  ]);
+});
+
 test("of two notes the higher serial counts, whatever the clocks said", () => {
   const fleet = aFleet().nodes("n1", "n2").vm("web");
   const tomorrow = instant("2026-01-02T12:00:00.000Z");

@@ -203,6 +203,7 @@ export class WorldBuilder {
   #tombstones = new Map<string, Tombstone[]>();
   #silent = new Set<string>();
   #told = new Map<string, Whereabouts>();
+  #nameless = new Set<string>();
   #unreadable = new Map<string, UnreadableVm[]>();
   #able = new Map<string, HypervisorCapabilities>();
   #names: readonly NodeName[];
@@ -305,6 +306,12 @@ export class WorldBuilder {
     return this;
   }
 
+  /** One of the VMs there has no name that could be read. */
+  namesNot(node: string): this {
+    this.#nameless.add(node);
+    return this;
+  }
+
   /** A guest of this VM runs there that no record explains. */
   holds(vm: string, on: string): this {
     const held = { name: vmName(vm), problem: "process 4711 runs, and no record here knows of it", held: true };
@@ -343,6 +350,7 @@ export class WorldBuilder {
       tombstones: sorted(this.#tombstones.get(name) ?? []),
       unfinished: [],
       ...(this.#unreadable.has(name) ? { unreadable: sorted(this.#unreadable.get(name) ?? []) } : {}),
+      ...(this.#nameless.has(name) ? { illegible: 1 } : {}),
       ...(this.#told.has(name) ? { whereabouts: [this.#told.get(name)!] } : {}),
     };
   }

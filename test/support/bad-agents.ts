@@ -37,7 +37,7 @@ export const badAgents = {
       answer.write('{"apiVersion":1,', () => answer.destroy());
     }),
   answersBrokenJson: () => json('{"apiVersion":1,'),
-  answersWrongShape: () => json(JSON.stringify({ ...aNodeReport("n1"), vms: [{ name: "web-1" }] })),
+  answersWrongShape: () => json(JSON.stringify({ ...aNodeReport("n1"), capacity: { cpus: 8 } })),
   answersNull: () => json("null"),
   answersOtherVersion: () => json(JSON.stringify({ ...aNodeReport("n1"), apiVersion: 2 })),
   /** 200 MB of JSON, as fast as it is read. */

@@ -47,7 +47,10 @@ const reportFailures: [keyof Omit<typeof badAgents, "as">, RegExp][] = [
   ["answersHtmlAsError", /^AGENT_PROTOCOL URL answered 502 text\/html instead of a report/],
   ["answersHalf", /^AGENT_PROTOCOL the answer of URL broke off/],
   ["answersBrokenJson", /^AGENT_PROTOCOL URL answered with broken JSON instead of a report/],
-  ["answersWrongShape", /^AGENT_PROTOCOL URL answered with something else than a report: vms\.0\.fleet is missing/],
+  [
+    "answersWrongShape",
+    /^AGENT_PROTOCOL URL answered with something else than a report: capacity\.memoryMiB is missing/,
+  ],
   ["answersNull", /^AGENT_PROTOCOL URL answered with something else than a report: the document must be object/],
   ["answersOtherVersion", /^AGENT_PROTOCOL .*apiVersion/],
   ["answersWithoutEnd", /^AGENT_PROTOCOL URL answered with more than 64 MiB instead of a report/],

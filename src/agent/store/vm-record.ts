@@ -5,7 +5,7 @@
  * moment at which a crash could leave both, or neither. Texts that may be secret lie beside it (`vm-store.ts`), not in it.
  */
 import type { ErrorBody } from "../../model/errors.ts";
-import { type Digest, type Instant, isDnsLabel, type VmName } from "../../model/names.ts";
+import type { Digest, Instant, VmName } from "../../model/names.ts";
 import type {
   DriftedField,
   GuestEvent,
@@ -131,80 +131,3 @@ export interface CompletedOperation {
 
 /** 64 is more than one apply ever asks of one VM; a caller that repeats an older id has lost interest long ago. */
 export const REMEMBERED_OPERATIONS = 64;
-
-/** Throws a plain Error that says what is wrong; the store says in which file. */
-export function parseRecord(text: string, folder: string): StoredVm {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new Error("it is not JSON, perhaps cut short");
-  }
-  if (!isObject(value)) throw new Error("it is not an object");
-  if (value.format !== RECORD_FORMAT) throw new OtherFormat(value.format);
-  if (value.name !== folder || !isDnsLabel(folder)) throw new Error("it does not name the VM that its folder names");
-  const wrong = Object.entries(shapeOf(value.state)).find(([key, isRight]) => !isRight(value[key]));
-  if (wrong) throw new Error(`its field ${wrong[0]} is not what it should be`);
-  return value as unknown as StoredVm;
-}
-
-/** Written by another version of odorobo: not broken, so it stays where it is. */
-export class OtherFormat extends Error {
-  constructor(format: unknown) {
-    super(`it has format ${JSON.stringify(format) ?? "none"}, this agent reads format ${RECORD_FORMAT}`);
-  }
-}
-
-type Check = (value: unknown) => boolean;
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-const isText: Check = (value) => typeof value === "string";
-const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
-const orNull =
-  (check: Check): Check =>
-  (value) =>
-    value === null || check(value);
-
-const orAbsent =
-  (check: Check): Check =>
-  (value) =>
-    value === undefined || value === null || check(value);
-
-const HEAD: Readonly<Record<string, Check>> = {
-  fleet: orNull(isText),
-  generation: isCount,
-  serial: isCount,
-  ownDisks: isObject,
-  images: orAbsent(isObject),
-  unfinished: orNull(isObject),
-  completed: Array.isArray,
-  uuid: orAbsent(isText),
-  instanceId: orAbsent(isText),
-};
-
-function shapeOf(state: unknown): Readonly<Record<string, Check>> {
-  switch (state) {
-    case "present":
-      return {
-        ...HEAD,
-        commit: orNull(isText),
-        spec: isObject,
-        specDigest: isText,
-        appliedAt: isText,
-        phase: (value) => ["stopped", "running", "paused", "crashed"].includes(value as string),
-        since: isText,
-        drift: Array.isArray,
-        guest: orNull(isObject),
-        lastEvent: orAbsent(isObject),
-        restart: orAbsent(isObject),
-        migration: orAbsent(isObject),
-        stalled: orAbsent(isObject),
-        owed: orAbsent(Array.isArray),
-      };
-    case "tombstone":
-      return { ...HEAD, deletedAt: isText, retainUntil: isText, disks: Array.isArray };
-    default:
-      return { state: () => false };
-  }
-}

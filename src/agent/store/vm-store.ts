@@ -19,9 +19,10 @@ import { syncFolder, writeFileAtomically } from "../../platform/atomic-write.ts"
 import { mapWithLimit } from "../../platform/limit.ts";
 import { type VmPaths, vmPaths } from "../launch-command.ts";
 import { isNoRoom, storageError } from "../storage-error.ts";
+import { DamagedRecord, OtherFormat, parseRecord, recordText } from "./record-text.ts";
 import type { Reserve } from "./reserve.ts";
 import { sharedSync } from "./shared-sync.ts";
-import { OtherFormat, parseRecord, type StoredVm, type UnreadableRecord } from "./vm-record.ts";
+import type { StoredVm, UnreadableRecord } from "./vm-record.ts";
 
 export interface VmStore {
   /** Everything there is, sorted by name. */
@@ -73,7 +74,9 @@ export async function openVmStore(folders: {
     async load() {
       const entries = await readdir(root, { withFileTypes: true }).catch(failed(`could not read the folder ${root}`));
       const names = entries.filter((entry) => entry.isDirectory() && isDnsLabel(entry.name)).map((entry) => entry.name);
-      const loaded = await mapWithLimit(names.sort(byName), READS_AT_A_TIME, (name) => loadOne(folderOf(name), name));
+      const loaded = await mapWithLimit(names.sort(byName), READS_AT_A_TIME, (name) =>
+        loadSafely(folderOf(name), name),
+      );
       return loaded.flatMap((result) => {
         if (result.status === "rejected") throw result.reason;
         if (result.value !== null) made.add(result.value.name);
@@ -81,7 +84,7 @@ export async function openVmStore(folders: {
       });
     },
     async save(record, { fromReserve = false } = {}) {
-      const text = JSON.stringify(record);
+      const text = recordText(record);
       try {
         await makeFolder(record.name);
         await writeFileAtomically(recordOf(record.name), text).catch(async (error: unknown) => {
@@ -167,7 +170,7 @@ async function loadOne(folder: string, folderName: string): Promise<StoredVm | U
     return parseRecord(text, folderName);
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
-    if (error instanceof OtherFormat) return unreadable(`${path}: ${problem}`);
+    if (error instanceof OtherFormat || error instanceof DamagedRecord) return unreadable(`${path}: ${problem}`);
     const moved = await rename(path, join(folder, BROKEN)).then(
       () => `, kept as ${BROKEN}`,
       () => "",
@@ -175,6 +178,14 @@ async function loadOne(folder: string, folderName: string): Promise<StoredVm | U
     return unreadable(`${path}: ${problem}${moved}`);
   }
 }
+
+/** A folder that cannot be looked into is one VM's trouble, not the node's. */
+const loadSafely = (folder: string, name: string): Promise<StoredVm | UnreadableRecord | null> =>
+  loadOne(folder, name).catch((error: unknown) => ({
+    state: "unreadable",
+    name: vmName(name),
+    problem: `${folder} cannot be read (${codeOf(error)})`,
+  }));
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "unknown error";
 

@@ -8,6 +8,7 @@ import { OdoroboError } from "../../../src/model/errors.ts";
 import { vmName } from "../../../src/model/names.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { anAgent, aSpec, NEVER, type TestAgent, withProcess } from "../../support/an-agent.ts";
+import { editRecord } from "../../support/edit-record.ts";
 import { aTempFolder } from "../../support/temp-folder.ts";
 import { until } from "../../support/until.ts";
 
@@ -159,7 +160,7 @@ test("a guest that an agent left standing in the middle of a snapshot runs on wi
   const record = join(agent.dataFolder, "vms/web-1/record.json");
   await agent.lifecycle[Symbol.asyncDispose]();
   const unfinished = { id: "s", kind: "snapshot", graceSeconds: null, begunAt: "2026-01-01T12:00:00.000Z" };
-  await writeFile(record, JSON.stringify({ ...JSON.parse(await readFile(record, "utf8")), unfinished }));
+  await editRecord(record, { unfinished });
   const file = join(agent.runFolder, "vms/web-1/guest.json");
   await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, "utf8")), phase: "paused" }));
   await agent.restart();

@@ -10,6 +10,7 @@ import type { Disk } from "../../../src/model/vm-spec.ts";
 import { aClock } from "../../support/a-clock.ts";
 import { aQcow2Header } from "../../support/a-qcow2-header.ts";
 import { anAgent, aSpec, withProcess } from "../../support/an-agent.ts";
+import { editRecord } from "../../support/edit-record.ts";
 import { requires } from "../../support/requirements.ts";
 import { aTempFolder } from "../../support/temp-folder.ts";
 
@@ -94,8 +95,7 @@ describe.runIf(requires("disks made from images", "qemu-img"))("with qemu-img", 
     await agent.put("web", { spec: world.spec(at("a.raw")) });
     const file = join(agent.dataFolder, "vms/web/record.json");
     await agent.restart();
-    const { images: _, ...old } = JSON.parse(await readFile(file, "utf8"));
-    await writeFile(file, JSON.stringify(old));
+    await editRecord(file, { images: undefined });
     await agent.restart();
     expect((await agent.vm("web")).images).toBeUndefined();
     await agent.boot("web");

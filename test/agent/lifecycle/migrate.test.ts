@@ -1,10 +1,11 @@
 /** Migration by hand between two agents: the guest is in one place, whatever fails, and nobody starts it in the other. */
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { createNoopHypervisor } from "../../../src/agent/hypervisor/noop/driver.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { anAgent, aSpec, type TestAgent, withProcess } from "../../support/an-agent.ts";
+import { editRecord } from "../../support/edit-record.ts";
 import { until } from "../../support/until.ts";
 
 const gives = (code: string) => expect.objectContaining({ code });
@@ -198,7 +199,7 @@ const UNFINISHED = { id: "cut", graceSeconds: null, begunAt: "2026-01-01T12:00:0
 async function cutShort(agent: TestAgent, change: object): Promise<void> {
   await agent.lifecycle[Symbol.asyncDispose]();
   const record = join(agent.dataFolder, "vms/web-1/record.json");
-  await writeFile(record, JSON.stringify({ ...JSON.parse(await readFile(record, "utf8")), ...change }));
+  await editRecord(record, change);
 }
 
 test("a receive that was cut short before anybody was told of it leaves nothing", async () => {

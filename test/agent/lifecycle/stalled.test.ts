@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { diskStorage } from "../../../src/agent/storage/disk-storage.ts";
 import { anAgent, type TestAgent, type TestAgentOptions } from "../../support/an-agent.ts";
+import { editRecord } from "../../support/edit-record.ts";
 import { until } from "../../support/until.ts";
 
 const STANDS =
@@ -92,7 +93,14 @@ test("the next agent knows it, too: one that had noted it, and one that died bef
   const file = join(agent.dataFolder, "vms/web-1/record.json");
   const record = JSON.parse(await readFile(file, "utf8"));
   for (const unfinished of [null, { id: "u", kind: "update", graceSeconds: null, begunAt: record.since }]) {
-    await writeFile(file, JSON.stringify({ ...record, phase: "running", reason: null, stalled: null, unfinished }));
+    await editRecord(file, {
+      ...record,
+      checksum: undefined,
+      phase: "running",
+      reason: null,
+      stalled: null,
+      unfinished,
+    });
     await agent.restart();
     await until("it is seen", async () => (await agent.vm("web-1")).phase === "paused");
     expect(await agent.vm("web-1")).toMatchObject({ phase: "paused", reason: STANDS, stalled: { disks: ["root"] } });

@@ -3,6 +3,7 @@
 import { OdoroboError } from "../../../model/errors.ts";
 import { byName, type VmName } from "../../../model/names.ts";
 import type { Capacity, NodeReport, UnreadableVm, VmReport, Whereabouts } from "../../../model/observed-state.ts";
+import { findVmReportError } from "../../../wire/check-shape.ts";
 import type { UnreadableRecord } from "../../store/vm-record.ts";
 import { UNEXPLAINED_HINT, type VmState } from "../parts/decision.ts";
 import type { Parts } from "../parts/parts.ts";
@@ -16,14 +17,15 @@ export function nodeReport(
   whereabouts: readonly Whereabouts[],
 ): NodeReport {
   const sorted = [...slots].sort((a, b) => byName(a.name, b.name));
-  const unreadable = sorted.flatMap(({ stored }) => (stored?.state === "unreadable" ? [toUnreadableVm(stored)] : []));
+  const told = sorted.flatMap((slot) => tell(parts, slot) ?? []);
+  const unreadable = told.flatMap((each) => ("problem" in each ? [each] : []));
   return {
     apiVersion: 1,
     at: parts.clock.now(),
     node: parts.node,
     capacity,
     hypervisors: parts.reports.current(),
-    vms: sorted.flatMap((slot) => reportOf(slot) ?? []),
+    vms: told.flatMap((each) => ("problem" in each ? [] : [each])),
     tombstones: sorted.flatMap(({ stored }) => (stored?.state === "tombstone" ? [toTombstone(stored)] : [])),
     unfinished: sorted.flatMap(({ stored }) =>
       stored === null || stored.state === "unreadable" ? [] : (toJournalEntry(stored) ?? []),
@@ -32,6 +34,33 @@ export function nodeReport(
     ...(whereabouts.length === 0 ? {} : { whereabouts }),
     supervisor: parts.supervisor.kind,
   };
+}
+
+/**
+ * What is wrong with one VM is told of that VM: who reads the report would else take the whole node for broken. Null: it is
+ * absent or deleted.
+ */
+function tell(parts: Parts, slot: Slot): VmReport | UnreadableVm | null {
+  if (slot.stored?.state === "unreadable") return toUnreadableVm(slot.stored);
+  try {
+    const report = reportOf(slot);
+    const problem = report === null ? null : findVmReportError(report);
+    if (problem === null) return report;
+    logOnce(parts, slot, problem);
+    return { name: slot.name, problem: `what its agent knows of it does not make sense: ${problem}` };
+  } catch (error) {
+    logOnce(parts, slot, error instanceof Error ? (error.stack ?? error.message) : String(error));
+    return { name: slot.name, problem: "its agent failed to tell of it: see the agent's log" };
+  }
+}
+
+const logged = new WeakMap<Slot, string>();
+
+/** A report is asked for every few seconds. */
+function logOnce(parts: Parts, slot: Slot, problem: string): void {
+  if (logged.get(slot) === problem) return;
+  logged.set(slot, problem);
+  parts.logger.error({ vm: slot.name, problem }, "what is known of a VM does not make sense");
 }
 
 const toUnreadableVm = ({ name, problem, held }: UnreadableRecord): UnreadableVm => ({
