@@ -158,6 +158,8 @@ export interface VmReport {
   readonly reason: string | null;
   /** null while there is no probe or no guest. */
   readonly ready: boolean | null;
+  /** When it became ready; `since` is when it was booted. Left out while it is not, and by agents of before. */
+  readonly readySince?: Instant;
   readonly since: Instant;
   /** The spec last applied, and the commit it came from. */
   readonly spec: VmSpec;

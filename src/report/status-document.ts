@@ -26,7 +26,7 @@ export interface StatusDocument {
   readonly summary: StatusSummary;
   /** Sorted by name, as are the lists below. */
   readonly nodes: readonly NodeStatus[];
-  /** Every VM of the nodes that answered. */
+  /** Every VM of the nodes that answered. The summary counts this fleet's own, those that are left included. */
   readonly vms: readonly VmStatus[];
   /** In the manifests, on no node, and every node answered. */
   readonly absent: readonly VmName[];
@@ -101,6 +101,7 @@ export function toStatusDocument({ desired, observed, source, commit }: StatusIn
   const unseen = desired.vms.map((vm) => vm.name).filter((name) => !seen.has(name));
   const fenced = new Set(desired.nodes.filter((node) => node.fenced).map((node) => node.name));
   const byNode = new Map(desired.nodes.map((node) => [node.name, node]));
+  const own = vms.filter((vm) => vm.belongs !== "other");
   const someSilent = observed.nodes.some((node) => node.reach === "silent" && !fenced.has(node.name));
   const absent = someSilent ? [] : unseen;
   const unknown = someSilent ? unseen : [];
@@ -114,10 +115,10 @@ export function toStatusDocument({ desired, observed, source, commit }: StatusIn
     summary: {
       nodes: observed.nodes.length,
       silentNodes: observed.nodes.length - answered.length,
-      vms: vms.length,
-      running: vms.filter((vm) => vm.phase === "running").length,
-      notReady: vms.filter((vm) => vm.ready === false).length,
-      drifted: vms.filter((vm) => vm.drift.length > 0).length,
+      vms: own.length,
+      running: own.filter((vm) => vm.phase === "running").length,
+      notReady: own.filter((vm) => vm.ready === false).length,
+      drifted: own.filter((vm) => vm.drift.length > 0).length,
       absent: absent.length,
       unknown: unknown.length + unreadable.length,
     },

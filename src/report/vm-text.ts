@@ -35,11 +35,12 @@ type Row = readonly [key: string, value: string];
 
 function rowsOf(vm: VmReport, node: string): readonly Row[] {
   const { spec } = vm;
-  const ready = vm.ready === null ? "" : vm.ready ? ", ready" : ", not ready";
+  const readySince = vm.readySince === undefined ? "" : ` since ${vm.readySince}`;
+  const ready = vm.ready === null ? "" : vm.ready ? `, ready${readySince}` : ", not ready";
   return [
     ["name", vm.name],
     ["node", node],
-    ["phase", `${vm.phase}${ready} since ${vm.since}${vm.reason === null ? "" : ` (${vm.reason})`}`],
+    ["phase", `${vm.phase} since ${vm.since}${ready}${vm.reason === null ? "" : ` (${vm.reason})`}`],
     ...(vm.restart === undefined ? [] : [["restart", describeRestart(vm.restart)] as const]),
     ...(vm.migration === undefined ? [] : [["migration", describeMigration(vm.migration, vm)] as const]),
     ["fleet", vm.fleet ?? "none: made by hand"],

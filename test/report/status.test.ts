@@ -38,7 +38,7 @@ test("status shows nodes, VMs, who they belong to, and drift", () => {
     .has("old-1", "n1", { phase: "crashed", reason: "killed by signal 9" })
     .has("guest", "n2", { fleet: "other", spec: aSpec({ runStrategy: "Manual" }), phase: "stopped" });
   expect(renderStatus(statusOf(fleet, world), { colour: false })).toMatchInlineSnapshot(`
-    "2 of 4 VMs running, 1 drifted, 1 absent; 2 nodes
+    "2 of 3 VMs running, 1 drifted, 1 absent; 2 nodes
     fleet test, from ./fleet at 1a2b3c4d5e6f, seen at 2026-01-01T12:00:00.000Z
 
     NODE  STATE  VMS  CPUS        MEMORY  HYPERVISORS  ADDRESS
@@ -57,6 +57,14 @@ test("status shows nodes, VMs, who they belong to, and drift", () => {
 
     In the manifests and on no node: web-3"
   `);
+});
+
+test("other fleets' VMs are shown, and counted nowhere", () => {
+  const others = { fleet: "other", live: { cpus: { count: 2, max: 2 } } };
+  const world = fleet.asDesired().has("their-1", "n1", others).has("by-hand", "n2", { fleet: null });
+  const status = statusOf(fleet, world);
+  expect(status.vms.map(({ name, belongs }) => [name, belongs])).toContainEqual(["their-1", "other"]);
+  expect(status.summary).toMatchObject({ vms: 3, running: 3, notReady: 0, drifted: 0 });
 });
 
 test("a silent node's VMs are unknown, not absent, and nothing is claimed of the node", () => {

@@ -54,6 +54,8 @@ export interface VmRecord extends RecordHead {
   readonly endedBy: VmReport["endedBy"];
   readonly reason: string | null;
   readonly ready: boolean | null;
+  /** Means something only while it is ready. */
+  readonly readySince?: Instant;
   readonly since: Instant;
   /** As last seen, so that the same drift is news only once. */
   readonly drift: readonly DriftedField[];

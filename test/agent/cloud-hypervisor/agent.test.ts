@@ -111,6 +111,8 @@ test("what a guest does by itself is known, with what it said last", async () =>
   await tellGuest(pid, "reboot");
   await until("the reboot is known", async () => (await vmOf(agent)).lastEvent?.kind === "reboot");
   expect(await vmOf(agent)).toMatchObject({ phase: "running", drift: [], pid });
+  const told = agent.lifecycle.events.since(0).events.map(({ message }) => message);
+  expect(told.filter((message) => message.includes("reboot"))).toEqual(["web-1: the guest rebooted"]);
   await tellGuest(pid, "power-off");
   await untilIs(agent, { phase: "stopped" });
   expect(await vmOf(agent)).toMatchObject({ endedBy: "guest", lastEvent: { kind: "power-off" }, pid: null });

@@ -165,5 +165,9 @@ test("a probe that was not answered yet goes on with the next agent", async () =
   expect(await agent.vm("web-1")).toMatchObject({ phase: "running", ready: false });
   const { log } = await agent.lifecycle.serial("web-1" as never);
   await writeFile(log as string, "login:", { flag: "a" });
+  expect((await agent.vm("web-1")).readySince).toBeUndefined();
   await until("it is ready", async () => (await agent.vm("web-1")).ready === true);
+  // Long after its boot.
+  const { since, readySince } = await agent.vm("web-1");
+  expect(Date.parse(readySince ?? "")).toBeGreaterThan(Date.parse(since));
 });

@@ -167,7 +167,7 @@ export async function boot(
     owed: [],
     drift: driftOf(slot.live, vm.spec, guestRecord.bootedSpec),
   };
-  return awaitReady(slot, running, launch.input.spec, signal);
+  return awaitReady(parts, slot, running, launch.input.spec, signal);
 }
 
 /** Makes what the guest needs of its host, and starts its process, if it has one. The slot holds the guest then. */
@@ -202,7 +202,7 @@ function newGuest(parts: Parts, launch: Launch, process: Guest["process"]): Gues
 const unfinishedOf = (slot: Slot) =>
   slot.stored !== null && slot.stored.state === "present" ? slot.stored.unfinished : null;
 
-async function awaitReady(slot: Slot, vm: VmRecord, spec: VmSpec, signal: AbortSignal): Promise<Outcome> {
+async function awaitReady(parts: Parts, slot: Slot, vm: VmRecord, spec: VmSpec, signal: AbortSignal): Promise<Outcome> {
   const guest = slot.guest as Guest;
   if (spec.ready === null || guest.readiness === null) return { stored: vm, error: null };
   const { timeoutSeconds } = spec.ready;
@@ -218,7 +218,7 @@ async function awaitReady(slot: Slot, vm: VmRecord, spec: VmSpec, signal: AbortS
       (own) => untilAborted(readiness, AbortSignal.any([own, ended.signal, slot.probes.signal()])),
       () => new Error(`within ${timeoutSeconds} s`),
     );
-    return { stored: { ...vm, ready: true }, error: null };
+    return { stored: { ...vm, ready: true, readySince: parts.clock.now() }, error: null };
   } catch (error) {
     signal.throwIfAborted();
     const why = error instanceof Error ? error.message : String(error);

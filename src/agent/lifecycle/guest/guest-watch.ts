@@ -99,7 +99,7 @@ async function noteReady(parts: Parts, slot: Slot, guest: Guest): Promise<void> 
   const vm = slot.stored;
   if (slot.guest !== guest || vm?.state !== "present" || vm.ready === true) return;
   parts.events.emit({ kind: "phase", vm: slot.name, message: `${slot.name} is ready` });
-  await keep(parts, slot, { ...vm, ready: true });
+  await keep(parts, slot, { ...vm, ready: true, readySince: parts.clock.now() });
 }
 
 /** It runs on, so it is no reason to plan anew: the serial stays. */

@@ -24,6 +24,7 @@ export function toVmReport(slot: Slot, vm: VmRecord): VmReport {
     endedBy: vm.endedBy,
     reason: slot.silence ?? vm.reason,
     ready: vm.ready,
+    ...(vm.ready === true && vm.readySince !== undefined ? { readySince: vm.readySince } : {}),
     since: vm.since,
     spec: vm.spec,
     specDigest: vm.specDigest,
