@@ -29,6 +29,12 @@ const onPath = (debianPackage: string, program: string): Requirement => ({
 
 const REQUIREMENTS = {
   "qemu-system-x86_64": onPath("qemu-system-x86", "qemu-system-x86_64"),
+  /** Not in every container: what only block devices do is seen where there are some. */
+  "loop-devices": {
+    debianPackage: null,
+    isOptional: true,
+    isHere: () => process.getuid?.() === 0 && isReadable("/dev/loop-control") && isOnPath("losetup"),
+  },
   "qemu-img": onPath("qemu-utils", "qemu-img"),
   "qemu-nbd": onPath("qemu-utils", "qemu-nbd"),
   gcc: onPath("gcc", "gcc"),
