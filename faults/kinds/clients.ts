@@ -77,16 +77,22 @@ function open(node: FaultyNode): Promise<Socket | null> {
 
 const ACTS = ["reboot", "shutdown", "boot", "pause", "resume", "power-button", "delete", "purge"] as const;
 
+type Act = (typeof ACTS)[number];
+
 /** What a full disk must not hold up. */
 const FREES: ReadonlySet<string> = new Set(["shutdown", "delete", "purge", "power-button", "pause", "resume"]);
 
 /** With few ids, so that some are asked for again. */
 export const actByHand: Perform = async (world, chance) => {
   const node = chance.pick(world.upNodes.filter(({ isSwapped }) => !isSwapped));
-  const kind = chance.pick(ACTS) as string;
+  const kind = chance.pick(ACTS);
+  return node === undefined || kind === undefined ? null : act(world, node, kind, chance);
+};
+
+/** On some VM of this node. Null: it has none. */
+export async function act(world: World, node: FaultyNode, kind: Act, chance: Chance): Promise<string | null> {
   const id = `hand-${chance.below(1_000)}`;
   const which = chance.next();
-  if (node === undefined) return null;
   try {
     const { vms, tombstones } = await node.agent.report();
     const names = (kind === "purge" ? tombstones : vms).map(({ name }) => name);
@@ -105,4 +111,4 @@ export const actByHand: Perform = async (world, chance) => {
     // Its agent may be killed meanwhile.
     return `${kind} on ${node.name}: ${error instanceof Error ? error.message : error}`;
   }
-};
+}

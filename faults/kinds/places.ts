@@ -1,18 +1,24 @@
 /** Disks that are full or read-only, and data folders that are not the right ones. */
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import type { FaultyNode } from "../world.ts";
+import { act } from "./clients.ts";
 import type { Perform } from "./perform.ts";
 
 /** To the last block, or with so little left that a write begins well and ends badly. */
 const LEFT_BYTES = [0, 0, 4_096, 16_384];
 
+/** Whoever finds the disk full does one of these first. */
+const MAKES_ROOM = ["shutdown", "delete", "purge"] as const;
+
 export const fillData: Perform = async (world, chance) => {
   const node = chance.pick(world.nodes);
   const left = chance.pick(LEFT_BYTES) as number;
+  const then = chance.pick(MAKES_ROOM);
   const disk = node?.dataDisk ?? null;
-  if (disk === null || !disk.fill(left)) return null;
-  world.later(`room on the data disk of ${node?.name}`, async () => disk.free());
-  return `${node?.name}, but for ${left} bytes`;
+  if (node === undefined || disk === null || !disk.fill(left)) return null;
+  world.later(`room on the data disk of ${node.name}`, async () => disk.free());
+  const acted = then === undefined || !node.agent.isUp || node.isSwapped ? null : await act(world, node, then, chance);
+  return `${node.name}, but for ${left} bytes; ${acted ?? "nothing done"}`;
 };
 
 export const fillRun: Perform = async (world, chance) => {
