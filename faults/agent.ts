@@ -33,6 +33,7 @@ export class FaultyAgent {
   readonly #onSurprise: (what: string) => void;
   #child: ChildProcess | null = null;
   #mayEnd = true;
+  #answers = false;
   isFrozen = false;
 
   constructor(place: AgentPlace, onSurprise: (what: string) => void) {
@@ -50,8 +51,9 @@ export class FaultyAgent {
   get pid(): number | null {
     return this.#child?.pid ?? null;
   }
+  /** It answers, as far as we know. */
   get isUp(): boolean {
-    return this.#child !== null && !this.isFrozen;
+    return this.#child !== null && this.#answers && !this.isFrozen;
   }
 
   /** Resolves when it answers. Rejects when it ends first, with what it said; `mayRefuse`: that is no surprise then. */
@@ -68,6 +70,7 @@ export class FaultyAgent {
     closeSync(log);
     this.#child = child;
     this.#mayEnd = mayRefuse;
+    this.#answers = false;
     this.isFrozen = false;
     const answers = Promise.withResolvers<void>();
     child.stdout?.setEncoding("utf8").on("data", (text: string) => text.includes(" ready on ") && answers.resolve());
@@ -81,6 +84,7 @@ export class FaultyAgent {
     try {
       await answers.promise;
       this.#mayEnd = false;
+      this.#answers = true;
     } finally {
       clearTimeout(deadline);
     }
@@ -167,6 +171,7 @@ export class FaultyAgent {
     const child = this.#child;
     if (child === null) return null;
     this.#mayEnd = true;
+    this.#answers = false;
     const ended = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
     child.kill(signal);
     if (this.isFrozen && signal !== "SIGKILL") this.thaw();

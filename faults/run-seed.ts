@@ -1,6 +1,7 @@
 /** One seed: a world is made, disturbed round by round, calmed, emptied and looked through for what is left. */
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Chance, chanceOf } from "./chance.ts";
 import { checkSettled, type Homes } from "./check.ts";
 import { endWell } from "./end-well.ts";
@@ -9,6 +10,9 @@ import { KINDS } from "./kinds/kinds.ts";
 import { type Fault, type FaultKind, listFaults, type Round } from "./list-faults.ts";
 import { takeTurn } from "./turn.ts";
 import { World } from "./world.ts";
+
+/** From the start of an apply to a fault: a plan takes 50 ms, a step 5 to 500. */
+const MOST_PAUSE_MS = 500;
 
 export interface SeedOptions {
   readonly seed: number;
@@ -51,13 +55,18 @@ export async function runSeed(options: SeedOptions, logFolder: string): Promise<
     else count(fault.kind);
   }
 
-  /** What disturbs an apply goes on beside it, one after the other. */
+  /** What disturbs an apply goes on beside it, in the middle of whatever is being done, and of one another. */
   async function playRound({ before, apply, during, mends }: Round): Promise<void> {
     for (const fault of before) await make(fault);
     const disturbs = during.some(({ kind }) => /agent/.test(kind)) || world.nodes.some(({ isSwapped }) => isSwapped);
     const steady = new Set(disturbs ? [] : world.nodes.map(({ name }) => name));
     const applied = applyIn(world, apply.kind, chanceOf(apply.dice), homes, steady);
-    for (const fault of during) await make(fault);
+    await Promise.all(
+      during.map(async (fault) => {
+        await sleep(chanceOf(fault.dice + 1).below(MOST_PAUSE_MS));
+        await make(fault);
+      }),
+    );
     world.note(`${apply.number ?? "-"} ${apply.kind}: ${await applied}`);
     if (apply.number !== null) count(apply.kind);
     if (mends) {
