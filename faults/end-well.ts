@@ -9,7 +9,7 @@ import type { World } from "./world.ts";
 
 const ANSWER_MS = 60_000;
 /** What an agent gave up starting, and what somebody did by hand a moment ago, may need a second apply; more is going round in circles. */
-const APPLIES = 3;
+const APPLIES = 4;
 /** Sockets of clients that have just gone. */
 const FEW_FILES = 60;
 
@@ -32,6 +32,9 @@ async function converge(world: World): Promise<void> {
     world.note(`calm apply ${tries}: ${plan.steps.length} steps, ${JSON.stringify(report?.counts ?? null)}`);
     const rest = { changes: plan.changes, unknown: plan.unknown, blocked: plan.blocked, refusals: plan.refusals };
     if (plan.changes.length === 0 && plan.complete) return expectAllRun(world);
+    // What was made in a data folder that is gone is lost, which only a person can say, for one apply.
+    const lost = plan.unknown.some(({ because }) => /another data folder/.test(because));
+    await world.manifests.fence(lost ? world.nodes.map(({ name }) => name) : []);
     const failed = report?.steps.filter(({ error }) => error !== null) ?? [];
     if (tries === APPLIES)
       world.violate(`no end of applies: ${JSON.stringify({ ...rest, failed }, null, 1).slice(0, 6_000)}`);

@@ -65,8 +65,15 @@ export class Manifests {
       "policy: { destroyGuard: { count: 1000, percent: 100 } }",
     ];
     await this.#write("fleet.yaml", aDocument("Fleet", "faults", fleet.join("\n")));
-    for (const { name, url } of this.#places)
-      await this.#write(`${name}.yaml`, aDocument("Node", name, `address: ${url}`));
+    await this.fence([]);
+  }
+
+  /** Says of these nodes that what was on them and is not seen any more is lost; of the others that it is not. */
+  async fence(names: readonly string[]): Promise<void> {
+    for (const { name, url } of this.#places) {
+      const fenced = names.includes(name) ? "\nfenced: true" : "";
+      await this.#write(`${name}.yaml`, aDocument("Node", name, `address: ${url}${fenced}`));
+    }
   }
 
   async populate(chance: Chance): Promise<void> {

@@ -1,6 +1,6 @@
 /** Disks that are full or read-only, and data folders that are not the right ones. */
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import type { FaultyNode } from "../world.ts";
+import type { FaultyNode, World } from "../world.ts";
 import { act } from "./clients.ts";
 import type { Perform } from "./perform.ts";
 
@@ -61,7 +61,7 @@ export const swapData: Perform = async (world, chance) => {
   const older = `${node.dataFolder}.older`;
   if (isCopy && existsSync(older)) cpSync(older, node.dataFolder, { recursive: true });
   else mkdirSync(node.dataFolder, { mode: 0o700 });
-  world.later(`the data folder of ${node.name}`, () => putRight(node, right));
+  world.later(`the data folder of ${node.name}`, () => putRight(world, node, right));
   const refusal = await node.agent.start({ mayRefuse: true }).then(
     () => null,
     (error: Error) => error.message,
@@ -69,7 +69,8 @@ export const swapData: Perform = async (world, chance) => {
   return `${node.name}: ${isCopy ? "an older copy" : "empty"}; it ${refusal === null ? "runs" : `refused: ${refusal}`}`;
 };
 
-async function putRight(node: FaultyNode, right: string): Promise<void> {
+async function putRight(world: World, node: FaultyNode, right: string): Promise<void> {
+  if (node.agent.isUp) await endWhatItMade(world, node);
   await node.agent.kill();
   rmSync(node.dataFolder, { recursive: true, force: true });
   const older = `${node.dataFolder}.older`;
@@ -79,4 +80,13 @@ async function putRight(node: FaultyNode, right: string): Promise<void> {
   renameSync(right, node.dataFolder);
   node.isSwapped = false;
   await node.agent.start();
+}
+
+/** As people have to: what was made meanwhile is on record only in the folder that goes. */
+async function endWhatItMade(world: World, { agent, name }: FaultyNode): Promise<void> {
+  for (const { name: vm } of (await agent.report()).vms) {
+    const request = { id: `swap-${vm}`, expect: null, kind: "delete", graceSeconds: 0 };
+    const { status } = await agent.ask("POST", `/v1/vms/${vm}/operations`, request);
+    world.note(`  made meanwhile: ${vm} on ${name}, deleted: ${status}`);
+  }
 }
