@@ -24,7 +24,7 @@ describe("random faults", () => {
     `${COUNT} of them (seed ${SEED}) break no promise`,
     { timeout: PATIENCE_MS },
     async () => {
-      const { code, text } = await run("--seed", SEED, "--count", String(COUNT), "--without", "swap-data");
+      const { code, text } = await run("--seed", SEED, "--count", String(COUNT));
       expect(text).toMatch(/^\d+ faults over 1 seeds .*: no violation$/m);
       expect(code, text).toBe(0);
     },
