@@ -1,11 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { stat, writeFile } from "node:fs/promises";
+import { mkdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type AgentSettings, parseAgentConfig } from "../../src/agent/config.ts";
 import { inProcessAgent } from "../../src/agent/in-process.ts";
+import { NEEDS_NOTHING } from "../../src/agent/launch-command.ts";
 import { readyLine, startAgent } from "../../src/agent/main.ts";
+import { createSpawnSupervisor } from "../../src/agent/supervisor/spawn/spawn-supervisor.ts";
 import { vmName } from "../../src/model/names.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { connectAgent } from "../../src/wire/client.ts";
@@ -89,6 +91,50 @@ test("one data folder, one agent: the second is told who has it; when the first 
   }
   await using next = await start(folder.path);
   expect(next.urls).toHaveLength(1);
+});
+
+test("with another data folder an agent does not start while guests run, and where no run folder said so it leaves them alone", async () => {
+  await using folder = await aTempFolder();
+  await (await start(folder.path))[Symbol.asyncDispose]();
+  const workingFolder = join(folder.path, "run/vms/web-1");
+  await mkdir(workingFolder, { recursive: true });
+  const supervisor = createSpawnSupervisor();
+  const outputFile = join(folder.path, "out.log");
+  const command = {
+    executable: "sleep",
+    args: ["600"],
+    env: {},
+    workingFolder,
+    outputFile,
+    staleFiles: [],
+    needs: NEEDS_NOTHING,
+  };
+  const guest = await supervisor.start("web-1", command, never);
+  const other = { data: join(folder.path, "other") };
+  try {
+    await expect(start(folder.path, other)).rejects.toMatchObject({
+      code: "DATA_FOLDER_MISMATCH",
+      message: expect.stringContaining(`web-1: process ${guest.pid}`),
+      hint: expect.stringContaining("--data"),
+    });
+    // As after an upgrade from an agent that wrote no such file.
+    await rm(join(folder.path, "run/node-id"));
+    await using agent = await start(folder.path, other);
+    const client = connectAgent({ address: agent.urls[0]! });
+    expect((await client.report(never)).unreadable).toMatchObject([{ name: "web-1", held: true }]);
+    await expect(client.putVm(web1, aPut({ spec: noDisks }), never)).rejects.toMatchObject({
+      code: "GUEST_UNEXPLAINED",
+    });
+    expect(supervisor.isRunning(guest)).toBe(true);
+    await supervisor.stop(guest, 1_000);
+    expect((await client.report(never)).unreadable).toBeUndefined();
+    await client.close();
+  } finally {
+    await supervisor.stop(guest, 0);
+  }
+  // Nothing runs: the folder is whose agent starts next.
+  await using first = await start(folder.path);
+  expect(first.urls).toHaveLength(1);
 });
 
 test("an agent that was killed leaves nothing that somebody must clean up", async () => {
