@@ -61,6 +61,7 @@ export function doctorSettings(config: AgentConfig, report: NodeReport | null): 
       ...(tls === null ? {} : { "tls-key": tls.keyFile }),
     },
     hypervisors: config.hypervisors.map((kind) => ({ kind, executable: executableOf(kind, config) })),
+    landlock: config.cloudHypervisor.landlock && config.hypervisors.includes("cloud-hypervisor"),
     supervisor: config.supervisor,
     bus: config.bus,
     port: tcp?.kind === "tcp" ? tcp.port : null,

@@ -10,6 +10,8 @@ export interface Settings {
   /** Files that hold secrets, by the flag that names them. */
   readonly secretFiles: Readonly<Record<string, string>>;
   readonly hypervisors: readonly { readonly kind: string; readonly executable: string | null }[];
+  /** Cloud Hypervisor is to confine itself. */
+  readonly landlock?: boolean;
   readonly supervisor: "auto" | "systemd" | "spawn";
   /** D-Bus address. */
   readonly bus: string;

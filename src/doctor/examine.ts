@@ -12,6 +12,7 @@ import { checkHypervisors } from "./checks/hypervisors.ts";
 import { checkImages } from "./checks/images.ts";
 import { checkKernelSettings } from "./checks/kernel-settings.ts";
 import { checkKvm } from "./checks/kvm.ts";
+import { checkLandlock } from "./checks/landlock.ts";
 import { checkLeftovers } from "./checks/leftovers.ts";
 import { checkPermissions } from "./checks/permissions.ts";
 import { checkPorts } from "./checks/ports.ts";
@@ -24,6 +25,7 @@ import { type Check, type Examination, unknown } from "./examination.ts";
 const CHECKS: readonly (readonly [name: string, check: Check])[] = [
   ["kvm", checkKvm],
   ["hypervisors", checkHypervisors],
+  ["landlock", checkLandlock],
   ["systemd", checkServiceManager],
   ["cgroups", checkCgroups],
   ["sysctl", checkKernelSettings],

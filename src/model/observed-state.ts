@@ -98,6 +98,8 @@ export interface HypervisorReport {
   readonly version: string;
   /** How guests' code runs, where that is a question: `kvm` on the CPU, `tcg` emulated and many times slower. For people. */
   readonly accelerator?: "kvm" | "tcg";
+  /** Newer than any that odorobo was tried with: it is used all the same. */
+  readonly untried?: true;
   readonly capabilities: HypervisorCapabilities;
 }
 

@@ -101,7 +101,7 @@ function rowsOf({ node, agent, hypervisors, phases, unfinished, unreadable, wher
   ];
 }
 
-function hypervisorRows({ kind, version, accelerator, capabilities }: HypervisorReport): readonly Row[] {
+function hypervisorRows({ kind, version, accelerator, untried, capabilities }: HypervisorReport): readonly Row[] {
   const { live, pause, migrate, bootKinds, diskKinds, nicKinds, cloudInit } = capabilities;
   const can = Object.entries(live).flatMap(([change, isLive]) => (isLive ? [LIVE_WORDS[change] ?? change] : []));
   const abilities = [
@@ -111,7 +111,15 @@ function hypervisorRows({ kind, version, accelerator, capabilities }: Hypervisor
   ];
   const name = kind;
   return [
-    [name, [version, ...(accelerator === undefined ? [] : [accelerator]), ...abilities].join(", ")],
+    [
+      name,
+      [
+        version,
+        ...(untried ? ["newer than any that odorobo was tried with"] : []),
+        ...(accelerator === undefined ? [] : [accelerator]),
+        ...abilities,
+      ].join(", "),
+    ],
     ["  live", can.length === 0 ? "nothing" : can.join(", ")],
     ["  takes", `boot by ${bootKinds.join(", ")}; disks ${diskKinds.join(", ")}; NICs ${nicKinds.join(", ")}`],
   ];

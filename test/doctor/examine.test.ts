@@ -49,6 +49,13 @@ test.each<[what: string, change: (host: FakeHost) => void, complaint: RegExp, ov
     /^warn hypervisor.cloud-hypervisor: .* is newer than 54/,
   ],
   [
+    "Landlock that was asked for and is not there",
+    (host) => host.files.set("/sys/kernel/security/lsm", "lockdown,yama"),
+    /^fail landlock: .* no guest of Cloud Hypervisor starts/,
+    { landlock: true },
+  ],
+  ["Landlock that nobody can see", () => {}, /^unknown landlock: /, { landlock: true }],
+  [
     "a hypervisor that hangs",
     (host) => host.programs.set("qemu-system-x86_64", new Error("it did not end within 3 s")),
     /^unknown hypervisor.qemu: .* did not say its version/,

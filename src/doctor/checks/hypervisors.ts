@@ -1,4 +1,5 @@
 /** Whether the hypervisors that the agent should offer are here, and in a version that its drivers know. */
+import { NEWEST_TRIED_MAJOR, OLDEST_MAJOR } from "../../model/cloud-hypervisor/version.ts";
 import type { Finding } from "../../model/doctor-report.ts";
 import { type Check, type Examination, fail, ok, unknown, warn } from "../examination.ts";
 
@@ -14,8 +15,8 @@ interface Known {
 const KNOWN: Readonly<Record<string, Known>> = {
   "cloud-hypervisor": {
     name: "Cloud Hypervisor",
-    oldest: [50, 0],
-    newestMajor: 54,
+    oldest: [OLDEST_MAJOR, 0],
+    newestMajor: NEWEST_TRIED_MAJOR,
     package: "its releases are static binaries: put one on the PATH as cloud-hypervisor",
   },
   qemu: { name: "QEMU", oldest: [6, 2], newestMajor: null, package: "Debian: apt install qemu-system-x86 qemu-utils" },
@@ -61,7 +62,7 @@ function judge(
   if (newestMajor !== null && major > newestMajor)
     return warn(
       check,
-      `${what} is newer than ${newestMajor}, the last that the driver was tested with`,
+      `${what} is newer than ${newestMajor}, the last that the driver was tested with; the agent uses it`,
       "try it with a guest that does not matter, or install one that is known",
     );
   return ok(check, what);

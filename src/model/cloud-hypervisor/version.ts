@@ -6,6 +6,21 @@ export function majorVersion(version: string): number | null {
   return major === undefined ? null : Number(major);
 }
 
+/** Older ones lack what every boot relies on. */
+export const OLDEST_MAJOR = 50;
+/** The newest that odorobo was tried with. Its API gives two releases' notice of changes. */
+export const NEWEST_TRIED_MAJOR = 54;
+
+/**
+ * One policy for agent and doctor: what is known to lack something is refused, what nobody has tried yet is used, with a warning.
+ * `refused` also for what is no version at all.
+ */
+export function standingOf(version: string): "tried" | "untried" | "refused" {
+  const major = majorVersion(version);
+  if (major === null || major < OLDEST_MAJOR) return "refused";
+  return major > NEWEST_TRIED_MAJOR ? "untried" : "tried";
+}
+
 /** Since which version. */
 const SINCE = { image_type: 51, pci_device_id: 52, no_shutdown: 52 } as const;
 

@@ -254,12 +254,12 @@ describe("connecting", () => {
     await vmm.ended;
   });
 
-  test.each(["49.0.0", "55.0.0", "1.2", "who knows"])("to version %s is refused", async (version) => {
+  test.each(["49.0.0", "1.2", "who knows"])("to version %s is refused", async (version) => {
     await using liar = await aLiar(() => json(200, { version }));
     await expect(ApiClient.connect(liar.socket, { signal: patience(), patient: true })).rejects.toMatchObject({
       code: "HYPERVISOR_UNAVAILABLE",
       message: expect.stringContaining(version),
-      hint: expect.stringContaining("50 to 54"),
+      hint: expect.stringContaining("install 50 or later"),
     });
   });
 });

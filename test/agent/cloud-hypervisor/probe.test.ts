@@ -60,17 +60,17 @@ test("a program that is not there, or is another, is not here", async () => {
   expect(await probeCloudHypervisor(settings(broken), patience())).toBeNull();
 });
 
-test.each(["v49.0.0", "v55.0.0", "v9.1"])("%s is refused by name: nobody has tried it", async (version) => {
+test.each(["v49.0.0", "v9.1"])("%s is refused by name: it lacks what every boot relies on", async (version) => {
   await using temp = await aTempFolder();
   const program = await aProgram(temp.path, `echo cloud-hypervisor ${version}`);
   await expect(probeCloudHypervisor(settings(program), patience())).rejects.toMatchObject({
     code: "HYPERVISOR_UNAVAILABLE",
     message: expect.stringContaining(version.slice(1)),
-    hint: expect.stringContaining("50 to 54"),
+    hint: expect.stringContaining("install 50 or later"),
   });
 });
 
-test("who asks for a guest on a version that nobody has tried is told that, and can boot it once a known one is here", async () => {
+test("who asks for a guest on a version that is too old is told that, and can boot it once a known one is here", async () => {
   await using temp = await aTempFolder();
   await using binary = await cloudHypervisorForTests({ double: true });
   const program = await aProgram(temp.path, "echo cloud-hypervisor v49.0.0");
@@ -78,8 +78,8 @@ test("who asks for a guest on a version that nobody has tried is told that, and 
   await using agent = await anAgent({ hypervisors: [createCloudHypervisor(settings(program))], supervisor });
   await expect(agent.put("web-1", { spec: aCloudHypervisorSpec() })).rejects.toMatchObject({
     code: "HYPERVISOR_UNAVAILABLE",
-    message: "Cloud Hypervisor 49.0.0 is none that odorobo knows",
-    hint: expect.stringContaining("50 to 54"),
+    message: "Cloud Hypervisor 49.0.0 is none that odorobo can work with",
+    hint: expect.stringContaining("install 50 or later"),
   });
   await aProgram(temp.path, `exec '${binary.executable}' "$@"`);
   expect(await agent.put("web-1", { spec: aCloudHypervisorSpec() })).toMatchObject({ error: null });
@@ -109,4 +109,50 @@ test("versions are read however they are written", () => {
   expect(parseFeatures("Enabled features: []")).toEqual([]);
   expect(parseFeatures("nothing")).toEqual([]);
   expect(["v53.0.0", "54.0-12-gabcdef", "x", "53"].map(majorOf)).toEqual([53, 54, null, null]);
+});
+
+test("a version that nobody has tried yet is used, and whoever boots a guest on it is warned", async () => {
+  await using binary = await cloudHypervisorForTests({ version: "55.0" });
+  const supervisor = createSpawnSupervisor();
+  await using agent = await anAgent({ hypervisors: [createCloudHypervisor(settings(binary.executable))], supervisor });
+  expect((await agent.lifecycle.report(patience())).hypervisors).toMatchObject([{ version: "55.0.0", untried: true }]);
+  expect(await agent.put("web-1", { spec: aCloudHypervisorSpec() })).toMatchObject({ error: null });
+  expect(await agent.boot("web-1")).toMatchObject({
+    error: null,
+    detail: { warnings: [expect.stringContaining("cloud-hypervisor 55.0.0 is newer than any")] },
+  });
+  expect((await agent.vm("web-1")).drift).toEqual([]);
+});
+
+test("a guest that runs is paused and let run on whatever program is on the disk by then", async () => {
+  await using temp = await aTempFolder();
+  await using binary = await cloudHypervisorForTests({ double: true });
+  const program = await aProgram(temp.path, `exec '${binary.executable}' "$@"`);
+  const supervisor = createSpawnSupervisor();
+  await using agent = await anAgent({ hypervisors: [createCloudHypervisor(settings(program))], supervisor });
+  await agent.put("web-1", { spec: aCloudHypervisorSpec() });
+  await agent.boot("web-1");
+  await aProgram(temp.path, "echo cloud-hypervisor v49.0.0");
+  await agent.restart();
+  for (const kind of ["pause", "resume"] as const)
+    expect(await agent.operate("web-1", { kind })).toMatchObject({ outcome: "done", error: null });
+});
+
+test("Landlock that was asked for on a kernel without it is told before any guest is started", async () => {
+  await using temp = await aTempFolder();
+  await using binary = await cloudHypervisorForTests({ double: true });
+  const lsmFile = join(temp.path, "lsm");
+  const probe = (landlock: boolean) =>
+    probeCloudHypervisor({ ...settings(binary.executable), landlock, lsmFile }, patience());
+  await writeFile(lsmFile, "lockdown,capability,yama,apparmor\n");
+  await expect(probe(true)).rejects.toMatchObject({
+    code: "HYPERVISOR_UNAVAILABLE",
+    hint: expect.stringContaining("lsm=landlock,lockdown,capability,yama,apparmor"),
+  });
+  expect(await probe(false)).not.toBeNull();
+  await writeFile(lsmFile, "lockdown,capability,landlock,yama\n");
+  expect(await probe(true)).not.toBeNull();
+  // Nobody mounted securityfs: the kernel may have it.
+  await rm(lsmFile);
+  expect(await probe(true)).not.toBeNull();
 });

@@ -1,5 +1,5 @@
 /** Cloud Hypervisor as a Hypervisor: probe, compile purely, connect over its API socket. */
-import { knows } from "../../../model/cloud-hypervisor/version.ts";
+import { knows, OLDEST_MAJOR } from "../../../model/cloud-hypervisor/version.ts";
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import type { ConnectOptions, Hypervisor, IncomingGuest, LaunchInput, RunningVm } from "../hypervisor.ts";
 import { NOTHING_ATTACHED, readAttached } from "./attached.ts";
@@ -31,7 +31,7 @@ export function createCloudHypervisor(settings: CloudHypervisorSettings): Hyperv
   const host = (): CloudHypervisorHost => {
     if (known) return known;
     throw new OdoroboError("HYPERVISOR_UNAVAILABLE", `there is no usable ${settings.executable} on this node`, {
-      hint: "install Cloud Hypervisor 50 to 54, then restart the agent",
+      hint: `install Cloud Hypervisor ${OLDEST_MAJOR} or later, then restart the agent`,
     });
   };
 

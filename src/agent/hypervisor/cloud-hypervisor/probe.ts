@@ -1,6 +1,7 @@
 /** What Cloud Hypervisor there is on this host, asked of the program itself. */
-import { access, constants } from "node:fs/promises";
+import { access, constants, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { standingOf } from "../../../model/cloud-hypervisor/version.ts";
 import { OdoroboError } from "../../../model/errors.ts";
 import type { HypervisorReport } from "../../../model/observed-state.ts";
 import type { Clock } from "../../../platform/clock.ts";
@@ -15,6 +16,8 @@ export interface CloudHypervisorSettings {
   readonly seccomp: Seccomp;
   /** Confine each process to the files of its own VM, by its own Landlock. */
   readonly landlock: boolean;
+  /** Left out: /sys/kernel/security/lsm. */
+  readonly lsmFile?: string;
   /** Absolute path of guest/tiny.elf. */
   readonly tinyGuest: string;
   readonly clock: Clock;
@@ -35,7 +38,19 @@ const FIRMWARE_FILES: Readonly<Record<FirmwareName, readonly string[]>> = {
   "hypervisor-fw": ["hypervisor-fw"],
 };
 
-/** Null: it is not here. Rejects with HYPERVISOR_UNAVAILABLE for a version that nobody has tried. */
+/** What the kernel was started with; not there where nobody mounted securityfs. */
+const LSM_FILE = "/sys/kernel/security/lsm";
+
+/** Each process would end at its start, with words that nobody understands. Where it cannot be seen, they will tell. */
+async function requireLandlock(lsmFile: string): Promise<void> {
+  const modules = await readFile(lsmFile, "utf8").catch(() => null);
+  if (modules === null || modules.trim().split(",").includes("landlock")) return;
+  throw new OdoroboError("HYPERVISOR_UNAVAILABLE", "the agent was started with --landlock, and this kernel has none", {
+    hint: `start the kernel with lsm=landlock,${modules.trim()}, or the agent without --landlock`,
+  });
+}
+
+/** Null: it is not here. Rejects with HYPERVISOR_UNAVAILABLE for a version that lacks what is needed, and without the Landlock asked for. */
 export async function probeCloudHypervisor(
   settings: CloudHypervisorSettings,
   signal: AbortSignal,
@@ -44,6 +59,7 @@ export async function probeCloudHypervisor(
   const version = parseVersion(stdout);
   if (version === null) return null;
   requireSupported(version);
+  if (settings.landlock) await requireLandlock(settings.lsmFile ?? LSM_FILE);
   return describeHost(settings, version, parseFeatures(stdout));
 }
 
@@ -64,6 +80,7 @@ export function toReport(host: CloudHypervisorHost): HypervisorReport {
   return {
     kind: "cloud-hypervisor",
     version: host.version,
+    ...(standingOf(host.version) === "untried" ? { untried: true as const } : {}),
     ...(host.kvm ? { accelerator: "kvm" } : {}),
     capabilities: {
       // Of a guest that is not seen; a running one's own rules say more.

@@ -1,9 +1,6 @@
 /** Versions of Cloud Hypervisor, and what they differ in as far as the driver has to know. Pure. */
+import { NEWEST_TRIED_MAJOR, OLDEST_MAJOR, standingOf } from "../../../model/cloud-hypervisor/version.ts";
 import { OdoroboError } from "../../../model/errors.ts";
-
-/** Older ones lack what every boot relies on; newer ones nobody has looked at yet: their API gives two releases' notice of changes. */
-const OLDEST_MAJOR = 50;
-const NEWEST_MAJOR = 54;
 
 /** `v53.0.0`, `53.0.0`, `54.0.0-dirty` → the major version, or null. */
 export function majorOf(version: string): number | null {
@@ -11,12 +8,11 @@ export function majorOf(version: string): number | null {
   return major === undefined ? null : Number(major);
 }
 
-/** Throws HYPERVISOR_UNAVAILABLE. */
+/** Of the program on the disk, or of a process that runs: each says its own. Throws HYPERVISOR_UNAVAILABLE. */
 export function requireSupported(version: string): void {
-  const major = majorOf(version);
-  if (major !== null && major >= OLDEST_MAJOR && major <= NEWEST_MAJOR) return;
-  throw new OdoroboError("HYPERVISOR_UNAVAILABLE", `Cloud Hypervisor ${version} is none that odorobo knows`, {
-    hint: `install a version from ${OLDEST_MAJOR} to ${NEWEST_MAJOR}`,
+  if (standingOf(version) !== "refused") return;
+  throw new OdoroboError("HYPERVISOR_UNAVAILABLE", `Cloud Hypervisor ${version} is none that odorobo can work with`, {
+    hint: `install ${OLDEST_MAJOR} or later; odorobo was tried with versions up to ${NEWEST_TRIED_MAJOR}`,
   });
 }
 

@@ -22,10 +22,11 @@ import { prepareHostSide } from "../guest/host-side.ts";
 import { checkImages, notedDisks } from "../guest/images-below.ts";
 import { lastWords, prepareLogs } from "../guest/logs.ts";
 import { restartAfterFailedStart, restartStory } from "../guest/restart-policy.ts";
-import { runBeforeHooks, withAfterHooks } from "../operations/hook-points.ts";
+import { runBeforeHooks, withAfterHooks, withWarnings } from "../operations/hook-points.ts";
 import { type Act, type Outcome, save } from "../operations/run-operation.ts";
 import { untilAborted, within } from "../parts/deadline.ts";
 import { describeExit, Guest } from "../parts/guest.ts";
+import { describeUntried } from "../parts/hypervisor-reports.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Operation, Slot } from "../parts/slot.ts";
 import { checkBootFiles } from "./boot-files.ts";
@@ -167,7 +168,12 @@ export async function boot(
     owed: [],
     drift: driftOf(slot.live, vm.spec, guestRecord.bootedSpec),
   };
-  return awaitReady(parts, slot, running, launch.input.spec, signal);
+  return withWarnings(await awaitReady(parts, slot, running, launch.input.spec, signal), untriedOf(parts, launch));
+}
+
+function untriedOf(parts: Parts, { hypervisor: { kind } }: Launch): readonly string[] {
+  const report = parts.reports.current().find((each) => each.kind === kind);
+  return report?.untried ? [describeUntried(report)] : [];
 }
 
 /** Makes what the guest needs of its host, and starts its process, if it has one. The slot holds the guest then. */

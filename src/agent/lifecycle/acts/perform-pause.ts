@@ -14,8 +14,9 @@ export async function preparePause(parts: Parts, slot: Slot, vm: VmRecord, kind:
     throw new OdoroboError("HYPERVISOR_UNAVAILABLE", `the agent has no connection to ${vm.name}`, {
       hint: `look at it again: odorobo vm info ${vm.name}`,
     });
-  const { capabilities } = await parts.reports.require(hypervisor);
-  if (kind === "pause" && !capabilities.pause)
+  // A guest runs in its own process, whatever program is on the disk by now, or none.
+  const report = parts.reports.current().find((each) => each.kind === hypervisor);
+  if (kind === "pause" && report?.capabilities.pause === false)
     throw new OdoroboError("UNSUPPORTED", `${hypervisor} on this node cannot pause ${vm.name}`, {
       hint: "shut it down instead, or use another hypervisor",
     });

@@ -40,6 +40,9 @@ export async function probeHypervisors(
         ).then(
           (report) => {
             refusals.delete(each.kind);
+            const before = reports.find(({ kind }) => kind === each.kind);
+            if (report?.untried && before?.version !== report.version)
+              parts.logger.warn({ hypervisor: each.kind }, describeUntried(report));
             return report;
           },
           (error: unknown) => {
@@ -80,6 +83,10 @@ export async function probeHypervisors(
     },
   };
 }
+
+/** For those who start a guest on it. */
+export const describeUntried = ({ kind, version }: Pick<HypervisorReport, "kind" | "version">): string =>
+  `${kind} ${version} is newer than any that odorobo was tried with: try it with a guest that does not matter first`;
 
 const probeTimedOut = (hypervisor: Hypervisor): Error =>
   new OdoroboError("HYPERVISOR_UNAVAILABLE", `${hypervisor.kind} did not say its version in time`);
