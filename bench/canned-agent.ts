@@ -19,6 +19,7 @@ export const cannedLifecycle = (reports: string, node: string): Lifecycle => ({
   putVm: () => nothingElse(),
   operate: () => nothingElse(),
   operation: () => null,
+  lookFor: async (questions) => questions.map(() => null),
   tellWhereabouts: () => nothingElse(),
   events: { since: () => ({ events: [], complete: true }), subscribe: () => () => {} },
   serial: () => nothingElse(),

@@ -1,4 +1,5 @@
 /** What the agents say. Made by `observe/`, read by `reconcile/`. */
+import type { Looks } from "./boot-needs.ts";
 import type { ErrorCode } from "./errors.ts";
 import type { Digest, Instant, NodeName, VmName } from "./names.ts";
 import type { HypervisorKind, VmSpec } from "./vm-spec.ts";
@@ -15,7 +16,8 @@ export interface ObservedState {
 
 /** What we could not see is a value. We start nothing elsewhere for a VM whose node is silent. */
 export type ObservedNode =
-  | { readonly name: NodeName; readonly reach: "answered"; readonly report: NodeReport }
+  /** `looks`: what its agent answered about files and bridges that this plan needs; left out: it was not asked. */
+  | { readonly name: NodeName; readonly reach: "answered"; readonly report: NodeReport; readonly looks?: Looks }
   | { readonly name: NodeName; readonly reach: "silent"; readonly error: string; readonly code?: ErrorCode };
 
 /** One agent's whole truth in one answer (`GET /v1/report`). */

@@ -4,14 +4,17 @@
  *
  *   make-plan.ts → [check-plan.ts] → report/, apply/
  */
+
+import type { Looks } from "../model/boot-needs.ts";
 import { isWorse } from "../model/change-class.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import { OdoroboError } from "../model/errors.ts";
-import type { VmName } from "../model/names.ts";
+import type { NodeName, VmName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
 import { findOverfilled } from "./check-capacity.ts";
 import { findCrowdedGroups } from "./check-groups.ts";
 import { locateVms, type Sightings } from "./locate-vms.ts";
+import { looksByNode, needsFor, whyLacking } from "./look-ahead.ts";
 import type { Plan } from "./plan-document.ts";
 import { planIdOf } from "./plan-id.ts";
 import { describeStep, type Step } from "./step.ts";
@@ -26,12 +29,14 @@ interface World {
   readonly desired: DesiredState;
   readonly sightings: Sightings;
   readonly stepsOf: ReadonlyMap<VmName, readonly Step[]>;
+  readonly looks: ReadonlyMap<NodeName, Looks>;
 }
 
 const RULES: readonly ((world: World) => Violation[])[] = [
   oneHome,
   unknownIsLeftAlone,
   nothingUnannounced,
+  nothingIsLacking,
   capacityHolds,
   dataOutlives,
   isADag,
@@ -45,7 +50,13 @@ export function checkPlan(plan: Plan, desired: DesiredState, observed: ObservedS
     if (known) known.push(step);
     else stepsOf.set(step.vm, [step]);
   }
-  const world: World = { plan, desired, sightings: locateVms(desired, observed), stepsOf };
+  const world: World = {
+    plan,
+    desired,
+    sightings: locateVms(desired, observed),
+    stepsOf,
+    looks: looksByNode(observed),
+  };
   return RULES.flatMap((rule) => rule(world));
 }
 
@@ -128,6 +139,25 @@ function nothingUnannounced({ plan, desired, stepsOf }: World): Violation[] {
       violations.push({ promise: "no-surprise", message: `${change.name} is announced, and nothing would be done` });
   }
   for (const message of findCrowdedGroups(plan, desired)) violations.push({ promise: "no-surprise", message });
+  return violations;
+}
+
+/** No guest is stopped, or made, for a boot that its node has said it has not the files for. */
+function nothingIsLacking({ plan, sightings, looks }: World): Violation[] {
+  const violations: Violation[] = [];
+  const changes = new Map(plan.changes.map((change) => [change.name, change]));
+  for (const step of plan.steps) {
+    if (step.kind !== "createVm" && step.kind !== "bootVm" && step.kind !== "rebootVm") continue;
+    const location = sightings.locate(step.vm);
+    const seen = location.kind === "present" && step.node === location.node ? location.vm : null;
+    const spec = plan.specs[step.vm] ?? seen?.spec;
+    const change = changes.get(step.vm);
+    if (spec === undefined || change === undefined) continue;
+    const isNew = change.action === "create" || change.action === "replace";
+    const made = isNew || seen === null ? [] : (seen.disks ?? seen.spec.disks.map((disk) => disk.name));
+    const why = whyLacking(spec, needsFor(change, spec, made), looks.get(step.node));
+    if (why !== null) violations.push({ promise: "no-surprise", message: `${describeStep(step)}: the node ${why}` });
+  }
   return violations;
 }
 

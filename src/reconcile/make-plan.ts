@@ -6,10 +6,11 @@
  * Pure: same inputs, same plan, byte for byte. Nothing here knows how a step is carried out.
  */
 
+import type { Looks } from "../model/boot-needs.ts";
 import { worstClass } from "../model/change-class.ts";
 import type { DesiredState, DesiredVm } from "../model/desired-state.ts";
 import { digestOf } from "../model/digest.ts";
-import { byName, type Digest, type VmName } from "../model/names.ts";
+import { byName, type Digest, type NodeName, type VmName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
 import { wantsRunning } from "../model/vm-spec.ts";
 import { findDifferences } from "./diff.ts";
@@ -17,6 +18,7 @@ import type { Draft, Finding, Homeless } from "./diff-vm.ts";
 import { disksLeftOrFound } from "./disks-of-lives.ts";
 import { type Allowances, allowsReplace, findRefusals } from "./guards.ts";
 import { locateVms, type Sightings } from "./locate-vms.ts";
+import { lackingAt, looksByNode, needsFor, whyLacking } from "./look-ahead.ts";
 import { type Chain, stepsOfDraft, stepsOfPlaced } from "./make-steps.ts";
 import { orderSteps } from "./order-steps.ts";
 import { type Placed, placeVms } from "./place-vms.ts";
@@ -82,6 +84,7 @@ function draftPlan(
   const { desired, observed, selection, allowances } = input;
   const blocked: Blocked[] = [...heldBack.values()];
   const unknown: Unknown[] = sightings.silent.map(unknownNode);
+  const looks = looksByNode(observed);
   const drafts: Draft[] = [];
   const homeless: Homeless[] = [];
   let unchanged = 0;
@@ -90,7 +93,11 @@ function draftPlan(
     if (finding.kind === "unchanged") unchanged++;
     if (finding.kind === "unknown") unknown.push(finding.unknown);
     if (finding.kind === "blocked") blocked.push(finding.blocked);
-    if (finding.kind === "change") drafts.push(finding.draft);
+    if (finding.kind === "change") {
+      const lacking = whyDraftLacks(finding.draft, sightings, looks);
+      if (lacking === null) drafts.push(finding.draft);
+      else blocked.push(lacking);
+    }
     if (finding.kind === "homeless") homeless.push(finding.homeless);
   }
 
@@ -98,7 +105,7 @@ function draftPlan(
   const { growing, tooBig } = fitGrowth(drafts, now);
   blocked.push(...tooBig);
   const after = freeAfter(now, growing, homeless);
-  const sites = toSites(desired, sightings);
+  const sites = toSites(desired, sightings, looks);
   const { placed, blocked: unplaceable } = placeVms(homeless, sites, after, settledBook(desired, sightings, homeless), {
     mayLeaveDisks: allowsReplace(desired.fleet.policy, allowances),
     fleet: desired.fleet.name,
@@ -149,6 +156,18 @@ function draftPlan(
     ),
   };
   return { plan: { ...plan, id: planIdOf(plan) }, stuck };
+}
+
+/** Null: its node has what it needs, or nobody knows otherwise. */
+function whyDraftLacks(draft: Draft, sightings: Sightings, looks: ReadonlyMap<NodeName, Looks>): Blocked | null {
+  const answers = looks.get(draft.node);
+  if (answers === undefined) return null;
+  const location = sightings.locate(draft.name);
+  if (location.kind !== "present") return null;
+  const { spec: applied, disks } = location.vm;
+  const spec = draft.put ?? applied;
+  const why = whyLacking(spec, needsFor(draft, spec, disks ?? applied.disks.map((disk) => disk.name)), answers);
+  return why === null ? null : lackingAt(draft.name, draft.node, why, draft.source);
 }
 
 /** Everybody who has a home and keeps it, entered into a fresh book. */
@@ -237,10 +256,11 @@ function digestOfObserved(observed: ObservedState): Digest {
   const facts = observed.nodes.map((node) => {
     if (node.reach === "silent") return [node.name, "silent"];
     const { capacity, hypervisors, vms, tombstones } = node.report;
+    const looks = node.looks === undefined ? [] : [node.looks];
     const kinds = hypervisors.map((each) => `${each.kind} ${each.version}`);
     const seen = vms.map((vm) => `${vm.name} ${vm.generation} ${vm.serial} ${vm.phase} ${vm.specDigest}`);
     const kept = tombstones.map((each) => `${each.name} ${each.generation} ${each.serial}`);
-    return [node.name, capacity.cpus, capacity.memoryMiB, kinds, seen, kept];
+    return [node.name, capacity.cpus, capacity.memoryMiB, kinds, seen, kept, ...looks];
   });
   return digestOf(facts);
 }

@@ -8,6 +8,7 @@
  * A VM whose disks were kept somewhere goes back to them or nowhere: it never wakes up beside an empty disk by surprise.
  * VMs that have a home are never moved to make room.
  */
+import type { Looks } from "../model/boot-needs.ts";
 import type { DesiredNode } from "../model/desired-state.ts";
 import { schemeOf } from "../model/identity/disk-url.ts";
 import { byName, type NodeName } from "../model/names.ts";
@@ -17,6 +18,7 @@ import { type Amount, describeAmount, fits, minus, NOTHING, sizeOf } from "./cap
 import { needsCloserLook, whyUnsupported } from "./check-support.ts";
 import type { Homeless } from "./diff-vm.ts";
 import type { KeptDisks } from "./locate-vms.ts";
+import { homeNeeds, whyLacking } from "./look-ahead.ts";
 import { type AffinityBook, type AffinityJudge, mayLiveOn, type Settled } from "./placement-rules.ts";
 import type { Blocked } from "./plan-document.ts";
 
@@ -24,6 +26,8 @@ export interface Site {
   readonly node: DesiredNode;
   /** Null: it does not answer. */
   readonly report: NodeReport | null;
+  /** Of files and bridges that it was asked about. */
+  readonly looks: Looks | undefined;
   readonly room: Amount;
 }
 
@@ -128,7 +132,7 @@ interface WhyNot {
 /** Asked in this order; the first objection counts. */
 function whyNot(
   each: Homeless,
-  { node, report }: Site,
+  { node, report, looks }: Site,
   holds: Amount,
   room: Amount,
   affinity: AffinityJudge,
@@ -140,6 +144,8 @@ function whyNot(
   if (node.cordoned && !(each.from?.stays && each.from.seen.node === node.name)) return because("cordoned");
   const unsupported = support(each.spec, report);
   if (unsupported !== null) return because(unsupported);
+  const lacking = looks === undefined ? null : whyLacking(each.spec, homeNeeds(each.spec), looks);
+  if (lacking !== null) return because(lacking);
   const apart = affinity.whyApart(node);
   if (apart !== null) return because(`anti-affinity (${apart})`);
   const alone = affinity.whyNotTogether(node);

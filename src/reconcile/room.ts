@@ -1,4 +1,5 @@
 /** How much room nodes have: now, after what must happen where it is, and for whom that is not enough. */
+import type { Looks } from "../model/boot-needs.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import type { NodeName } from "../model/names.ts";
 import { type Amount, excess, fits, heldOn, isNothing, minus, NOTHING, plus, roomOf } from "./capacity.ts";
@@ -67,8 +68,9 @@ export function freeAfter(
   return free;
 }
 
-export const toSites = (desired: DesiredState, sightings: Sightings): Site[] =>
+export const toSites = (desired: DesiredState, sightings: Sightings, looks: ReadonlyMap<NodeName, Looks>): Site[] =>
   desired.nodes.map((node) => {
     const report = sightings.reports.get(node.name) ?? null;
-    return { node, report, room: report ? roomOf(report.capacity, node) : NOTHING };
+    const room = report ? roomOf(report.capacity, node) : NOTHING;
+    return { node, report, looks: looks.get(node.name), room };
   });

@@ -12,6 +12,7 @@ import type { Allowances } from "../reconcile/guards.ts";
 import { makePlan } from "../reconcile/make-plan.ts";
 import type { Plan, Selection } from "../reconcile/plan-document.ts";
 import { type AgentAccess, type Agents, connectAgents, observeAgents } from "./connect-agents.ts";
+import { planLookingAhead } from "./look-around.ts";
 import { type Fleet, type FleetLocation, loadFleet } from "./read-fleet.ts";
 
 export interface PlanRequest {
@@ -60,16 +61,18 @@ async function planFor(
   const { access, clock, selection, allowances } = request;
   const agents = await connectAgents(desired.nodes, access, fleet.specs);
   try {
-    const observed = await observeAgents(desired.nodes, agents, { access, clock, signal });
-    const plan = makePlan({
-      desired,
-      observed,
-      source,
-      commit,
-      selection,
-      allowances,
-      ...(removedBecause !== undefined && { removedBecause }),
-    });
+    const seen = await observeAgents(desired.nodes, agents, { access, clock, signal });
+    const make = (observed: ObservedState) =>
+      makePlan({
+        desired,
+        observed,
+        source,
+        commit,
+        selection,
+        allowances,
+        ...(removedBecause !== undefined && { removedBecause }),
+      });
+    const { plan, observed } = await planLookingAhead(seen, make, (node) => agents.of(node), signal);
     assertPlanKeepsPromises(plan, desired, observed);
     return { plan, fleet, observed, agents, clock, [Symbol.asyncDispose]: () => agents[Symbol.asyncDispose]() };
   } catch (error) {

@@ -2,6 +2,7 @@
  * What one needs of an agent, whoever carries it: HTTP (`client.ts`), or the agent's own handler in the same process (tests, bench).
  * Every method rejects with an OdoroboError: AGENT_UNREACHABLE, AGENT_TIMEOUT, AGENT_PROTOCOL, UNAUTHORIZED, or what the agent answered.
  */
+import type { LookAnswer, LookQuestion } from "../model/boot-needs.ts";
 import type { VmName } from "../model/names.ts";
 import type { NodeReport } from "../model/observed-state.ts";
 import type { OperationRequest, OperationResult, PutVmRequest } from "./operations.ts";
@@ -11,5 +12,10 @@ export interface AgentApi {
   /** Resolves when the operation has ended, well or badly; `failed` is a result, not a rejection. Refusals (4xx) reject. */
   putVm(vm: VmName, request: PutVmRequest, signal: AbortSignal): Promise<OperationResult>;
   operate(vm: VmName, request: OperationRequest, signal: AbortSignal): Promise<OperationResult>;
+  /**
+   * Whether it has these files and bridges, in the order of the questions; null: it does not say. Left out: it cannot be asked. Rejects as the
+   * others do, and with NOT_FOUND for an agent that does not know the question.
+   */
+  lookFor?(questions: readonly LookQuestion[], signal: AbortSignal): Promise<readonly (LookAnswer | null)[]>;
   close(): Promise<void>;
 }

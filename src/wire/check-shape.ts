@@ -14,6 +14,8 @@ const DOCUMENTS = [
   "put-vm-request",
   "operation-request",
   "whereabouts",
+  "look-request",
+  "look-answer",
   "node-report",
   "operation-result",
   "doctor-report",

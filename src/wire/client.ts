@@ -14,6 +14,7 @@ import type { CredentialSettings } from "./credentials.ts";
 import { withDeadline } from "./deadline.ts";
 import { followEvents } from "./follow-events.ts";
 import { askIfNew, type KeptReports, keptAnswer } from "./kept-reports.ts";
+import { look } from "./look.ts";
 import { type ConsoleConnection, openConsole } from "./open-console.ts";
 import type { AgentEvent, OperationRequest, OperationResult, PutVmRequest } from "./operations.ts";
 import { DEFAULT_PATIENCE, type Patience, performOperation } from "./perform-operation.ts";
@@ -127,6 +128,7 @@ export function connectAgent(options: ConnectOptions): AgentClient {
       perform("PUT", routes.vm(name), request, `giving ${name} its spec`, signal),
     operate: (name, request: OperationRequest, signal) =>
       perform("POST", routes.operations(name), request, `${request.kind} of ${name}`, signal),
+    lookFor: (questions, signal) => look(transport, questions, answerMs, signal),
     async *followLog(name, { tailLines, follow }, signal) {
       const query = new URLSearchParams();
       if (tailLines !== null) query.set("tailLines", String(tailLines));

@@ -2,6 +2,7 @@
 import type { GuestCounters, RawAnswer, RawRequest } from "../../src/agent/hypervisor/hypervisor.ts";
 import type { Lifecycle, SerialLineAt } from "../../src/agent/lifecycle/lifecycle.ts";
 import type { EventLog } from "../../src/agent/lifecycle/parts/event-log.ts";
+import type { LookAnswer, LookQuestion } from "../../src/model/boot-needs.ts";
 import { OdoroboError } from "../../src/model/errors.ts";
 import { instant, type VmName } from "../../src/model/names.ts";
 import type { NodeReport, VmReport, Whereabouts } from "../../src/model/observed-state.ts";
@@ -43,6 +44,17 @@ export class FakeLifecycle implements Lifecycle {
 
   putVm = (name: VmName, request: PutVmRequest, signal: AbortSignal) => this.#do(name, request, signal);
   operate = (name: VmName, request: OperationRequest, signal: AbortSignal) => this.#do(name, request, signal);
+
+  /** Paths and bridges that are there. */
+  readonly there = new Set<string>();
+
+  async lookFor(questions: readonly (LookQuestion | null)[]): Promise<readonly (LookAnswer | null)[]> {
+    return questions.map((question) => {
+      if (question === null) return null;
+      const name = question.kind === "bridge" ? question.name : question.path;
+      return this.there.has(name) ? { found: true } : { found: false, problem: `${name} is not there` };
+    });
+  }
 
   async tellWhereabouts(told: Whereabouts): Promise<void> {
     this.reported = { ...this.reported, whereabouts: [told] };

@@ -41,6 +41,8 @@ export type HookInput = { readonly point: HookPoint } & Omit<HookSubject, "vm"> 
 export interface Hooks {
   /** Resolves when all of them have succeeded. The first that fails ends it: rejects with HOOK_FAILED, or with the signal's reason. */
   run(point: HookPoint, subject: HookSubject, signal: AbortSignal): Promise<void>;
+  /** Whether anything is run there. Left out: nobody knows. */
+  has?(point: HookPoint): Promise<boolean>;
 }
 
 export const NO_HOOKS: Hooks = { run: async () => {} };
@@ -58,6 +60,11 @@ const DEADLINE_MS = 30_000;
 
 export function createHooks({ folder, logger, deadlineMs = DEADLINE_MS }: HookOptions): Hooks {
   return {
+    has: (point) =>
+      findHooks(join(folder, `${point}.d`)).then(
+        (hooks) => hooks.length > 0,
+        () => true,
+      ),
     async run(point, subject, signal) {
       const found = await findHooks(join(folder, `${point}.d`));
       if (found.length === 0) return;

@@ -17,6 +17,7 @@ import { getDoctor, getSupport } from "./routes/doctor.ts";
 import { streamEvents } from "./routes/events.ts";
 import { getHealth } from "./routes/health.ts";
 import { getLog } from "./routes/log.ts";
+import { postLook } from "./routes/look.ts";
 import { getOperation, postOperation } from "./routes/operations.ts";
 import { getReport } from "./routes/report.ts";
 import { getVm, putVm } from "./routes/vms.ts";
@@ -34,6 +35,7 @@ export const ROUTES: readonly Route[] = [
   { path: "/v1/vms/{name}/counters", methods: { GET: ["observe", getCounters] } },
   { path: "/v1/vms/{name}/console", methods: { GET: ["observe", explainConsole] } },
   { path: "/v1/operations/{id}", methods: { GET: ["observe", getOperation] } },
+  { path: "/v1/look", methods: { POST: ["observe", postLook] } },
   { path: "/v1/doctor", methods: { GET: ["observe", getDoctor] } },
   { path: "/v1/support", methods: { GET: ["admin", getSupport] } },
   { path: "/v1/events", methods: { GET: ["observe", streamEvents] } },

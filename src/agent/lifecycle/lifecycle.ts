@@ -2,6 +2,7 @@
  * What the agent can do with VMs, as its HTTP routes (and later the operator routes) see it.
  * Implemented by `service.ts`; refusals reject with an OdoroboError whose status is the HTTP status.
  */
+import type { LookAnswer, LookQuestion } from "../../model/boot-needs.ts";
 import type { OdoroboError } from "../../model/errors.ts";
 import type { VmName } from "../../model/names.ts";
 import type { NodeReport, VmReport, Whereabouts } from "../../model/observed-state.ts";
@@ -24,6 +25,8 @@ export interface Lifecycle extends AsyncDisposable {
   operation(id: string): OperationResult | null;
   /** Remembers it for the fleet's sake, and says it in the next reports. Durable when it resolves. */
   tellWhereabouts(told: Whereabouts): Promise<void>;
+  /** In the order of the questions; null for a null, and for what cannot be said. */
+  lookFor(questions: readonly (LookQuestion | null)[], signal: AbortSignal): Promise<readonly (LookAnswer | null)[]>;
   readonly events: EventLog;
   /** Where the guest's serial line is; rejects with NOT_FOUND. */
   serial(name: VmName): Promise<SerialLineAt>;

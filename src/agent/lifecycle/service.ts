@@ -16,6 +16,7 @@ import type { VmName } from "../../model/names.ts";
 import { mapWithLimit } from "../../platform/limit.ts";
 import { findGuests } from "../supervisor/find-guests.ts";
 import { countersOf, rawCall } from "./acts/call-hypervisor.ts";
+import { lookFor } from "./acts/look-ahead.ts";
 import { lookAtGuest } from "./guest/look-at-guest.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { type LifecycleOptions, makeParts } from "./make-parts.ts";
@@ -35,6 +36,9 @@ export type { LifecycleOptions };
 
 /** How many guests are asked at a time: enough that a hundred silent ones hold up a report no longer than one. */
 const ASKED_AT_A_TIME = 256;
+
+/** Files that are looked at for a plan: a shared file system that hangs must not take every thread. */
+const LOOKED_FOR_AT_A_TIME = 8;
 
 /** Resolves when everything that runs on this node is known again. */
 export async function createLifecycle(options: LifecycleOptions): Promise<Lifecycle> {
@@ -79,6 +83,13 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
       return submit(name, { kind: "put", ...request }, signal);
     },
     operate: submit,
+    async lookFor(questions, signal) {
+      const looked = await mapWithLimit(questions, LOOKED_FOR_AT_A_TIME, async (question) =>
+        question === null ? null : lookFor(parts, question, signal),
+      );
+      signal.throwIfAborted();
+      return looked.map((each) => (each.status === "fulfilled" ? each.value : null));
+    },
     tellWhereabouts: (told) => parts.whereabouts.keep(told),
     operation(id) {
       for (const slot of slots.values()) {

@@ -18,6 +18,8 @@ export interface HostNetwork {
   replugTaps(vm: string, nics: readonly Nic[], signal: AbortSignal): Promise<void>;
   /** The bridge that the NIC's tap is on; null: on none, or the tap is gone. */
   bridgeOf(vm: string, nic: Nic): Promise<string | null>;
+  /** Whether there is a network interface of this name. Left out: nobody knows. Rejects with UNSUPPORTED where that cannot be asked. */
+  hasBridge?(name: string, signal: AbortSignal): Promise<boolean>;
 }
 
 /** `owner`: the user that may open the taps, so that no hypervisor needs to be privileged; null: root alone. */
@@ -40,6 +42,7 @@ export const hostNetwork = ({ owner }: { readonly owner: string | null }): HostN
     for (const { name, attachment } of nics)
       if (attachment.kind === "bridge") await removeTap(tapName(vm, name), signal);
   },
+  hasBridge: async (name, signal) => (await ip(["link", "show", "dev", name], signal)) === null,
 });
 
 interface Plug {

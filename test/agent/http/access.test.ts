@@ -99,6 +99,24 @@ test("routes ask for the role that their table says", async () => {
   });
 });
 
+test("who may not give a VM a spec is told of bridges and nothing of files; who may is told what a boot would find", async () => {
+  await using file = await anAccessFile(EACH_ROLE);
+  await using agent = await socketAgent({ access: await openAccessFile(file.path) });
+  agent.lifecycle.there.add("/etc/shadow").add("br0");
+  const questions = [
+    { kind: "file", path: "/etc/shadow" },
+    { kind: "disk", path: "/nowhere", readonly: true },
+    { kind: "bridge", name: "br0" },
+  ];
+  for (const role of ROLES) {
+    const headers = { ...bearer(role), "content-type": "application/json" };
+    const asked = await agent.fetch("/v1/look", { method: "POST", headers, body: JSON.stringify({ questions }) });
+    const files = [{ found: true }, { found: false, problem: "/nowhere is not there" }];
+    const seen = includesRole(role, "apply") ? files : [null, null];
+    expect([role, await asked.json()]).toEqual([role, { answers: [...seen, { found: true }] }]);
+  }
+});
+
 test("the token file's token is an admin's beside those of the access file; strangers get in by neither", async () => {
   await using file = await anAccessFile(`ci operate sha256:${hash("ci-token")} # our CI\n`);
   const tokenPath = join(file.folder, "token");

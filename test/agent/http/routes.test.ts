@@ -46,6 +46,20 @@ describe.each(BOTH_WAYS)("the agent's routes, %s", (_, anAgent) => {
     expect((await agent.fetch("/v1/vms/%E0%A4%A")).status).toBe(400);
   });
 
+  test("what a plan needs is looked for, in the order of the questions; odd ones are refused", async () => {
+    await using agent = await anAgent();
+    agent.lifecycle.there.add("/images/a");
+    const image = { kind: "image", image: "a", path: "/images/a", format: "raw" };
+    const answer = await agent.fetch("/v1/look", send("POST", { questions: [{ kind: "bridge", name: "br0" }, image] }));
+    expect(await json(answer)).toEqual({
+      answers: [{ found: false, problem: "br0 is not there" }, { found: true }],
+    });
+    for (const odd of [{ kind: "file", path: "etc" }, { kind: "bridge", name: "a/b" }, { kind: "secret" }, 5])
+      expect((await agent.fetch("/v1/look", send("POST", { questions: [odd] }))).status).toBe(400);
+    const many = { questions: Array.from({ length: 201 }, () => image) };
+    expect((await agent.fetch("/v1/look", send("POST", many))).status).toBe(400);
+  });
+
   test("whereabouts of a fleet are handed on; those of another than the address names are refused", async () => {
     await using agent = await anAgent();
     const told = { fleet: "shop", at: "2026-01-01T12:00:00.000Z", homes: { "web-1": "n1" } };

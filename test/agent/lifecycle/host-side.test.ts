@@ -1,5 +1,5 @@
 /** What a guest on a real hypervisor needs of its host: told to a hypervisor that is real in all but its guest. */
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Hypervisor } from "../../../src/agent/hypervisor/hypervisor.ts";
@@ -172,6 +172,69 @@ test("the report says which disks were made, and only those are held to what the
   expect(second).toMatchObject({ outcome: "failed", error: { code: "IMAGE_MISSING" } });
   const third = await agent.put("vm", { generation: 4, spec: bare({ disks: [data] }) });
   expect(third).toMatchObject({ outcome: "done", after: { disks: ["data"] } });
+});
+
+test("a wrong source or a bridge that is gone does not stop a guest that runs", async () => {
+  const network = {
+    ...aNetwork(),
+    bridges: new Set(["br0"]),
+    hasBridge: async (name: string) => network.bridges.has(name),
+  };
+  await using agent = await aRealAgent({ network });
+  const source = (path: string) =>
+    ({ name: "data", readonly: false, origin: { kind: "external", url: `file://${path}` } }) as const;
+  const there = join(agent.dataFolder, "there.raw");
+  await writeFile(there, "");
+  const nics = [aNic("eth0")];
+  await agent.put("vm", { spec: bare({ disks: [source(there)], nics }) });
+  const { pid } = (await agent.boot("vm")).after ?? {};
+  await agent.put("vm", { generation: 2, spec: bare({ disks: [source("/nowhere/x.raw")], nics }) });
+  await expect(agent.operate("vm", { kind: "reboot", graceSeconds: null })).rejects.toMatchObject({
+    code: "IMAGE_MISSING",
+    message: "vm needs disk data, and /nowhere/x.raw is not there on this node",
+  });
+  expect(await agent.vm("vm")).toMatchObject({ phase: "running", pid });
+  await agent.put("vm", { generation: 3, spec: bare({ disks: [source(there)], nics }) });
+  network.bridges.clear();
+  await expect(agent.operate("vm", { kind: "reboot", graceSeconds: null })).rejects.toMatchObject({
+    code: "UNSUPPORTED",
+    message: "vm needs the bridge of NIC eth0, and there is no bridge br0 on this node",
+  });
+  expect(await agent.vm("vm")).toMatchObject({ phase: "running", pid });
+  network.bridges.add("br0");
+  expect(await agent.operate("vm", { kind: "reboot", graceSeconds: null })).toMatchObject({ outcome: "done" });
+});
+
+test("what is asked for is answered as a boot would find it; what a hook may yet bring is not said to be missing", async () => {
+  const hooks = { run: async () => {}, has: async () => true };
+  await using agent = await aRealAgent();
+  await using hooked = await aRealAgent({ hooks });
+  const { signal } = new AbortController();
+  const here = join(agent.dataFolder, "node-id.raw");
+  await writeFile(here, "raw");
+  const questions = [
+    { kind: "file", path: here },
+    { kind: "file", path: agent.dataFolder },
+    { kind: "file", path: "/nowhere/vmlinuz" },
+    { kind: "image", image: "deb", path: here, format: "raw" },
+    { kind: "image", image: "deb", path: here, format: "qcow2" },
+    { kind: "disk", path: "/nowhere/x", readonly: false },
+    null,
+  ] as const;
+  expect(await agent.lifecycle.lookFor(questions, signal)).toEqual([
+    { found: true },
+    { found: false, problem: `${agent.dataFolder} is a folder` },
+    { found: false, problem: "/nowhere/vmlinuz is not there" },
+    { found: true, sizeMiB: 1 },
+    { found: false, problem: expect.stringContaining("it is raw") },
+    { found: false, problem: "/nowhere/x is not there" },
+    null,
+  ]);
+  expect((await hooked.lifecycle.lookFor(questions, signal)).slice(4)).toEqual([
+    { found: false, problem: expect.stringContaining("it is raw") },
+    null,
+    null,
+  ]);
 });
 
 test("a port to wait for needs an address that can be reached", async () => {

@@ -31,6 +31,7 @@ import type { Parts } from "../parts/parts.ts";
 import type { Operation, Slot } from "../parts/slot.ts";
 import { checkBootFiles } from "./boot-files.ts";
 import { type Identity, identityOf } from "./identity.ts";
+import { checkAhead } from "./look-ahead.ts";
 import { disksMade, prepareDisks } from "./prepare-disks.ts";
 import { checkSnapshotPaths } from "./snapshot-paths.ts";
 
@@ -56,6 +57,7 @@ export async function prepareLaunch(parts: Parts, slot: Slot, vm: VmRecord): Pro
   if (hypervisor.disks === "real") {
     await checkBootFiles(vm.name, spec, new Set(notedDisks(vm).map((disk) => disk.name)));
     await checkImages(parts, vm);
+    await checkAhead(parts, vm.name, spec);
   }
   const identity = await identityOf(parts, vm);
   const input = { ...(await launchInput(parts, vm.name, spec)), ...identity };

@@ -1,0 +1,88 @@
+/**
+ * Whether this node has the files and bridges that guests need: asked by plans before anything is begun, and by the agent itself before it stops
+ * or starts a guest. What a hook in front of the boot may yet bring (`before-boot.d`: a mapped volume, a bridge) is not said to be missing.
+ */
+import { constants } from "node:fs";
+import { access, stat } from "node:fs/promises";
+import { bootNeeds, type LookAnswer, type LookQuestion } from "../../../model/boot-needs.ts";
+import { isErrno, isOdoroboError, OdoroboError } from "../../../model/errors.ts";
+import type { VmName } from "../../../model/names.ts";
+import type { VmSpec } from "../../../model/vm-spec.ts";
+import { checkImage } from "../../storage/check-format.ts";
+import type { Parts } from "../parts/parts.ts";
+
+const MIB = 1024 * 1024;
+const FOUND: LookAnswer = { found: true };
+
+/** Null: it cannot be said. Rejects only with the signal's reason. */
+export async function lookFor(parts: Parts, question: LookQuestion, signal: AbortSignal): Promise<LookAnswer | null> {
+  try {
+    switch (question.kind) {
+      case "file":
+        await access(question.path, constants.R_OK);
+        return (await stat(question.path)).isDirectory() ? missing(`${question.path} is a folder`) : FOUND;
+      case "image": {
+        const bytes = await checkImage(question.image, question.path, question.format);
+        return { found: true, sizeMiB: Math.ceil(bytes / MIB) };
+      }
+      case "disk":
+        return await lookForDisk(parts, question);
+      case "bridge": {
+        const isThere = (await parts.network.hasBridge?.(question.name, signal)) ?? null;
+        if (isThere === null || isThere) return isThere && FOUND;
+        return await unlessHooked(parts, missing(`there is no bridge ${question.name}`));
+      }
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isOdoroboError(error)) return missing(error.message);
+    if (question.kind === "bridge") return null;
+    return missing(describe(question.path, error));
+  }
+}
+
+async function lookForDisk(
+  parts: Parts,
+  { path, readonly }: Extract<LookQuestion, { readonly kind: "disk" }>,
+): Promise<LookAnswer | null> {
+  try {
+    await access(path, readonly ? constants.R_OK : constants.R_OK | constants.W_OK);
+    const stats = await stat(path);
+    if (stats.isFile() || stats.isBlockDevice()) return FOUND;
+    return missing(`${path} is neither a file nor a block device`);
+  } catch (error) {
+    return await unlessHooked(parts, missing(describe(path, error)));
+  }
+}
+
+const missing = (problem: string): LookAnswer => ({ found: false, problem });
+
+const describe = (path: string, error: unknown): string =>
+  isErrno(error, "ENOENT") || isErrno(error, "ENOTDIR")
+    ? `${path} is not there`
+    : `${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? "unknown error"})`;
+
+const unlessHooked = async (parts: Parts, answer: LookAnswer): Promise<LookAnswer | null> =>
+  (await parts.hooks.has?.("before-boot")) === true ? null : answer;
+
+/**
+ * For a boot or reboot, before anything is begun: a wrong `source` must not power a guest off and leave it down. Kernels and images are asked
+ * elsewhere (`boot-files.ts`). Rejects with IMAGE_MISSING or UNSUPPORTED.
+ */
+export async function checkAhead(parts: Parts, name: VmName, spec: VmSpec): Promise<void> {
+  for (const { question, what } of bootNeeds(spec)) {
+    if (question.kind !== "disk" && question.kind !== "bridge") continue;
+    const answer = await lookFor(parts, question, parts.stopping);
+    if (answer === null || answer.found) continue;
+    throw new OdoroboError(
+      question.kind === "bridge" ? "UNSUPPORTED" : "IMAGE_MISSING",
+      `${name} needs ${what}, and ${answer.problem} on this node`,
+      {
+        hint:
+          question.kind === "bridge"
+            ? `make it on the node (ip link add ${question.name} type bridge), or correct the manifest of the Network`
+            : `put it at ${question.path} on this node, or correct the source in the manifest`,
+      },
+    );
+  }
+}

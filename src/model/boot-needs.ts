@@ -1,0 +1,72 @@
+/**
+ * What a guest needs of its node's files and bridges, as questions to its agent: the plan asks them before anything is begun, the agent asks
+ * itself again before a guest is stopped. Pure.
+ *
+ *   [boot-needs.ts] → reconcile/look-ahead.ts (plan), agent/lifecycle/acts/look-ahead.ts (boot, reboot)
+ */
+import { filePath } from "./identity/disk-url.ts";
+import type { ImageFormat, VmSpec } from "./vm-spec.ts";
+
+export type LookQuestion =
+  /** A file that can be read: kernel, initramfs, firmware. */
+  | { readonly kind: "file"; readonly path: string }
+  /** An image that is what it is said to be and stands alone. */
+  | { readonly kind: "image"; readonly image: string; readonly path: string; readonly format: ImageFormat }
+  /** A file or block device that a guest is given as it is. */
+  | { readonly kind: "disk"; readonly path: string; readonly readonly: boolean }
+  | { readonly kind: "bridge"; readonly name: string };
+
+export type LookAnswer =
+  | { readonly found: true; readonly sizeMiB?: number }
+  /** For people: what is wrong with it, with its name in it. */
+  | { readonly found: false; readonly problem: string };
+
+/** What one node answered, by `questionKey`. What is not in it is unknown. */
+export type Looks = Readonly<Record<string, LookAnswer>>;
+
+export interface Need {
+  readonly question: LookQuestion;
+  /** `its kernel`, `disk data`. */
+  readonly what: string;
+  /** The item of the spec that needs it: `disks.data`; null: every boot does. */
+  readonly path: string | null;
+}
+
+export const questionKey = (question: LookQuestion): string =>
+  question.kind === "bridge"
+    ? `bridge ${question.name}`
+    : question.kind === "image"
+      ? `image ${question.format} ${question.path}`
+      : question.kind === "disk"
+        ? `disk ${question.readonly ? "r" : "rw"} ${question.path}`
+        : `file ${question.path}`;
+
+/** Of a hypervisor that opens what it is given. Names that are no paths (`builtin:tiny`, a firmware's name) are the hypervisor's to find. */
+export function bootNeeds({ boot, disks, nics }: VmSpec): Need[] {
+  const needs: Need[] = [];
+  const file = (path: string, what: string) => {
+    if (path.startsWith("/")) needs.push({ question: { kind: "file", path }, what, path: null });
+  };
+  if (boot.kind === "firmware") file(boot.firmware, "its firmware");
+  else {
+    file(boot.kernel, "its kernel");
+    if (boot.initramfs !== null) file(boot.initramfs, "its initramfs");
+  }
+  for (const { name, origin, readonly } of disks) {
+    const path = `disks.${name}`;
+    if (origin.kind === "image") {
+      const { image, path: file, format } = origin;
+      needs.push({ question: { kind: "image", image, path: file, format }, what: `the image of disk ${name}`, path });
+    }
+    const source = origin.kind === "external" ? filePath(origin.url) : null;
+    if (source !== null) needs.push({ question: { kind: "disk", path: source, readonly }, what: `disk ${name}`, path });
+  }
+  for (const { name, attachment } of nics)
+    if (attachment.kind === "bridge")
+      needs.push({
+        question: { kind: "bridge", name: attachment.bridge },
+        what: `the bridge of NIC ${name}`,
+        path: `nics.${name}`,
+      });
+  return needs;
+}

@@ -1,0 +1,59 @@
+/**
+ * Whether a node has the files and bridges that a VM needs, from what its agent answered. What nobody answered is unknown, and stops nothing.
+ *
+ *   turn/look-around.ts (asks) → [look-ahead.ts] → place-vms.ts, make-plan.ts, check-plan.ts
+ */
+import { bootNeeds, type Looks, type Need, questionKey } from "../model/boot-needs.ts";
+import type { NodeName } from "../model/names.ts";
+import type { ObservedState } from "../model/observed-state.ts";
+import type { VmSpec } from "../model/vm-spec.ts";
+import type { Action, Blocked, Change } from "./plan-document.ts";
+
+export const looksByNode = (observed: ObservedState): ReadonlyMap<NodeName, Looks> =>
+  new Map(observed.nodes.flatMap((node) => (node.reach === "answered" && node.looks ? [[node.name, node.looks]] : [])));
+
+/** Stand-ins open nothing. */
+export const homeNeeds = (spec: VmSpec): Need[] => (spec.hypervisor === "noop" ? [] : bootNeeds(spec));
+
+/** What a VM needs for this, of its node. `made`: disks that stand already, whatever their image has become; their agent watches that. */
+export function needsFor(
+  { action, class: changeClass, reasons }: Pick<Change, "action" | "class" | "reasons">,
+  spec: VmSpec,
+  made: readonly string[],
+): Need[] {
+  if (NEEDS_NOTHING.has(action) || changeClass === "metadata") return [];
+  const needs = homeNeeds(spec).filter(
+    ({ question, path }) => question.kind !== "image" || !made.some((name) => path === `disks.${name}`),
+  );
+  if (action !== "update") return needs;
+  const changed = new Set(reasons.map(({ field }) => field));
+  return needs.filter(({ path }) => path !== null && changed.has(path));
+}
+
+const NEEDS_NOTHING: ReadonlySet<Action> = new Set(["stop", "destroy", "migrate"]);
+
+/** Null: nothing that is known. */
+export function whyLacking(spec: VmSpec, needs: readonly Need[], looks: Looks | undefined): string | null {
+  if (looks === undefined) return null;
+  for (const { question, what } of needs) {
+    const answer = looks[questionKey(question)];
+    if (answer === undefined) continue;
+    if (!answer.found) return `lacks ${what}: ${answer.problem}`;
+    if (question.kind !== "image" || answer.sizeMiB === undefined) continue;
+    const small = spec.disks.find(
+      ({ origin }) =>
+        origin.kind === "image" && origin.path === question.path && origin.sizeMiB < (answer.sizeMiB as number),
+    );
+    if (small !== undefined)
+      return `has an image of ${answer.sizeMiB} MiB for disk ${small.name}, more than its size: ${question.path}`;
+  }
+  return null;
+}
+
+export const lackingAt = (name: Blocked["name"], node: NodeName, why: string, source: Blocked["source"]): Blocked => ({
+  name,
+  code: "UNSUPPORTED",
+  message: `${name} is left as it is, because ${node} ${why}`,
+  hint: `put it there on ${node}, or correct the manifest`,
+  source,
+});
