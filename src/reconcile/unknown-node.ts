@@ -5,12 +5,12 @@ import type { SilentNode } from "./locate-vms.ts";
 import type { Unknown } from "./plan-document.ts";
 
 export function unknownNode({ name, error, code }: SilentNode): Unknown {
-  const hint = hintFor(name, code);
+  const hint = hintFor(name, code, error);
   return { kind: "Node", name, node: name, because: error, ...(hint === null ? {} : { hint }) };
 }
 
 /** Null: the reason says all that is known. */
-function hintFor(name: NodeName, code: ErrorCode | undefined): string | null {
+function hintFor(name: NodeName, code: ErrorCode | undefined, error: string): string | null {
   switch (code) {
     case "AGENT_UNREACHABLE":
       return `is its agent running, and the Node's address right? On that server: odorobo agent --name ${name}`;
@@ -19,8 +19,14 @@ function hintFor(name: NodeName, code: ErrorCode | undefined): string | null {
     case "AGENT_WRONG_NODE":
       return "correct the Node's name or address in the manifests, or start the agent with --name";
     case "AGENT_TIMEOUT":
-      return "where it is only slow, give it longer: --timeout 30s";
+      return `where it is only slow, give it longer: --timeout ${longerThan(error)}s`;
     default:
       return null;
   }
+}
+
+/** Six times what it had: `no answer within 5 s` → 30. Whoever gave it more already is not told to give it less. */
+function longerThan(error: string): number {
+  const had = Number(/within (\d+(?:\.\d+)?) s/.exec(error)?.[1] ?? 5);
+  return Math.max(30, Math.ceil(had * 6));
 }

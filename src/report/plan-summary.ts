@@ -3,18 +3,18 @@ import { CHANGE_CLASSES } from "../model/change-class.ts";
 import type { Action, Plan } from "../reconcile/plan-document.ts";
 import { plural } from "./names.ts";
 
-/** In the order of a sentence, not of severity. `destroy` is said also when it is zero: its absence is the news. */
+/** In the order of a sentence, not of severity. */
 const IN_ORDER: readonly Action[] = ["create", "boot", "update", "migrate", "reboot", "stop", "replace", "destroy"];
 
-/** `2 to create, 1 to update (live), 0 to destroy; 12 unchanged, 3 unknown` */
+/** `2 to create, 1 to update (live); 12 unchanged, 3 unknown`: what is none is not said. */
 export function summarize(plan: Plan): string {
-  const todo = IN_ORDER.filter((action) => plan.summary[action] > 0 || action === "destroy").map(
+  const todo = IN_ORDER.filter((action) => plan.summary[action] > 0).map(
     (action) => `${plan.summary[action]} to ${action}${action === "update" ? describeClasses(plan) : ""}`,
   );
-  const rest = [`${plan.summary.unchanged} unchanged`];
-  if (plan.summary.blocked > 0) rest.push(`${plan.summary.blocked} blocked`);
-  if (plan.summary.unknown > 0) rest.push(`${plan.summary.unknown} unknown`);
-  return `${todo.join(", ")}; ${rest.join(", ")}`;
+  const rest = (["unchanged", "blocked", "unknown"] as const)
+    .filter((state) => plan.summary[state] > 0)
+    .map((state) => `${plan.summary[state]} ${state}`);
+  return [todo.join(", "), rest.join(", ")].filter((part) => part !== "").join("; ");
 }
 
 function describeClasses(plan: Plan): string {
@@ -33,6 +33,7 @@ export function describeNothing(plan: Plan): string {
   const selected = plan.base.selection === null ? "" : "selected ";
   const asSaid = `${plural(unchanged, `${selected}VM`)} ${unchanged === 1 ? "is" : "are"} as the manifests say`;
   const good = unchanged === 0 ? [] : [asSaid];
+  if (plan.refusals.length > 0) return "Refused: nothing is planned.";
   if (blocked > 0) {
     const who = unchanged === 0 ? plural(blocked, `${selected}VM`) : String(blocked);
     return `Nothing can be done: ${[...good, `${who} ${blocked === 1 ? "is" : "are"} blocked`].join(", ")}.`;

@@ -34,7 +34,7 @@ export function findVm(name: VmName, observed: ObservedState): FoundVm {
   if (first) return first;
   const [deleted] = deletedOf(name, observed);
   throw new OdoroboError("NOT_FOUND", `${name} is on no node that answered${describeSilent(silent)}`, {
-    hint: deleted === undefined ? suggestName(name, names, "odorobo vm list") : tellDeleted(deleted),
+    hint: deleted !== undefined ? tellDeleted(deleted) : suggestName(name, names, "odorobo vm list", silent),
   });
 }
 
@@ -82,7 +82,7 @@ export function findDeletedVm(name: VmName, observed: ObservedState): DeletedVm 
     "NOT_FOUND",
     `nothing is kept of ${name} on the nodes that answered${describeSilent(silent)}`,
     {
-      hint: suggestName(name, names, "odorobo vm list --deleted"),
+      hint: suggestName(name, names, "odorobo vm list --deleted", silent),
     },
   );
 }
@@ -104,7 +104,9 @@ const describeSilent = (silent: readonly string[]): string =>
     ? ""
     : `; ${silent.slice(0, 5).join(", ")}${silent.length > 5 ? ", …" : ""} did not answer and may have it`;
 
-function suggestName(name: string, names: readonly string[], list: string): string {
+/** Of a VM that may be on a silent node the name is right as far as anybody knows: no act on another VM is suggested. */
+function suggestName(name: string, names: readonly string[], list: string, silent: readonly string[]): string {
+  if (silent.length > 0) return "odorobo node list says why they do not answer; try again when they do";
   const similar = nearest(name, names);
   return similar === null ? `${list} shows what there is` : `did you mean ${similar}?`;
 }

@@ -15,7 +15,7 @@ export async function withDeadline<Result>(
     if (!late.signal.aborted || signal.aborted) throw error;
     throw new OdoroboError("AGENT_TIMEOUT", `${address} did not answer within ${milliseconds / 1000} s`, {
       cause: error,
-      hint: "is the host overloaded, or the agent stuck? see its log",
+      hint: "is the host overloaded, or the agent stuck? see its log; to wait longer: --timeout",
     });
   } finally {
     clearTimeout(timer);

@@ -6,6 +6,14 @@ import { unknownNode } from "../../src/reconcile/unknown-node.ts";
 const silent = (code?: ErrorCode) =>
   unknownNode({ name: "n1" as NodeName, reach: "silent", error: "why", ...(code === undefined ? {} : { code }) });
 
+test("who gave an agent long is told to give it longer", () => {
+  const hint = (error: string) =>
+    unknownNode({ name: "n1" as NodeName, reach: "silent", error, code: "AGENT_TIMEOUT" }).hint;
+  expect(hint("no answer within 5 s")).toContain("--timeout 30s");
+  expect(hint("no answer within 60 s")).toContain("--timeout 360s");
+  expect(hint("no answer within 0.2 s")).toContain("--timeout 30s");
+});
+
 test("a node that could not be seen says what to do about it, as far as that is known", () => {
   expect(silent("AGENT_UNREACHABLE").hint).toContain("odorobo agent --name n1");
   expect(silent("UNAUTHORIZED").hint).toContain("--token-file");

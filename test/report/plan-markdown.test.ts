@@ -12,7 +12,7 @@ test("a pull request shows the summary, a row for each change, and the rest fold
   expect(renderPlanMarkdown(plan)).toMatchInlineSnapshot(`
     "### odorobo plan: demo
 
-    **1 to create, 0 to destroy; 2 unchanged**
+    **1 to create; 2 unchanged**
 
     > **Unknown, and therefore left alone**
 

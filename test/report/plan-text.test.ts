@@ -83,6 +83,12 @@ test("nothing to do is said of what was seen, and only of that", () => {
   );
 });
 
+test("what is refused is not called nothing to do", () => {
+  const text = renderPlan(aPlan().refused("USAGE", "no VM answers to web-9", "targets are names").build(), plain);
+  expect(text).toMatch(/^Refused: nothing is planned\./);
+  expect(text).not.toContain("Nothing to do");
+});
+
 test("a refused plan offers no way to apply it, but the way out of the refusal", () => {
   const plan = aPlan()
     .change("db-1", "destroy", "destroy", "n1", { text: "no longer in the manifests" })
@@ -97,7 +103,7 @@ test("a refused plan offers no way to apply it, but the way out of the refusal",
     .build();
   const text = renderPlan(plan, plain);
   expect(text).toMatchInlineSnapshot(`
-    "Plan: 1 to destroy; 0 unchanged, 1 blocked
+    "Plan: 1 to destroy; 1 blocked
     fleet demo, from ./fleet at 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z
 
       - db-1 on n1: destroy
@@ -133,7 +139,7 @@ test("twenty VMs that change alike are one block with every name in it", () => {
   for (let i = 0; i < 20; i++) plan.step("bootVm", `late-${i}`, "n1", "updateVm web-1");
   const text = renderPlan(plan.build(), plain);
   expect(text).toMatchInlineSnapshot(`
-    "Plan: 21 to update (live), 0 to destroy; 0 unchanged
+    "Plan: 21 to update (live)
     fleet demo, from ./fleet at 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z
 
       ~ 20 VMs: update, live
@@ -162,7 +168,7 @@ test("a reason that names its VM does not keep like changes apart, and a VM's na
       at: `${name}.yaml:1`,
     });
   expect(renderDiff(plan.build(), plain)).toMatchInlineSnapshot(`
-    "Plan: 4 to boot, 0 to destroy; 0 unchanged
+    "Plan: 4 to boot
     fleet demo, from ./fleet at 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z
 
       > 4 VMs: boot

@@ -33,7 +33,11 @@ test("a VM that nobody has: not found, and who was silent may have it", () => {
     expect.objectContaining({
       code: "NOT_FOUND",
       message: expect.stringContaining("n3 did not answer and may have it"),
-      hint: "did you mean web-1?",
+      // The name is right as far as anybody knows: not another VM is what was meant.
+      hint: "odorobo node list says why they do not answer; try again when they do",
     }),
+  );
+  expect(() => findVm(vmName("web-3"), fleet.asDesired().observed())).toThrowError(
+    expect.objectContaining({ code: "NOT_FOUND", hint: "did you mean web-1?" }),
   );
 });

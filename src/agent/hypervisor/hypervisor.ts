@@ -34,6 +34,8 @@ export interface Hypervisor {
    * tells. Left out: nothing ever does.
    */
   lastWord?(vm: LaunchInput): Promise<GuestEnd | null>;
+  /** What a process that ended before it answered had said last, in the words of the spec; null: nothing better than that. Pure. */
+  explainStart?(spec: VmSpec, words: string): string | null;
   /**
    * The process was just launched for this input and is to take in a guest that comes from another host. Resolves when it
    * listens. `url` is empty where the caller leaves it to the hypervisor. Left out: this hypervisor cannot.

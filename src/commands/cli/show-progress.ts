@@ -4,6 +4,7 @@
  */
 import type { ApplyEvent } from "../../apply/apply-report.ts";
 import { advance, NO_PROGRESS, renderApplyEvent, renderProgressBlock } from "../../report/apply-progress.ts";
+import { columnsOf, rowsOf } from "./terminal.ts";
 
 /** Redrawn at most this often: more is not seen, and costs the terminal more than the apply. */
 const REDRAW_MS = 100;
@@ -37,8 +38,8 @@ function openBlock(stream: NodeJS.WriteStream, options: { readonly colour: boole
   const draw = (above = "") => {
     if (pending) clearTimeout(pending);
     pending = null;
-    const rows = Math.max(1, Math.min(MOST_ROWS, stream.rows - 3));
-    const block = renderProgressBlock(progress, { ...options, rows, width: stream.columns });
+    const rows = Math.max(1, Math.min(MOST_ROWS, rowsOf(stream) - 3));
+    const block = renderProgressBlock(progress, { ...options, rows, width: columnsOf(stream) });
     stream.write(`${clear()}${above}${block.join("\n")}\n`);
     drawn = block.length;
   };

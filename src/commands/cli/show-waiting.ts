@@ -1,5 +1,6 @@
 /** One line on a terminal that counts the seconds of a wait, and is gone afterwards. Elsewhere silent: the result says it all. */
 import { safeLine } from "../../report/safe-text.ts";
+import { columnsOf } from "./terminal.ts";
 
 /** Shorter waits are not worth a line. */
 const QUIET_MS = 400;
@@ -11,7 +12,7 @@ export function showWaiting(what: string, stream: NodeJS.WriteStream): Disposabl
   const draw = () => {
     shown = true;
     const line = `${safeLine(what)} … ${Math.round((performance.now() - begun) / 1_000)} s`;
-    stream.write(`\r\u001b[K${line.slice(0, stream.columns - 1)}`);
+    stream.write(`\r\u001b[K${line.slice(0, columnsOf(stream) - 1)}`);
   };
   const first = setTimeout(draw, QUIET_MS);
   const ticks = setInterval(draw, 1_000);

@@ -52,6 +52,14 @@ export async function writeBytes(bytes: Uint8Array): Promise<void> {
   });
 }
 
+/** Serial consoles and some CI runners say 0, or nothing. What people have had since 1978. */
+const COLUMNS = 80;
+const ROWS = 24;
+
+/** How much fits onto a terminal. */
+export const columnsOf = (stream: NodeJS.WriteStream): number => (stream.columns > 0 ? stream.columns : COLUMNS);
+export const rowsOf = (stream: NodeJS.WriteStream): number => (stream.rows > 0 ? stream.rows : ROWS);
+
 /** The size of the window that this terminal is, and when it changes. */
 export const terminalWindow = (stream: NodeJS.WriteStream) => ({
   size: () => ({ cols: stream.columns ?? 0, rows: stream.rows ?? 0 }),

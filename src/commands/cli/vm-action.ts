@@ -5,12 +5,14 @@ import { fromErrorBody } from "../../model/errors.ts";
 import { type NodeName, type VmName, vmName } from "../../model/names.ts";
 import { systemClock } from "../../platform/clock.ts";
 import type { VmAction } from "../../report/vm-action-text.ts";
+import { describeQueue } from "../../report/waiting-text.ts";
 import type { FoundVm } from "../../turn/find-vm.ts";
 import type { Reached } from "../../turn/reach-nodes.ts";
 import type { OperationArgs, OperationResult } from "../../wire/operations.ts";
 import { type AgentFlags, agentFlags, type FleetFlags, fleetFlags, toAccess, toLocation } from "./flags.ts";
 import { parseMilliseconds } from "./parse-quantity.ts";
 import { showWaiting } from "./show-waiting.ts";
+import { noteLine } from "./terminal.ts";
 
 export const vmArgs = { vm: Args.string({ description: "name of the VM", required: true }) };
 
@@ -94,6 +96,12 @@ export async function operate(
   vm: VmName,
   { operation, doing, signal }: OperateRequest,
 ): Promise<OperationResult> {
+  const seen = reached.observed.nodes.find((each) => each.name === node);
+  if (seen?.reach === "answered") {
+    const report = seen.report.vms.find(({ name }) => name === vm);
+    const queue = report === undefined ? null : describeQueue(report, seen.report.unfinished);
+    if (queue !== null) noteLine(queue);
+  }
   using _waiting = showWaiting(`${doing} ${vm} on ${node}`, process.stderr);
   const result = await reached.agents.of(node).operate(vm, { id: randomUUID(), expect: null, ...operation }, signal);
   if (result.error !== null) throw fromErrorBody(result.error);

@@ -12,6 +12,7 @@ export default class VmAttach extends OdoroboCommand {
   static override description =
     "A disk is name=NAME with source=URL (somebody's bytes) or size=SIZE (a new, empty volume), and readonly if it should be. A NIC is name=NAME with bridge=NAME or user, and mac=MAC if it should have a certain one. " +
     "The spec stays, so the next plan shows the difference: change the manifest to keep it.";
+  static override usage = "<%= command.id %> VM (--disk DISK | --nic NIC) [flags]";
   static override args = vmArgs;
   static override flags = {
     disk: Flags.string({ summary: "the disk", helpValue: "name=data,source=file:///srv/data.raw" }),

@@ -10,6 +10,7 @@ export default class VmDetach extends OdoroboCommand {
   static override summary = "unplug a disk or a NIC from the running guest";
   static override description =
     "Done when the guest has let go of it. Unmount a disk in the guest first. What is on a disk stays. The spec stays too, so the next plan shows the difference: change the manifest to keep it.";
+  static override usage = "<%= command.id %> VM (--disk NAME | --nic NAME) [flags]";
   static override args = vmArgs;
   static override flags = {
     disk: Flags.string({ summary: "the disk", helpValue: "NAME" }),

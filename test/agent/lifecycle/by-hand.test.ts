@@ -154,6 +154,17 @@ test("a snapshot is written to an empty folder, and a VM that is off starts from
   expect(restored.after?.drift).toMatchObject([{ path: "cpus.count", applied: 1, live: 2 }]);
 });
 
+test("a snapshot that fails leaves no folder behind that was not there", async () => {
+  await using world = await aGuest({}, { "noop.odorobo.dev/fail": "snapshot" });
+  const { agent, root } = world;
+  await mkdir(join(root, "kept"));
+  for (const folder of ["new", "far/away/new", "kept"])
+    expect(await agent.operate("web-1", { kind: "snapshot", folder: join(root, folder) })).toMatchObject({
+      outcome: "failed",
+    });
+  expect(await readdir(root)).toEqual(["kept"]);
+});
+
 test("a guest that an agent left standing in the middle of a snapshot runs on with the next", async () => {
   await using world = await aGuest();
   const { agent, root } = world;

@@ -191,7 +191,7 @@ test("a wrong source or a bridge that is gone does not stop a guest that runs", 
   await agent.put("vm", { generation: 2, spec: bare({ disks: [source("/nowhere/x.raw")], nics }) });
   await expect(agent.operate("vm", { kind: "reboot", graceSeconds: null })).rejects.toMatchObject({
     code: "IMAGE_MISSING",
-    message: "vm needs disk data, and /nowhere/x.raw is not there on this node",
+    message: "vm needs disk data, and /nowhere/x.raw cannot be read on this node",
   });
   expect(await agent.vm("vm")).toMatchObject({ phase: "running", pid });
   await agent.put("vm", { generation: 3, spec: bare({ disks: [source(there)], nics }) });

@@ -4,6 +4,7 @@ import { OdoroboError } from "../../../model/errors.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { NOTHING_ATTACHED, readAttached } from "./attached.ts";
 import { attachedFile, qmpSocket, toLaunchCommand } from "./compile.ts";
+import { explainStart } from "./explain-start.ts";
 import { QemuGuest } from "./guest.ts";
 import type { QemuHost } from "./host.ts";
 import { type ProbedHost, probeQemu, type QemuSettings, toReport } from "./probe.ts";
@@ -41,6 +42,7 @@ export function createQemuHypervisor(settings: QemuSettings): Hypervisor {
       known = await probeQemu(settings, signal);
       return known && toReport(known);
     },
+    explainStart,
     compile: (vm) => toLaunchCommand(vm, host()),
     async connect(vm, { fresh, signal }) {
       const attached = fresh ? NOTHING_ATTACHED : await readAttached(attachedFile(vm.paths));

@@ -63,26 +63,23 @@ const describe = (path: string, error: unknown): string =>
     : `${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? "unknown error"})`;
 
 const unlessHooked = async (parts: Parts, answer: LookAnswer): Promise<LookAnswer | null> =>
-  (await parts.hooks.has?.("before-boot")) === true ? null : answer;
+  (await hooksMayBringIt(parts)) ? null : answer;
 
 /**
- * For a boot or reboot, before anything is begun: a wrong `source` must not power a guest off and leave it down. Kernels and images are asked
- * elsewhere (`boot-files.ts`). Rejects with IMAGE_MISSING or UNSUPPORTED.
+ * For a boot or reboot, before anything is begun: a bridge that is gone must not power a guest off and leave it down. Files are asked for in
+ * `boot-files.ts` and `guest/check-sources.ts`. Rejects with UNSUPPORTED.
  */
-export async function checkAhead(parts: Parts, name: VmName, spec: VmSpec): Promise<void> {
+export async function checkBridges(parts: Parts, name: VmName, spec: VmSpec): Promise<void> {
   for (const { question, what } of bootNeeds(spec)) {
-    if (question.kind !== "disk" && question.kind !== "bridge") continue;
+    if (question.kind !== "bridge") continue;
     const answer = await lookFor(parts, question, parts.stopping);
     if (answer === null || answer.found) continue;
-    throw new OdoroboError(
-      question.kind === "bridge" ? "UNSUPPORTED" : "IMAGE_MISSING",
-      `${name} needs ${what}, and ${answer.problem} on this node`,
-      {
-        hint:
-          question.kind === "bridge"
-            ? `make it on the node (ip link add ${question.name} type bridge), or correct the manifest of the Network`
-            : `put it at ${question.path} on this node, or correct the source in the manifest`,
-      },
-    );
+    throw new OdoroboError("UNSUPPORTED", `${name} needs ${what}, and ${answer.problem} on this node`, {
+      hint: `make it on the node (ip link add ${question.name} type bridge), or correct the manifest of the Network`,
+    });
   }
 }
+
+/** Whether what is missing now may be there after the administrator's hooks: mapped, logged in to, made. */
+export const hooksMayBringIt = async (parts: Parts): Promise<boolean> =>
+  (await parts.hooks.has?.("before-boot")) === true;

@@ -5,7 +5,7 @@
  * there is one, so no crash of the agent lets a second one start. A start that fails leaves no process behind.
  */
 
-import { OdoroboError } from "../../../model/errors.ts";
+import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
 import type { Hypervisor, LaunchInput } from "../../hypervisor/hypervisor.ts";
 import type { LaunchCommand } from "../../launch-command.ts";
@@ -31,7 +31,7 @@ import type { Parts } from "../parts/parts.ts";
 import type { Operation, Slot } from "../parts/slot.ts";
 import { checkBootFiles } from "./boot-files.ts";
 import { type Identity, identityOf } from "./identity.ts";
-import { checkAhead } from "./look-ahead.ts";
+import { checkBridges, hooksMayBringIt } from "./look-ahead.ts";
 import { disksMade, prepareDisks } from "./prepare-disks.ts";
 import { checkSnapshotPaths } from "./snapshot-paths.ts";
 
@@ -57,11 +57,17 @@ export async function prepareLaunch(parts: Parts, slot: Slot, vm: VmRecord): Pro
   if (hypervisor.disks === "real") {
     await checkBootFiles(vm.name, spec, new Set(notedDisks(vm).map((disk) => disk.name)));
     await checkImages(parts, vm);
-    await checkAhead(parts, vm.name, spec);
+    await checkBridges(parts, vm.name, spec);
   }
   const identity = await identityOf(parts, vm);
   const input = { ...(await launchInput(parts, vm.name, spec)), ...identity };
-  await checkSources(hypervisor, input);
+  try {
+    await checkSources(hypervisor, input);
+  } catch (error) {
+    // Who guesses formats must not be given what nobody has looked at.
+    const mayCome = isOdoroboError(error, "IMAGE_MISSING") && hypervisor.guessesFormats?.() !== true;
+    if (!mayCome || !(await hooksMayBringIt(parts))) throw error;
+  }
   await claimDisks(parts, slot, spec, slot.guest === null ? null : (vm.guest?.bootedSpec ?? null));
   return { hypervisor, input, command: hypervisor.compile(input), identity };
 }
@@ -262,9 +268,12 @@ export async function startFailure(launch: Launch, vm: VmRecord, thrown: unknown
     error instanceof OdoroboError
       ? error
       : new OdoroboError("HYPERVISOR_FAILED", `${vm.name} could not be started`, { cause: error });
-  const message = words === "" ? failure.message : `${failure.message}: ${words}`;
+  const told = launch.hypervisor.explainStart?.(launch.input.spec, words) ?? null;
+  const message = told !== null ? `${vm.name} could not be started: ${told}` : withWords(failure.message, words);
   return new OdoroboError(failure.code, message, {
     cause: error,
     hint: failure.hint ?? "look at the hypervisor's output on the node",
   });
 }
+
+const withWords = (message: string, words: string): string => (words === "" ? message : `${message}: ${words}`);

@@ -1,5 +1,5 @@
 /** What people do to a running guest at its hypervisor and that changes nothing of the VM: button, interrupt, dump, snapshot. */
-import { chmod, lstat, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { chmod, lstat, mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { isErrno, OdoroboError } from "../../../model/errors.ts";
 import type { OperationRequest } from "../../../wire/operations.ts";
@@ -96,21 +96,34 @@ export async function prepareSnapshot(
   return {
     begin: vm,
     async run(signal) {
-      await makeFolder(path);
-      await letAtFolder(parts, slot, vm, path);
-      await guest.askOnce(DUMP_DEADLINE_MS, signal, (connection, own) =>
-        abilityOf(guest, connection.abilities.snapshot, "have their state written down")(path, own),
-      );
+      const made = await makeFolder(path);
+      try {
+        await letAtFolder(parts, slot, vm, path);
+        await guest.askOnce(DUMP_DEADLINE_MS, signal, (connection, own) =>
+          abilityOf(guest, connection.abilities.snapshot, "have their state written down")(path, own),
+        );
+      } catch (error) {
+        // Half a snapshot is none. A folder that was there before is its owner's, with what is in it now.
+        if (made !== null) await unmakeFolder(path, made).catch(() => {});
+        throw error;
+      }
       return { stored: vm, error: null };
     },
   };
 }
 
-/** The guest's process may be another user's: folders that are made on the way let it pass, and show it nothing. */
-async function makeFolder(path: string): Promise<void> {
+/** Returns the topmost folder that was made, null: none. The guest's process may be another user's: folders that are made on the way let it pass, and show it nothing. */
+async function makeFolder(path: string): Promise<string | null> {
   const made = await mkdir(path, { recursive: true, mode: 0o700 });
-  if (made === undefined) return;
+  if (made === undefined) return null;
   for (let at = dirname(path); at.startsWith(made); at = dirname(at)) await chmod(at, 0o711);
+  return made;
+}
+
+/** Folders on the way go as far as nobody else has come to use them. */
+async function unmakeFolder(path: string, made: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+  for (let at = dirname(path); at.startsWith(made); at = dirname(at)) await rmdir(at);
 }
 
 /** The real path of a snapshot to start from. Rejects with PATH_NOT_ALLOWED, or BAD_REQUEST when there is none. */
