@@ -359,6 +359,7 @@ describe("a snapshot", () => {
     expect(await phaseOf(guest.running)).toBe("running");
     expect((await readdir(folder)).sort()).toEqual(["config.json", "memory-ranges", "state.json"]);
     await guest.running.quit(patience());
+    await world.supervisor.waitForExit(guest.process, patience());
     await guest.leave();
     const restored = await world.restore("web-1", folder, { disks: [blank("root", 2)] });
     expect(await phaseOf(restored.running)).toBe("running");
@@ -374,6 +375,7 @@ describe("a snapshot", () => {
     await mkdir(folder);
     await guest.running.abilities.snapshot?.(folder, patience());
     await guest.running.quit(patience());
+    await world.supervisor.waitForExit(guest.process, patience());
     await guest.leave();
     const restored = await world.restore("web-1", folder);
     expect(await phaseOf(restored.running)).toBe("running");
