@@ -99,7 +99,7 @@ export async function operate(
   const seen = reached.observed.nodes.find((each) => each.name === node);
   if (seen?.reach === "answered") {
     const report = seen.report.vms.find(({ name }) => name === vm);
-    const queue = report === undefined ? null : describeQueue(report, seen.report.unfinished);
+    const queue = report === undefined ? null : describeQueue(report, seen.report.unfinished, operation.kind);
     if (queue !== null) noteLine(queue);
   }
   using _waiting = showWaiting(`${doing} ${vm} on ${node}`, process.stderr);
