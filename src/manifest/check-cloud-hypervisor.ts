@@ -12,6 +12,7 @@ import type { VmConfig } from "../model/cloud-hypervisor/vm-config.ts";
 import { filePath } from "../model/identity/disk-url.ts";
 import { identityOf } from "../model/item-identity.ts";
 import type { Disk, Nic, VmSpec } from "../model/vm-spec.ts";
+import { isOwnWord } from "./harmless.ts";
 import type { Segments } from "./places.ts";
 import type { ReportField } from "./source-document.ts";
 
@@ -27,8 +28,27 @@ export function checkCloudHypervisor(spec: VmSpec, report: ReportField): void {
     spec: withPlaceholders({ ...spec, passthrough: withoutSaidTwice(spec) }),
     places: PLACEHOLDERS,
   });
+  const strangers = strangersIn(spec.passthrough);
   for (const problem of checkVmConfig(config, { version: null }).slice(0, PROBLEMS_AT_MOST))
-    report(placeOf(problem, config, spec), { code: "bad-value", message: problem.message, hint: problem.hint });
+    report(placeOf(problem, config, spec), {
+      code: "bad-value",
+      message: withoutWords(problem.message, strangers),
+      hint: withoutWords(problem.hint, strangers),
+    });
+}
+
+/** Texts and keys of the section that are none of our words: as long as a password, they are not repeated. */
+function strangersIn(value: unknown): string[] {
+  const words = typeof value === "string" ? [value] : isRecord(value) ? Object.keys(value) : [];
+  const below = Array.isArray(value) || isRecord(value) ? Object.values(value).flatMap(strangersIn) : [];
+  return [...words.filter((word) => word.length >= 4 && !isOwnWord(word)), ...below];
+}
+
+function withoutWords(text: string, words: readonly string[]): string {
+  let shown = text;
+  for (const word of words)
+    for (const form of [word, JSON.stringify(word).slice(1, -1)]) shown = shown.replaceAll(form, "…");
+  return shown;
 }
 
 /** Of one VM: with so many, the rest follows from the first. */

@@ -4,8 +4,9 @@ import type { Placement } from "../model/desired-state.ts";
 import { FIELD_POINTERS, isCovered } from "../model/fields.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
 import type { Catalog } from "./catalog.ts";
+import { isOwnWord } from "./harmless.ts";
 import type { ReportField } from "./source-document.ts";
-import { nearest, suggest } from "./suggest.ts";
+import { nearest } from "./suggest.ts";
 
 /** Thousands of VMs have few different selectors, and a fleet has few label keys. */
 export class PlacementCheck {
@@ -28,16 +29,15 @@ export class PlacementCheck {
         if (per !== "node" && !this.#labelKeys.has(per))
           report(["placement", list, index, "per"], {
             code: "unknown-reference",
-            message: `no node has a label ${per}`,
-            hint: suggest(per, ["node", ...this.#labelKeys], ""),
+            message: "no node has a label of this name",
+            hint: nearHint(per, ["node", ...this.#labelKeys]),
           });
     if (Object.keys(selector).length === 0) return;
     const selected = this.#select(selector);
     if (nodes.length === 0 ? selected.size > 0 : nodes.some((node) => selected.has(node))) return;
-    const wanted = Object.entries(selector).map(([key, value]) => `${key}=${value}`);
     report(["placement", "selector"], {
       code: "impossible-placement",
-      message: `${nodes.length === 0 ? "no node" : `none of ${nodes.join(", ")}`} has the labels ${wanted.join(", ")}`,
+      message: `${nodes.length === 0 ? "no node" : `none of ${nodes.join(", ")}`} has all these labels`,
       hint: "compare with metadata.labels of the nodes",
     });
   }
@@ -86,11 +86,19 @@ export function buildIgnore(pointers: readonly string[] | null | undefined, repo
     else
       report(["ignore", index], {
         code: "no-effect",
-        message: `${written} is not a field that can be ignored`,
+        message: `${isPointerOfOurs(written) ? written : "this"} is not a field that can be ignored`,
         hint: hintFor(pointer),
       });
   }
   return known;
+}
+
+const isPointerOfOurs = (pointer: string): boolean => pointer.split("/").slice(1).every(isOwnWord);
+
+/** Labels are the user's own words, and not listed: they may be anything. */
+function nearHint(word: string, words: readonly string[]): string {
+  const near = word.length > 63 ? null : nearest(word, words);
+  return near === null ? "compare with metadata.labels of the nodes" : `did you mean "${near}"?`;
 }
 
 const ITEM = /^\/spec\/(disks|nics|passthrough)\/[^/]+$/;

@@ -1,6 +1,7 @@
 /** What the validator says → what a person needs to hear: one sentence, a hint, and whether the key or the value is wrong. */
 import type { ErrorObject } from "ajv/dist/2020.js";
 import type { DiagnosticCode } from "./diagnostic.ts";
+import { isHarmless, isOwnWord, quoted } from "./harmless.ts";
 import type { Segments } from "./places.ts";
 import { nearest, suggest } from "./suggest.ts";
 
@@ -52,7 +53,8 @@ export function explainSchemaError(error: ErrorObject): SchemaMistake | null {
 
 function unknownField(at: Segments, field: string, schema: SchemaPart): SchemaMistake {
   const known = Object.keys((schema.properties ?? {}) as object);
-  const message = `unknown field ${JSON.stringify(field)}`;
+  const isNear = field.length <= 40 && nearest(field, known) !== null;
+  const message = quoted("unknown field", field, isNear || isOwnWord(field));
   const hint = suggest(field, known, "leave it out");
   return { code: "unknown-field", message, hint, at: [...at, field], points: "key" };
 }
@@ -69,6 +71,8 @@ function wrongType(at: Segments, error: ErrorObject): SchemaMistake {
 
 function typeHint(wanted: readonly unknown[], schema: SchemaPart, data: unknown): string | null {
   const isText = wanted.includes("string");
+  // Of a free text nothing is repeated, not even that it is a number.
+  if (isText && isFree(schema)) return data === null || typeof data === "object" ? null : "write it in quotes";
   if (isText && typeof data === "number" && isTitled(schema, "a size")) return `write a unit: ${data}MiB or ${data}GiB`;
   if (isText && typeof data === "number" && isTitled(schema, "a duration")) return `write a unit: ${data}s`;
   if (isText && (typeof data === "number" || typeof data === "boolean")) return `write it in quotes: "${data}"`;
@@ -82,13 +86,14 @@ function typeHint(wanted: readonly unknown[], schema: SchemaPart, data: unknown)
 function badValue(at: Segments, data: unknown, allowed: readonly unknown[]): SchemaMistake {
   const words = allowed.filter((each) => each !== null).map(String);
   const message = `${nameOf(at)} must be one of: ${words.join(", ")}`;
-  const near = typeof data === "string" ? nearest(data, words) : null;
+  const near = typeof data === "string" && data.length <= 40 ? nearest(data, words) : null;
   return { code: "bad-value", message, hint: near === null ? null : `did you mean "${near}"?`, at, points: "value" };
 }
 
 function badPattern(at: Segments, error: ErrorObject): SchemaMistake {
   const schema = error.parentSchema ?? {};
   const text = String(error.data);
+  const isShown = isHarmless([schema], text);
   const message = `${nameOf(at)} must be ${String(schema.title ?? `like ${String(schema.pattern)}`)}`;
   const mistake = (code: DiagnosticCode, hint: string | null): SchemaMistake => ({
     code,
@@ -97,19 +102,19 @@ function badPattern(at: Segments, error: ErrorObject): SchemaMistake {
     at,
     points: "value",
   });
-  if (isTitled(schema, "a size")) return mistake("bad-size", sizeHint(text));
+  if (isTitled(schema, "a size")) return mistake("bad-size", isShown ? sizeHint(text) : null);
   if (isTitled(schema, "a duration"))
     return mistake("bad-duration", /^[0-9]+$/.test(text) ? `write a unit: ${text}s` : null);
   if (isTitled(schema, "a name")) return mistake("bad-name", nameHint(text));
+  if (isTitled(schema, "an address with a prefix")) return mistake("bad-value", prefixHint(text));
   if (isTitled(schema, "an address")) return mistake("bad-value", addressHint(text));
   return mistake("bad-value", null);
 }
 
 function badKey(at: Segments, key: string): SchemaMistake {
-  const message = `${JSON.stringify(key)} cannot be a label key`;
   return {
     code: "bad-name",
-    message,
+    message: "this cannot be a label key",
     hint: "letters, digits and . _ / - between them",
     at: [...at, key],
     points: "key",
@@ -123,20 +128,38 @@ function sizeHint(text: string): string | null {
   return `write ${number}${unit === undefined ? "M" : unit.toUpperCase()}iB`;
 }
 
-/** Without a scheme, or with something after the port. 8890 is the agent's own port. */
+/**
+ * Without a scheme, or with something after the port. 8890 is the agent's own port. A lone word is not repeated: whether it is
+ * the name of a host nobody knows.
+ */
 function addressHint(text: string): string | null {
-  const [, host, port = "8890"] =
-    /^(?:https?:\/\/)?(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::([0-9]{1,5}))?(?:\/.*)?$/i.exec(text) ?? [];
-  return host === undefined ? null : `write ${text.startsWith("https:") ? "https" : "http"}://${host}:${port}`;
+  const [, host, port] = /^(?:https?:\/\/)?(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::([0-9]{1,5}))?(?:\/.*)?$/i.exec(text) ?? [];
+  if (host === undefined) return null;
+  if (port === undefined && !/^(\[|[0-9.]+$|[a-z0-9-]+(\.[a-z0-9-]+){2,}$)/.test(host)) return "write http://HOST:8890";
+  return hostHint(text, host, port ?? "8890");
 }
 
+const hostHint = (text: string, host: string, port: string): string =>
+  `write ${text.startsWith("https:") ? "https" : "http"}://${host}:${port}`;
+
+/** For a NIC: 24 and 64 are what most networks have. */
+function prefixHint(text: string): string | null {
+  if (/^[0-9]{1,3}(\.[0-9]{1,3}){3}$/.test(text)) return `write ${text}/24, with the network's own prefix length`;
+  if (/^[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}$/i.test(text))
+    return `write ${text}/64, with the network's own prefix length`;
+  return null;
+}
+
+/** Says which characters are wrong, and not how the whole would be right: it may be anything. */
 function nameHint(text: string): string | null {
   if (text.length > 63) return "at most 63 characters";
-  const slug = text
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9-]+/g, "-")
-    .replaceAll(/^-+|-+$/g, "");
-  return slug === "" ? null : `write ${slug}`;
+  const odd = [...new Set(text.replaceAll(/[A-Za-z0-9-]/g, ""))].slice(0, 3);
+  const wrong = [
+    ...(/[A-Z]/.test(text) ? ["capitals"] : []),
+    ...odd.map((character) => (character === " " ? "spaces" : JSON.stringify(character))),
+    ...(/^-|-$/.test(text) ? ["a dash at either end"] : []),
+  ];
+  return wrong.length === 0 ? null : `without ${wrong.join(" and ")}`;
 }
 
 function boundOf(keyword: string, params: SchemaPart): string {
@@ -160,6 +183,8 @@ function boundOf(keyword: string, params: SchemaPart): string {
       return "is not valid here";
   }
 }
+
+const isFree = (schema: SchemaPart): boolean => schema.pattern === undefined && schema.enum === undefined;
 
 const isTitled = (schema: SchemaPart, beginning: string): boolean => String(schema.title ?? "").startsWith(beginning);
 
@@ -186,9 +211,14 @@ function nameOf(at: Segments): string {
   const own = at[0] === "spec" && at.length > 1 ? at.slice(1) : at;
   if (own.length === 0) return "the document";
   return own
-    .map((segment, index) => (typeof segment === "number" ? `[${segment}]` : `${index > 0 ? "." : ""}${segment}`))
+    .map((segment, index) =>
+      typeof segment === "number" ? `[${segment}]` : `${index > 0 ? "." : ""}${spoken(segment)}`,
+    )
     .join("");
 }
+
+/** The key of a label may be anything. */
+const spoken = (segment: string): string => (isOwnWord(segment) ? segment : "…");
 
 /** A JSON pointer as segments. Digits are indices in our schemas' lists and keys only in maps of labels: told apart when looked up. */
 const toSegments = (pointer: string): Segments =>

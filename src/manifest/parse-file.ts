@@ -5,6 +5,7 @@
  */
 import { Composer, type ErrorCode, Parser, type YAMLError } from "yaml";
 import { checkSchema, isKind, KINDS } from "./check-schema.ts";
+import { quoted } from "./harmless.ts";
 import type { Kind, ParsedDocument, ParsedFile, Problem } from "./parsed-file.ts";
 import { findPlace } from "./places.ts";
 import { nearest, suggest } from "./suggest.ts";
@@ -99,12 +100,20 @@ class Reading {
       this.#reportAt(read, [], "not-a-manifest", "this document is not an odorobo manifest", hint);
     } else if (version !== API_VERSION) {
       const hint = `did you mean "${API_VERSION}"?`;
-      this.#reportAt(read, ["apiVersion"], "unknown-version", `this odorobo does not read ${version}`, hint);
+      const shown = /^odorobo\.dev\/v[0-9]{1,3}((alpha|beta)[0-9]{1,3})?$/.test(version) ? version : "this apiVersion";
+      this.#reportAt(read, ["apiVersion"], "unknown-version", `this odorobo does not read ${shown}`, hint);
     } else if (kind === undefined) {
       this.#reportAt(read, [], "missing-field", "kind is missing", `one of: ${KINDS.join(", ")}`);
     } else {
       const hint = suggest(String(kind), KINDS, "");
-      this.#reportAt(read, ["kind"], "unknown-kind", `there is no kind ${JSON.stringify(kind)}`, hint);
+      const message = typeof kind === "string" ? quoted("there is no kind", kind) : "there is no kind like this";
+      this.#reportAt(
+        read,
+        ["kind"],
+        "unknown-kind",
+        message === "there is no kind" ? "there is no such kind" : message,
+        hint,
+      );
     }
     return null;
   }
@@ -123,7 +132,7 @@ const hasOurKind = (value: unknown): boolean =>
   isRecord(value) && (isKind(value.kind) || (typeof value.apiVersion === "string" && looksOurs(value.apiVersion)));
 
 const looksOurs = (version: string): boolean =>
-  version.startsWith("odorobo.dev/") || nearest(version, [API_VERSION]) !== null;
+  version.startsWith("odorobo.dev/") || (version.length <= 40 && nearest(version, [API_VERSION]) !== null);
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);

@@ -5,6 +5,7 @@
  * document grow without bound ("a billion laughs").
  */
 import { Alias, isScalar, type Node, Pair, Scalar, YAMLMap, YAMLSeq } from "yaml";
+import { isOwnWord } from "./harmless.ts";
 import type { Problem } from "./parsed-file.ts";
 import { PlacesWriter } from "./places.ts";
 
@@ -84,11 +85,15 @@ class Walk {
     let hasIndices = false;
     for (const pair of node.items) {
       const key = pair instanceof Pair && isScalar(pair.key) ? keyOf(pair.key) : null;
-      if (key === null || key === "__proto__") {
+      if (key === "<<") {
+        const hint = "write the fields out, or put what several VMs share into a profile";
+        this.#report(pair.key, offset, "merge keys (<<) are not read: YAML 1.2 has none", hint);
+      } else if (key === null || key === "__proto__") {
         this.#report(pair.key, offset, "a key must be a plain text", "write it in quotes");
       } else if (entries.has(key)) {
         const [start, end] = rangeOf(pair.key, offset);
-        this.problems.push(problem("duplicate-key", `${key} is written twice here`, "keep one of them", start, end));
+        const message = `${isOwnWord(key) ? key : "this key"} is written twice here`;
+        this.problems.push(problem("duplicate-key", message, "keep one of them", start, end));
       } else {
         entries.set(key, pair);
         hasIndices ||= INDEX.test(key);

@@ -21,7 +21,7 @@ export class UserTexts {
     const path = resolvePath(manifestPath, written);
     if (path === null) {
       const hint = "keep the file beside the manifests";
-      return { code: "file-not-found", message: `${written} leads out of the manifests' folder`, hint };
+      return { code: "file-not-found", message: `${shownPath(written)} leads out of the manifests' folder`, hint };
     }
     const text = this.#files.get(path);
     this.#referred.add(path);
@@ -32,7 +32,7 @@ export class UserTexts {
     }
     return {
       code: "file-not-found",
-      message: `there is no file ${path}`,
+      message: `there is no file ${shownPath(path)}`,
       hint: "paths begin at this manifest's folder",
     };
   }
@@ -63,6 +63,9 @@ export class UserTexts {
 }
 
 const isPath = (written: string): boolean => /^\.{1,2}\//.test(written) && !written.trimEnd().includes("\n");
+
+/** A path has no reason to look like a command line. */
+const shownPath = (path: string): string => (/^[\w./+-]{1,200}$/.test(path.trim()) ? path.trim() : "with this path");
 
 const isText = (written: string): boolean => written.includes("\n") || written.startsWith("#");
 

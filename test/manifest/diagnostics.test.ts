@@ -37,15 +37,15 @@ const MISTAKES: readonly (readonly [spec: string, said: string])[] = [
   ],
   [
     "size: 1GiB\nplacement: { selector: { ssd: 'no' } }",
-    "7:26 impossible-placement: no node has the labels ssd=no (compare with metadata.labels of the nodes)",
+    "7:26 impossible-placement: no node has all these labels (compare with metadata.labels of the nodes)",
   ],
   [
     "size: 1GiB\nplacement: { node: n2, selector: { ssd: 'true' } }",
-    "7:36 impossible-placement: none of n2 has the labels ssd=true (compare with metadata.labels of the nodes)",
+    "7:36 impossible-placement: none of n2 has all these labels (compare with metadata.labels of the nodes)",
   ],
   [
     "size: 1GiB\nplacement: { antiAffinity: [{ match: { a: b }, per: rack }] }",
-    "7:55 unknown-reference: no node has a label rack (one of: node, ssd)",
+    "7:55 unknown-reference: no node has a label of this name (compare with metadata.labels of the nodes)",
   ],
   [
     "size: 1GiB\ncpus: { count: 4, max: 2 }",
@@ -295,7 +295,7 @@ test("a repository must say which fleet it is", () => {
 
 test("names that are no names", () => {
   expect(mistakesIn({ "a.yaml": aVm("Web_1") })).toEqual([
-    "a.yaml:4:9 bad-name: metadata.name must be a name of lower-case letters, digits and dashes (write web-1)",
+    'a.yaml:4:9 bad-name: metadata.name must be a name of lower-case letters, digits and dashes (without capitals and "_")',
   ]);
   expect(mistakesIn({ "a.yaml": aVm("x".repeat(64)) })[0]).toContain("at most 63 characters");
   expect(mistakesIn({ "a.yaml": aVm("1234") })[0]).toContain('write it in quotes: "1234"');

@@ -23,13 +23,13 @@ web.yaml:8:3  error  unknown field "cpu"
 `);
 });
 
-test("the caret stands right below wide, combined and tabbed characters", () => {
-  expect(screen(aVm("web", "size: 1GiB\nnics: [{ name: a, mac: '漢字é' }] # x"))).toContain(`
- 7 │   nics: [{ name: a, mac: '漢字é' }] # x
-   │                          ^^^^^^^\n`);
-  expect(screen(aVm("web", "size: 1GiB\nready: { serial: '👍',\tfoo: 1 }"))).toContain(`
- 7 │   ready: { serial: '👍',\tfoo: 1 }
-   │                         \t^^^\n`);
+test("the caret stands right below what was meant, also behind what is not shown, and behind tabs", () => {
+  expect(screen(aVm("web", "size: 1GiB\nnics: [{ name: a, mac: '漢字é', network: front }] # x"))).toContain(`
+ 7 │   nics: [{ name: a, mac: …, network: front }] …
+   │                                      ^^^^^\n`);
+  expect(screen(aVm("web", "size: 1GiB\nready: { serial: '👍',\ttimeout: 1 }"))).toContain(`
+ 7 │   ready: { serial: …,\ttimeout: 1 }
+   │                      \t         ^\n`);
 });
 
 test("a very long line does not fill the screen", () => {
