@@ -4,10 +4,9 @@ import type { NicManifest } from "../model/documents.ts";
 import { parseDiskUrl } from "../model/identity/disk-url.ts";
 import { canonicalAddress, canonicalMac } from "../model/identity/net-address.ts";
 import type { Disk, DiskOrigin, ImageFormat, Nic, NicAttachment } from "../model/vm-spec.ts";
-import type { Catalog } from "./catalog.ts";
+import { type Catalog, DEFAULT_NETWORK } from "./catalog.ts";
 import { isAddressWithPrefix } from "./ip-address.ts";
 import type { DiskValues } from "./layer.ts";
-import { DEFAULT_NETWORK } from "./references.ts";
 import type { ReportField } from "./source-document.ts";
 
 export function buildDisks(disks: readonly DiskValues[], catalog: Catalog, report: ReportField): Disk[] {

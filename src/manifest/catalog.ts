@@ -3,11 +3,18 @@ import type { ManifestDocument } from "../model/documents.ts";
 import type { Diagnostic } from "./diagnostic.ts";
 import type { Kind } from "./parsed-file.ts";
 import { diagnose, type SourceDocument, whereNamed } from "./source-document.ts";
+import { suggest } from "./suggest.ts";
+
+/** Is there without being written: NAT inside the hypervisor's process. */
+export const DEFAULT_NETWORK = "default";
+
+const HINTS_AT_MOST = 200;
 
 type DocumentOf<K extends Kind> = SourceDocument<Extract<ManifestDocument, { readonly kind: K }>>;
 
 export class Catalog {
   readonly #kinds = new Map<Kind, Map<string, SourceDocument>>();
+  #hints = 0;
   /** A document could not be read: a reference to nothing may mean that one, and is not reported. */
   readonly isIncomplete: boolean;
 
@@ -30,6 +37,13 @@ export class Catalog {
 
   get<K extends Kind>(kind: K, name: string): DocumentOf<K> | undefined {
     return this.#kinds.get(kind)?.get(name) as DocumentOf<K> | undefined;
+  }
+
+  /** For a name that is not there. Thousands of them are one mistake, and to look each up among thousands would take minutes. */
+  hintFor(kind: Kind, name: string): string | null {
+    if (this.#hints++ >= HINTS_AT_MOST) return null;
+    const names = kind === "Network" ? [...this.names(kind), DEFAULT_NETWORK] : this.names(kind);
+    return suggest(name, names, `the manifests have no ${kind} at all`);
   }
 
   /** In the order of files. */

@@ -4,6 +4,7 @@
  * The VM is compiled with made-up places and checked for every version at once; what only one version minds shows on its node.
  */
 
+import { findUnreadable } from "../model/cloud-hypervisor/check-fields.ts";
 import { type ConfigProblem, checkVmConfig } from "../model/cloud-hypervisor/check-vm-config.ts";
 import { isRecord } from "../model/cloud-hypervisor/merge-fragment.ts";
 import { PLACEHOLDERS } from "../model/cloud-hypervisor/places.ts";
@@ -12,7 +13,7 @@ import type { VmConfig } from "../model/cloud-hypervisor/vm-config.ts";
 import { filePath } from "../model/identity/disk-url.ts";
 import { identityOf } from "../model/item-identity.ts";
 import type { Disk, Nic, VmSpec } from "../model/vm-spec.ts";
-import { isOwnWord } from "./harmless.ts";
+import { isOwnWord, isWordOfOurs } from "./harmless.ts";
 import type { Segments } from "./places.ts";
 import type { ReportField } from "./source-document.ts";
 
@@ -21,6 +22,12 @@ export function checkCloudHypervisor(spec: VmSpec, report: ReportField): void {
   if (spec.hypervisor !== "cloud-hypervisor") return;
   // Told already, and all that follows from it would be told again.
   if (spec.cpus.max < spec.cpus.count || spec.memory.maxMiB < spec.memory.sizeMiB) return;
+  const unreadable = findUnreadable(spec.passthrough);
+  const tell = redacting(spec.passthrough, report);
+  if (unreadable.length > 0) {
+    for (const problem of unreadable.slice(0, PROBLEMS_AT_MOST)) tell(["cloudHypervisor", ...problem.path], problem);
+    return;
+  }
   checkSaidTwice(spec, report);
   checkZones(spec, report);
   const config = toVmConfig({
@@ -28,26 +35,32 @@ export function checkCloudHypervisor(spec: VmSpec, report: ReportField): void {
     spec: withPlaceholders({ ...spec, passthrough: withoutSaidTwice(spec) }),
     places: PLACEHOLDERS,
   });
-  const strangers = strangersIn(spec.passthrough);
   for (const problem of checkVmConfig(config, { version: null }).slice(0, PROBLEMS_AT_MOST))
-    report(placeOf(problem, config, spec), {
-      code: "bad-value",
-      message: withoutWords(problem.message, strangers),
-      hint: withoutWords(problem.hint, strangers),
-    });
+    tell(placeOf(problem, config, spec), problem);
+}
+
+/** Messages about the section quote it, and it may hold anything. */
+function redacting(section: unknown, report: ReportField): (at: Segments, problem: ConfigProblem) => void {
+  let strangers: readonly string[] | undefined;
+  return (at, { message, hint }) => {
+    strangers ??= strangersIn(section);
+    const shown = (text: string): string => withoutWords(text, strangers ?? []);
+    report(at, { code: "bad-value", message: shown(message), hint: shown(hint) });
+  };
 }
 
 /** Texts and keys of the section that are none of our words: as long as a password, they are not repeated. */
 function strangersIn(value: unknown): string[] {
   const words = typeof value === "string" ? [value] : isRecord(value) ? Object.keys(value) : [];
   const below = Array.isArray(value) || isRecord(value) ? Object.values(value).flatMap(strangersIn) : [];
-  return [...words.filter((word) => word.length >= 4 && !isOwnWord(word)), ...below];
+  return [...words.filter((word) => word.length >= 4 && !isWordOfOurs(word)), ...below];
 }
 
 function withoutWords(text: string, words: readonly string[]): string {
   let shown = text;
   for (const word of words)
-    for (const form of [word, JSON.stringify(word).slice(1, -1)]) shown = shown.replaceAll(form, "…");
+    if (text.includes(word.slice(0, 4)) && !isOwnWord(word))
+      for (const form of [word, JSON.stringify(word).slice(1, -1)]) shown = shown.replaceAll(form, "…");
   return shown;
 }
 

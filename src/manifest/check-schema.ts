@@ -1,7 +1,7 @@
 /** One document against the schema of its kind. What the schema refuses is taken away, so that the rest can still be looked at. */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
 import { DOCUMENT_SCHEMAS } from "./document-schemas.ts";
-import { explainSchemaError, type SchemaMistake } from "./explain-schema-error.ts";
+import { explainSchemaError, placeOfSchemaError, type SchemaMistake } from "./explain-schema-error.ts";
 import type { Kind, Problem } from "./parsed-file.ts";
 import { findPlace, type Segments } from "./places.ts";
 
@@ -28,15 +28,20 @@ export interface CheckedDocument {
 export function checkSchema(kind: Kind, value: unknown, places: string): CheckedDocument {
   const validate = validatorFor(kind);
   if (validate(value)) return { problems: [], usable: value };
-  const mistakes = mistakesIn(validate.errors ?? []);
-  const problems = mistakes.map((mistake) => toProblem(mistake, value, places));
+  const errors = validate.errors ?? [];
+  const problems = mistakesIn(errors.slice(0, EXPLAINED_AT_MOST)).map((mistake) => toProblem(mistake, value, places));
+  const [last] = problems.slice(-1);
+  if (last !== undefined && errors.length > EXPLAINED_AT_MOST) {
+    const message = `and ${errors.length - EXPLAINED_AT_MOST} more mistakes in this document`;
+    problems.push({ ...last, message, hint: "mend the first ones, and look again" });
+  }
   let usable: unknown = structuredClone(value);
-  let refused = mistakes;
+  let refused = placesOf(errors);
   // Each round takes something away, so this ends; removing a required part leads to the removal of what required it.
   while (refused.length > 0) {
-    for (const at of inRemovalOrder(refused)) usable = without(usable, at);
+    usable = withoutAll(usable, refused);
     if (!hasName(usable)) return { problems, usable: null };
-    refused = validate(usable) ? [] : mistakesIn(validate.errors ?? []);
+    refused = validate(usable) ? [] : placesOf(validate.errors ?? []);
   }
   return { problems, usable };
 }
@@ -61,20 +66,14 @@ function validatorFor(kind: Kind): ValidateFunction {
   return validate;
 }
 
+/** More of one document nobody reads: something went wrong with it as a whole. */
+const EXPLAINED_AT_MOST = 500;
+
+const placesOf = (errors: readonly ErrorObject[]): Segments[] =>
+  errors.map(placeOfSchemaError).filter((at) => at !== null);
+
 const mistakesIn = (errors: readonly ErrorObject[]): SchemaMistake[] =>
   errors.map(explainSchemaError).filter((mistake) => mistake !== null);
-
-/** Each place once, the last of a list before the first and what is inside before what is around: removing one moves no other. */
-function inRemovalOrder(mistakes: readonly SchemaMistake[]): Segments[] {
-  const unique = new Map(mistakes.map(({ at }) => [JSON.stringify(at), at]));
-  return [...unique.values()].sort((a, b) => {
-    for (let i = 0; i < Math.min(a.length, b.length); i++) {
-      const [left, right] = [a[i], b[i]];
-      if (left !== right) return typeof left === "number" && typeof right === "number" ? right - left : 1;
-    }
-    return b.length - a.length;
-  });
-}
 
 function toProblem(mistake: SchemaMistake, value: unknown, places: string): Problem {
   const { code, message, hint } = mistake;
@@ -91,20 +90,48 @@ function hasName(document: unknown): boolean {
   return typeof metadata?.name === "string";
 }
 
-/** A copy without the value at this place. `value` is ours to change. */
-function without(value: unknown, at: Segments): unknown {
-  if (at.length === 0) return null;
-  let parent = value as Record<string | number, unknown> | unknown[] | null;
-  for (const segment of at.slice(0, -1)) {
-    if (typeof parent !== "object" || parent === null) return value;
-    parent = (parent as Record<string | number, unknown>)[segment] as typeof parent;
+/** Without the values at these places, all at once: what goes from a list is gathered first. `value` is ours to change. */
+function withoutAll(value: unknown, places: readonly Segments[]): unknown {
+  const gone = new Map<object, Set<string>>();
+  for (const at of places) if (!mark(value, at, gone)) return null;
+  for (const [parent, keys] of gone) {
+    if (Array.isArray(parent)) {
+      const kept = parent.filter((_, index) => !keys.has(String(index)));
+      parent.length = 0;
+      for (const item of kept) parent.push(item);
+    } else for (const key of keys) delete (parent as Record<string, unknown>)[key];
   }
-  const last = at.at(-1);
-  if (typeof parent !== "object" || parent === null || last === undefined) return value;
-  if (!Array.isArray(parent)) delete parent[last];
-  // Disks and NICs go by name. In other lists the items after this one would move away from their places: the list goes as a whole.
-  else if (parent.every((item) => typeof item === "object" && item !== null && "name" in item))
-    parent.splice(Number(last), 1);
-  else return without(value, at.slice(0, -1));
   return value;
+}
+
+/** False: the whole document goes. */
+function mark(value: unknown, at: Segments, gone: Map<object, Set<string>>): boolean {
+  const parents: object[] = [];
+  let current = value;
+  for (const segment of at) {
+    // What was refused around it goes with it.
+    if (typeof current !== "object" || current === null) return parents.length > 0 || at.length === 0;
+    parents.push(current);
+    current = (current as Record<string | number, unknown>)[segment];
+  }
+  for (let depth = at.length - 1; depth >= 0; depth--) {
+    const parent = parents[depth];
+    if (parent === undefined || (Array.isArray(parent) && !areNamed(parent))) continue;
+    const keys = gone.get(parent) ?? new Set();
+    gone.set(parent, keys.add(String(at[depth])));
+    return true;
+  }
+  return false;
+}
+
+const named = new WeakMap<readonly unknown[], boolean>();
+
+/** Disks and NICs go by name. In other lists the items after one would move away from their places: those go as a whole. */
+function areNamed(list: readonly unknown[]): boolean {
+  let answer = named.get(list);
+  if (answer === undefined) {
+    answer = list.every((item) => typeof item === "object" && item !== null && "name" in item);
+    named.set(list, answer);
+  }
+  return answer;
 }

@@ -79,6 +79,7 @@ export function checkPassthrough(
 /** Pointers as the rest of odorobo knows them. One that covers no field would give a false sense of safety. */
 export function buildIgnore(pointers: readonly string[] | null | undefined, report: ReportField): string[] {
   const known: string[] = [];
+  let hints = 0;
   for (const [index, written] of (pointers ?? []).entries()) {
     const pointer = written.replace(/^\/spec\/(cloudHypervisor|qemu)(?=\/|$)/, "/spec/passthrough");
     const isKnown = FIELD_POINTERS.some((field) => isCovered(field, [pointer])) || ITEM.test(pointer);
@@ -87,7 +88,7 @@ export function buildIgnore(pointers: readonly string[] | null | undefined, repo
       report(["ignore", index], {
         code: "no-effect",
         message: `${isPointerOfOurs(written) ? written : "this"} is not a field that can be ignored`,
-        hint: hintFor(pointer),
+        hint: hints++ < HINTS_AT_MOST ? hintFor(pointer) : null,
       });
   }
   return known;
@@ -100,6 +101,8 @@ function nearHint(word: string, words: readonly string[]): string {
   const near = word.length > 63 ? null : nearest(word, words);
   return near === null ? "compare with metadata.labels of the nodes" : `did you mean "${near}"?`;
 }
+
+const HINTS_AT_MOST = 100;
 
 const ITEM = /^\/spec\/(disks|nics|passthrough)\/[^/]+$/;
 

@@ -15,6 +15,14 @@ export interface SchemaMistake {
 
 type SchemaPart = Readonly<Record<string, unknown>>;
 
+/** Where the mistake is, without its words; null as below. */
+export function placeOfSchemaError({ keyword, instancePath, params, propertyName }: ErrorObject): Segments | null {
+  if (keyword === "propertyNames") return null;
+  const at = toSegments(instancePath);
+  if (keyword === "additionalProperties") return [...at, String((params as SchemaPart).additionalProperty)];
+  return keyword === "pattern" && propertyName !== undefined ? [...at, propertyName] : at;
+}
+
 /** Null for errors that only repeat another one. */
 export function explainSchemaError(error: ErrorObject): SchemaMistake | null {
   const at = toSegments(error.instancePath);

@@ -51,11 +51,13 @@ export function nearWord(nodes: Nodes, key: string): string | null {
   return words.includes(key) ? key : nearOne(key, words);
 }
 
-/** Is the word one of ours, or nearly one? Only such words are quoted. */
-export function isOwnWord(word: string): boolean {
+export function isWordOfOurs(word: string): boolean {
   ownWords ??= new Set(wordsIn([...Object.values(DOCUMENT_SCHEMAS), passthrough()]));
-  return ownWords.has(word) || nearOne(word, ownWords) !== null;
+  return ownWords.has(word);
 }
+
+/** Is the word one of ours, or nearly one? Only such words are quoted. */
+export const isOwnWord = (word: string): boolean => isWordOfOurs(word) || nearOne(word, ownWords ?? []) !== null;
 
 /** The longest word of ours has some 20 letters. */
 const WORD_AT_MOST = 40;

@@ -47,8 +47,69 @@ export class PlacesWriter {
 
 /** Null when there is no such value in the document. */
 export function findPlace(document: unknown, places: string, segments: Segments): Place | null {
-  const index = countBefore(document, segments);
-  return index === null ? null : readPlace(places, index);
+  if (typeof document !== "object" || document === null) return segments.length === 0 ? readPlace(places, 0) : null;
+  const known = asked.get(document) ?? { times: 0, index: null };
+  if (known.times === 0) asked.set(document, known);
+  known.times++;
+  // Most documents are asked for one place, and few of those that are wrong for thousands.
+  if (known.times <= INDEXED_AFTER) {
+    const index = countBefore(document, segments);
+    return index === null ? null : readPlace(places, index);
+  }
+  known.index ??= new PlaceIndex(document, places);
+  return known.index.find(document, segments);
+}
+
+const INDEXED_AFTER = 8;
+
+/** How often each document was asked, and its index once that pays. Documents do not change. */
+const asked = new WeakMap<object, { times: number; index: PlaceIndex | null }>();
+
+/** All places of a document, by the map or list they are in. */
+class PlaceIndex {
+  readonly #numbers: readonly number[];
+  /** Of a map or list: its first entry's number, and each key's. */
+  readonly #entries = new Map<object, ReadonlyMap<string, number>>();
+
+  constructor(document: object, places: string) {
+    this.#numbers = places.split(" ").map((each) => Number.parseInt(each, 36));
+    let keyStart = 0;
+    const numbers = this.#numbers as number[];
+    for (let i = 0; i < numbers.length; i += 4) {
+      keyStart += numbers[i] ?? 0;
+      numbers[i] = keyStart;
+    }
+    this.#walk(document, 0);
+  }
+
+  find(document: object, segments: Segments): Place | null {
+    let current: unknown = document;
+    let index = 0;
+    for (const segment of segments) {
+      if (typeof current !== "object" || current === null) return null;
+      const found = this.#entries.get(current)?.get(String(segment));
+      if (found === undefined) return null;
+      index = found;
+      current = (current as Record<string | number, unknown>)[segment];
+    }
+    const [keyStart, keyLength, toValue, length] = this.#numbers.slice(index * 4, index * 4 + 4);
+    if (keyStart === undefined || keyLength === undefined || toValue === undefined || length === undefined) return null;
+    const start = keyStart + toValue;
+    return { keyStart, keyEnd: keyStart + keyLength, start, end: start + length };
+  }
+
+  /** Answers with the number of the last entry. */
+  #walk(value: object, before: number): number {
+    let index = before;
+    const entries = new Map<string, number>();
+    for (const [key, each] of Object.entries(value)) {
+      index++;
+      entries.set(key, index);
+      if (typeof each === "object" && each !== null) index = this.#walk(each, index);
+    }
+    this.#entries.set(value, entries);
+    return index;
+  }
 }
 
 /** How many entries a walk meets before it comes to this one. */

@@ -79,12 +79,13 @@ export class Profiles {
   *#cycles(): Iterable<Diagnostic> {
     const settled = new Set<string>();
     for (const start of [...this.#layers.keys()].sort(byName)) {
-      const path: string[] = [];
+      const onPath = new Set<string>();
       let current: string | null = start;
-      while (current !== null && !settled.has(current) && !path.includes(current)) {
-        path.push(current);
+      while (current !== null && !settled.has(current) && !onPath.has(current)) {
+        onPath.add(current);
         current = this.#baseOf(current);
       }
+      const path = [...onPath];
       const cycle = current === null || settled.has(current) ? [] : path.slice(path.indexOf(current));
       const [first = ""] = [...cycle].sort(byName);
       const document = this.#catalog.get("Profile", first);

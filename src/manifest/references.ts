@@ -1,14 +1,10 @@
 /** Names that one document uses of others: each must be there. */
 import type { VirtualMachineSpec } from "../model/documents.ts";
-import type { Catalog } from "./catalog.ts";
+import { type Catalog, DEFAULT_NETWORK } from "./catalog.ts";
 import type { Diagnostic } from "./diagnostic.ts";
 import type { Kind } from "./parsed-file.ts";
 import type { Segments } from "./places.ts";
 import { diagnose, type SourceDocument } from "./source-document.ts";
-import { suggest } from "./suggest.ts";
-
-/** Is there without being written: NAT inside the hypervisor's process. */
-export const DEFAULT_NETWORK = "default";
 
 type Reference = readonly [kind: Kind, name: string, at: Segments];
 
@@ -26,8 +22,7 @@ export function checkReferences(
   for (const [kind, name, where] of referencesIn(spec)) {
     if (catalog.get(kind, name) !== undefined || (kind === "Network" && name === DEFAULT_NETWORK)) continue;
     if (catalog.isIncomplete) continue;
-    const names = kind === "Network" ? [...catalog.names(kind), DEFAULT_NETWORK] : catalog.names(kind);
-    const hint = suggest(name, names, `the manifests have no ${kind} at all`);
+    const hint = catalog.hintFor(kind, name);
     report(
       diagnose(document, [...at, ...where], {
         code: "unknown-reference",

@@ -12,6 +12,8 @@ export interface ManifestText {
   readonly blobId: string | null;
 }
 
+const BLANKS_AT_MOST = 1000;
+
 export class SourceFile {
   readonly path: string;
   readonly #text: string;
@@ -41,11 +43,14 @@ export class SourceFile {
 
   /** The end on the line where the span begins: carets do not go over lines. What has no end ends with the line. */
   endColumn(start: number, end: number): number {
-    const newline = this.#text.indexOf("\n", start);
-    const lineEnd = newline === -1 ? this.#text.length : newline;
+    const { line, column } = this.position(start);
+    const next = this.#lineStarts?.[line];
+    const lineEnd = next === undefined ? this.#text.length : next - 1;
     let last = end <= start ? lineEnd : Math.min(end, lineEnd);
-    while (last > start + 1 && /\s/.test(this.#text[last - 1] ?? "x")) last--;
-    return this.position(start).column + Math.max(1, last - start);
+    // What has an end of its own has no blanks there, but for a few.
+    for (let left = BLANKS_AT_MOST; left > 0 && last > start + 1 && /\s/.test(this.#text[last - 1] ?? "x"); left--)
+      last--;
+    return column + Math.max(1, last - start);
   }
 
   /** A block below its key is better pointed at by the key. */

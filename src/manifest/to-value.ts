@@ -5,7 +5,7 @@
  * document grow without bound ("a billion laughs").
  */
 import { Alias, isScalar, type Node, Pair, Scalar, YAMLMap, YAMLSeq } from "yaml";
-import { isOwnWord } from "./harmless.ts";
+import { isWordOfOurs } from "./harmless.ts";
 import type { Problem } from "./parsed-file.ts";
 import { PlacesWriter } from "./places.ts";
 
@@ -92,7 +92,7 @@ class Walk {
         this.#report(pair.key, offset, "a key must be a plain text", "write it in quotes");
       } else if (entries.has(key)) {
         const [start, end] = rangeOf(pair.key, offset);
-        const message = `${isOwnWord(key) ? key : "this key"} is written twice here`;
+        const message = `${isWordOfOurs(key) ? key : "this key"} is written twice here`;
         this.problems.push(problem("duplicate-key", message, "keep one of them", start, end));
       } else {
         entries.set(key, pair);

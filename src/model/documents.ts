@@ -110,7 +110,7 @@ export type VirtualMachinePlacement = {
    *
    * @minItems 1
    */
-  nodes?: CommonName[] | null;
+  nodes?: string[] | null;
   selector?: CommonLabels;
   /**
    * Be where VMs with these labels are.

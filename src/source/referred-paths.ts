@@ -5,9 +5,12 @@
 import { posix } from "node:path";
 import type { ManifestText } from "../manifest/source-document.ts";
 
-/** The path stands on the line of its key, or on its own line when an alias or a folded text brings it there. */
+/**
+ * The path stands on the line of its key, or on its own line when an alias or a folded text brings it there. Names of anchors
+ * have an end: looked for without one, `userData:|` again and again would be read to its end from each of its beginnings.
+ */
 const REFERENCE =
-  /\b(?:userData|networkConfig)\b["']?\s*:[^\S\n]*(?:[|>&][^\s]*\s+)?(?:"(\.{1,2}\/[^"\n]+)"|'(\.{1,2}\/[^'\n]+)'|(\.{1,2}\/[^\s,}#]+))/g;
+  /\b(?:userData|networkConfig)\b["']?\s*:[^\S\n]*(?:[|>&][^\s]{0,64}\s+)?(?:"(\.{1,2}\/[^"\n]+)"|'(\.{1,2}\/[^'\n]+)'|(\.{1,2}\/[^\s,}#]+))/g;
 
 /** Paths below the root, each once, sorted. Those that lead out of it are left out: they are never read. */
 export function referredPaths(texts: readonly Pick<ManifestText, "path" | "text">[]): string[] {

@@ -1,5 +1,7 @@
 /** A whole document of each kind, made from its schema, and every place in it. */
 import { DOCUMENT_SCHEMAS } from "../../src/manifest/document-schemas.ts";
+import { VM_CONFIG } from "../../src/model/cloud-hypervisor/config-fields.ts";
+import type { Field } from "../../src/model/cloud-hypervisor/field.ts";
 
 export type Path = readonly (string | number)[];
 
@@ -11,6 +13,9 @@ export const KIND_SCHEMAS = Object.keys(DOCUMENT_SCHEMAS).filter((name) => name 
 
 /** With every field that the schema has. What excludes one another is there side by side: it is the places that count. */
 export const wholeDocument = (file: string): unknown => sample(schemaOf(file), file);
+
+/** Every field of Cloud Hypervisor's. */
+export const wholePassthrough = (): unknown => sampleOfField(VM_CONFIG);
 
 const schemaOf = (file: string): Schema => DOCUMENT_SCHEMAS[file] as Schema;
 
@@ -39,6 +44,22 @@ function sampleMap(schema: Schema, file: string): unknown {
       ? { rng: { src: "/dev/urandom" }, cpus: { boot_vcpus: 1 } }
       : { app: "web" };
   return Object.fromEntries(properties.map(([key, each]) => [key, sample(each, file)]));
+}
+
+/** What Cloud Hypervisor takes, all of it. */
+function sampleOfField(field: Field): unknown {
+  switch (field.type) {
+    case "record":
+      return Object.fromEntries(Object.entries(field.fields).map(([key, each]) => [key, sampleOfField(each)]));
+    case "list":
+      return [sampleOfField(field.of)];
+    case "boolean":
+      return true;
+    case "integer":
+      return Math.max(1, field.min);
+    default:
+      return Object.keys(field.oneOf ?? { "/a/text": 0 })[0];
+  }
 }
 
 const BY_TITLE: readonly (readonly [string, string])[] = [

@@ -6,13 +6,14 @@ import { nearest } from "../nearest.ts";
 import { VM_CONFIG } from "./config-fields.ts";
 import type { Field, Fields, RecordField, Scalar } from "./field.ts";
 import { isRecord } from "./merge-fragment.ts";
-import { type ConfigPath, pathText, type ReportProblem } from "./problem.ts";
+import { type ConfigPath, type ConfigProblem, pathText, type ReportProblem } from "./problem.ts";
 
 /** True when all of it can be read: only then is it worth looking at what the values mean together. */
 export function checkFields(config: unknown, major: number | null, report: ReportProblem): boolean {
   let readable = true;
   checkField(VM_CONFIG, config, [], {
     major,
+    isFragment: false,
     unread(path, message, hint) {
       readable = false;
       report(path, message, hint);
@@ -22,11 +23,24 @@ export function checkFields(config: unknown, major: number | null, report: Repor
   return readable;
 }
 
+/** What of a `cloudHypervisor:` section no config could be made of. What is missing in it may stand elsewhere. */
+export function findUnreadable(fragment: unknown): readonly ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  checkField(VM_CONFIG, fragment, [], {
+    major: null,
+    isFragment: true,
+    unread: (path, message, hint) => void problems.push({ path, message, hint }),
+    report: () => {},
+  });
+  return problems;
+}
+
 /** Of one group of fields: who wrote something else altogether need not read it line by line. */
 const UNKNOWN_AT_MOST = 20;
 
 interface Context {
   readonly major: number | null;
+  readonly isFragment: boolean;
   readonly report: ReportProblem;
   /** For what keeps the whole config from being read. */
   readonly unread: ReportProblem;
@@ -62,6 +76,7 @@ function checkRecord({ fields }: RecordField, value: unknown, path: ConfigPath, 
       `${unknown - UNKNOWN_AT_MOST} more fields here are none of Cloud Hypervisor's`,
       `it knows ${listed(fields)}`,
     );
+  if (context.isFragment) return;
   for (const key in fields) {
     if (fields[key]?.required !== true) continue;
     const given = Object.hasOwn(value, key) ? value[key] : undefined;

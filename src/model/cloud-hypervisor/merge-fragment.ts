@@ -31,10 +31,17 @@ function mergeValue(base: unknown, over: unknown): unknown {
 
 function mergeList(base: readonly unknown[], over: readonly unknown[]): unknown[] {
   const merged = [...base];
+  const places = new Map<string, number>();
+  const note = (item: unknown, index: number): void => {
+    const identity = identityOf(item);
+    // Of several with one identity the first counts.
+    if (identity !== null && !places.has(identity)) places.set(identity, index);
+  };
+  for (const [index, item] of base.entries()) note(item, index);
   for (const item of over) {
     const identity = identityOf(item);
-    const index = identity === null ? -1 : merged.findIndex((each) => identityOf(each) === identity);
-    if (index === -1) merged.push(mergeValue(undefined, item));
+    const index = identity === null ? undefined : places.get(identity);
+    if (index === undefined) note(item, merged.push(mergeValue(undefined, item)) - 1);
     else merged[index] = mergeValue(merged[index], item);
   }
   return merged;
