@@ -7,6 +7,7 @@ import type { Digest } from "../model/names.ts";
 import { checkQemuSection } from "../model/qemu/check-args.ts";
 import { bytesAsJson, MAX_VM_BYTES } from "../model/request-limit.ts";
 import { probeAddress, type VmSpec } from "../model/vm-spec.ts";
+import { isOwnWord } from "./harmless.ts";
 import type { ReportField } from "./source-document.ts";
 import { suggest } from "./suggest.ts";
 import type { UserTexts } from "./user-texts.ts";
@@ -15,15 +16,31 @@ export function checkAbilities(spec: VmSpec, report: ReportField): void {
   checkFirmware(spec, report);
   checkProbe(spec, report);
   if (spec.hypervisor !== "qemu") return;
-  for (const { path, message, hint } of checkQemuSection(spec.passthrough))
-    report(["qemu", ...path], { code: "bad-value", message, hint });
+  for (const { path, message, hint } of checkQemuSection(spec.passthrough).slice(0, PROBLEMS_AT_MOST)) {
+    // Arguments are quoted only when they are known ones.
+    const isShown = path[0] === "args" || isOwnWord(String(path[0])) || ENTRY.test(String(path[0]));
+    report(["qemu", ...path], {
+      code: "bad-value",
+      message: isShown ? message : "the qemu section has no such field",
+      hint,
+    });
+  }
 }
+
+/** As firmware is called: a name, and not a text. */
+const NAME = /^(?!.*[A-Z])[\w./-]{1,40}$/;
+const ENTRY = /^[a-z]{1,8}$/;
+
+/** Of one VM: with so many, the rest follows from the first. */
+const PROBLEMS_AT_MOST = 50;
 
 function checkFirmware({ hypervisor, boot }: VmSpec, report: ReportField): void {
   if (boot.kind !== "firmware" || knowsFirmware(hypervisor, boot.firmware)) return;
   report(["boot", "firmware"], {
     code: "bad-value",
-    message: `${hypervisor} has no firmware called ${boot.firmware}`,
+    message: NAME.test(boot.firmware)
+      ? `${hypervisor} has no firmware called ${boot.firmware}`
+      : `${hypervisor} has no firmware of this name`,
     hint: suggest(boot.firmware, FIRMWARE_NAMES[hypervisor] ?? [], "or the absolute path of an image on the node"),
   });
 }

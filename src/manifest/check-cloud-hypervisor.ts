@@ -13,8 +13,8 @@ import type { VmConfig } from "../model/cloud-hypervisor/vm-config.ts";
 import { filePath } from "../model/identity/disk-url.ts";
 import { identityOf } from "../model/item-identity.ts";
 import type { Disk, Nic, VmSpec } from "../model/vm-spec.ts";
-import { isOwnWord, isWordOfOurs } from "./harmless.ts";
 import type { Segments } from "./places.ts";
+import { redacting } from "./redacting.ts";
 import type { ReportField } from "./source-document.ts";
 
 /** `spec` may still lack MAC addresses. */
@@ -37,31 +37,6 @@ export function checkCloudHypervisor(spec: VmSpec, report: ReportField): void {
   });
   for (const problem of checkVmConfig(config, { version: null }).slice(0, PROBLEMS_AT_MOST))
     tell(placeOf(problem, config, spec), problem);
-}
-
-/** Messages about the section quote it, and it may hold anything. */
-function redacting(section: unknown, report: ReportField): (at: Segments, problem: ConfigProblem) => void {
-  let strangers: readonly string[] | undefined;
-  return (at, { message, hint }) => {
-    strangers ??= strangersIn(section);
-    const shown = (text: string): string => withoutWords(text, strangers ?? []);
-    report(at, { code: "bad-value", message: shown(message), hint: shown(hint) });
-  };
-}
-
-/** Texts and keys of the section that are none of our words: as long as a password, they are not repeated. */
-function strangersIn(value: unknown): string[] {
-  const words = typeof value === "string" ? [value] : isRecord(value) ? Object.keys(value) : [];
-  const below = Array.isArray(value) || isRecord(value) ? Object.values(value).flatMap(strangersIn) : [];
-  return [...words.filter((word) => word.length >= 4 && !isWordOfOurs(word)), ...below];
-}
-
-function withoutWords(text: string, words: readonly string[]): string {
-  let shown = text;
-  for (const word of words)
-    if (text.includes(word.slice(0, 4)) && !isOwnWord(word))
-      for (const form of [word, JSON.stringify(word).slice(1, -1)]) shown = shown.replaceAll(form, "…");
-  return shown;
 }
 
 /** Of one VM: with so many, the rest follows from the first. */
