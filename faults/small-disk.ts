@@ -30,7 +30,7 @@ export async function againInNamespace(args: readonly string[]): Promise<number 
 export class SmallDisk {
   readonly path: string;
   readonly #ballast: string;
-  #isReadOnly = false;
+  isReadOnly = false;
 
   constructor(path: string, sizeMiB: number) {
     this.path = path;
@@ -41,7 +41,7 @@ export class SmallDisk {
 
   /** To the last block, but for so many bytes. False when nobody can write there. */
   fill(leaveBytes = 0): boolean {
-    if (this.#isReadOnly) return false;
+    if (this.isReadOnly) return false;
     const file = openSync(this.#ballast, "a", 0o600);
     try {
       for (let size = 1 << 20; size >= 4096; size >>= 1) fillWith(file, Buffer.alloc(size));
@@ -58,13 +58,13 @@ export class SmallDisk {
 
   /** False when somebody has a file open for writing there: the kernel refuses it then. */
   makeReadOnly(): boolean {
-    this.#isReadOnly = spawnSync("mount", ["-o", "remount,ro", this.path]).status === 0;
-    return this.#isReadOnly;
+    this.isReadOnly = spawnSync("mount", ["-o", "remount,ro", this.path]).status === 0;
+    return this.isReadOnly;
   }
 
   makeWritable(): void {
-    if (this.#isReadOnly) run("mount", "-o", "remount,rw", this.path);
-    this.#isReadOnly = false;
+    if (this.isReadOnly) run("mount", "-o", "remount,rw", this.path);
+    this.isReadOnly = false;
   }
 
   unmount(): void {

@@ -1,5 +1,6 @@
 /** Disks that are full or read-only, and data folders that are not the right ones. */
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import type { FaultyNode, World } from "../world.ts";
 import { act } from "./clients.ts";
 import type { Perform } from "./perform.ts";
@@ -52,15 +53,14 @@ export const makeReadOnly: Perform = async (world, chance) => {
  */
 export const swapData: Perform = async (world, chance) => {
   const node = chance.pick(world.upNodes.filter(({ isSwapped }) => !isSwapped));
-  const isCopy = chance.often(0.5);
-  if (node === undefined) return null;
+  const wantsCopy = chance.often(0.5);
+  if (node === undefined || node.dataDisk?.isReadOnly) return null;
   await node.agent.kill();
   node.isSwapped = true;
   const right = `${node.dataFolder}.right`;
   renameSync(node.dataFolder, right);
-  const older = `${node.dataFolder}.older`;
-  if (isCopy && existsSync(older)) cpSync(older, node.dataFolder, { recursive: true });
-  else mkdirSync(node.dataFolder, { mode: 0o700 });
+  const isCopy = wantsCopy && copyBack(olderOf(world, node), node.dataFolder);
+  if (!isCopy) mkdirSync(node.dataFolder, { mode: 0o700 });
   world.later(`the data folder of ${node.name}`, () => putRight(world, node, right));
   const refusal = await node.agent.start({ mayRefuse: true }).then(
     () => null,
@@ -69,11 +69,26 @@ export const swapData: Perform = async (world, chance) => {
   return `${node.name}: ${isCopy ? "an older copy" : "empty"}; it ${refusal === null ? "runs" : `refused: ${refusal}`}`;
 };
 
+/** Beside its disk, which may be full. */
+const olderOf = ({ scratch }: World, { name }: FaultyNode): string => join(scratch, name, "older");
+
+/** False when there is none yet, or no room for it. */
+function copyBack(older: string, dataFolder: string): boolean {
+  try {
+    if (!existsSync(older)) return false;
+    cpSync(older, dataFolder, { recursive: true });
+    return true;
+  } catch {
+    rmSync(dataFolder, { recursive: true, force: true });
+    return false;
+  }
+}
+
 async function putRight(world: World, node: FaultyNode, right: string): Promise<void> {
   if (node.agent.isUp) await endWhatItMade(world, node);
   await node.agent.kill();
   rmSync(node.dataFolder, { recursive: true, force: true });
-  const older = `${node.dataFolder}.older`;
+  const older = olderOf(world, node);
   rmSync(older, { recursive: true, force: true });
   // What the next swap may find: records and logs, as they are now.
   cpSync(right, older, { recursive: true, filter: (path) => !/\/disks$/.test(path) });

@@ -1,9 +1,14 @@
 /** A short run of the random faults: that the harness works, and that one seed holds. More: docs/testing.md. */
 import { spawn } from "node:child_process";
+import { mkdir, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { doublesIn, guestsOn } from "../../faults/host.ts";
+import { KeptDisks } from "../../faults/kept-disks.ts";
 import { listFaults } from "../../faults/list-faults.ts";
 import { requires } from "../support/requirements.ts";
+import { aTempFolder } from "../support/temp-folder.ts";
 
 const RUN = fileURLToPath(new URL("../../faults/run.ts", import.meta.url));
 const SEED = process.env.ODOROBO_FAULTS_SEED ?? "1";
@@ -18,6 +23,46 @@ describe("random faults", () => {
     expect(numbers.flatMap(({ number }) => number ?? []).sort((a, b) => a - b)).toEqual(
       Array.from({ length: 60 }, (_, index) => index + 1),
     );
+  });
+
+  test("a disk that is gone, exchanged or written over is seen, and one that was purged is not missed", async () => {
+    await using folder = await aTempFolder();
+    const disks = join(folder.path, "vms/web-1/disks");
+    const [data, root] = [join(disks, "data.raw"), join(disks, "root.raw")];
+    await mkdir(disks, { recursive: true });
+    await writeFile(data, Buffer.alloc(8192));
+    await writeFile(root, Buffer.alloc(8192));
+    const kept = new KeptDisks();
+    expect([...kept.look(folder.path), ...kept.look(folder.path)]).toEqual([]);
+    await writeFile(data, Buffer.alloc(8192), { flag: "r+" });
+    await rename(root, `${root}.away`);
+    expect(kept.look(folder.path)).toEqual([
+      `the disk ${data} has lost its bytes`,
+      `the disk ${root} is gone, and nobody purged it`,
+    ]);
+    await writeFile(root, Buffer.alloc(8192));
+    expect(kept.look(folder.path)[1]).toBe(`the disk ${root} is another file than it was`);
+    kept.forget(folder.path, "web-1");
+    expect(kept.look(folder.path)).toEqual([]);
+  });
+
+  test("a VM that runs on two nodes is seen, and one that is off there is not", async () => {
+    await using folder = await aTempFolder();
+    const nodes = ["n1", "n2"].map((name) => ({
+      name,
+      dataFolder: join(folder.path, name, "d"),
+      runFolder: join(folder.path, name, "r"),
+    }));
+    const write = async (node: number, phase: string) => {
+      const vm = join(nodes[node]!.runFolder, "vms/web-1");
+      await mkdir(vm, { recursive: true });
+      await writeFile(join(vm, "guest.json"), JSON.stringify({ phase }));
+    };
+    await write(0, "running");
+    await write(1, "off");
+    expect(doublesIn(guestsOn(nodes))).toEqual([]);
+    await write(1, "paused");
+    expect(doublesIn(guestsOn(nodes))).toEqual(["web-1 runs 2 times: n1/null, n2/null"]);
   });
 
   test.runIf(requires("random faults with full disks and real guests", "mounts", "qemu-system-x86_64"))(
