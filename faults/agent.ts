@@ -66,6 +66,8 @@ export class FaultyAgent {
     const child = spawn(process.execPath, [DEV, "agent", "--name", name, ...places, ...flags], {
       stdio: ["ignore", "pipe", log],
       env,
+      // A Ctrl-C is for the harness alone.
+      detached: true,
     });
     closeSync(log);
     this.#child = child;

@@ -71,6 +71,7 @@ export async function runCommand(
   const flags = ["--yes", "--max-class=destroy", "--allow-destroy=1000", "--timeout=2s"];
   const child = spawn(process.execPath, [DEV, "apply", world.manifests.folder, ...flags], {
     stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
     env: world.env,
     cwd: world.scratch,
   });
