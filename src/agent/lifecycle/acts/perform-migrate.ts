@@ -16,6 +16,7 @@ import { ownDiskFile } from "../../launch-command.ts";
 import type { VmRecord } from "../../store/vm-record.ts";
 import { driftOf } from "../guest/booted-spec.ts";
 import { clearAway } from "../guest/clear-away.ts";
+import { processWords } from "../guest/guest-event.ts";
 import { watchGuest } from "../guest/guest-watch.ts";
 import { noteEvent } from "../guest/note-event.ts";
 import { runAfterHooks, runBeforeHooks, withAfterHooks } from "../operations/hook-points.ts";
@@ -141,8 +142,9 @@ async function noteNoArrival(parts: Parts, slot: Slot, guest: Guest, error: unkn
   const vm = slot.stored;
   if (slot.guest !== guest || vm?.state !== "present" || parts.stopping.aborted) return;
   const why = guest.exit !== null ? `its process ended (${describeExit(guest.exit)})` : messageOf(error);
+  const words = await processWords(parts, vm);
   await clearAway(parts, slot);
-  const reason = `it waited for a guest that did not come: ${why}`;
+  const reason = `it waited for a guest that did not come: ${why}${said(words)}`;
   const change = { ...stopped(parts, vm, reason), endedBy: "failure" } as const;
   await noteEvent(parts, slot, vm, change, { kind: "phase", message: `${vm.name} stopped: ${reason}` });
 }
@@ -201,22 +203,32 @@ export function prepareSend(parts: Parts, slot: Slot, vm: VmRecord, asked: Asked
 
 /** It runs on here; or it is gone and may have arrived; or nobody can tell, and then it may be there. */
 async function notSent(parts: Parts, slot: Slot, guest: Guest, leaving: VmRecord, cause: unknown): Promise<Outcome> {
+  const words = said(await processWords(parts, leaving));
   const failure =
     cause instanceof OdoroboError
-      ? cause
-      : new OdoroboError("HYPERVISOR_FAILED", `${leaving.name} could not be sent to another node`, { cause });
+      ? withWords(cause, words)
+      : new OdoroboError("HYPERVISOR_FAILED", `${leaving.name} could not be sent to another node${words}`, { cause });
   // A refusal says that it runs on here; silence says nothing, and is often the first sign of an end.
   const stays = failure.code !== "HYPERVISOR_UNAVAILABLE";
   const exit = stays ? guest.exit : await guest.exitWithin(EXIT_DEADLINE_MS);
   if (exit === null) return { stored: stays ? { ...leaving, migration: null } : leaving, error: failure };
   const how = describeExit(exit);
   await clearAway(parts, slot);
-  const reason = `its process ended (${how}) while it was sent to ${leaving.migration?.url}: it may run there`;
+  const reason = `its process ended (${how}) while it was sent to ${leaving.migration?.url}: it may run there${words}`;
   const error = new OdoroboError("HYPERVISOR_FAILED", `${leaving.name}: ${reason}`, {
     cause,
     hint: "look on the other node; it is not started here while it may run there",
   });
   return { stored: { ...stopped(parts, leaving, reason), migration: leaving.migration ?? null }, error };
 }
+
+const said = (words: string): string => (words === "" ? "" : `; its process said: ${words}`);
+
+/** The other side's are in the reason of its VM: each tells its own half. */
+const withWords = (error: OdoroboError, words: string): OdoroboError =>
+  new OdoroboError(error.code, `${error.message}${words}`, {
+    cause: error,
+    hint: `${error.hint ?? "try again"}; the other side's half is in odorobo vm info there`,
+  });
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

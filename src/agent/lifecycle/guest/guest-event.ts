@@ -4,7 +4,7 @@ import type { GuestEvent, GuestEventKind } from "../../../model/observed-state.t
 import type { VmRecord } from "../../store/vm-record.ts";
 import type { Parts } from "../parts/parts.ts";
 import { runningInput } from "./guest-input.ts";
-import { lastLines } from "./logs.ts";
+import { lastLines, lastWords } from "./logs.ts";
 
 /** A screenful: the end of a kernel's panic, or of a hypervisor's complaint. */
 const LINES = 20;
@@ -24,6 +24,12 @@ export async function guestEvent(
     outputFile === null ? [] : lastLines(outputFile, sizes, LINES),
   ]);
   return { kind, at: parts.clock.now(), message, console, log };
+}
+
+/** What its hypervisor's process wrote last, on one line; empty when it said nothing, or when nobody can say where it wrote to. */
+export async function processWords(parts: Parts, vm: VmRecord): Promise<string> {
+  const outputFile = await outputFileOf(parts, vm);
+  return outputFile === null ? "" : lastWords(outputFile, vm.guest?.logSizes ?? {});
 }
 
 /** Null: the guest has no process, or nobody can say where it wrote to any more. */

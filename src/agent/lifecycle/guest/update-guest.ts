@@ -1,4 +1,5 @@
 /** Makes those differences between a running guest and a spec true that can be made live, and brings the record up to date. */
+import { awaitsConfig } from "../../../model/awaits-config.ts";
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import type { LiveConfig } from "../../../model/observed-state.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
@@ -30,6 +31,7 @@ export async function updateGuest(
   const { guest } = slot;
   if (guest === null || vm.guest === null) return { stored: vm, error: null };
   const booted = vm.guest.bootedSpec;
+  if (awaitsConfig(booted) && !awaitsConfig(wanted)) return learnGuest(parts, slot, vm, wanted, signal);
   const heldBefore = slot.held;
   let error: OdoroboError | null = null;
   try {
@@ -54,6 +56,19 @@ export async function updateGuest(
     .filter(({ path }) => !heldBefore.some((each) => each.path === path))
     .map(({ path }) => `the guest of ${vm.name} has not let go of ${path}: owed until it does, or until its next boot`);
   return withWarnings({ stored: await noteLive(parts, slot, vm, given), error }, warnings);
+}
+
+/**
+ * A guest that came from another node into a VM without a configuration has brought its own, and `spec` says what that is: nothing
+ * of the stand-in is what it was booted with, and nothing of it is drift.
+ */
+async function learnGuest(parts: Parts, slot: Slot, vm: VmRecord, spec: VmSpec, signal: AbortSignal): Promise<Outcome> {
+  const { guest } = slot;
+  if (guest === null || vm.guest === null) return { stored: vm, error: null };
+  await guest.learnSpec(spec);
+  noteSeen(slot, await guest.ask(UPDATE_DEADLINE_MS, signal, lookAtDevices(parts, guest)).catch(() => NOTHING_SEEN));
+  const drift = slot.live === null ? [] : driftOf(slot.live, vm.spec, spec);
+  return { stored: { ...vm, guest: { ...vm.guest, bootedSpec: spec }, drift }, error: null };
 }
 
 export interface SeenDevices {

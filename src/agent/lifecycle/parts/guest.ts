@@ -6,6 +6,7 @@
  */
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import { vmName } from "../../../model/names.ts";
+import type { VmSpec } from "../../../model/vm-spec.ts";
 import type { GuestLine, SerialLines } from "../../console/serial-lines.ts";
 import type { GuestStatus, Hypervisor, HypervisorEvent, LaunchInput, RunningVm } from "../../hypervisor/hypervisor.ts";
 import { consoleSocket } from "../../launch-command.ts";
@@ -15,7 +16,7 @@ import { within } from "./deadline.ts";
 
 export class Guest {
   readonly hypervisor: Hypervisor;
-  readonly input: LaunchInput;
+  input: LaunchInput;
   readonly process: ProcessHandle | null;
   /** How its process ended; null while it runs, or for a guest without a process. */
   exit: ExitStatus | null = null;
@@ -243,6 +244,13 @@ export class Guest {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** A guest that came from elsewhere into a stand-in is something else than its process was started for. */
+  async learnSpec(spec: VmSpec): Promise<void> {
+    this.input = { ...this.input, spec };
+    // What it is is told by what it is compared with, and that a connection is given at its start.
+    await this.disconnect();
   }
 
   async disconnect(): Promise<void> {
