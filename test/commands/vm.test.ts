@@ -83,6 +83,13 @@ test("logs: the last lines, and with -f what is added until Ctrl-C", async () =>
   expect(last.code).toBe(0);
   expect(last.stdout.trim().split("\n")).toHaveLength(1);
 
+  const document = await odorobo("vm", "logs", "web-1", "-n", "1", "--json", ...at);
+  expect(JSON.parse(document.stdout)).toEqual({
+    ...{ kind: "VmLog", version: 1, vm: "web-1", node: expect.any(String) },
+    lines: [last.stdout.trimEnd()],
+  });
+  const endless = await odorobo("vm", "logs", "web-1", "-f", "--json", ...at);
+  expect(endless).toMatchObject({ code: 1, stdout: expect.stringContaining("USAGE") });
   using follow = startOdorobo(["vm", "logs", "web-1", "-f", ...at]);
   await follow.waitFor("stdout", "NOOP-START web-1");
   const before = follow.stdout().length;
