@@ -11,7 +11,7 @@ import type { LiveConfig, NodeReport, VmReport } from "../model/observed-state.t
 import type { VmSpec } from "../model/vm-spec.ts";
 import { cacheFolder } from "../platform/cache-folder.ts";
 import { codeDigest } from "../platform/code-digest.ts";
-import { linesOf, readKept, writeKept } from "../platform/kept-file.ts";
+import { readKept, writeKept } from "../platform/kept-file.ts";
 import type { KeptReports } from "../wire/kept-reports.ts";
 
 /** The first line; the specs follow, a line each. */
@@ -33,17 +33,17 @@ export function openKeptReports(specs: ReadonlyMap<Digest, VmSpec>, folder = cac
   const pathOf = (address: string) => join(folder, "reports", `${hash("sha256", address, "hex").slice(0, 32)}.jsonl`);
   return {
     get(address) {
-      const body = readKept(pathOf(address), header);
-      if (body === null) return null;
-      const [first = Buffer.alloc(0), ...lines] = linesOf(body);
-      const head = JSON.parse(first.toString("utf8")) as Head;
-      return { tag: head.tag, read: () => unpack(head, lines, specs) };
+      const lines: string[] = [];
+      if (!readKept(pathOf(address), header, (line) => lines.push(line))) return null;
+      const [first = "", ...specLines] = lines;
+      const head = JSON.parse(first) as Head;
+      return { tag: head.tag, read: () => unpack(head, specLines, specs) };
     },
     set: (address, tag, report) => writeKept(pathOf(address), header, pack(tag, report)),
   };
 }
 
-function pack(tag: string, report: NodeReport): string {
+function pack(tag: string, report: NodeReport): string[] {
   const lines: string[] = [];
   const vms = report.vms.map((vm): KeptVmReport => {
     const { spec, live } = vm;
@@ -51,17 +51,15 @@ function pack(tag: string, report: NodeReport): string {
     return { ...vm, spec: lines.push(JSON.stringify(spec)) - 1, live: isAsSpec ? "as-spec" : live };
   });
   const head: Head = { tag, report: { ...report, vms }, specDigests: lines.map(digestOfText) };
-  return [JSON.stringify(head), ...lines].join("\n");
+  return [JSON.stringify(head), ...lines];
 }
 
 function unpack(
   { report, specDigests }: Head,
-  lines: readonly Buffer[],
+  lines: readonly string[],
   known: ReadonlyMap<Digest, VmSpec>,
 ): NodeReport {
-  const specs = specDigests.map(
-    (digest, line) => known.get(digest) ?? (JSON.parse(lines[line]?.toString("utf8") ?? "") as VmSpec),
-  );
+  const specs = specDigests.map((digest, line) => known.get(digest) ?? (JSON.parse(lines[line] ?? "") as VmSpec));
   const vms = report.vms.map((vm): VmReport => {
     const spec = specs[vm.spec] as VmSpec;
     return { ...vm, spec, live: vm.live === "as-spec" ? toLiveConfig(spec) : vm.live };

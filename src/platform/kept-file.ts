@@ -4,48 +4,66 @@
  * Invariants: what is not exactly what we wrote, by the same code, is as good as not there; two processes at once each write a
  * whole file, and the later one stays; nothing here fails, because without what was kept everything still works.
  */
-import { hash, randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { createHash, randomUUID } from "node:crypto";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 const NEWLINE = 10;
+const CHUNK_BYTES = 256 * 1024;
 
-/** The body; null: missing, unreadable, torn, or not under this header. At once: for many small files that is several times faster. */
-export function readKept(path: string, header: string): Buffer | null {
+/**
+ * The body's lines, one after the other: a large file is never in memory as a whole. False: missing, unreadable, torn, or not under
+ * this header; then what the lines said counts for nothing. Read at once: for many small files that is several times faster.
+ */
+export function readKept(path: string, header: string, onLine: (line: string) => void): boolean {
+  let file: number | null = null;
   try {
-    const content = readFileSync(path);
-    const headerEnd = content.indexOf(NEWLINE);
-    if (headerEnd < 0 || content.toString("utf8", 0, headerEnd) !== header) return null;
-    const bodyStart = content.indexOf(NEWLINE, headerEnd + 1) + 1;
-    const body = content.subarray(bodyStart);
-    return bodyStart > 0 && content.toString("latin1", headerEnd + 1, bodyStart - 1) === checksum(body) ? body : null;
+    file = openSync(path, "r");
+    const lines = linesOf(file);
+    if (lines.next().value?.toString("utf8") !== header) return false;
+    const checksum = lines.next().value?.toString("latin1");
+    const digest = createHash("sha256");
+    for (const line of lines) {
+      digest.update(line).update("\n");
+      onLine(line.toString("utf8"));
+    }
+    return checksum === digest.digest("hex");
   } catch {
-    return null;
+    return false;
+  } finally {
+    if (file !== null) closeSync(file);
+  }
+}
+
+/** Each is overwritten by the next ones. What follows the last newline is no line: we end them all. */
+function* linesOf(file: number): Generator<Buffer> {
+  const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, fstatSync(file).size));
+  let begun: Buffer = Buffer.alloc(0);
+  for (let length = readSync(file, chunk); length > 0; length = readSync(file, chunk)) {
+    let start = 0;
+    for (let end = chunk.indexOf(NEWLINE); end >= 0 && end < length; end = chunk.indexOf(NEWLINE, start)) {
+      const line = chunk.subarray(start, end);
+      yield begun.length === 0 ? line : Buffer.concat([begun, line]);
+      begun = Buffer.alloc(0);
+      start = end + 1;
+    }
+    begun = Buffer.concat([begun, chunk.subarray(start, length)]);
   }
 }
 
 /** Mode 600: manifests may hold cloud-init texts. Not synced: after a power cut the checksum tells, and nothing is lost. */
-export async function writeKept(path: string, header: string, text: string): Promise<void> {
+export async function writeKept(path: string, header: string, lines: readonly string[]): Promise<void> {
   const temporary = `${path}.${process.pid}-${randomUUID()}.tmp`;
   try {
-    const body = Buffer.from(text);
+    const body = lines.map((line) => `${line}\n`).join("");
+    const checksum = createHash("sha256").update(body).digest("hex");
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await writeFile(temporary, Buffer.concat([Buffer.from(`${header}\n${checksum(body)}\n`), body]), { mode: 0o600 });
+    await writeFile(temporary, `${header}\n${checksum}\n${body}`, { mode: 0o600 });
     await rename(temporary, path);
     await tidy(dirname(path));
   } catch {
     await rm(temporary, { force: true }).catch(() => {});
-  }
-}
-
-/** One after the other: a large body need never be one large text. */
-export function* linesOf(body: Buffer): Generator<Buffer> {
-  for (let start = 0; start < body.length; ) {
-    const end = body.indexOf(NEWLINE, start);
-    const stop = end < 0 ? body.length : end;
-    yield body.subarray(start, stop);
-    start = stop + 1;
   }
 }
 
@@ -78,5 +96,3 @@ async function tidy(folder: string): Promise<void> {
     if (isAbandoned || index >= FILES_AT_MOST || bytes > BYTES_AT_MOST) await rm(file.path, { force: true });
   }
 }
-
-const checksum = (body: Buffer): string => hash("sha256", body, "hex");

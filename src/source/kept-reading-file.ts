@@ -3,7 +3,7 @@ import { hash } from "node:crypto";
 import { join } from "node:path";
 import type { KeptReading, KeptVm } from "../manifest/kept-reading.ts";
 import { cacheFolder } from "../platform/cache-folder.ts";
-import { linesOf, readKept, writeKept } from "../platform/kept-file.ts";
+import { readKept, writeKept } from "../platform/kept-file.ts";
 
 export interface KeptReadingFile {
   readonly reading: KeptReading | null;
@@ -16,18 +16,22 @@ export function openKeptReading(key: string, code: string, folder = cacheFolder(
   const path = join(folder, "read", `${hash("sha256", key, "hex").slice(0, 32)}.jsonl`);
   const header = `odorobo reading ${code}`;
   return {
-    reading: toReading(readKept(path, header)),
-    save: ({ vms, ...head }) => writeKept(path, header, [head, ...vms].map((line) => JSON.stringify(line)).join("\n")),
+    reading: load(path, header),
+    save: ({ vms, ...head }) =>
+      writeKept(
+        path,
+        header,
+        [head, ...vms].map((line) => JSON.stringify(line)),
+      ),
   };
 }
 
-function toReading(body: Buffer | null): KeptReading | null {
-  if (body === null) return null;
-  let head: Omit<KeptReading, "vms"> | null = null;
+function load(path: string, header: string): KeptReading | null {
+  let head: Omit<KeptReading, "vms"> | null = null as Omit<KeptReading, "vms"> | null;
   const vms: KeptVm[] = [];
-  for (const line of linesOf(body)) {
-    if (head === null) head = JSON.parse(line.toString("utf8")) as Omit<KeptReading, "vms">;
-    else vms.push(JSON.parse(line.toString("utf8")) as KeptVm);
-  }
-  return head && { ...head, vms };
+  const isOurs = readKept(path, header, (line) => {
+    if (head === null) head = JSON.parse(line) as Omit<KeptReading, "vms">;
+    else vms.push(JSON.parse(line) as KeptVm);
+  });
+  return head !== null && isOurs ? { ...head, vms } : null;
 }

@@ -11,11 +11,15 @@ export interface ParseCacheFile extends ParseCache {
 }
 
 /** `key`: what tells fleets apart, such as the source's description. `version`: of the code that parses. */
-export async function openParseCache(key: string, version: string, folder = cacheFolder()): Promise<ParseCacheFile> {
-  const path = join(folder, "parsed", `${hash("sha256", key, "hex").slice(0, 32)}.json`);
+export function openParseCache(key: string, version: string, folder = cacheFolder()): ParseCacheFile {
+  const path = join(folder, "parsed", `${hash("sha256", key, "hex").slice(0, 32)}.jsonl`);
   const header = `odorobo parse cache ${PARSE_FORMAT} ${version}`;
-  const body = readKept(path, header);
-  const known = new Map<string, ParsedFile>(body === null ? [] : JSON.parse(body.toString("utf8")));
+  const known = new Map<string, ParsedFile>();
+  const isOurs = readKept(path, header, (line) => {
+    const [digest, file] = JSON.parse(line) as [string, ParsedFile];
+    known.set(digest, file);
+  });
+  if (!isOurs) known.clear();
   const used = new Map<string, ParsedFile>();
   return {
     get(contentDigest) {
@@ -26,7 +30,12 @@ export async function openParseCache(key: string, version: string, folder = cach
     set: (contentDigest, file) => void used.set(contentDigest, file),
     async save() {
       const isSame = used.size === known.size && [...used.keys()].every((each) => known.has(each));
-      if (!isSame) await writeKept(path, header, JSON.stringify([...used]));
+      if (!isSame)
+        await writeKept(
+          path,
+          header,
+          [...used].map((entry) => JSON.stringify(entry)),
+        );
     },
   };
 }

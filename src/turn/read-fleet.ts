@@ -66,7 +66,7 @@ async function readAnew(
   code: string,
   file: KeptReadingFile,
 ): Promise<Pick<FleetReading, "desired" | "diagnostics"> & { readonly kept: KeptReading | null }> {
-  const parsed = await openParseCache(placeOf(location), code);
+  const parsed = openParseCache(placeOf(location), code);
   const { desired, diagnostics, keep } = readManifests(texts, parsed, file.reading);
   await parsed.save();
   const kept = keep();
