@@ -92,7 +92,7 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
   // The same disk or address in another spelling is no difference, and nobody is given one.
   const spec = inWordsOf(vm.spec, keepFields(desired.spec, vm.spec, desired.ignore));
   // Giving a spec makes the guest like it: what is ignored is given as the guest has it.
-  const given = vm.live === null ? spec : keepFields(spec, { ...vm.spec, ...vm.live }, desired.ignore);
+  const given = () => (vm.live === null ? spec : keepFields(spec, { ...vm.spec, ...vm.live }, desired.ignore));
   const seen: SeenVm = { node: node.name, generation: vm.generation, serial: vm.serial };
   const reasons: Reason[] = [];
   const leaves = !mayLiveOn(desired.placement, node);
@@ -176,7 +176,7 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
   const broken = power === "boot" || power === "reboot" ? brokenDisk(vm, spec) : null;
   if (broken !== null) return blocked(broken.code, `${node.name}: ${broken.message}`, broken.hint);
   const put =
-    git.length > 0 || reasons.some((reason) => reason.because === "drift" && reason.class !== "reboot") ? given : null;
+    git.length > 0 || reasons.some((reason) => reason.because === "drift" && reason.class !== "reboot") ? given() : null;
   const changeClass = worstClass(reasons.map((reason) => reason.class));
   const holds =
     power === "shutdown"
@@ -194,7 +194,7 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
       put,
       power,
       before: heldBy(vm),
-      after: holds ? sizeOf(put === null && power === "reboot" ? spec : given) : NOTHING,
+      after: holds ? sizeOf(put === null && power === "reboot" ? spec : given()) : NOTHING,
       group: spec.group,
       source: desired.source,
     },
@@ -228,6 +228,7 @@ function merge(
   drift: readonly FieldDifference[],
   liveKnown: boolean,
 ): [FieldDifference, "git" | "git-only" | "drift"][] {
+  if (git.length === 0 && drift.length === 0) return [];
   const live = new Map(drift.map((each) => [each.path, each]));
   const merged: [FieldDifference, "git" | "git-only" | "drift"][] = git.map((difference) => {
     const seen = live.get(difference.path);

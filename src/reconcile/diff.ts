@@ -21,7 +21,7 @@ export function findDifferences(
   const nodes = new Map(desired.nodes.map((node) => [node.name, node]));
   const findings: [VmName, Finding][] = [];
   for (const vm of desired.vms) {
-    if (isSelected({ name: vm.name, labels: vm.spec.labels }, selection))
+    if (selection === null || isSelected({ name: vm.name, labels: vm.spec.labels }, selection))
       findings.push([vm.name, findDifference(vm, desired.fleet.name, sightings, nodes)]);
   }
   const wanted = new Set(desired.vms.map((vm) => vm.name));
