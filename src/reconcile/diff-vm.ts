@@ -176,7 +176,9 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
   const broken = power === "boot" || power === "reboot" ? brokenDisk(vm, spec) : null;
   if (broken !== null) return blocked(broken.code, `${node.name}: ${broken.message}`, broken.hint);
   const put =
-    git.length > 0 || reasons.some((reason) => reason.because === "drift" && reason.class !== "reboot") ? given() : null;
+    git.length > 0 || reasons.some((reason) => reason.because === "drift" && reason.class !== "reboot")
+      ? given()
+      : null;
   const changeClass = worstClass(reasons.map((reason) => reason.class));
   const holds =
     power === "shutdown"
