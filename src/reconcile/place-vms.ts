@@ -193,9 +193,16 @@ function explain(each: Homeless, holds: Amount, objections: readonly (WhyNot | n
   };
 }
 
-/** Whether a node supports a spec depends on few of its fields: asked once per node and combination. */
+/** Whether a node supports a spec depends on few of its fields, and on what its hypervisors are: asked once for nodes that have the same. */
 function supportCache(): (spec: VmSpec, report: NodeReport) => string | null {
+  const byHypervisors = new Map<string, Map<string, string | null>>();
   const answers = new Map<NodeReport, Map<string, string | null>>();
+  const answersOf = ({ hypervisors }: NodeReport): Map<string, string | null> => {
+    const same = JSON.stringify(hypervisors);
+    const known = byHypervisors.get(same) ?? new Map<string, string | null>();
+    byHypervisors.set(same, known);
+    return known;
+  };
   const keys = new WeakMap<VmSpec, string>();
   return (spec, report) => {
     let key = keys.get(spec);
@@ -213,7 +220,7 @@ function supportCache(): (spec: VmSpec, report: NodeReport) => string | null {
       if (needsCloserLook(spec)) key = JSON.stringify(spec);
       keys.set(spec, key);
     }
-    const known = answers.get(report) ?? new Map<string, string | null>();
+    const known = answers.get(report) ?? answersOf(report);
     answers.set(report, known);
     const answer = known.get(key);
     if (answer !== undefined) return answer;
