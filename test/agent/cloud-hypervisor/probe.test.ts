@@ -122,6 +122,7 @@ test("a version that nobody has tried yet is used, and whoever boots a guest on 
     detail: { warnings: [expect.stringContaining("cloud-hypervisor 55.0.0 is newer than any")] },
   });
   expect((await agent.vm("web-1")).drift).toEqual([]);
+  expect(await agent.shutdown("web-1")).toMatchObject({ error: null });
 });
 
 test("a guest that runs is paused and let run on whatever program is on the disk by then", async () => {
@@ -136,6 +137,7 @@ test("a guest that runs is paused and let run on whatever program is on the disk
   await agent.restart();
   for (const kind of ["pause", "resume"] as const)
     expect(await agent.operate("web-1", { kind })).toMatchObject({ outcome: "done", error: null });
+  expect(await agent.shutdown("web-1")).toMatchObject({ error: null });
 });
 
 test("Landlock that was asked for on a kernel without it is told before any guest is started", async () => {
