@@ -5,7 +5,7 @@ import { parseDiskUrl } from "../model/identity/disk-url.ts";
 import { canonicalAddress, canonicalMac } from "../model/identity/net-address.ts";
 import type { Disk, DiskOrigin, ImageFormat, Nic, NicAttachment } from "../model/vm-spec.ts";
 import { type Catalog, DEFAULT_NETWORK } from "./catalog.ts";
-import { isAddressWithPrefix } from "./ip-address.ts";
+import { isAddressWithPrefix, notAHost } from "./ip-address.ts";
 import type { DiskValues } from "./layer.ts";
 import type { ReportField } from "./source-document.ts";
 
@@ -76,6 +76,12 @@ export function buildNics(nics: readonly NicManifest[], catalog: Catalog, report
         code: "bad-value",
         message: `${address} is not an address with a prefix length`,
         hint: "such as 10.0.0.11/24",
+      });
+    else if (address && notAHost(address) !== null)
+      report(["nics", name, "address"], {
+        code: "bad-value",
+        message: `${address} is the ${notAHost(address) === "network" ? "network's own" : "network's broadcast"} address, and no host's`,
+        hint: "give the NIC one of the addresses in the network, with the same prefix length",
       });
     return {
       name,

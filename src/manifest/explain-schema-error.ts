@@ -2,6 +2,7 @@
 import type { ErrorObject } from "ajv/dist/2020.js";
 import type { DiagnosticCode } from "./diagnostic.ts";
 import { isHarmless, isOwnWord, quoted } from "./harmless.ts";
+import { oddCharacterHint } from "./odd-characters.ts";
 import type { Segments } from "./places.ts";
 import { nearest, suggest } from "./suggest.ts";
 
@@ -63,7 +64,7 @@ function unknownField(at: Segments, field: string, schema: SchemaPart): SchemaMi
   const known = Object.keys((schema.properties ?? {}) as object);
   const isNear = field.length <= 40 && nearest(field, known) !== null;
   const message = quoted("unknown field", field, isNear || isOwnWord(field));
-  const hint = suggest(field, known, "leave it out");
+  const hint = oddCharacterHint(field) ?? suggest(field, known, "leave it out");
   return { code: "unknown-field", message, hint, at: [...at, field], points: "key" };
 }
 
@@ -95,7 +96,14 @@ function badValue(at: Segments, data: unknown, allowed: readonly unknown[]): Sch
   const words = allowed.filter((each) => each !== null).map(String);
   const message = `${nameOf(at)} must be one of: ${words.join(", ")}`;
   const near = typeof data === "string" && data.length <= 40 ? nearest(data, words) : null;
-  return { code: "bad-value", message, hint: near === null ? null : `did you mean "${near}"?`, at, points: "value" };
+  const odd = typeof data === "string" ? oddCharacterHint(data) : null;
+  return {
+    code: "bad-value",
+    message,
+    hint: odd !== null ? odd : near === null ? null : `did you mean "${near}"?`,
+    at,
+    points: "value",
+  };
 }
 
 function badPattern(at: Segments, error: ErrorObject): SchemaMistake {
@@ -110,6 +118,8 @@ function badPattern(at: Segments, error: ErrorObject): SchemaMistake {
     at,
     points: "value",
   });
+  const odd = oddCharacterHint(text);
+  if (odd !== null) return mistake("bad-value", odd);
   if (isTitled(schema, "a size")) return mistake("bad-size", isShown ? sizeHint(text) : null);
   if (isTitled(schema, "a duration"))
     return mistake("bad-duration", /^[0-9]+$/.test(text) ? `write a unit: ${text}s` : null);

@@ -6,6 +6,7 @@
 import { Composer, type ErrorCode, Parser, type YAMLError } from "yaml";
 import { checkSchema, isKind, KINDS } from "./check-schema.ts";
 import { quoted } from "./harmless.ts";
+import { oddCharacterHint } from "./odd-characters.ts";
 import type { Kind, ParsedDocument, ParsedFile, Problem } from "./parsed-file.ts";
 import { findPlace } from "./places.ts";
 import { nearest, suggest } from "./suggest.ts";
@@ -16,8 +17,23 @@ export const API_VERSION = "odorobo.dev/v1";
 export function parseFile(text: string): ParsedFile {
   if (isCloudConfig(text)) return { documents: [], problems: [], isIncomplete: false };
   const reading = new Reading(text);
-  readYaml(text, reading);
+  const conflict = findConflict(text);
+  if (conflict === null) readYaml(text, reading);
+  else {
+    const message = "a merge conflict was left here";
+    const hint = "keep one side, and remove the lines that begin with <<<<<<<, ======= and >>>>>>>";
+    reading.lose({ code: "yaml-syntax", message, hint, start: conflict, end: conflict + 7 });
+  }
   return reading.result();
+}
+
+/** Git's marks, at the margin, where no text of a block can stand. */
+const MARKS = [/^<{7} /m, /^={7}\r?$/m, /^>{7} /m] as const;
+
+function findConflict(text: string): number | null {
+  const [first, ...others] = MARKS;
+  const found = first.exec(text);
+  return found !== null && others.every((mark) => mark.test(text)) ? found.index : null;
 }
 
 function readYaml(text: string, reading: Reading): void {
@@ -25,7 +41,7 @@ function readYaml(text: string, reading: Reading): void {
     // Duplicate keys are found by our own walk: the library compares every key with every other.
     const composer = new Composer({ version: "1.2", schema: "core", uniqueKeys: false, prettyErrors: false });
     for (const document of composer.compose(new Parser().parse(text), false, text.length)) {
-      for (const error of [...document.errors, ...document.warnings]) reading.report(toSyntaxProblem(error));
+      for (const error of [...document.errors, ...document.warnings]) reading.report(toSyntaxProblem(error, text));
       reading.add(toValue(document.contents, document.range[0]), document.errors.length > 0);
     }
   } catch (error) {
@@ -153,7 +169,12 @@ const SYNTAX: { readonly [code in ErrorCode]?: readonly [message: string, hint: 
   UNEXPECTED_TOKEN: ["this was not expected here", "is a quote, a comma or the indentation off?"],
 };
 
-function toSyntaxProblem(error: YAMLError): Problem {
-  const [message, hint] = SYNTAX[error.code] ?? ["this is not valid YAML", "compare with the lines above"];
+function toSyntaxProblem(error: YAMLError, text: string): Problem {
+  // As far as anybody would look for it.
+  const around = text.slice(Math.max(0, error.pos[0] - 80), error.pos[0] + 80).split("\n");
+  const odd = around.map(oddCharacterHint).find((each) => each !== null);
+  const [message, hint] = odd
+    ? ["this is not valid YAML", odd]
+    : (SYNTAX[error.code] ?? ["this is not valid YAML", "compare with the lines above"]);
   return { code: "yaml-syntax", message, hint, start: error.pos[0], end: Math.max(error.pos[0] + 1, error.pos[1]) };
 }

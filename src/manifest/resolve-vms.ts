@@ -103,6 +103,8 @@ class Resolver {
 
   /** Where the value was written; for what was not, at the VM's name. */
   reportAbout(layers: readonly WrittenLayer[], at: Segments, finding: Finding): void {
+    // It may stand in the file that could not be read.
+    if (ABOUT_WHAT_IS_MISSING.has(finding.code) && this.#catalog.isIncomplete) return;
     if (ABOUT_WHAT_IS_MISSING.has(finding.code) && layers.some(({ document }) => this.#troubled.has(document))) return;
     let written = null;
     for (let length = at.length; length > 0 && written === null; length--)

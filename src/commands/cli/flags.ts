@@ -5,6 +5,7 @@ import { OdoroboError } from "../../model/errors.ts";
 import { systemClock } from "../../platform/clock.ts";
 import type { Allowances } from "../../reconcile/guards.ts";
 import type { Selection } from "../../reconcile/plan-document.ts";
+import { splitPatterns } from "../../reconcile/select.ts";
 import type { AgentAccess } from "../../turn/connect-agents.ts";
 import type { PlanRequest } from "../../turn/plan-fleet.ts";
 import type { FleetLocation } from "../../turn/read-fleet.ts";
@@ -138,7 +139,8 @@ export interface SelectionFlags {
 }
 
 export function toSelection(flags: SelectionFlags): Selection | null {
-  const { target = [], exclude = [] } = flags;
+  const target = (flags.target ?? []).flatMap(splitPatterns);
+  const exclude = (flags.exclude ?? []).flatMap(splitPatterns);
   return target.length + exclude.length === 0 ? null : { targets: target, excludes: exclude };
 }
 
