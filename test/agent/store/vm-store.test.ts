@@ -167,3 +167,12 @@ test("the spec comes back from the disk as it was given", async () => {
   expect(await agent.vm("web-1")).toEqual(before);
   expect(before.spec).toEqual(spec);
 });
+
+test("a record with spaces behind it, as the reserve writes it on a full disk, is read like any other", async () => {
+  await using agent = await anAgent();
+  await agent.put("web-1");
+  const record = join(agent.dataFolder, "vms/web-1/record.json");
+  await writeFile(record, (await readFile(record, "utf8")).trimEnd().padEnd(64 * 1024, " "));
+  await agent.restart();
+  expect(await agent.vm("web-1")).toMatchObject({ phase: "stopped", generation: 1 });
+});
