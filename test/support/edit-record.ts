@@ -3,6 +3,6 @@ import { readFile, writeFile } from "node:fs/promises";
 
 /** `undefined` takes a field away. */
 export async function editRecord(path: string, change: object): Promise<void> {
-  const { checksum: _, ...record } = JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>;
+  const record = JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>;
   await writeFile(path, JSON.stringify({ ...record, ...change }));
 }

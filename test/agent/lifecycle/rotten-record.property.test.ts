@@ -47,11 +47,12 @@ test("property: a bit that turned in a record is found, and costs that VM alone"
   const before = await othersOf(agent);
   const file = join(agent.dataFolder, "vms/rotten/record.json");
   const text = await readFile(file, "latin1");
-  expect(text).toMatch(/,"checksum":"[0-9a-f]{64}"\}$/);
+  const [checksum = ""] = /^\{"format":"sha256 [0-9a-f]{64}",(?="format":1,)/.exec(text) ?? [];
+  expect(checksum).not.toBe("");
   await fc.assert(
     fc.asyncProperty(fc.nat(text.length - 1), fc.integer({ min: 1, max: 127 }), async (at, bits) => {
       const turned = String.fromCharCode(text.charCodeAt(at) ^ bits);
-      const isChecksum = at >= text.lastIndexOf(',"checksum"');
+      const isChecksum = at < checksum.length;
       await agent.lifecycle[Symbol.asyncDispose]();
       await writeFile(file, text.slice(0, at) + turned + text.slice(at + 1), "latin1");
       await agent.restart();
@@ -71,7 +72,7 @@ test("property: whatever stands at whatever place of a record without a checksum
   await using agent = await aNodeOfFour();
   const before = await othersOf(agent);
   const file = join(agent.dataFolder, "vms/rotten/record.json");
-  const { checksum: _, ...record } = JSON.parse(await readFile(file, "utf8"));
+  const record = JSON.parse(await readFile(file, "utf8"));
   let unreadable = 0;
   await fc.assert(
     fc.asyncProperty(anyCorruption, async (corrupt) => {

@@ -47,6 +47,22 @@ test.each([
   expect(await readdir(join(folder, "disks"))).toEqual(["root.qcow2.placeholder"]);
 });
 
+test("what an agent without checksums wrote over a record is believed, and has one again from the next write on", async () => {
+  await using agent = await anAgent();
+  await agent.put("web-1");
+  const path = join(agent.dataFolder, "vms/web-1/record.json");
+  const record = JSON.parse(await readFile(path, "utf8"));
+  await writeFile(path, JSON.stringify({ ...record, serial: record.serial + 1 }));
+  await agent.restart();
+  expect((await agent.lifecycle.report(NEVER)).unreadable ?? []).toEqual([]);
+  expect(await agent.vm("web-1")).toMatchObject({ phase: "stopped", serial: record.serial + 1 });
+  await agent.put("web-1", { generation: 2 });
+  const written = await readFile(path, "utf8");
+  await writeFile(path, written.replace('"sizeMiB":128', '"sizeMiB":129'));
+  await agent.restart();
+  expect((await agent.lifecycle.report(NEVER)).unreadable?.[0]?.problem).toContain("its checksum differs");
+});
+
 test("a record of another version stays where it is, for the agent that can read it", async () => {
   await using agent = await anAgent();
   await agent.put("web-1");
