@@ -36,7 +36,7 @@ export function readKept(path: string, header: string, onLine: (line: string) =>
   }
 }
 
-/** Each is overwritten by the next ones. What follows the last newline is no line: we end them all. */
+/** Each is overwritten by the next ones. Throws when the last one has no end: we end them all. */
 function* linesOf(file: number): Generator<Buffer> {
   const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, fstatSync(file).size));
   let begun: Buffer = Buffer.alloc(0);
@@ -50,6 +50,7 @@ function* linesOf(file: number): Generator<Buffer> {
     }
     begun = Buffer.concat([begun, chunk.subarray(start, length)]);
   }
+  if (begun.length > 0) throw new Error("torn");
 }
 
 /** Mode 600: manifests may hold cloud-init texts. Not synced: after a power cut the checksum tells, and nothing is lost. */
