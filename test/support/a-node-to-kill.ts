@@ -68,12 +68,15 @@ export async function aNodeToKill(executable?: string): Promise<NodeToKill> {
   });
 
   const processes = (): Map<string, number[]> => {
-    const found = new Map<string, number[]>();
-    for (const pid of system.processes()) {
-      const guest = guestOf(pid, folder);
-      if (guest !== null) found.set(guest.vm, [...(found.get(guest.vm) ?? []), guest.pid]);
-    }
-    return found;
+    const marked = new Map(
+      system.processes().flatMap((pid) => {
+        const guest = guestOf(pid, folder);
+        return guest === null ? [] : [[pid, guest] as const];
+      }),
+    );
+    // A program that a guest's process runs for a moment bears its mark, too, and is no second one.
+    const guests = [...marked.values()].filter(({ vm, parent }) => marked.get(parent)?.vm !== vm);
+    return new Map([...Map.groupBy(guests, ({ vm }) => vm)].map(([vm, each]) => [vm, each.map(({ pid }) => pid)]));
   };
   const doubles = new Set<string>();
   let looks = 0;
@@ -105,15 +108,19 @@ export async function aNodeToKill(executable?: string): Promise<NodeToKill> {
 }
 
 /** By the mark that each guest's process carries; its pid as systemd knows it. Null: it is none, or it ended meanwhile. */
-function guestOf(pid: number, folder: string): { readonly vm: string; readonly pid: number } | null {
+function guestOf(
+  pid: number,
+  folder: string,
+): { readonly vm: string; readonly pid: number; readonly parent: number } | null {
   try {
     const status = readFileSync(`/proc/${pid}/status`, "utf8");
     if (/^State:\t[ZX]/m.test(status)) return null;
+    const [, parent] = /^PPid:\t(\d+)$/m.exec(status) ?? [];
     const [, inside] = /^NSpid:.*\t(\d+)$/m.exec(status) ?? [];
     const [, output = ""] =
       /(?:^|\0)ODOROBO_OUTPUT_FILE=([^\0]*)/.exec(readFileSync(`/proc/${pid}/environ`, "utf8")) ?? [];
     const [vm] = output.startsWith(`${folder}/d/vms/`) ? output.slice(`${folder}/d/vms/`.length).split("/") : [];
-    return vm === undefined ? null : { vm, pid: Number(inside) };
+    return vm === undefined ? null : { vm, pid: Number(inside), parent: Number(parent) };
   } catch {
     return null;
   }

@@ -76,7 +76,7 @@ test.concurrent.each([
         expect(places).toContain(place);
     }
   },
-  120_000,
+  600_000,
 );
 
 /** Guests of the agents of one folder, found by what they have open; whatever is left at the end is killed, by its pid. */
