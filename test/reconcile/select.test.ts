@@ -1,6 +1,6 @@
 /** What `--target` and `--exclude` answer to. */
 import { expect, test } from "vitest";
-import { isSelected, unmatchedPatterns } from "../../src/reconcile/select.ts";
+import { isSelected, splitPatterns, unmatchedPatterns } from "../../src/reconcile/select.ts";
 
 const vm = (name: string, labels: Readonly<Record<string, string>> = {}) => ({ name, labels });
 
@@ -22,12 +22,39 @@ test.each([
   ["web.1", "web-1", false],
   ["web.1", "web.1", true],
   ["web|db", "db", false],
-  ["[wd]b", "db", false],
+  ["[wd]b", "db", true],
+  ["[wd]b", "[wd]b", false],
+  ["web-[1-3]", "web-2", true],
+  ["web-[1-3]", "web-4", false],
+  ["web-[1-3]", "web--", false],
+  ["web-[!1-3]", "web-4", true],
+  ["web-[!1-3]", "web-2", false],
+  ["[a-c][0-9]", "b7", true],
+  // What is no set, not closed or the wrong way round stands for itself.
+  ["web-[3-1]", "web-2", false],
+  ["web-[3-1]", "web-[3-1]", true],
+  ["web-[1-31-0]", "web-2", false],
+  ["[D]b", "Db", false],
+  ["[D]b", "[D]b", true],
+  ["[]", "[]", true],
+  ["web-[1", "web-[1", true],
+  ["web-[1", "web-1", false],
+  ["{web,db}-1", "db-1", true],
+  ["{web,db}-1", "web-1", true],
+  ["{web,db}-1", "web,db-1", false],
+  ["{web,db}-1", "webdb-1", false],
+  ["{web-*,d?}", "web-12", true],
+  ["{web-*,d?}", "db", true],
+  ["{web-*,d?}", "dbb", false],
+  ["{}", "{}", true],
+  ["{}", "", false],
+  ["{a", "{a", true],
   ["db$", "db", false],
   ["^db", "db", false],
   ["db+", "dbb", false],
   ["(db)", "db", false],
-  ["d{1}b", "db", false],
+  ["d{1}", "d", false],
+  ["d{1}", "d1", true],
   ["d\\w", "db", false],
 ])("%s on %s: %s", (pattern, name, expected) => {
   expect(isSelected(vm(name), targets(pattern))).toBe(expected);
@@ -65,4 +92,16 @@ test("patterns that nothing answers to are named, the targets first", () => {
     "app=db",
     "y-*",
   ]);
+});
+
+test.each<[string, string[]]>([
+  ["web-1,web-2", ["web-1", "web-2"]],
+  [" web-1 , app=web ,", ["web-1", "app=web"]],
+  ["{web,db}-1,b", ["{web,db}-1", "b"]],
+  ["a,{b", ["a", "{b"]],
+  // Nothing answers to it, which is said.
+  [",", [","]],
+  ["", []],
+])("`%s` is the patterns %j", (text, expected) => {
+  expect(splitPatterns(text)).toEqual(expected);
 });
