@@ -3,13 +3,13 @@
  * cost tens of milliseconds, which no other command should pay.
  */
 import { readFile } from "node:fs/promises";
-import type { ErrorObject } from "ajv";
+import type { ErrorObject } from "ajv/dist/2020.js";
 
 /** The function tells where and what the first mistake is: `steps.3.kind must be …`; null: none. */
 export async function loadPlanCheck(): Promise<(value: unknown) => string | null> {
-  const { Ajv } = await import("ajv");
+  const { Ajv2020 } = await import("ajv/dist/2020.js");
   // The schemas themselves are checked by their tests, not at each start.
-  const ajv = new Ajv({
+  const ajv = new Ajv2020({
     discriminator: true,
     allowUnionTypes: true,
     strictTypes: false,

@@ -41,4 +41,4 @@ export interface ParseCache {
 }
 
 /** Raised when the shape of ParsedFile or the meaning of parsing changes: caches of another format are worth nothing. */
-export const PARSE_FORMAT = `1-${DOCUMENT_SCHEMAS_DIGEST}`;
+export const PARSE_FORMAT = `2-${DOCUMENT_SCHEMAS_DIGEST}`;

@@ -5,7 +5,7 @@
  * Answers are read tolerantly: a newer agent may say more than we know, but nothing may be missing or of another type.
  */
 import { readFileSync } from "node:fs";
-import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
+import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
 import { digestOfText } from "../model/digest.ts";
 import type { PutVmRequest } from "./operations.ts";
 
@@ -35,7 +35,7 @@ export function findAnswerError(document: WireDocument, value: unknown): string 
 
 /** Of one VM of a report, as `findAnswerError` says it of the whole. */
 export function findVmReportError(value: unknown): string | null {
-  const validate = validatorOf("tolerant", `${schemaId("node-report")}#/definitions/vmReport`);
+  const validate = validatorOf("tolerant", `${schemaId("node-report")}#/$defs/vmReport`);
   return validate(value) ? null : describeError(validate.errors?.[0]);
 }
 
@@ -62,7 +62,7 @@ function findInconsistency({ spec, files }: PutVmRequest): string | null {
 }
 
 // Compiling takes some 30 ms: only what is used is compiled, once in a process.
-const compilers = new Map<Reading, Ajv>();
+const compilers = new Map<Reading, Ajv2020>();
 const validators = new Map<string, ValidateFunction>();
 
 const validator = (reading: Reading, document: WireDocument): ValidateFunction =>
@@ -78,11 +78,11 @@ function validatorOf(reading: Reading, schema: string): ValidateFunction {
   return validate;
 }
 
-function compiler(reading: Reading): Ajv {
+function compiler(reading: Reading): Ajv2020 {
   const known = compilers.get(reading);
   if (known !== undefined) return known;
   // Our schemas are checked against their meta-schema by the tests: doing it at each start would cost more than compiling them.
-  const ajv = new Ajv({
+  const ajv = new Ajv2020({
     discriminator: true,
     allowUnionTypes: true,
     strictTypes: false,

@@ -1,6 +1,6 @@
 /** The schemas of what apply reads and writes, against what is really read and written. */
 import { readFileSync } from "node:fs";
-import { Ajv, type ValidateFunction } from "ajv";
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { loadPlanCheck } from "../../src/apply/plan-schema.ts";
@@ -14,12 +14,12 @@ const readSchema = (name: string): Record<string, unknown> =>
   JSON.parse(readFileSync(new URL(`../../schemas/${name}.schema.json`, import.meta.url), "utf8"));
 
 const compile = (name: string): ValidateFunction =>
-  new Ajv({ discriminator: true, allErrors: true }).compile(readSchema(name));
+  new Ajv2020({ discriminator: true, allErrors: true }).compile(readSchema(name));
 
 for (const name of ["plan", "apply-report"]) {
   test(`${name}.schema.json is a schema, and says what it is`, () => {
     const schema = readSchema(name);
-    expect(new Ajv({ discriminator: true }).validateSchema(schema)).toBe(true);
+    expect(new Ajv2020({ discriminator: true }).validateSchema(schema)).toBe(true);
     expect(schema.$id).toBe(`https://odorobo.dev/schemas/${name}.schema.json`);
     expect(schema.description).toEqual(expect.any(String));
   });

@@ -1,7 +1,7 @@
 /** `odorobo agent token`: what it writes, an agent understands at once. */
 import { chmod, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Ajv } from "ajv";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
 import { addToken, listAccess, revokeCaller } from "../../src/agent/edit-access-file.ts";
 import { openAccessFile } from "../../src/agent/http/door/access-file.ts";
@@ -42,7 +42,7 @@ test("a token is made, rotated and revoked while an agent runs, and is nowhere b
 test("--json prints what the schema says", async () => {
   await using folder = await aTempFolder();
   const path = join(folder.path, "access");
-  const validate = new Ajv().compile(JSON.parse(await readFile(SCHEMA, "utf8")));
+  const validate = new Ajv2020().compile(JSON.parse(await readFile(SCHEMA, "utf8")));
   for (const rest of [
     ["--name", "ci", "--role", "observe"],
     ["--name", "ci", "--rotate"],

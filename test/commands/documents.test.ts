@@ -1,24 +1,31 @@
 /** What `--json` prints is what the schemas say, for every command that prints a document. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Ajv } from "ajv";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
 import { aLiveFleet } from "../support/a-live-fleet.ts";
 import { odorobo } from "../support/run-odorobo.ts";
 
 const FOLDER = new URL("../../schemas/", import.meta.url);
 
-/** Manifests have schemas of a newer draft and a reader of their own. */
-const schemas = readdirSync(FOLDER)
-  .map((file) => JSON.parse(readFileSync(new URL(file, FOLDER), "utf8")))
-  .filter((schema) => schema.$schema === "http://json-schema.org/draft-07/schema#");
-const ajv = new Ajv({ strict: false, validateFormats: false, schemas });
+const schemas = readdirSync(FOLDER).map((file) => JSON.parse(readFileSync(new URL(file, FOLDER), "utf8")));
+const ajv = new Ajv2020({ strict: false, validateFormats: false, schemas });
+
+const DRAFT = "https://json-schema.org/draft/2020-12/schema";
 
 function expectValid(document: unknown, schema: string): void {
   const validate = ajv.getSchema(`https://odorobo.dev/schemas/${schema}.schema.json`);
   if (validate === undefined) throw new Error(`there is no schema ${schema}`);
   expect(validate(document), `${schema}: ${JSON.stringify(validate.errors)}`).toBe(true);
 }
+
+test("all schemas are of one draft, valid by it, and use none of the words of an older one", () => {
+  expect(new Set(schemas.map(({ $schema }) => $schema))).toEqual(new Set([DRAFT]));
+  for (const schema of schemas) {
+    expect(ajv.validateSchema(schema), `${schema.$id}: ${JSON.stringify(ajv.errors)}`).toBe(true);
+    expect(JSON.stringify(schema)).not.toMatch(/"(definitions|dependencies|additionalItems)":|#\/definitions\//);
+  }
+});
 
 test("each document is valid by its schema, in good times and bad", async () => {
   await using fleet = await aLiveFleet("n1", "n2");

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { Ajv } from "ajv";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
 import { vmName } from "../../src/model/names.ts";
 import type { ObservedState } from "../../src/model/observed-state.ts";
@@ -8,7 +8,7 @@ import { renderStatus } from "../../src/report/status-text.ts";
 import { aFleet, aSpec, type FleetBuilder, type WorldBuilder } from "../support/a-fleet.ts";
 
 const schema = JSON.parse(readFileSync(new URL("../../schemas/status.schema.json", import.meta.url), "utf8"));
-const ajv = new Ajv({ strict: true, formats: { "date-time": true }, allowUnionTypes: true });
+const ajv = new Ajv2020({ strict: true, formats: { "date-time": true }, allowUnionTypes: true });
 const isStatus = ajv.compile(schema);
 
 const statusOf = (fleet: FleetBuilder, world: WorldBuilder) => statusOfObserved(fleet, world.observed());

@@ -3,7 +3,7 @@
  * the description gets wrong is listed here, each with what the program really does.
  */
 import { readFileSync } from "node:fs";
-import { Ajv, type ValidateFunction } from "ajv";
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { parse } from "yaml";
 import { CLOUD_HYPERVISOR_OPENAPI, requires } from "./requirements.ts";
 
@@ -53,7 +53,7 @@ export function cloudHypervisorOpenApi(): OpenApi | null {
     readonly paths: Readonly<Record<string, Partial<Record<"get" | "put", Operation>>>>;
     readonly components: unknown;
   };
-  const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true });
+  const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true });
   ajv.addSchema({ $id: "ch", components: document.components }, "ch");
   const compile = (schema: unknown): ValidateFunction =>
     ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll("#/components", "ch#/components")) as object);

@@ -1,7 +1,7 @@
 /** `odorobo agent install` into a folder that stands for a machine: what is written, and that it is written once. */
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Ajv } from "ajv";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
 import { requires } from "../../support/requirements.ts";
 import { odorobo } from "../../support/run-odorobo.ts";
@@ -20,7 +20,7 @@ test("a dry run writes nothing, and its document fits its schema", async () => {
   await using root = await aTempFolder();
   const { code, stdout } = await odorobo("agent", "install", "--root", root.path, "--dry-run", "--json");
   expect(code).toBe(0);
-  const check = new Ajv().compile(await schema());
+  const check = new Ajv2020().compile(await schema());
   expect(check(JSON.parse(stdout)), JSON.stringify(check.errors)).toBe(true);
   expect(actions(stdout)).toContain("create file /etc/systemd/system/odorobo-agent.service");
   expect(await readdir(root.path)).toEqual([]);
