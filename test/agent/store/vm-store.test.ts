@@ -192,3 +192,33 @@ test("a record with spaces behind it, as the reserve writes it on a full disk, i
   await agent.restart();
   expect(await agent.vm("web-1")).toMatchObject({ phase: "stopped", generation: 1 });
 });
+
+test("a VM that the agent could not find out about keeps its record, though an earlier write of it had failed", async () => {
+  const { openVmStore } = await import("../../../src/agent/store/vm-store.ts");
+  const { createInMemorySupervisor } = await import("../../../src/agent/supervisor/in-memory/in-memory-supervisor.ts");
+  await using folder = await aTempFolder();
+  const folders = { dataFolder: join(folder.path, "d"), runFolder: join(folder.path, "r") };
+  await using agent = await anAgent({ ...folders, processes: true, sweepEveryMs: 5 });
+  await agent.put("web-1");
+  await agent.boot("web-1");
+  await agent.lifecycle[Symbol.asyncDispose]();
+  agent.processes.end(agent.processes.running()[0]!.pid, { code: 1, signal: null });
+
+  let full = true;
+  let written = 0;
+  const store = onFullDisk(await openVmStore(folders), () => full);
+  const watched: VmStore = {
+    ...store,
+    save: (record, options) => store.save(record, options).finally(() => written++),
+  };
+  const supervisor = createInMemorySupervisor(agent.processes);
+  const mute = { ...supervisor, stop: () => Promise.reject(new Error("no answer")) };
+  await agent.restart({ store: watched, supervisor: mute });
+  expect((await agent.lifecycle.report(NEVER)).unreadable).toMatchObject([{ name: "web-1" }]);
+  expect(written).toBeGreaterThan(0);
+  full = false;
+  await agent.put("other");
+  await agent.lifecycle[Symbol.asyncDispose]();
+  await agent.restart();
+  expect(await agent.vm("web-1")).toMatchObject({ generation: 1 });
+});

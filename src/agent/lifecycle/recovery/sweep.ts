@@ -5,7 +5,6 @@
  * time that this agent has seen pass counts for what it buried itself, and of the clock only one that has run evenly for a
  * while is believed about the rest.
  */
-import type { StoredVm } from "../../store/vm-record.ts";
 import { preparePurge } from "../acts/perform-stop.ts";
 import { trimLogs } from "../guest/logs.ts";
 import { keep, runOperation } from "../operations/run-operation.ts";
@@ -42,7 +41,9 @@ export function createSweep(parts: Parts): Sweep {
   /** In the VM's queue: it may have come back, or gone, while the sweep waited for its turn. */
   async function sweepOne(slot: Slot): Promise<void> {
     if (parts.stopping.aborted) return;
-    if (slot.unsaved && slot.stored !== null) await keep(parts, slot, slot.stored as StoredVm);
+    const { stored: known } = slot;
+    // What is known of one that nobody can tell about is for people: its record stays as it is.
+    if (slot.unsaved && known !== null && known.state !== "unreadable") await keep(parts, slot, known);
     const { stored } = slot;
     if (stored?.state !== "tombstone" || !isExpired(slot)) return;
     const operation = {
