@@ -99,7 +99,10 @@ test("with another data folder an agent does not start while guests run, and whe
   const workingFolder = join(folder.path, "run/vms/web-1");
   await mkdir(workingFolder, { recursive: true });
   const supervisor = createSpawnSupervisor();
-  const outputFile = join(folder.path, "out.log");
+  const other = { data: join(folder.path, "other") };
+  const logFolder = join(other.data, "vms/web-1/logs");
+  await mkdir(logFolder, { recursive: true });
+  const outputFile = join(logFolder, "vmm.log");
   const command = {
     executable: "sleep",
     args: ["600"],
@@ -110,14 +113,13 @@ test("with another data folder an agent does not start while guests run, and whe
     needs: NEEDS_NOTHING,
   };
   const guest = await supervisor.start("web-1", command, never);
-  const other = { data: join(folder.path, "other") };
   try {
     await expect(start(folder.path, other)).rejects.toMatchObject({
       code: "DATA_FOLDER_MISMATCH",
       message: expect.stringContaining(`web-1: process ${guest.pid}`),
       hint: expect.stringContaining("--data"),
     });
-    // As after an upgrade from an agent that wrote no such file.
+    // As after an upgrade from an agent that wrote no such file: what they write to lies in this data folder.
     await rm(join(folder.path, "run/node-id"));
     await using agent = await start(folder.path, other);
     const client = connectAgent({ address: agent.urls[0]! });

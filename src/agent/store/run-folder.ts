@@ -5,12 +5,12 @@
  * guests that run, would plan to create them all, and would take their sockets from them. It does not start. The file goes
  * with the host's boot, as the guests do.
  */
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile, realpath } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { isErrno, OdoroboError } from "../../model/errors.ts";
 import { writeFileAtomically } from "../../platform/atomic-write.ts";
 import type { Logger } from "../../platform/logger.ts";
-import { findGuests } from "../supervisor/find-guests.ts";
+import { type FoundGuest, findGuests } from "../supervisor/find-guests.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 
 export interface RunFolderClaim {
@@ -33,15 +33,28 @@ export async function claimRunFolder({
   const path = join(runFolder, "node-id");
   const known = await read(path);
   if (known === nodeId) return;
+  const running = [...(await findGuests(supervisor, runFolder)).values()];
+  const guests = known === null ? await foreignOf(running, dataFolder) : running;
+  if (guests.length > 0) throw mismatch(runFolder, dataFolder, guests);
   if (known !== null) {
-    const guests = [...(await findGuests(supervisor, runFolder)).values()];
-    if (guests.length > 0) throw mismatch(runFolder, dataFolder, guests);
     log.warn(
       { runFolder, was: known, now: nodeId },
       "the run folder was another data folder's, whose guests have ended",
     );
   }
   await writeFileAtomically(path, `${nodeId}\n`, 0o644).catch(failed(path));
+}
+
+/** Where no agent left an id (one of before them): what a guest's process writes to tells whose it is, too. */
+async function foreignOf(guests: readonly FoundGuest[], dataFolder: string): Promise<readonly FoundGuest[]> {
+  const real = (path: string) => realpath(path).catch(() => path);
+  const own = await real(dataFolder);
+  const isForeign = await Promise.all(
+    guests.map(
+      async ({ outputFile }) => outputFile !== null && !(await real(dirname(outputFile))).startsWith(`${own}/`),
+    ),
+  );
+  return guests.filter((_, index) => isForeign[index]);
 }
 
 async function read(path: string): Promise<string | null> {

@@ -1,5 +1,5 @@
 /** Guests that run and that no record explains: another data folder, an older copy of it. Nothing is started, ended or removed. */
-import { cp, rm, stat } from "node:fs/promises";
+import { cp, rm, stat, symlink } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -132,4 +132,23 @@ test("a run folder belongs to one data folder while guests run below it, and to 
   await agent.boot("web-1");
   await expect(claim("id-1")).rejects.toEqual(expect.objectContaining({ code: "DATA_FOLDER_MISMATCH" }));
   expect((await agent.vm(web1)).phase).toBe("running");
+});
+
+test("a run folder that an agent of before left without an id is not claimed for a data folder that does not know its guests", async () => {
+  await using agent = await anAgent({ processes: true });
+  const supervisor = createInMemorySupervisor(agent.processes);
+  const claim = (nodeId: string, dataFolder: string) =>
+    claimRunFolder({ runFolder: agent.runFolder, dataFolder, nodeId, supervisor, log: silentLogger });
+  await agent.put("web-1");
+  await agent.boot("web-1");
+  await expect(claim("id-2", `${agent.dataFolder}.other`)).rejects.toEqual(
+    expect.objectContaining({ code: "DATA_FOLDER_MISMATCH", message: expect.stringContaining("web-1: process") }),
+  );
+  // So the right one still may, however it is spelled, and is known from then on.
+  const link = `${agent.dataFolder}.link`;
+  await symlink(agent.dataFolder, link);
+  await claim("id-1", link);
+  await expect(claim("id-2", agent.dataFolder)).rejects.toEqual(
+    expect.objectContaining({ code: "DATA_FOLDER_MISMATCH" }),
+  );
 });
