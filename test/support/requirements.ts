@@ -77,6 +77,13 @@ const REQUIREMENTS = {
     debianPackage: null,
     isHere: () => process.getuid?.() === 0 && (effectiveCapabilities() & CAP_SYS_ADMIN) !== 0n,
   },
+  /** File systems that a test serves itself. */
+  fuse: {
+    debianPackage: null,
+    isOptional: true,
+    isHere: () =>
+      process.getuid?.() === 0 && (effectiveCapabilities() & CAP_SYS_ADMIN) !== 0n && isReadable("/dev/fuse"),
+  },
   /** A real one that could run guests: without it the stories are told by the double alone. */
   "cloud-hypervisor": {
     debianPackage: null,

@@ -10,6 +10,7 @@ import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import { type HostNetwork, hostNetwork } from "../network/tap.ts";
 import { type DiskStorage, diskStorage } from "../storage/disk-storage.ts";
 import { ImageWatch } from "../storage/image-watch.ts";
+import { PatientLooks } from "../storage/patient-looks.ts";
 import { openReserve } from "../store/reserve.ts";
 import { openVmStore, type VmStore } from "../store/vm-store.ts";
 import { openWhereaboutsStore } from "../store/whereabouts-store.ts";
@@ -75,6 +76,7 @@ export async function makeParts(
     runFolder: options.runFolder,
     storage: options.storage ?? diskStorage,
     images: new ImageWatch(),
+    looks: new PatientLooks(),
     claims: new DiskClaims(slots),
     network: options.network ?? hostNetwork({ owner: null }),
     consoles: options.consoles ?? noSerialLines,

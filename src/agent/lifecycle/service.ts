@@ -16,7 +16,7 @@ import type { VmName } from "../../model/names.ts";
 import { mapWithLimit } from "../../platform/limit.ts";
 import { findGuests } from "../supervisor/find-guests.ts";
 import { countersOf, rawCall } from "./acts/call-hypervisor.ts";
-import { lookFor } from "./acts/look-ahead.ts";
+import { lookFromFar } from "./acts/look-ahead.ts";
 import { lookAtGuest } from "./guest/look-at-guest.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { type LifecycleOptions, makeParts } from "./make-parts.ts";
@@ -37,7 +37,7 @@ export type { LifecycleOptions };
 /** How many guests are asked at a time: enough that a hundred silent ones hold up a report no longer than one. */
 const ASKED_AT_A_TIME = 256;
 
-/** Files that are looked at for a plan: a shared file system that hangs must not take every thread. */
+/** Questions of one caller's. */
 const LOOKED_FOR_AT_A_TIME = 8;
 
 /** Resolves when everything that runs on this node is known again. */
@@ -85,7 +85,7 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
     operate: submit,
     async lookFor(questions, signal) {
       const looked = await mapWithLimit(questions, LOOKED_FOR_AT_A_TIME, async (question) =>
-        question === null ? null : lookFor(parts, question, signal),
+        question === null ? null : lookFromFar(parts, question, signal),
       );
       signal.throwIfAborted();
       return looked.map((each) => (each.status === "fulfilled" ? each.value : null));

@@ -17,6 +17,9 @@ export async function identitiesOf(url: string): Promise<readonly string[]> {
   return [...new Set([named, canonicalDiskUrl(fileUrl(real)), ...(await inodes(real))])];
 }
 
+/** Without a look at the node's files: what is certain of it by its name. */
+export const namedIdentity = (url: string): string => canonicalDiskUrl(url);
+
 /** None when nothing is there. */
 async function inodes(path: string): Promise<readonly string[]> {
   const stats = await stat(path, { bigint: true }).catch(() => null);

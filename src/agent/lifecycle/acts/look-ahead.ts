@@ -4,11 +4,12 @@
  */
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
-import { bootNeeds, type LookAnswer, type LookQuestion } from "../../../model/boot-needs.ts";
+import { bootNeeds, type LookAnswer, type LookQuestion, questionKey } from "../../../model/boot-needs.ts";
 import { isErrno, isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import type { VmName } from "../../../model/names.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
 import { checkImage } from "../../storage/check-format.ts";
+import { untilAborted } from "../parts/deadline.ts";
 import type { Parts } from "../parts/parts.ts";
 
 const MIB = 1024 * 1024;
@@ -39,6 +40,20 @@ export async function lookFor(parts: Parts, question: LookQuestion, signal: Abor
     if (question.kind === "bridge") return null;
     return missing(describe(question.path, error));
   }
+}
+
+/** As `lookFor`, for who only wants to know: null, too, when the file's storage does not answer. */
+export async function lookFromFar(
+  parts: Parts,
+  question: LookQuestion,
+  signal: AbortSignal,
+): Promise<LookAnswer | null> {
+  if (question.kind === "bridge") return await lookFor(parts, question, signal);
+  const shared = parts.looks.look(questionKey(question), () => lookFor(parts, question, parts.stopping));
+  return await untilAborted(
+    shared.catch(() => null),
+    signal,
+  );
 }
 
 async function lookForDisk(

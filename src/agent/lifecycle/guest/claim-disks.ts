@@ -2,17 +2,23 @@
 import { OdoroboError } from "../../../model/errors.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
 import { ownDiskFile, type VmPaths } from "../../launch-command.ts";
-import { identitiesOf } from "../../storage/disk-identity.ts";
+import { identitiesOf, namedIdentity } from "../../storage/disk-identity.ts";
 import type { Conflict, DiskUse } from "../parts/disk-claims.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Slot } from "../parts/slot.ts";
+
+/** For disks and images of others: a look that is late on a busy node may let two write to one disk, so it is long. */
+const PATIENCE_MS = 5_000;
 
 /** `booted`: what the guest has until then; null: there is none. Rejects with DISK_IN_USE. */
 export async function claimDisks(parts: Parts, slot: Slot, spec: VmSpec, booted: VmSpec | null): Promise<void> {
   const wanted = await usesOf(parts, slot, spec);
   const held = booted === null ? [] : await usesOf(parts, slot, booted);
   await refuseImages(parts, slot, wanted);
-  if (wanted.length > 0) for (const other of parts.claims.unknown()) if (other !== slot) await noteDisks(parts, other);
+  if (wanted.length > 0) {
+    const others = parts.claims.unknown().filter((other) => other !== slot);
+    await Promise.all(others.map((other) => noteDisks(parts, other)));
+  }
   for (let isSure = false; ; isSure = true) {
     const conflict = parts.claims.claim(slot, wanted, held);
     if (conflict === null) return;
@@ -27,15 +33,23 @@ async function noteDisks(parts: Parts, slot: Slot): Promise<void> {
   const { stored } = slot;
   const booted = stored?.state === "present" ? stored.guest?.bootedSpec : undefined;
   const live = booted !== undefined && slot.live !== null ? { ...booted, disks: slot.live.disks } : booted;
-  parts.claims.note(slot, slot.guest === null || live === undefined ? [] : await usesOf(parts, slot, live));
+  if (slot.guest === null || live === undefined) return parts.claims.note(slot, []);
+  const look = () => usesOf(parts, slot, live);
+  try {
+    parts.claims.note(slot, await parts.looks.look(`disks ${slot.name}`, look, PATIENCE_MS));
+  } catch {
+    // Its storage does not answer, and must not keep others from booting: until it does, its disks are known by name.
+    const byName = async (url: string) => [namedIdentity(url)];
+    parts.claims.noteForNow(slot, await usesOf(parts, slot, live, byName));
+  }
 }
 
 /** Stand-ins open no disk. */
-async function usesOf(parts: Parts, slot: Slot, spec: VmSpec): Promise<readonly DiskUse[]> {
+async function usesOf(parts: Parts, slot: Slot, spec: VmSpec, known = identitiesOf): Promise<readonly DiskUse[]> {
   if (parts.hypervisors.get(spec.hypervisor)?.disks !== "real") return [];
   const named = [...namedDisks(spec, parts.store.paths(slot.name))];
   return await Promise.all(
-    named.map(async ({ disk, url, readonly }) => ({ disk, readonly, identities: await identitiesOf(url) })),
+    named.map(async ({ disk, url, readonly }) => ({ disk, readonly, identities: await known(url) })),
   );
 }
 
@@ -69,29 +83,31 @@ const listOf = (value: unknown): readonly Readonly<Record<string, unknown>>[] =>
 async function refuseImages(parts: Parts, slot: Slot, uses: readonly DiskUse[]): Promise<void> {
   const written = uses.filter((use) => !use.readonly);
   if (written.length === 0) return;
-  const seen = new Set<string>();
+  const below = new Map<string, { readonly path: string; readonly disk: string; readonly name: string }>();
   for (const { name, stored } of parts.claims.slots.values()) {
     if (stored === null || stored.state === "unreadable") continue;
-    const noted = Object.entries(stored.images ?? {}).flatMap(([disk, notes]) =>
-      notes.map(({ path }) => ({ disk, path })),
-    );
-    const wanted = Object.entries(stored.ownDisks).flatMap(([disk, origin]) =>
-      origin.kind === "image" ? [{ disk, path: origin.path }] : [],
-    );
-    for (const { disk, path } of [...noted, ...wanted]) {
-      if (seen.has(path)) continue;
-      seen.add(path);
-      const image = new Set(await identitiesOf(path));
-      const use = written.find(({ identities }) => identities.some((identity) => image.has(identity)));
-      if (use !== undefined)
-        throw new OdoroboError(
-          "DISK_IN_USE",
-          `disk ${use.disk} of ${slot.name} is the image below disk ${disk} of ${name}: what is written to it destroys that disk`,
-          { hint: "make it readonly, or give the VM a disk over the image" },
-        );
-    }
+    for (const [disk, notes] of Object.entries(stored.images ?? {}))
+      for (const { path } of notes) below.set(path, below.get(path) ?? { path, disk, name });
+    for (const [disk, origin] of Object.entries(stored.ownDisks))
+      if (origin.kind === "image") below.set(origin.path, below.get(origin.path) ?? { path: origin.path, disk, name });
+  }
+  const images = await Promise.all(
+    [...below.values()].map(async (each) => ({ ...each, identities: await imageIdentities(parts, each.path) })),
+  );
+  for (const { disk, name, identities } of images) {
+    const image = new Set(identities);
+    const use = written.find((each) => each.identities.some((identity) => image.has(identity)));
+    if (use !== undefined)
+      throw new OdoroboError(
+        "DISK_IN_USE",
+        `disk ${use.disk} of ${slot.name} is the image below disk ${disk} of ${name}: what is written to it destroys that disk`,
+        { hint: "make it readonly, or give the VM a disk over the image" },
+      );
   }
 }
+
+const imageIdentities = (parts: Parts, path: string): Promise<readonly string[]> =>
+  parts.looks.look(`identities ${path}`, () => identitiesOf(path), PATIENCE_MS).catch(() => [namedIdentity(path)]);
 
 function inUse(slot: Slot, { slot: other, ours, theirs }: Conflict): OdoroboError {
   const isOwn = other === slot;

@@ -25,7 +25,11 @@ export async function lookAtImages(parts: Parts, slot: Slot): Promise<void> {
   }
   const isOff = slot.guest === null;
   try {
-    slot.images = await Promise.all(notedDisks(vm).map((disk) => look(parts, vm, disk, isOff)));
+    slot.images = await Promise.all(
+      notedDisks(vm).map((disk) =>
+        parts.looks.look(`images ${vm.name} ${disk.name}`, () => look(parts, vm, disk, isOff)),
+      ),
+    );
   } catch (error) {
     parts.logger.warn({ err: error, vm: vm.name }, "could not look at the images below a VM's disks");
   }

@@ -23,6 +23,7 @@ export interface Conflict {
 
 export class DiskClaims {
   readonly #claims = new Map<Slot, readonly DiskUse[]>();
+  readonly #unsure = new Set<Slot>();
   /** Of all VMs of the node, off ones too. */
   readonly slots: ReadonlyMap<string, Slot>;
 
@@ -50,11 +51,20 @@ export class DiskClaims {
   /** What a guest has, whether it should or not. */
   note(slot: Slot, uses: readonly DiskUse[]): void {
     this.#claims.set(slot, uses);
+    this.#unsure.delete(slot);
   }
 
-  /** Guests of which nobody has said yet what they have: an earlier agent started them. */
+  /** As `note`, and to be looked at again. */
+  noteForNow(slot: Slot, uses: readonly DiskUse[]): void {
+    this.#claims.set(slot, uses);
+    this.#unsure.add(slot);
+  }
+
+  /** Guests of which nobody has said yet for sure what they have: an earlier agent started them. */
   unknown(): readonly Slot[] {
-    return [...this.slots.values()].filter((slot) => slot.guest !== null && !this.#claims.has(slot));
+    return [...this.slots.values()].filter(
+      (slot) => slot.guest !== null && (!this.#claims.has(slot) || this.#unsure.has(slot)),
+    );
   }
 }
 

@@ -10,6 +10,7 @@ import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
 import type { HostNetwork } from "../../network/tap.ts";
 import type { DiskStorage } from "../../storage/disk-storage.ts";
 import type { ImageWatch } from "../../storage/image-watch.ts";
+import type { PatientLooks } from "../../storage/patient-looks.ts";
 import type { Reserve } from "../../store/reserve.ts";
 import type { VmStore } from "../../store/vm-store.ts";
 import type { WhereaboutsStore } from "../../store/whereabouts-store.ts";
@@ -29,6 +30,8 @@ export interface Parts {
   readonly runFolder: string;
   readonly storage: DiskStorage;
   readonly images: ImageWatch;
+  /** At files whose storage may not answer. */
+  readonly looks: PatientLooks;
   readonly claims: DiskClaims;
   readonly network: HostNetwork;
   readonly consoles: SerialLines;
