@@ -6,6 +6,7 @@ import { isErrno, OdoroboError } from "../model/errors.ts";
 import { HYPERVISOR_KINDS } from "../model/vm-spec.ts";
 import { isOnPath } from "../platform/is-on-path.ts";
 import { OdoroboCommand } from "./cli/base-command.ts";
+import { readEditorSchema } from "./cli/editor-schema.ts";
 import { quote } from "./cli/next-command.ts";
 import { STARTER_NODE, type StarterFile, starterFleet } from "./cli/starter-fleet.ts";
 
@@ -17,7 +18,8 @@ interface InitDocument {
 
 export default class Init extends OdoroboCommand {
   static override summary = "write a small fleet to start from";
-  static override description = "Writes a fleet of one node and one VM. Never overwrites a file.";
+  static override description =
+    "Writes a fleet of one node and one VM, and the schema by which editors complete and check them. Never overwrites a file.";
   static override args = { folder: Args.string({ description: "where to write it", default: "." }) };
   static override flags = {
     hypervisor: Flags.option({
@@ -31,7 +33,11 @@ export default class Init extends OdoroboCommand {
     const { args, flags } = await this.parse(Init);
     const hypervisor = flags.hypervisor ?? ((await isOnPath("qemu-system-x86_64")) ? "qemu" : "noop");
     const there = await listFolder(args.folder);
-    const all = starterFleet({ fleet: toFleetName(basename(resolve(args.folder))), hypervisor });
+    const all = starterFleet({
+      fleet: toFleetName(basename(resolve(args.folder))),
+      hypervisor,
+      schema: await readEditorSchema(),
+    });
     // A repository that was just made on a server has one already.
     const files = all.filter((file) => file.path !== "README.md" || !there.includes("README.md"));
     refuseToMix(args.folder, there, files);

@@ -16,6 +16,7 @@ import Init from "./init.ts";
 import NodeInfoCommand from "./node/info.ts";
 import NodeListCommand from "./node/list.ts";
 import PlanCommand from "./plan.ts";
+import SchemaCommand from "./schema.ts";
 import Status from "./status.ts";
 import Validate from "./validate.ts";
 import VmAttach from "./vm/attach.ts";
@@ -54,6 +55,7 @@ export const COMMANDS = {
   completion: Completion,
   demo: DemoCommand,
   destroy: Destroy,
+  schema: SchemaCommand,
   status: Status,
   diff: Diff,
   doctor: Doctor,

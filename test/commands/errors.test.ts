@@ -80,12 +80,12 @@ test("mistakes in the manifests are shown with their place, all at once, by ever
   const validate = await odorobo("validate", folder.path);
   expect(validate.code).toBe(1);
   expect(validate.stdout).toMatch(
-    /vms\/hello\.yaml:9:3 {2}error {2}unknown field "memry"\n 9 │ {3}memry: 64MiB\n {3}│ {3}\^{5}\n/,
+    /vms\/hello\.yaml:10:3 {2}error {2}unknown field "memry"\n 10 │ {3}memry: 64MiB\n {4}│ {3}\^{5}\n/,
   );
   expect(validate.stdout).toMatch(/: not valid: 2 errors\n$/);
   const plan = await odorobo("plan", folder.path);
   expect(plan).toMatchObject({ code: 1, stdout: "" });
-  expect(plan.stderr).toMatch(/^error {2}MANIFEST_INVALID {2}2 mistakes in the manifests of [\s\S]*hello\.yaml:9:3/);
+  expect(plan.stderr).toMatch(/^error {2}MANIFEST_INVALID {2}2 mistakes in the manifests of [\s\S]*hello\.yaml:10:3/);
   const json = JSON.parse((await odorobo("validate", folder.path, "--json")).stdout);
   expect(json).toMatchObject({ kind: "Validation", valid: false, vms: null });
   expect(json.diagnostics).toHaveLength(2);
@@ -108,6 +108,15 @@ test("init writes a fleet that is valid, and never over what is there", async ()
   expect(await readFile(join(folder.path, "README.md"), "utf8")).toBe("mine");
   const validate = await odorobo("validate", folder.path);
   expect(validate).toMatchObject({ code: 0, stdout: expect.stringMatching(/: 3 manifests, 1 VM: valid\n$/) });
+
+  // The line that editors look for is relative, so that it is right for everybody who clones it.
+  for (const file of ["fleet.yaml", "nodes/local.yaml", "vms/hello.yaml"]) {
+    const [, schema] =
+      /^# yaml-language-server: \$schema=(\S+)\n/.exec(await readFile(join(folder.path, file), "utf8")) ?? [];
+    expect(schema, file).toMatch(/^(\.\.\/)*\.odorobo\//);
+    const text = await readFile(join(folder.path, file, "..", String(schema)), "utf8");
+    expect(text).toBe((await odorobo("schema")).stdout);
+  }
 
   const again = await odorobo("init", folder.path);
   expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("already holds") });

@@ -1,4 +1,5 @@
-import { readFile } from "node:fs/promises";
+import { glob, readFile } from "node:fs/promises";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
 import { generate } from "../../scripts/generate-types.ts";
 import { checkSchema } from "../../src/manifest/check-schema.ts";
@@ -31,6 +32,46 @@ test.each(KIND_FILES)("every example of %s is valid", async (file) => {
   const kind = schema.properties.kind?.const as Kind;
   expect(schema.examples?.length).toBeGreaterThan(0);
   for (const example of schema.examples ?? []) expect(checkSchema(kind, example, "").problems).toEqual([]);
+});
+
+test("the schema for editors says yes and no as the reader does, and refers to nothing outside of itself", async () => {
+  const editor = JSON.parse(await readFile(new URL("schemas/manifest.schema.json", root), "utf8"));
+  expect(JSON.stringify(editor).match(/"\$ref":"(?!#\/\$defs\/)[^"]*"/g)).toBeNull();
+  const isRight = new Ajv2020({ strictTypes: false, strictRequired: false }).compile(editor);
+  for (const file of KIND_FILES) {
+    const schema = await schemaOf(file);
+    const kind = schema.properties.kind?.const as Kind;
+    for (const example of schema.examples ?? []) {
+      expect(isRight(example), `${file}: ${JSON.stringify(isRight.errors)}`).toBe(true);
+      // A wrong value at each place, one at a time.
+      for (const wrong of spoilt(example)) {
+        const said = checkSchema(kind, wrong, "").problems.length === 0;
+        expect(isRight(wrong), `${file}: ${JSON.stringify(wrong)}`).toBe(said);
+      }
+    }
+  }
+  expect(isRight({ apiVersion: "odorobo.dev/v1", kind: "Flete", metadata: { name: "a" } })).toBe(false);
+});
+
+/** The document with `[[]]`, which no field takes but a section of the hypervisor's own, in place of each value in it in turn. */
+function* spoilt(value: unknown): Generator<unknown> {
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, part] of Object.entries(value)) {
+    const put = (other: unknown) =>
+      Array.isArray(value) ? value.with(Number(key), other) : { ...value, [key]: other };
+    if (key === "kind") continue;
+    yield put([[]]);
+    for (const worse of spoilt(part)) yield put(worse);
+  }
+}
+
+test("every document of the examples tells an editor its schema", async () => {
+  for await (const path of glob("examples/*/fleet/**/*.yaml", { cwd: root, exclude: ["**/user-data/**"] })) {
+    for (const text of (await readFile(new URL(path, root), "utf8")).split(/^---\n/m)) {
+      const [, schema = ""] = /^# yaml-language-server: \$schema=(\S+)\n/.exec(text) ?? [];
+      expect(new URL(schema, new URL(path, root)).href, path).toBe(new URL("schemas/manifest.schema.json", root).href);
+    }
+  }
 });
 
 test.each(Object.keys(DOCUMENT_SCHEMAS))(

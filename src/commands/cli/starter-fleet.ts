@@ -1,5 +1,6 @@
 /** What `odorobo init` writes: the smallest fleet that runs, with the words one needs next. Each text is what a person would type. */
 import type { HypervisorKind } from "../../model/vm-spec.ts";
+import { EDITOR_SCHEMA_PATH, schemaLine } from "./editor-schema.ts";
 
 export interface StarterFile {
   readonly path: string;
@@ -10,14 +11,17 @@ export interface Starter {
   /** A DNS label. */
   readonly fleet: string;
   readonly hypervisor: HypervisorKind;
+  /** The text of the schema for editors. */
+  readonly schema: string;
 }
 
 export const STARTER_NODE = "local";
 
-export const starterFleet = ({ fleet, hypervisor }: Starter): StarterFile[] => [
+export const starterFleet = ({ fleet, hypervisor, schema }: Starter): StarterFile[] => [
   {
     path: "fleet.yaml",
-    text: `apiVersion: odorobo.dev/v1
+    text: `${schemaLine("fleet.yaml")}
+apiVersion: odorobo.dev/v1
 kind: Fleet
 metadata:
   name: ${fleet}
@@ -28,7 +32,8 @@ spec:
   },
   {
     path: `nodes/${STARTER_NODE}.yaml`,
-    text: `# One file for each server that runs: odorobo agent
+    text: `${schemaLine(`nodes/${STARTER_NODE}.yaml`)}
+# One file for each server that runs: odorobo agent
 apiVersion: odorobo.dev/v1
 kind: Node
 metadata:
@@ -39,7 +44,8 @@ spec:
   },
   {
     path: "vms/hello.yaml",
-    text: `# A guest that comes with odorobo: it counts aloud on its serial line and answers the power button.
+    text: `${schemaLine("vms/hello.yaml")}
+# A guest that comes with odorobo: it counts aloud on its serial line and answers the power button.
 apiVersion: odorobo.dev/v1
 kind: VirtualMachine
 metadata:
@@ -51,6 +57,7 @@ spec:
   boot: { kernel: "builtin:tiny" }
 `,
   },
+  { path: EDITOR_SCHEMA_PATH, text: schema },
   {
     path: "README.md",
     text: `# ${fleet}: virtual machines, from this repository. \`odorobo plan\` shows what would change, \`odorobo apply\` does it.

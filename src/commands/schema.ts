@@ -1,0 +1,16 @@
+import { OdoroboCommand } from "./cli/base-command.ts";
+import { readEditorSchema } from "./cli/editor-schema.ts";
+import { printLine } from "./cli/terminal.ts";
+
+export default class SchemaCommand extends OdoroboCommand {
+  static override summary = "print the JSON Schema of manifests, for editors";
+  static override description =
+    "One file for documents of every kind. init writes it to .odorobo/manifest.schema.json; after an upgrade of odorobo write it again.";
+  static override enableJsonFlag = false;
+  static override examples = ["<%= config.bin %> schema > .odorobo/manifest.schema.json"];
+
+  override async run(): Promise<void> {
+    await this.parse(SchemaCommand);
+    printLine((await readEditorSchema()).trimEnd());
+  }
+}
