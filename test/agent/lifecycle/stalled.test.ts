@@ -84,6 +84,18 @@ test("one that an operator paused stays paused, whatever room there is", async (
   expect((await agent.vm("web-1")).stalled).toBe(undefined);
 });
 
+test("one that somebody let go on and paused, unseen, stays paused, too: the guest is asked, not the record", async () => {
+  await using agent = await anAgentWithoutRoom();
+  await stall(agent);
+  const file = join(agent.runFolder, "vms/web-1/guest.json");
+  const { noRoomFor: _, ...guest } = JSON.parse(await readFile(file, "utf8"));
+  await writeFile(file, JSON.stringify({ ...guest, phase: "paused" }));
+  agent.makeRoom(64 * 1024 * 1024);
+  await until("it is seen", async () => (await agent.vm("web-1")).stalled === undefined);
+  for (let look = 0; look < 20; look++) await agent.vm("web-1");
+  expect(await agent.vm("web-1")).toMatchObject({ phase: "paused", reason: "paused by someone else" });
+});
+
 test("the next agent knows it, too: one that had noted it, and one that died before", async () => {
   await using agent = await anAgentWithoutRoom();
   await stall(agent);

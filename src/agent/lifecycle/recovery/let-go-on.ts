@@ -4,6 +4,8 @@
  * Invariant: never one that an operator paused, nor one whose disk failed.
  */
 import type { VmRecord } from "../../store/vm-record.ts";
+import { noteEvent } from "../guest/note-event.ts";
+import { phaseChange } from "../guest/phase-change.ts";
 import { refresh } from "../guest/refresh-guest.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Slot } from "../parts/slot.ts";
@@ -25,10 +27,20 @@ export function createLetGoOn(parts: Parts): (slots: Iterable<Slot>) => void {
     triedAtMs.set(slot, parts.clock.monotonicMs());
     await slot.enqueue(async () => {
       const { guest } = slot;
-      if (standsStill(slot) === null || guest === null) return;
-      await guest.ask(ASK_DEADLINE_MS, parts.stopping, (connection, own) => connection.resume(own));
+      const known = standsStill(slot);
+      if (known === null || guest === null) return;
+      const status = await guest.ask(ASK_DEADLINE_MS, parts.stopping, (connection, own) => connection.status(own));
+      // The record may not have it right: an agent of before had the guest meanwhile, or somebody drove it past odorobo.
+      if (status.phase === "paused" && !status.stalled?.noRoom) return notePaused(slot, known, status);
+      if (status.phase === "paused")
+        await guest.ask(ASK_DEADLINE_MS, parts.stopping, (connection, own) => connection.resume(own));
       await refresh(parts, slot);
     });
+  }
+
+  async function notePaused(slot: Slot, vm: VmRecord, status: Parameters<typeof phaseChange>[1]): Promise<void> {
+    const { change, story } = phaseChange(vm, status, parts.clock.now());
+    await noteEvent(parts, slot, vm, change, { kind: "phase", message: `${slot.name} ${story}` });
   }
 
   async function mayGoOn(slot: Slot, vm: VmRecord): Promise<boolean> {
