@@ -1,0 +1,22 @@
+import { join } from "node:path";
+import { defineConfig } from "vitest/config";
+
+/**
+ * The tests that the pure rooms are judged by: those without processes. Left out is what takes long by its nature, and what counts how much
+ * came of a thousand draws.
+ */
+export default defineConfig({
+  resolve: { alias: [{ find: /^fast-check$/, replacement: join(import.meta.dirname, "few-runs.ts") }] },
+  test: {
+    include: ["test/{model,manifest,reconcile,report,apply,turn}/**/*.test.ts", "test/examples.test.ts"],
+    exclude: [
+      "test/manifest/hostile-yaml.test.ts",
+      "test/apply/apply-speed.test.ts",
+      "test/turn/caches.property.test.ts",
+      "test/apply/plan-apply-plan.property.test.ts",
+      "test/apply/schemas.test.ts",
+    ],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
