@@ -1,6 +1,20 @@
 /** Files that are either the old or the new, also after a power cut. */
-import { open, rename, rm } from "node:fs/promises";
+import * as fs from "node:fs";
 import { dirname } from "node:path";
+import { promisify } from "node:util";
+import { isErrno } from "../model/errors.ts";
+
+/*
+ * Numbers instead of `fs/promises`' handles: a record is written three times for each VM that is created and booted, and a handle
+ * costs as much as what is done with it.
+ */
+const open = promisify(fs.open);
+const writeFile = promisify(fs.writeFile);
+const sync = promisify(fs.fsync);
+const chown = promisify(fs.fchown);
+const close = promisify(fs.close);
+const rename = promisify(fs.rename);
+const unlink = promisify(fs.unlink);
 
 /**
  * Writes beside the file, syncs, renames over it, syncs the folder. A crash at any moment leaves the old or the new content.
@@ -15,31 +29,40 @@ export async function writeFileAtomically(
 ): Promise<void> {
   const temporary = `${path}.tmp`;
   try {
-    // Made anew, and not where a link leads to: some folders belong to guests' processes, too.
-    await rm(temporary, { force: true });
-    const file = await open(temporary, "wx", mode);
+    const file = await openNew(temporary, mode);
     try {
-      if (owner !== null) await file.chown(owner.uid, owner.gid);
-      await file.writeFile(content);
-      await file.sync();
+      if (owner !== null) await chown(file, owner.uid, owner.gid);
+      await writeFile(file, content);
+      await sync(file);
     } finally {
-      await file.close();
+      await close(file);
     }
     await rename(temporary, path);
   } catch (error) {
     // The first error is the one that says why.
-    await rm(temporary, { force: true }).catch(() => {});
+    await unlink(temporary).catch(() => {});
     throw error;
   }
   await syncFolder(dirname(path));
+}
+
+/** Made anew, and not where a link leads to: some folders belong to guests' processes, too. One that a crash left goes first. */
+async function openNew(path: string, mode: number): Promise<number> {
+  try {
+    return await open(path, "wx", mode);
+  } catch (error) {
+    if (!isErrno(error, "EEXIST")) throw error;
+    await unlink(path);
+    return await open(path, "wx", mode);
+  }
 }
 
 /** Makes creations, renames and removals in this folder durable. */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, "r");
   try {
-    await folder.sync();
+    await sync(folder);
   } finally {
-    await folder.close();
+    await close(folder);
   }
 }

@@ -31,6 +31,9 @@ export interface TlsSettings {
   readonly clientCa: Buffer | null;
 }
 
+/** One for all: whoever is answered closes, too, and an error with its stack for each would be a good part of a small answer. */
+const GONE = new DOMException("the caller has gone", "AbortError");
+
 const MAX_HEADER_BYTES = 16 * 1024;
 /** A request of ours has ten. */
 const MAX_HEADERS = 100;
@@ -159,7 +162,7 @@ function makeServer(address: ListenAddress, options: ServeOptions, limits: Limit
     const asked = askedBy(request);
     const notes = noNotes();
     const gone = new AbortController();
-    response.on("close", () => gone.abort());
+    response.on("close", () => gone.abort(GONE));
     let caller: Caller | null = null;
     let answered: Response;
     try {

@@ -21,8 +21,8 @@ export interface Lifecycle extends AsyncDisposable {
   /** Resolves when the operation has ended. The operation goes on when the caller goes away: `signal` ends only the waiting. */
   putVm(name: VmName, request: PutVmRequest, signal: AbortSignal): Promise<OperationResult>;
   operate(name: VmName, request: OperationRequest, signal: AbortSignal): Promise<OperationResult>;
-  /** What became of an operation, `running` included; null: never heard of it. */
-  operation(id: string): OperationResult | null;
+  /** What became of an operation, `running` included; null: never heard of it. `near`: the VM that it is probably of, asked first. */
+  operation(id: string, near?: string): OperationResult | null;
   /** Remembers it for the fleet's sake, and says it in the next reports. Durable when it resolves. */
   tellWhereabouts(told: Whereabouts): Promise<void>;
   /** In the order of the questions; null for a null, and for what cannot be said. */

@@ -91,8 +91,9 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
       return looked.map((each) => (each.status === "fulfilled" ? each.value : null));
     },
     tellWhereabouts: (told) => parts.whereabouts.keep(told),
-    operation(id) {
-      for (const slot of slots.values()) {
+    operation(id, near = "") {
+      const nearest = slots.get(near);
+      for (const slot of nearest === undefined ? slots.values() : [nearest, ...slots.values()]) {
         const result = resultOf(slot, id);
         if (result) return result;
       }

@@ -87,7 +87,7 @@ export function openAuditTrail(
 
   const look = () => {
     for (const [id, request] of followed) {
-      const result = operations.operation(id);
+      const result = operations.operation(id, request.vm ?? undefined);
       if (result?.outcome === "running") continue;
       followed.delete(id);
       const { operation, vm } = request;
@@ -113,7 +113,7 @@ export function openAuditTrail(
   return {
     answered(asked, caller, notes, status, durationMs) {
       if (["GET", "HEAD", "OPTIONS"].includes(asked.method)) return;
-      const result = notes.operation === null ? null : operations.operation(notes.operation.id);
+      const result = notes.operation === null ? null : operations.operation(notes.operation.id, notes.vm ?? undefined);
       const entry: AuditedRequest = {
         event: "request",
         ...visitorOf(asked, caller),

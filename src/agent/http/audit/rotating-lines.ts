@@ -93,8 +93,11 @@ export class RotatingLines implements AsyncDisposable {
   async #open(): Promise<FileHandle> {
     const file = await open(this.#path, "a+", 0o600);
     try {
-      this.#size = (await file.stat()).size;
-      if (this.#size > 0 && !(await endsInLine(file, this.#size))) {
+      const { size } = await file.stat();
+      // As large as it was left: its last line is ours, and whole.
+      const isAsLeft = size === this.#size;
+      this.#size = size;
+      if (size > 0 && !isAsLeft && !(await endsInLine(file, size))) {
         await file.appendFile("\n");
         this.#size += 1;
       }

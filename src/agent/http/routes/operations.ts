@@ -64,7 +64,8 @@ export async function answerWithResult(
   try {
     return answer(await perform(AbortSignal.any([call.signal, patience])));
   } catch (error) {
-    const running = patience.aborted && !call.signal.aborted ? call.parts.lifecycle.operation(id) : null;
+    const running =
+      patience.aborted && !call.signal.aborted ? call.parts.lifecycle.operation(id, call.notes.vm ?? undefined) : null;
     if (running === null) throw error;
     return answer(running);
   }
