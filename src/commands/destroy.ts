@@ -19,7 +19,7 @@ import { isInteractive } from "./cli/terminal.ts";
 export default class Destroy extends OdoroboCommand {
   static override summary = "stop and delete the fleet's VMs, or those given with --target";
   static override description =
-    "Disks are kept until their retention ends; protected VMs stay. Asks for the fleet's name; with --yes, --allow-destroy N must cover what goes beyond the fleet's guard.";
+    "Disks are kept until their retention ends; protected VMs stay. Asks for the fleet's name; with --yes, what is more than the fleet's guard allows needs --allow-destroy N, N being all of them.";
   static override args = folderArg;
   static override flags = {
     ...fleetFlags,

@@ -64,8 +64,32 @@ function unknownField(at: Segments, field: string, schema: SchemaPart): SchemaMi
   const known = Object.keys((schema.properties ?? {}) as object);
   const isNear = field.length <= 40 && nearest(field, known) !== null;
   const message = quoted("unknown field", field, isNear || isOwnWord(field));
-  const hint = oddCharacterHint(field) ?? suggest(field, known, "leave it out");
+  const hint =
+    oddCharacterHint(field) ?? elsewhere(field, known) ?? suggest(field, known, "leave it out", known.length);
   return { code: "unknown-field", message, hint, at: [...at, field], points: "key" };
+}
+
+/** What people coming from other tools call our fields, as far as it is not spelled alike. */
+const OTHER_WORDS: ReadonlyMap<string, readonly [field: string, write: string]> = new Map([
+  ["node", ["placement", "placement: { node: NAME }"]],
+  ["nodes", ["placement", "placement: { nodes: [NAME] }"]],
+  ["host", ["placement", "placement: { node: NAME }"]],
+  ["nodeSelector", ["placement", "placement, which takes labels of nodes"]],
+  ["ram", ["memory", "memory: 512MiB"]],
+  ["vcpus", ["cpus", "cpus: 2"]],
+  ["cores", ["cpus", "cpus: 2"]],
+  ["volumes", ["disks", "disks"]],
+  ["storage", ["disks", "disks"]],
+  ["networks", ["nics", "nics: [{ name: eth0, network: NAME }]"]],
+  ["network", ["nics", "nics: [{ name: eth0, network: NAME }]"]],
+  ["interfaces", ["nics", "nics: [{ name: eth0, network: NAME }]"]],
+  ["kernel", ["boot", "boot: { kernel: PATH }"]],
+  ["userData", ["cloudInit", "cloudInit: { userData: … }"]],
+]);
+
+function elsewhere(field: string, known: readonly string[]): string | null {
+  const [ours, write] = OTHER_WORDS.get(field) ?? [];
+  return ours !== undefined && known.includes(ours) ? `write ${write}` : null;
 }
 
 function wrongType(at: Segments, error: ErrorObject): SchemaMistake {
@@ -123,7 +147,7 @@ function badPattern(at: Segments, error: ErrorObject): SchemaMistake {
   if (isTitled(schema, "a size")) return mistake("bad-size", isShown ? sizeHint(text) : null);
   if (isTitled(schema, "a duration"))
     return mistake("bad-duration", /^[0-9]+$/.test(text) ? `write a unit: ${text}s` : null);
-  if (isTitled(schema, "a name")) return mistake("bad-name", nameHint(text));
+  if (isTitled(schema, "a name")) return mistake("bad-name", fileHint(at, text) ?? nameHint(text));
   if (isTitled(schema, "an address with a prefix")) return mistake("bad-value", prefixHint(text));
   if (isTitled(schema, "an address")) return mistake("bad-value", addressHint(text));
   return mistake("bad-value", null);
@@ -166,6 +190,12 @@ function prefixHint(text: string): string | null {
   if (/^[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}$/i.test(text))
     return `write ${text}/64, with the network's own prefix length`;
   return null;
+}
+
+/** A path or a URL where a disk says the name of an Image. */
+function fileHint(at: Segments, text: string): string | null {
+  if (at.at(-1) !== "image" || !text.includes("/")) return null;
+  return "give the name of an Image: its manifest has the path; to use the bytes themselves, and not an overlay: source: file:///PATH";
 }
 
 /** Says which characters are wrong, and not how the whole would be right: it may be anything. */

@@ -30,7 +30,9 @@ function changedKeys(path: string, from: Record<string, unknown>, to: Record<str
     // Where a disk comes from is part of the disk, as in the manifests.
     const place = key === "origin" ? path : `${path}.${key}`;
     if (isRecord(before) && isRecord(after)) return changedKeys(place, before, after);
-    return [`${place} ${show(before)} → ${show(after)}`];
+    // `disks.root.size 1024 → 2048 MiB`: as in the manifests, and with its unit, as memory has it.
+    const named = place.replace(/MiB$/, "");
+    return [`${named} ${show(before)} → ${show(after)}${named === place ? "" : " MiB"}`];
   });
 }
 

@@ -50,12 +50,17 @@ export function findRefusals(
   if (lost.length > limit && lost.length > (allowed.allowDestroy ?? 0)) {
     refusals.push({
       code: "PLAN_REFUSED",
-      message: `${lost.length} of ${fleet.size} VMs would be destroyed or replaced; without being asked, at most ${limit} are: ${listNames(lost)}`,
+      message: `${lost.length} of ${fleet.size} VMs would be destroyed or replaced; ${sayLimit(limit, allowed.allowDestroy)}: ${listNames(lost)}`,
       hint: `look at the list; if it is right: --allow-destroy ${lost.length}`,
     });
   }
   return refusals;
 }
+
+const sayLimit = (limit: number, allowDestroy: number | null): string =>
+  allowDestroy === null || allowDestroy <= limit
+    ? `without being asked, at most ${limit} are`
+    : `--allow-destroy lets ${allowDestroy} go`;
 
 /** How many VMs go without being asked for. One always may, or nothing could be deleted in a fleet of two. */
 function mostLost({ destroyGuard: { percent, count } }: FleetPolicy, { size, deletionIsAsked }: FleetAtStake): number {

@@ -120,13 +120,24 @@ function whyTaken({ remains }: Homeless, { node }: Site, fleet: string): WhyNot 
   const taken = remains.find((each) => each.node === node.name && each.tombstone.fleet !== fleet);
   if (taken === undefined) return null;
   const owner = taken.tombstone.fleet === null ? "made by hand" : `of the fleet ${taken.tombstone.fleet}`;
-  return { kind: `keeps what is left of a VM of this name ${owner}`, detail: node.name };
+  return {
+    node: node.name,
+    kind: `keeps what is left of a VM of this name ${owner}`,
+    detail: null,
+    lacks: "place",
+  };
 }
 
+const NOT_ALLOWED = "not allowed by its placement";
+
 interface WhyNot {
-  /** What an explanation counts nodes by. */
+  readonly node: NodeName;
+  /** What an explanation groups nodes by. */
   readonly kind: string;
-  readonly detail: string;
+  /** What is this node's alone. */
+  readonly detail: string | null;
+  /** What would help: another node or looser rules, another spec, or a file in its place. */
+  readonly lacks: "place" | "ability" | "files";
 }
 
 /** Asked in this order; the first objection counts. */
@@ -138,20 +149,25 @@ function whyNot(
   affinity: AffinityJudge,
   support: (spec: VmSpec, report: NodeReport) => string | null,
 ): WhyNot | null {
-  const because = (kind: string): WhyNot => ({ kind, detail: node.name });
-  if (!mayLiveOn(each.vm.placement, node)) return because("not allowed by its placement");
+  const because = (kind: string, lacks: WhyNot["lacks"] = "place"): WhyNot => ({
+    node: node.name,
+    kind,
+    detail: null,
+    lacks,
+  });
+  if (!mayLiveOn(each.vm.placement, node)) return because(NOT_ALLOWED);
   if (report === null) return because("does not answer");
   if (node.cordoned && !(each.from?.stays && each.from.seen.node === node.name)) return because("cordoned");
   const unsupported = support(each.spec, report);
-  if (unsupported !== null) return because(unsupported);
+  if (unsupported !== null) return because(unsupported, "ability");
   const lacking = looks === undefined ? null : whyLacking(each.spec, homeNeeds(each.spec), looks);
-  if (lacking !== null) return because(lacking);
+  if (lacking !== null) return because(lacking, lacking.startsWith("lacks ") ? "files" : "ability");
   const apart = affinity.whyApart(node);
   if (apart !== null) return because(`anti-affinity (${apart})`);
   const alone = affinity.whyNotTogether(node);
   if (alone !== null) return because(`affinity (${alone})`);
   if (fits(holds, room)) return null;
-  return { kind: "lacks room", detail: `${node.name} has ${describeAmount(atLeastNothing(room))} free` };
+  return { ...because("lacks room"), detail: `${describeAmount(atLeastNothing(room))} free` };
 }
 
 type Score = readonly [preference: number, fullness: number];
@@ -169,28 +185,41 @@ const isBetter = (a: Score, b: Score): boolean => a[0] < b[0] || (a[0] === b[0] 
 
 function explain(each: Homeless, holds: Amount, objections: readonly (WhyNot | null)[]): Blocked {
   const name = each.vm.name;
-  const counts = new Map<string, string[]>();
-  for (const why of objections) if (why !== null) counts.set(why.kind, [...(counts.get(why.kind) ?? []), why.detail]);
-  const parts = [...counts].map(([kind, details]) => {
-    const shown = details.slice(0, 3).join(", ") + (details.length > 3 ? ", …" : "");
-    return `${details.length} ${kind} (${shown})`;
-  });
+  const whys = objections.filter((why) => why !== null);
   const kept = each.keptDisks !== null && keepsDisks(each.spec, each.keptDisks) ? each.keptDisks : null;
   const size = describeAmount(holds);
-  const nodes = objections.length === 1 ? "1 node" : `${objections.length} nodes`;
   return {
     name,
     code: "UNPLACEABLE",
     message:
       kept === null
-        ? `${name} (${size}) fits nowhere: of ${nodes}, ${parts.join("; ")}`
-        : `${name} (${size}) cannot go back to its disks, which are kept on ${kept.node}: ${parts.join("; ")}`,
+        ? `${name} (${size}) fits nowhere: ${sayWhys(whys)}`
+        : `${name} (${size}) cannot go back to its disks, which are kept on ${kept.node}: ${sayWhys(whys)}`,
     hint:
       kept === null
-        ? "make room, loosen its placement, or add a node"
+        ? whatWouldHelp(whys)
         : `make ${kept.node} able to take it; to lose those disks and start afresh elsewhere: odorobo vm purge ${name} --node ${kept.node}, or, where its placement no longer allows ${kept.node}, --max-class replace, which leaves them there`,
     source: each.vm.whereIs("/spec/placement") ?? each.vm.source,
   };
+}
+
+/** `n1, n2: cordoned; n3 (2 cpus, 512 MiB free): lacks room`: of each kind three nodes. */
+function sayWhys(whys: readonly WhyNot[]): string {
+  return [...Map.groupBy(whys, ({ kind }) => kind)]
+    .map(([kind, all]) => {
+      const shown = all.slice(0, 3).map(({ node, detail }) => (detail === null ? node : `${node} (${detail})`));
+      return `${shown.join(", ")}${all.length > 3 ? ` and ${all.length - 3} more` : ""}: ${kind}`;
+    })
+    .join("; ");
+}
+
+function whatWouldHelp(whys: readonly WhyNot[]): string {
+  const relevant = whys.filter(({ kind }) => kind !== NOT_ALLOWED);
+  if (relevant.length > 0 && relevant.every(({ lacks }) => lacks === "files"))
+    return "put what is missing on the node, or correct its path in the manifests";
+  if (relevant.length > 0 && relevant.every(({ lacks }) => lacks === "ability"))
+    return "change its manifest, or add a node that can run it";
+  return "make room, loosen its placement, or add a node";
 }
 
 /** Whether a node supports a spec depends on few of its fields, and on what its hypervisors are: asked once for nodes that have the same. */

@@ -9,7 +9,7 @@ export interface Validation {
   readonly source: string;
   readonly commit: string | null;
   readonly valid: boolean;
-  /** YAML files read. */
+  /** YAML files read; a file may hold many documents. */
   readonly manifests: number;
   /** Null when they are not valid. */
   readonly vms: number | null;
@@ -22,7 +22,7 @@ export function describeValidation({ source, valid, manifests, vms, diagnostics 
     (text) => !text.startsWith("0"),
   );
   const suffix = found.length === 0 ? "" : `: ${found.join(", ")}`;
-  const what = `${safeLine(source)}: ${plural(manifests, "manifest")}`;
+  const what = `${safeLine(source)}: ${plural(manifests, "file")}`;
   return valid
     ? `${what}, ${plural(vms ?? 0, "VM")}: valid${suffix === "" ? "" : `, with${suffix.slice(1)}`}`
     : `${what}: not valid${suffix}`;

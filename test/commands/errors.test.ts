@@ -32,12 +32,17 @@ const USAGE: [string, string[], RegExp][] = [
   ["a value that is none of the possible", ["plan", "--max-class", "nice"], /--max-class nice: must be one of: none/],
   ["a flag without its value", ["plan", "--out"], /error {2}USAGE {2}--out needs a value/],
   ["one argument too many", ["plan", "a", "b"], /unexpected argument: b/],
+  ["a missing flag", ["agent", "token"], /error {2}USAGE {2}--access-file is missing\nhint/],
   ["a missing argument", ["vm", "boot"], /error {2}USAGE {2}missing: VM \(name of the VM\)\nhint/],
   ["a duration that is none", ["plan", "--timeout", "soon"], /--timeout: "soon" is not a duration\nhint: such as 90s/],
   ["a size that is none", ["agent", "--memory", "much"], /--memory: "much" is not a size/],
   ["a folder and a repository", ["plan", "f", "--repo", "r"], /a folder and --repo were both given/],
-  ["two ways of saying the folder", ["plan", "--fleet", "f", "--repo", "r"], /USAGE/],
-  ["a ref without a repository", ["plan", "--ref", "main"], /USAGE/],
+  [
+    "two ways of saying the folder",
+    ["plan", "--fleet", "f", "--repo", "r"],
+    /--repo and --fleet do not go together\nhint/,
+  ],
+  ["a ref without a repository", ["plan", "--ref", "main"], /USAGE {2}--ref needs --repo\nhint/],
 ];
 
 for (const [what, argv, message] of USAGE) {
@@ -107,7 +112,7 @@ test("init writes a fleet that is valid, and never over what is there", async ()
   expect(init.stdout).toMatch(/odorobo agent --name local.*\n {2}odorobo plan .*\n {2}odorobo apply /);
   expect(await readFile(join(folder.path, "README.md"), "utf8")).toBe("mine");
   const validate = await odorobo("validate", folder.path);
-  expect(validate).toMatchObject({ code: 0, stdout: expect.stringMatching(/: 3 manifests, 1 VM: valid\n$/) });
+  expect(validate).toMatchObject({ code: 0, stdout: expect.stringMatching(/: 3 files, 1 VM: valid\n$/) });
 
   // The line that editors look for is relative, so that it is right for everybody who clones it.
   for (const file of ["fleet.yaml", "nodes/local.yaml", "vms/hello.yaml"]) {

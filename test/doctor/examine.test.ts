@@ -91,7 +91,7 @@ test.each<[what: string, change: (host: FakeHost) => void, complaint: RegExp, ov
     },
     /^warn network.bridge-filter: /,
   ],
-  ["a full disk", (host) => host.measures({ freeBytes: 5 }), /^fail disk.space: 0 GiB of 200 GiB/],
+  ["a full disk", (host) => host.measures({ freeBytes: 5 }), /^fail disk.space: 0 MiB of 200 GiB/],
   ["no inodes", (host) => host.measures({ freeFiles: 20 }), /^fail disk.inodes: /],
   [
     "disks in memory",

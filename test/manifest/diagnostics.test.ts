@@ -22,6 +22,11 @@ const MISTAKES: readonly (readonly [spec: string, said: string])[] = [
   ["image: debian-12\nsize: 0.3MiB", "7:9 bad-size: 0.3MiB is not a whole number of MiB (write 1MiB)"],
   ["image: debian-12\nsize: 0GiB", "7:9 bad-size: a size of nothing (at least 1MiB)"],
   ["image: debian-12", "6:10 missing-field: disk root has no size (add its size: at least the image's)"],
+  ["node: n1\nimage: debian-12", '6:3 unknown-field: unknown field "node" (write placement: { node: NAME })'],
+  [
+    "image: /srv/images/debian.qcow2\nsize: 1GiB",
+    "6:10 bad-name: image must be a name of lower-case letters, digits and dashes (give the name of an Image: its manifest has the path; to use the bytes themselves, and not an overlay: source: file:///PATH)",
+  ],
   ["image: debain-12\nsize: 1GiB", '6:10 unknown-reference: there is no Image debain-12 (did you mean "debian-12"?)'],
   ["profile: smal\nsize: 1GiB", '6:12 unknown-reference: there is no Profile smal (did you mean "small"?)'],
   [

@@ -493,7 +493,7 @@ describe("placement", () => {
       {
         name: "web-3",
         code: "UNPLACEABLE",
-        message: "web-3 (1 cpu, 1 GiB) fits nowhere: of 2 nodes, 2 anti-affinity (app=web per node) (n1, n2)",
+        message: "web-3 (1 cpu, 1 GiB) fits nowhere: n1, n2: anti-affinity (app=web per node)",
       },
     ]);
   });
@@ -537,7 +537,7 @@ describe("placement", () => {
       .node("n3")
       .vm("big", { nodes: ["n1", "n2"] });
     expect(planOf(fleet, fleet.empty()).blocked[0]?.message).toBe(
-      "big (1 cpu, 1 GiB) fits nowhere: of 3 nodes, 1 cordoned (n1); 1 lacks room (n2 has 16 cpus, 512 MiB free); 1 not allowed by its placement (n3)",
+      "big (1 cpu, 1 GiB) fits nowhere: n1: cordoned; n2 (16 cpus, 512 MiB free): lacks room; n3: not allowed by its placement",
     );
   });
 
@@ -641,7 +641,9 @@ describe("what goes", () => {
     expect(planOf(fleet, world)).toMatchObject({ applyable: false, refusals: [{ code: "PLAN_REFUSED" }] });
     expect(planOf(fleet, world).refusals[0]?.message).toContain("6 of 6 VMs would be destroyed");
     expect(planOf(fleet, world, { allowDestroy: 6 })).toMatchObject({ applyable: true, refusals: [] });
-    expect(planOf(fleet, world, { allowDestroy: 5 }).applyable).toBe(false);
+    const tooFew = planOf(fleet, world, { allowDestroy: 5 });
+    expect(tooFew.applyable).toBe(false);
+    expect(tooFew.refusals[0]?.message).toContain("destroyed or replaced; --allow-destroy lets 5 go: vm-0");
   });
 
   test.each([

@@ -90,13 +90,12 @@ test("a VM that no node can boot is blocked, and says why for each", async () =>
   const fleet = aFleet()
     .nodes("n1", "n2")
     .vm("web-1", { ...qemu, boot: kernel("/k") });
-  const { said } = await planWith(fleet, fleet.empty(), {
+  const { said, plan } = await planWith(fleet, fleet.empty(), {
     n1: { "file /k": lost("/k is not there") },
     n2: { "file /k": lost("/k is not there") },
   });
-  expect(said).toEqual([
-    "blocked web-1 (1 cpu, 1 GiB) fits nowhere: of 2 nodes, 2 lacks its kernel: /k is not there (n1, n2)",
-  ]);
+  expect(plan.blocked[0]?.hint).toBe("put what is missing on the node, or correct its path in the manifests");
+  expect(said).toEqual(["blocked web-1 (1 cpu, 1 GiB) fits nowhere: n1, n2: lacks its kernel: /k is not there"]);
 });
 
 test("a wrong source does not stop a guest that runs", async () => {
@@ -147,7 +146,7 @@ test("an image that is larger than its disk is told before it is copied", async 
     n1: { "image qcow2 /deb.qcow2": { found: true, sizeMiB: 2048 } },
   });
   expect(said).toEqual([
-    expect.stringContaining("1 has an image of 2048 MiB for disk root, more than its size: /deb.qcow2 (n1)"),
+    expect.stringContaining("n1: has an image of 2048 MiB for disk root, more than its size: /deb.qcow2"),
   ]);
 });
 

@@ -53,10 +53,13 @@ export class ImageWatch {
     const isSameTime = note.kind === "device" || isTime(now.modifiedNs, note.modifiedNs);
     const looksSame = isSameExtent && (await this.#samplesOf(note.path, now)) === note.samples;
     if (looksSame && isSameTime) return null;
+    const file = await realpath(note.path);
     return {
       path: note.path,
       was: describe(note.file, note),
-      is: describe(await realpath(note.path), now) + (isSameExtent && !looksSame ? ", with other contents" : ""),
+      is:
+        describe(file === note.file ? "a file" : file, now) +
+        (isSameExtent && !looksSame ? ", with other contents" : ""),
       isGone: false,
       hint: looksSame
         ? `it may be a copy: if you know that every byte is the same, give it its time back with ${touch(note)}. ${ANOTHER_DISK}`
@@ -105,8 +108,10 @@ const touch = ({ path, modifiedNs }: ImageNote): string =>
 
 const quoted = (path: string): string => (/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
 
+/** `file`: its path, or `a file` where the path was just said. */
 function describe(file: string, { kind, bytes, modifiedNs }: Pick<ImageNote, "kind" | "bytes" | "modifiedNs">): string {
-  if (kind === "device") return `${file} (a block device of ${bytes} bytes)`;
+  if (kind === "device")
+    return file === "a file" ? `a block device of ${bytes} bytes` : `${file} (a block device of ${bytes} bytes)`;
   return `${file} (${bytes} bytes, written ${new Date(Number(BigInt(modifiedNs) / 1_000_000n)).toISOString()})`;
 }
 
@@ -119,6 +124,6 @@ async function describeNothing(path: string): Promise<string> {
 export const changeError = (disk: string, { path, was, is, isGone, hint }: ImageChange): OdoroboError =>
   new OdoroboError(
     isGone ? "IMAGE_MISSING" : "IMAGE_CHANGED",
-    `disk ${disk} was made over ${was}, and at ${path} there is ${is} now`,
+    `disk ${disk} was made over ${was}, and at ${path} there is now ${is}`,
     { hint },
   );

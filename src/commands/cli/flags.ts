@@ -83,7 +83,7 @@ export const guardFlags = {
     helpGroup: "GUARDS",
   }),
   "allow-destroy": Flags.integer({
-    summary: "how many VMs this plan may destroy or replace beyond the fleet's guard",
+    summary: "let this plan destroy or replace so many VMs, where the fleet's guard allows fewer",
     helpValue: "N",
     min: 0,
     helpGroup: "GUARDS",

@@ -57,6 +57,18 @@ function inOurWords(message: string): string {
       );
     return `missing: ${args.join(", ")}`;
   }
+  const together = /^The following errors? occurred:\n([\s\S]+)$/.exec(message)?.[1];
+  if (together !== undefined)
+    return together
+      .split("\n")
+      .map((line) =>
+        line
+          .trim()
+          .replace(/^All of the following must be provided when using (--[^:]+): (.+)$/, "$1 needs $2")
+          .replace(/^(--[^=]+)=.* cannot also be provided when using (--.+)$/, "$1 and $2 do not go together")
+          .replace(/^Missing required flag (\S+)$/, "--$1 is missing"),
+      )
+      .join("; ");
   return message
     .replace(/^Parsing (--\S+)\s+/, "$1: ")
     .replace(/^Expected (--[^=]+)=(.*) to be one of: /, "$1 $2: must be one of: ")

@@ -3,6 +3,7 @@ import type { Finding } from "../../model/doctor-report.ts";
 import { type Check, fail, ok, unknown, warn } from "../examination.ts";
 import type { DiskFacts, Host } from "../host.ts";
 
+const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 /** Below this the journal itself is in danger; above that an image or two still fit. */
 const FAIL_BYTES = GIB;
@@ -67,7 +68,7 @@ async function nearestFolder(path: string, host: Host): Promise<string | { reado
 }
 
 function space(folder: string, { totalBytes, freeBytes }: DiskFacts, absent: string): Finding {
-  const what = `${gib(freeBytes)} of ${gib(totalBytes)} are free for ${folder}${absent}`;
+  const what = `${size(freeBytes)} of ${size(totalBytes)} are free for ${folder}${absent}`;
   const hint = "odorobo vm list --deleted shows whose disks are kept; vm purge removes them";
   if (freeBytes < FAIL_BYTES) return fail("disk.space", what, hint);
   if (freeBytes < WARN_BYTES || freeBytes < totalBytes * WARN_SHARE) return warn("disk.space", what, hint);
@@ -91,4 +92,6 @@ function kind({ type }: DiskFacts): Finding {
   return (losesAll ? fail : warn)("disk.filesystem", `${known.name}: ${known.objection}`, known.advice);
 }
 
-const gib = (bytes: number): string => `${Number((bytes / GIB).toFixed(1))} GiB`;
+/** A small disk is told in MiB: `0 GiB of 0 GiB` says nothing. */
+const size = (bytes: number): string =>
+  bytes < GIB ? `${Math.floor(bytes / MIB)} MiB` : `${Number((bytes / GIB).toFixed(1))} GiB`;
