@@ -16,7 +16,7 @@ const BAD = {
   answersHtmlAsError: /answered 502 text\/html instead of a report/,
   answersHalf: /broke off/,
   answersBrokenJson: /broken JSON instead of a report/,
-  answersWrongShape: /something else than a report: vms\.0\.\w+ is missing/,
+  answersWrongShape: /something else than a report: capacity\.\w+ is missing/,
   answersWithoutEnd: /more than 64 MiB|no answer within/,
   dies: /closed the connection/,
   speaksSsh: /does not speak HTTP/,
