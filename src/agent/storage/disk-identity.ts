@@ -2,6 +2,7 @@
 import { readFile, realpath, stat } from "node:fs/promises";
 import { canonicalDiskUrl, fileUrl, parseDiskUrl } from "../../model/identity/disk-url.ts";
 import { deviceNumber } from "./image-file.ts";
+import type { OpenFile } from "./open-files.ts";
 
 /**
  * Two disks that have one of these in common are the same bytes. Where the file is not there yet its path is all there is, so
@@ -16,6 +17,12 @@ export async function identitiesOf(url: string): Promise<readonly string[]> {
   const real = await realpath(place.path).catch(() => place.path);
   return [...new Set([named, canonicalDiskUrl(fileUrl(real)), ...(await inodes(real))])];
 }
+
+/** Of a file that a process has open (`open-files.ts`). Never rejects. */
+export const openIdentities = async ({ path, link }: OpenFile): Promise<readonly string[]> => [
+  namedIdentity(path),
+  ...(await inodes(link)),
+];
 
 /** Without a look at the node's files: what is certain of it by its name. */
 export const namedIdentity = (url: string): string => canonicalDiskUrl(url);

@@ -1,13 +1,15 @@
 /** Two guests that would write to one disk, and disks that are not what they are said to be: refused before anything is begun. */
-import { link, symlink, writeFile } from "node:fs/promises";
+import { link, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Hypervisor } from "../../../src/agent/hypervisor/hypervisor.ts";
 import { createNoopHypervisor } from "../../../src/agent/hypervisor/noop/driver.ts";
+import { createSpawnSupervisor } from "../../../src/agent/supervisor/spawn/spawn-supervisor.ts";
 import type { Disk } from "../../../src/model/vm-spec.ts";
 import { aClock } from "../../support/a-clock.ts";
 import { aQcow2Header } from "../../support/a-qcow2-header.ts";
-import { anAgent, aSpec, withProcess } from "../../support/an-agent.ts";
+import { anAgent, aSpec, NEVER, withProcess } from "../../support/an-agent.ts";
+import { editRecord } from "../../support/edit-record.ts";
 import { aTempFolder } from "../../support/temp-folder.ts";
 
 /** Real in all but its guest. */
@@ -85,6 +87,44 @@ test("a disk of the agent's own is its VM's while that runs, and can be looked a
   await agent.shutdown("web");
   expect(await agent.boot("rescue")).toMatchObject({ outcome: "done" });
   expect(await agent.boot("web")).toMatchObject(IN_USE);
+});
+
+test("a guest that no record tells of has the files that its process has open", async () => {
+  await using folder = await aTempFolder();
+  const disk = join(folder.path, "d.raw");
+  await writeFile(disk, Buffer.alloc(1024));
+  await link(disk, join(folder.path, "hard.raw"));
+  const supervisor = createSpawnSupervisor();
+  const shell = { executable: "sh", args: ["-c", `exec 3<>${disk}; exec sleep 600`] };
+  const hypervisor: Hypervisor = { ...withProcess(createNoopHypervisor({ clock: aClock() }), shell), disks: "real" };
+  await using agent = await anAgent({ supervisor, hypervisors: [hypervisor] });
+  for (const name of ["damaged", "held"]) await agent.put(name, { spec: specWith([external(disk)]) });
+  await agent.put("two", { spec: specWith([external(join(folder.path, "hard.raw"))]) });
+  for (const name of ["damaged", "held"]) {
+    const record = join(agent.dataFolder, "vms", name, "record.json");
+    const before = await readFile(record, "utf8");
+    await agent.boot(name);
+    const processes = await supervisor.below(join(agent.runFolder, "vms"));
+    expect(processes).toHaveLength(1);
+    try {
+      await agent.lifecycle[Symbol.asyncDispose]();
+      if (name === "damaged") await writeFile(record, before.replace('"generation":1', '"generation":7'));
+      // As a backup has it that is older than this spec.
+      else await editRecord(record, { spec: specWith([]), guest: null, phase: "stopped" });
+      await agent.restart();
+      expect((await agent.lifecycle.report(NEVER)).unreadable).toMatchObject([{ name }]);
+      const refused = await agent.boot("two");
+      expect(refused).toMatchObject(IN_USE);
+      expect(refused.error?.message).toContain(`${disk} of ${name}, which has it now`);
+    } finally {
+      await supervisor.stop(processes[0]!.process, 0);
+    }
+    expect(await agent.boot("two")).toMatchObject({ outcome: "done" });
+    await agent.shutdown("two", 0);
+    await agent.lifecycle[Symbol.asyncDispose]();
+    await writeFile(record, before);
+    await agent.restart();
+  }
 });
 
 test("one VM that has the same bytes twice, attached by hand or applied to the running guest", async () => {

@@ -2,7 +2,8 @@
 import { OdoroboError } from "../../../model/errors.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
 import { ownDiskFile, type VmPaths } from "../../launch-command.ts";
-import { identitiesOf, namedIdentity } from "../../storage/disk-identity.ts";
+import { identitiesOf, namedIdentity, openIdentities } from "../../storage/disk-identity.ts";
+import { filesOpenIn } from "../../storage/open-files.ts";
 import type { Conflict, DiskUse } from "../parts/disk-claims.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Slot } from "../parts/slot.ts";
@@ -18,13 +19,16 @@ export async function claimDisks(parts: Parts, slot: Slot, spec: VmSpec, booted:
   if (wanted.length > 0) {
     const others = parts.claims.unknown().filter((other) => other !== slot);
     await Promise.all(others.map((other) => noteDisks(parts, other)));
+    const untold = [...parts.claims.slots.values()].filter((other) => other !== slot && other.untold !== null);
+    await Promise.all(untold.map((other) => noteOpenFiles(parts, other)));
   }
   for (let isSure = false; ; isSure = true) {
     const conflict = parts.claims.claim(slot, wanted, held);
     if (conflict === null) return;
     // What it has now may be less than what it once claimed.
-    if (isSure || conflict.slot === slot || conflict.slot.inFlight.size > 0) throw inUse(slot, conflict);
-    await noteDisks(parts, conflict.slot);
+    const { slot: other } = conflict;
+    if (isSure || other === slot || other.inFlight.size > 0 || other.untold !== null) throw inUse(slot, conflict);
+    await noteDisks(parts, other);
   }
 }
 
@@ -42,6 +46,24 @@ async function noteDisks(parts: Parts, slot: Slot): Promise<void> {
     const byName = async (url: string) => [namedIdentity(url)];
     parts.claims.noteForNow(slot, await usesOf(parts, slot, live, byName));
   }
+}
+
+/** Of a guest that no record tells of. Before each claim: what it has may change without us. */
+async function noteOpenFiles(parts: Parts, slot: Slot): Promise<void> {
+  const { untold } = slot;
+  if (untold === null || !parts.supervisor.isRunning(untold)) {
+    slot.untold = null;
+    return;
+  }
+  const files = await filesOpenIn(untold.pid);
+  const look = () => Promise.all(files.map(openIdentities));
+  const identities = await parts.looks
+    .look(`open in ${untold.pid}`, look, PATIENCE_MS)
+    .catch(() => files.map(({ path }) => [namedIdentity(path)]));
+  parts.claims.note(
+    slot,
+    files.map(({ path, readonly }, index) => ({ disk: path, readonly, identities: identities[index] ?? [] })),
+  );
 }
 
 /** Stand-ins open no disk. */

@@ -68,7 +68,7 @@ export class DiskClaims {
   }
 }
 
-const isLive = ({ guest, inFlight }: Slot): boolean => guest !== null || inFlight.size > 0;
+const isLive = ({ guest, inFlight, untold }: Slot): boolean => guest !== null || inFlight.size > 0 || untold !== null;
 
 const clash = (one: DiskUse, other: DiskUse): boolean =>
   !(one.readonly && other.readonly) && one.identities.some((identity) => other.identities.includes(identity));

@@ -15,6 +15,7 @@ import {
   type StoredVm,
 } from "../../store/vm-record.ts";
 import type { FoundGuest } from "../../supervisor/find-guests.ts";
+import type { ProcessHandle } from "../../supervisor/supervisor.ts";
 import type { VmState } from "./decision.ts";
 import type { Guest } from "./guest.ts";
 import { Hurry } from "./hurry.ts";
@@ -53,6 +54,8 @@ export class Slot {
   silence: string | null = null;
   /** A guest runs that the record does not explain: `stored` says so, and the record waits here until it has ended. */
   unexplained: { readonly found: FoundGuest; readonly record: StoredVm | null } | null = null;
+  /** The process of a guest that no record tells of: its disks are what it has open. */
+  untold: ProcessHandle | null = null;
   /** What is being done right now, after it was journaled. */
   activity: Operation | null = null;
   /** Asked for and not ended: waiting in the queue, or under way. */

@@ -10,6 +10,7 @@ export async function adoptSafely(parts: Parts, slot: Slot): Promise<void> {
     if (parts.stopping.aborted) return;
     parts.logger.error({ err: error, vm: slot.name }, "could not find out what became of a VM");
     const problem = `could not find out what became of its guest: ${error instanceof Error ? error.message : error}`;
+    slot.untold = slot.stored?.state === "present" ? (slot.stored.guest?.process ?? null) : null;
     await slot.letGo();
     slot.stored = { state: "unreadable", name: slot.name, problem };
   }

@@ -23,7 +23,10 @@ import { adoptSafely } from "./adopt-safely.ts";
 /** In the VM's queue, at the start of the agent. `found`: what the host shows of this VM; undefined: nothing. */
 export async function meetGuest(parts: Parts, slot: Slot, found: FoundGuest | undefined): Promise<void> {
   const vm = slot.stored;
-  if (vm?.state === "unreadable") return;
+  if (vm?.state === "unreadable") {
+    slot.untold = found?.process ?? null;
+    return;
+  }
   if (found === undefined || (vm?.state === "present" && isExplained(parts, vm, found)))
     return adoptSafely(parts, slot);
   if (vm?.state === "present" && mayBeAdopted(parts, vm, found)) return adoptOlder(parts, slot, vm, found);
@@ -37,6 +40,7 @@ export async function meetAgain(parts: Parts, slot: Slot): Promise<void> {
   const { record } = slot.unexplained;
   if (found !== undefined && found.process?.pid === slot.unexplained.found.process?.pid) return;
   slot.unexplained = null;
+  slot.untold = null;
   slot.stored = record;
   await meetGuest(parts, slot, found);
 }
@@ -88,6 +92,7 @@ function hold(parts: Parts, slot: Slot, found: FoundGuest): void {
   const why = record === null ? "no record here knows of it" : "its record here does not know of that";
   const problem = `${found.who} runs as ${slot.name}, and ${why}`;
   slot.unexplained = { found, record };
+  slot.untold = found.process;
   slot.stored = { state: "unreadable", name: slot.name, problem, held: true };
   parts.logger.error({ vm: slot.name, problem }, "a guest runs that the agent did not start: it is left alone");
 }
