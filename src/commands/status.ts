@@ -24,7 +24,7 @@ export default class Status extends OdoroboCommand {
     await using reached = await reachFleet(request, interrupts.first);
     const { fleet, observed } = reached;
     const status = toStatusDocument({ ...fleet, observed });
-    this.screen.print(renderStatus(status, { colour: this.screen.colour }));
+    this.screen.print(renderStatus(status, this.screen));
     process.exitCode = status.summary.silentNodes > 0 ? 4 : 0;
     return status;
   }

@@ -1,7 +1,6 @@
 /** What `odorobo agent token --json` prints (`schemas/agent-access.schema.json`), and what it says to people. */
 import type { Role } from "../model/role.ts";
-import { paintWith } from "./paint.ts";
-import { type Column, renderTable } from "./table.ts";
+import { type Column, renderTable, type TableOptions } from "./table.ts";
 
 export interface AgentAccess {
   readonly kind: "AgentAccess";
@@ -25,11 +24,11 @@ export interface AccessCaller {
 }
 
 const COLUMNS: readonly Column<AccessCaller>[] = [
-  { title: "CALLER", show: (caller) => caller.name },
-  { title: "ROLE", show: (caller) => caller.role },
-  { title: "BY", show: (caller) => caller.credential },
+  { title: "CALLER", kind: "name", show: (caller) => caller.name },
+  { title: "ROLE", kind: "state", show: (caller) => caller.role },
+  { title: "BY", kind: "state", show: (caller) => caller.credential },
   { title: "SHA256", show: (caller) => `${caller.digest}…` },
 ];
 
-export const renderCallers = ({ callers }: AgentAccess, options: { readonly colour: boolean }): string =>
-  callers.length === 0 ? "Nobody is listed." : renderTable(COLUMNS, callers, paintWith(options.colour));
+export const renderCallers = ({ callers }: AgentAccess, options: TableOptions): string =>
+  callers.length === 0 ? "Nobody is listed." : renderTable(COLUMNS, callers, options);

@@ -4,7 +4,7 @@ import type { VmReport } from "../model/observed-state.ts";
 import type { GuestCounters } from "../wire/client.ts";
 import { paintWith } from "./paint.ts";
 import { safeLine } from "./safe-text.ts";
-import { type Column, renderTable } from "./table.ts";
+import { type Column, renderTable, type TableOptions } from "./table.ts";
 import { showMilliseconds } from "./values.ts";
 
 interface Options {
@@ -34,12 +34,12 @@ interface CounterRow {
 }
 
 const COUNTER_COLUMNS: readonly Column<CounterRow>[] = [
-  { title: "DEVICE", show: (row) => row.device },
-  { title: "COUNTER", show: (row) => row.name },
-  { title: "VALUE", align: "right", show: (row) => showCount(row.value) },
+  { title: "DEVICE", kind: "name", show: (row) => row.device },
+  { title: "COUNTER", kind: "name", show: (row) => row.name },
+  { title: "VALUE", kind: "number", show: (row) => showCount(row.value) },
 ];
 
-export function renderCounters(counters: GuestCounters, options: Options): string {
+export function renderCounters(counters: GuestCounters, options: TableOptions): string {
   const rows = Object.entries(counters)
     .sort(([a], [b]) => byName(a, b))
     .flatMap(([device, values]) =>
@@ -47,9 +47,7 @@ export function renderCounters(counters: GuestCounters, options: Options): strin
         .sort(([a], [b]) => byName(a, b))
         .map(([name, value]) => ({ device, name, value })),
     );
-  return rows.length === 0
-    ? "It has no device that counts."
-    : renderTable(COUNTER_COLUMNS, rows, paintWith(options.colour));
+  return rows.length === 0 ? "It has no device that counts." : renderTable(COUNTER_COLUMNS, rows, options);
 }
 
 /** Cloud Hypervisor says 2^64-1 where nothing was measured, and a ten-thousandth of that as its mean. */

@@ -3,7 +3,7 @@ import type { Tombstone, VmReport } from "../model/observed-state.ts";
 import type { DeletedVm } from "./lists.ts";
 import { paintWith } from "./paint.ts";
 import { safeLine } from "./safe-text.ts";
-import { type Column, renderTable } from "./table.ts";
+import { type Column, renderTable, type TableOptions } from "./table.ts";
 import { showMilliseconds, showSeconds } from "./values.ts";
 import { type VmAction, warningLines } from "./vm-action-text.ts";
 
@@ -78,13 +78,13 @@ export function renderPurge(
 }
 
 const DELETED_COLUMNS: readonly Column<DeletedVm>[] = [
-  { title: "VM", show: (vm) => vm.name },
-  { title: "NODE", show: (vm) => vm.node },
+  { title: "VM", kind: "name", show: (vm) => vm.name },
+  { title: "NODE", kind: "name", show: (vm) => vm.node },
   { title: "FLEET", show: (vm) => vm.fleet ?? "-" },
   { title: "DELETED AT", show: (vm) => vm.deletedAt },
-  { title: "KEPT UNTIL", show: (vm) => vm.retainUntil },
+  { title: "KEPT UNTIL", kind: "state", show: (vm) => vm.retainUntil },
   { title: "DISKS", show: (vm) => (vm.disks.length === 0 ? "-" : vm.disks.join(", ")) },
 ];
 
-export const renderDeletedVms = (vms: readonly DeletedVm[], options: Options): string =>
-  vms.length === 0 ? "No deleted VMs: nothing is kept." : renderTable(DELETED_COLUMNS, vms, paintWith(options.colour));
+export const renderDeletedVms = (vms: readonly DeletedVm[], options: TableOptions): string =>
+  vms.length === 0 ? "No deleted VMs: nothing is kept." : renderTable(DELETED_COLUMNS, vms, options);

@@ -3,14 +3,10 @@ import { plural, showNames } from "./names.ts";
 import { type Paint, paintWith } from "./paint.ts";
 import { safeLine } from "./safe-text.ts";
 import type { NodeStatus, StatusDocument, VmStatus } from "./status-document.ts";
-import { type Column, renderTable } from "./table.ts";
+import { type Column, renderTable, type TableOptions } from "./table.ts";
 import { showDifference, showRoughMiB } from "./values.ts";
 
-interface Options {
-  readonly colour: boolean;
-}
-
-export function renderStatus(status: StatusDocument, options: Options): string {
+export function renderStatus(status: StatusDocument, options: TableOptions): string {
   const paint = paintWith(options.colour);
   const sections = [
     `${paint("bold", describeSummary(status))}\n${paint("dim", `fleet ${safeLine(status.fleet)}, from ${safeLine(status.source)}${status.commit === null ? "" : ` at ${status.commit.slice(0, 12)}`}, seen at ${status.observedAt}`)}`,
@@ -39,13 +35,13 @@ function describeSummary({ summary }: StatusDocument): string {
 }
 
 const NODE_COLUMNS: readonly Column<NodeStatus>[] = [
-  { title: "NODE", show: (node) => node.name },
-  { title: "STATE", show: describeNodeState },
-  { title: "VMS", align: "right", show: (node) => (node.vms === null ? "?" : String(node.vms)) },
-  { title: "CPUS", align: "right", show: (node) => (node.capacity ? `${node.used?.cpus}/${node.capacity.cpus}` : "?") },
+  { title: "NODE", kind: "name", show: (node) => node.name },
+  { title: "STATE", kind: "state", show: describeNodeState },
+  { title: "VMS", kind: "number", show: (node) => (node.vms === null ? "?" : String(node.vms)) },
+  { title: "CPUS", kind: "number", show: (node) => (node.capacity ? `${node.used?.cpus}/${node.capacity.cpus}` : "?") },
   {
     title: "MEMORY",
-    align: "right",
+    kind: "number",
     show: (node) =>
       node.capacity ? `${showRoughMiB(node.used?.memoryMiB ?? 0)}/${showRoughMiB(node.capacity.memoryMiB)}` : "?",
   },
@@ -64,16 +60,16 @@ function describeNodeState(node: NodeStatus): string {
   return marks.join(", ");
 }
 
-export const renderNodes = (nodes: readonly NodeStatus[], options: Options): string =>
-  nodes.length === 0 ? "No nodes." : renderTable(NODE_COLUMNS, nodes, paintWith(options.colour));
+export const renderNodes = (nodes: readonly NodeStatus[], options: TableOptions): string =>
+  nodes.length === 0 ? "No nodes." : renderTable(NODE_COLUMNS, nodes, options);
 
 const VM_COLUMNS: readonly Column<VmStatus>[] = [
-  { title: "VM", show: (vm) => vm.name },
-  { title: "NODE", show: (vm) => vm.node },
-  { title: "PHASE", show: describePhase },
-  { title: "READY", show: (vm) => (vm.ready === null ? "-" : vm.ready ? "yes" : "no") },
-  { title: "GEN", align: "right", show: (vm) => String(vm.generation) },
-  { title: "COMMIT", show: (vm) => vm.commit?.slice(0, 8) ?? "-" },
+  { title: "VM", kind: "name", show: (vm) => vm.name },
+  { title: "NODE", kind: "name", show: (vm) => vm.node },
+  { title: "PHASE", kind: "state", show: describePhase },
+  { title: "READY", kind: "state", show: (vm) => (vm.ready === null ? "-" : vm.ready ? "yes" : "no") },
+  { title: "GEN", kind: "number", show: (vm) => String(vm.generation) },
+  { title: "COMMIT", kind: "state", show: (vm) => vm.commit?.slice(0, 8) ?? "-" },
   { title: "NOTES", show: describeNotes },
 ];
 
@@ -83,22 +79,17 @@ function describePhase({ phase, restart }: VmStatus): string {
   return restart?.nextAt ? `${phase}, to start again` : phase;
 }
 
-/** A table shows that there is something to know; vm info tells all of it. */
-const LONGEST_REASON = 80;
-const shorten = (reason: string): string =>
-  reason.length > LONGEST_REASON ? `${reason.slice(0, LONGEST_REASON - 1)}…` : reason;
-
 function describeNotes(vm: VmStatus): string {
   const notes: string[] = [];
   if (vm.drift.length > 0) notes.push(`drift: ${vm.drift.map((field) => field.path).join(", ")}`);
   if (vm.belongs === "left") notes.push("no longer in the manifests");
   if (vm.belongs === "other") notes.push("not this fleet's");
-  if (vm.reason !== null) notes.push(shorten(vm.reason));
+  if (vm.reason !== null) notes.push(vm.reason);
   return notes.join("; ");
 }
 
-export const renderVms = (vms: readonly VmStatus[], options: Options): string =>
-  vms.length === 0 ? "No VMs." : renderTable(VM_COLUMNS, vms, paintWith(options.colour));
+export const renderVms = (vms: readonly VmStatus[], options: TableOptions): string =>
+  vms.length === 0 ? "No VMs." : renderTable(VM_COLUMNS, vms, options);
 
 function renderDrift(vms: readonly VmStatus[], paint: Paint): string[] {
   const lines = vms.flatMap((vm) =>

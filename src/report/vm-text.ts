@@ -13,11 +13,10 @@ import { plural } from "./names.ts";
 import { type Paint, paintWith } from "./paint.ts";
 import { safeLine } from "./safe-text.ts";
 import { driftLines } from "./status-text.ts";
-import { type Column, renderTable } from "./table.ts";
+import { type Column, renderTable, type TableOptions } from "./table.ts";
 import { showMiB } from "./values.ts";
 
-interface Options {
-  readonly colour: boolean;
+interface Options extends TableOptions {
   /** What the running guest takes without an outage, too. */
   readonly changes: boolean;
 }
@@ -27,7 +26,7 @@ export function renderVm(vm: VmReport, node: string, options: Options): string {
   return [
     renderRows(rowsOf(vm, node), paint),
     ...(vm.lastEvent === undefined ? [] : [renderEvent(vm.lastEvent, paint)]),
-    ...(options.changes ? [renderChanges(vm, paint)] : []),
+    ...(options.changes ? [renderChanges(vm, options)] : []),
   ].join("\n\n");
 }
 
@@ -131,9 +130,9 @@ function renderEvent({ kind, at, message, console, log }: GuestEvent, paint: Pai
 }
 
 const CHANGE_COLUMNS: readonly Column<ChangeRule>[] = [
-  { title: "FIELD", show: (rule) => rule.path },
-  { title: "CHANGE", show: describeRange },
-  { title: "CLASS", show: (rule) => rule.class },
+  { title: "FIELD", kind: "name", show: (rule) => rule.path },
+  { title: "CHANGE", kind: "state", show: describeRange },
+  { title: "CLASS", kind: "state", show: (rule) => rule.class },
   { title: "NOTE", show: (rule) => rule.note ?? "" },
 ];
 
@@ -147,13 +146,13 @@ function describeRange({ path, change, min, max, multipleOf }: ChangeRule): stri
   ].join(" ");
 }
 
-function renderChanges({ changeRules, live, spec }: VmReport, paint: Paint): string {
+function renderChanges({ changeRules, live, spec }: VmReport, options: TableOptions): string {
   if (changeRules !== undefined && changeRules.length > 0) {
     const shown = changeRules.filter((rule) => rule.class === "live" || !rule.path.startsWith("passthrough."));
     const more = changeRules.length - shown.length;
     return [
-      paint("bold", "What it takes now, the first rule that fits counts:"),
-      renderTable(CHANGE_COLUMNS, shown, paint),
+      paintWith(options.colour)("bold", "What it takes now, the first rule that fits counts:"),
+      renderTable(CHANGE_COLUMNS, shown, options),
       ...(more === 0
         ? []
         : [`and ${plural(more, "rule")} of passthrough fields that take no change while it runs: --json`]),

@@ -52,7 +52,7 @@ export default class AgentTokenCommand extends OdoroboCommand {
     });
     if (flags.list) {
       const document = toDocument({ act: "listed", name: null, token: null }, await listAccess(path));
-      this.screen.print(renderCallers(document, { colour: this.screen.colour }));
+      this.screen.print(renderCallers(document, this.screen));
       return document;
     }
     const { name } = flags;

@@ -26,6 +26,8 @@ export interface Screen {
   readonly json: boolean;
   /** For views that go to stdout. */
   readonly colour: boolean;
+  /** Of the terminal that views go to, in columns; null: they go somewhere else. */
+  readonly width: number | null;
   /** For views that go to stderr. */
   readonly noteColour: boolean;
   /** For people, on stdout. */

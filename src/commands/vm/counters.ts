@@ -17,7 +17,7 @@ export default class VmCounters extends OdoroboCommand {
     const { findGuest } = await import("../../turn/find-vm.ts");
     const { node, vm } = findGuest(vmName(args.vm), reached.observed);
     const counters = await reached.agents.of(node).counters(vm.name, interrupts.first);
-    this.screen.print(renderCounters(counters, { colour: this.screen.colour }));
+    this.screen.print(renderCounters(counters, this.screen));
     return counters;
   }
 }

@@ -20,7 +20,7 @@ export default class VmInfo extends OdoroboCommand {
     await using reached = await reach(flags, interrupts.first);
     const { findVm } = await import("../../turn/find-vm.ts");
     const { node, vm } = findVm(vmName(args.vm), reached.observed);
-    this.screen.print(renderVm(vm, node, { colour: this.screen.colour, changes: flags.changes }));
+    this.screen.print(renderVm(vm, node, { ...this.screen, changes: flags.changes }));
     return vm;
   }
 }

@@ -24,9 +24,9 @@ export default class VmListCommand extends OdoroboCommand {
       reached.observed.nodes,
       desired === undefined ? null : { fleet: desired.fleet.name, named: new Set(desired.vms.map((vm) => vm.name)) },
     );
-    const options = { colour: this.screen.colour };
-    this.screen.print(flags.deleted ? renderDeletedVms(list.deleted, options) : renderVms(list.vms, options));
-    if (list.silent.length > 0) this.screen.note(renderSilent(list.silent));
+    const { screen } = this;
+    screen.print(flags.deleted ? renderDeletedVms(list.deleted, screen) : renderVms(list.vms, screen));
+    if (list.silent.length > 0) screen.note(renderSilent(list.silent));
     process.exitCode = list.silent.length > 0 ? 4 : 0;
     return list;
   }
