@@ -24,6 +24,8 @@ TimeoutStopSec=30
 # Of all that runs here it needs the least memory, and without it nobody looks after the guests.
 OOMScoreAdjust=-900
 LimitNOFILE=65536
+# Threads for files; 4 by itself, and each boot from a network file system whose server is gone keeps one.
+Environment=UV_THREADPOOL_SIZE=16
 UMask=0077
 # It makes taps, disks and units, and runs the hooks of admins, so it keeps root's file system. What none of that needs:
 NoNewPrivileges=yes

@@ -9,7 +9,12 @@ describe("the agent's unit", () => {
   test("starts what it was given, and leaves guests alone when it stops", () => {
     const unit = agentUnit(["/usr/bin/node", "/opt/odorobo/bin/run.js", "agent", "--name", "n1"], "/var/lib/odorobo");
     expect(unit).toContain("\nExecStart=/usr/bin/node /opt/odorobo/bin/run.js agent --name n1\n");
-    for (const line of ["KillMode=process", "Restart=always", "WantedBy=multi-user.target"])
+    for (const line of [
+      "KillMode=process",
+      "Restart=always",
+      "WantedBy=multi-user.target",
+      "Environment=UV_THREADPOOL_SIZE=16",
+    ])
       expect(unit).toContain(`\n${line}\n`);
     // Where its data folder is another disk's, it waits for that disk.
     expect(unit).toContain("\nRequiresMountsFor=/var/lib/odorobo\n");
