@@ -94,32 +94,36 @@ export class QmpClient implements AsyncDisposable {
     command: C,
     ...rest: [...CallArgs<C>, options: { readonly signal: AbortSignal; readonly deadlineMs?: number }]
   ): Promise<QmpCommands[C]["answer"]> {
-    const options = rest.at(-1) as { signal: AbortSignal; deadlineMs?: number };
+    const { signal, deadlineMs = this.#callMs } = rest.at(-1) as { signal: AbortSignal; deadlineMs?: number };
     const args = rest.length === 2 ? rest[0] : undefined;
     if (this.#end) throw this.#end;
-    options.signal.throwIfAborted();
+    signal.throwIfAborted();
     const id = ++this.#lastId;
-    const answer = new Promise<unknown>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
-    answer.catch(() => {});
-    this.#writeTogether(
-      `${JSON.stringify({ execute: command, ...(args === undefined ? {} : { arguments: args }), id })}\n`,
-    );
-    const deadlineMs = options.deadlineMs ?? this.#callMs;
-    const deadline = AbortSignal.timeout(deadlineMs);
-    try {
-      return (await endedBy(AbortSignal.any([options.signal, deadline]), answer)) as QmpCommands[C]["answer"];
-    } catch (error) {
-      options.signal.throwIfAborted();
-      if (error instanceof QmpRefusal) {
-        throw new OdoroboError("HYPERVISOR_FAILED", `QEMU refused ${command}: ${error.message}`);
-      }
-      if (!deadline.aborted) throw error;
-      throw new OdoroboError("HYPERVISOR_UNAVAILABLE", `QEMU did not answer ${command} within ${deadlineMs / 1000} s`, {
-        hint: "is its storage reachable? The process may be stuck in I/O",
+    // A timer and a listener, not `AbortSignal.any` and `.timeout`: a report asks every guest, and those cost more than the answer.
+    return new Promise((resolve, reject) => {
+      const ended = () => {
+        this.#pending.delete(id);
+        clearTimeout(deadline);
+        signal.removeEventListener("abort", onAbort);
+      };
+      const fail = (error: unknown) => {
+        ended();
+        reject(error instanceof QmpRefusal ? refused(command, error) : error);
+      };
+      const onAbort = () => fail(signal.reason);
+      const deadline = setTimeout(() => fail(unanswered(command, deadlineMs)), deadlineMs).unref();
+      signal.addEventListener("abort", onAbort);
+      this.#pending.set(id, {
+        resolve(answer) {
+          ended();
+          resolve(answer as QmpCommands[C]["answer"]);
+        },
+        reject: fail,
       });
-    } finally {
-      this.#pending.delete(id);
-    }
+      this.#writeTogether(
+        `${JSON.stringify({ execute: command, ...(args === undefined ? {} : { arguments: args }), id })}\n`,
+      );
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -178,6 +182,14 @@ export class QmpClient implements AsyncDisposable {
 
 /** QEMU's own "no". */
 class QmpRefusal extends Error {}
+
+const refused = (command: Command, { message }: QmpRefusal): OdoroboError =>
+  new OdoroboError("HYPERVISOR_FAILED", `QEMU refused ${command}: ${message}`);
+
+const unanswered = (command: Command, deadlineMs: number): OdoroboError =>
+  new OdoroboError("HYPERVISOR_UNAVAILABLE", `QEMU did not answer ${command} within ${deadlineMs / 1000} s`, {
+    hint: "is its storage reachable? The process may be stuck in I/O",
+  });
 
 /** Tries until somebody listens there: a process that was just started needs a moment. */
 async function reach(path: string, signal: AbortSignal): Promise<Socket> {
