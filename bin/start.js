@@ -20,7 +20,8 @@ export function start(argv) {
   const [leastMajor, leastMinor] = engines.node.match(/\d+/g).map(Number);
   if (major < leastMajor || (major === leastMajor && minor < leastMinor)) {
     process.stderr.write(
-      `error  USAGE  odorobo needs Node ${engines.node.slice(2)} or later, this is ${process.version}\n`,
+      `error  USAGE  odorobo needs Node ${engines.node.slice(2)} or later, this is ${process.version}\n` +
+        "hint: install a newer one, or use a clone, which brings its own: npm ci, then node bin/dev.js\n",
     );
     process.exitCode = 1;
     return false;

@@ -6,6 +6,7 @@ import type { DesiredNode, DesiredState } from "../model/desired-state.ts";
 import { byName, type Instant, type NodeName, type VmName } from "../model/names.ts";
 import type {
   DriftedField,
+  ImageProblem,
   NodeReport,
   ObservedNode,
   ObservedState,
@@ -79,6 +80,8 @@ export interface VmStatus {
   readonly drift: readonly DriftedField[];
   /** The agent starts the guest again by itself, or has given that up; left out while there is nothing to tell. */
   readonly restart?: RestartState;
+  /** Its agent would not boot it again, though it may run now: other bytes lie below this disk. Left out while all is well. */
+  readonly bootRefused?: { readonly disk: string; readonly code: ImageProblem["code"] };
 }
 
 export interface StatusInput {
@@ -176,5 +179,13 @@ export function toVmStatus(vm: VmReport, node: NodeName, fleet: string | null, n
     appliedAt: vm.appliedAt,
     drift: vm.drift,
     ...(vm.restart === undefined ? {} : { restart: vm.restart }),
+    ...bootRefusal(vm),
   };
+}
+
+function bootRefusal({ images }: VmReport): Pick<VmStatus, "bootRefused"> {
+  for (const { disk, problem } of images ?? []) {
+    if (problem !== undefined) return { bootRefused: { disk, code: problem.code } };
+  }
+  return {};
 }

@@ -84,9 +84,14 @@ function describeNotes(vm: VmStatus): string {
   if (vm.drift.length > 0) notes.push(`drift: ${vm.drift.map((field) => field.path).join(", ")}`);
   if (vm.belongs === "left") notes.push("no longer in the manifests");
   if (vm.belongs === "other") notes.push("not this fleet's");
+  if (vm.bootRefused !== undefined) notes.push(`its next boot is refused: ${describeRefusal(vm.bootRefused)}`);
   if (vm.reason !== null) notes.push(vm.reason);
   return notes.join("; ");
 }
+
+/** All of it is in `vm info`, with what to do. */
+const describeRefusal = ({ disk, code }: NonNullable<VmStatus["bootRefused"]>): string =>
+  `the image below disk ${safeLine(disk)} ${code === "IMAGE_MISSING" ? "is missing" : "was exchanged"} (${code})`;
 
 export const renderVms = (vms: readonly VmStatus[], options: TableOptions): string =>
   vms.length === 0 ? "No VMs." : renderTable(VM_COLUMNS, vms, options);

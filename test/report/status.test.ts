@@ -109,3 +109,17 @@ test("a VM whose record cannot be read is neither absent nor running", () => {
   expect(status.summary.unknown).toBe(1);
   expect(renderStatus(status, { colour: false })).toContain("Unreadable on n1: web-3: vm.json is cut in half");
 });
+
+test("a guest that runs over an exchanged image is told before its next boot is refused", () => {
+  const problem = { code: "IMAGE_CHANGED", message: "disk root was made over A", hint: "put it back" } as const;
+  const images = [
+    { disk: "data", file: "/b.qcow2" },
+    { disk: "root", file: "/a.qcow2", problem },
+  ];
+  const status = statusOf(fleet, fleet.asDesired().has("web-1", "n1", { images }));
+  expect(status.vms.find((vm) => vm.name === "web-1")?.bootRefused).toEqual({ disk: "root", code: "IMAGE_CHANGED" });
+  expect(status.vms.find((vm) => vm.name === "web-2")).not.toHaveProperty("bootRefused");
+  expect(renderStatus(status, { colour: false })).toContain(
+    "its next boot is refused: the image below disk root was exchanged (IMAGE_CHANGED)",
+  );
+});
