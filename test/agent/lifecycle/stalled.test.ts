@@ -96,6 +96,19 @@ test("one that somebody let go on and paused, unseen, stays paused, too: the gue
   expect(await agent.vm("web-1")).toMatchObject({ phase: "paused", reason: "paused by someone else" });
 });
 
+test("an operator's pause of it counts also when the agent died in the middle of it", async () => {
+  await using agent = await anAgentWithoutRoom();
+  await stall(agent);
+  const file = join(agent.dataFolder, "vms/web-1/record.json");
+  const { since } = JSON.parse(await readFile(file, "utf8"));
+  await editRecord(file, { unfinished: { id: "p", kind: "pause", graceSeconds: null, begunAt: since } });
+  await agent.restart();
+  expect(agent.lifecycle.operation("p")).toMatchObject({ outcome: "done" });
+  agent.makeRoom(64 * 1024 * 1024);
+  for (let look = 0; look < 20; look++) await agent.vm("web-1");
+  expect(await agent.vm("web-1")).toMatchObject({ phase: "paused", reason: "paused by an operator" });
+});
+
 test("the next agent knows it, too: one that had noted it, and one that died before", async () => {
   await using agent = await anAgentWithoutRoom();
   await stall(agent);

@@ -7,6 +7,10 @@ import type { Slot } from "../parts/slot.ts";
 
 const ASK_DEADLINE_MS = 30_000;
 
+/** What the record says of a guest that stands still because somebody asked for it. */
+export const PAUSED = { phase: "paused", reason: "paused by an operator", stalled: null } as const;
+const RUNNING = { phase: "running", reason: null, stalled: null } as const;
+
 export async function preparePause(parts: Parts, slot: Slot, vm: VmRecord, kind: "pause" | "resume"): Promise<Act> {
   const { guest } = slot;
   const hypervisor = (vm.guest?.bootedSpec ?? vm.spec).hypervisor;
@@ -20,13 +24,12 @@ export async function preparePause(parts: Parts, slot: Slot, vm: VmRecord, kind:
     throw new OdoroboError("UNSUPPORTED", `${hypervisor} on this node cannot pause ${vm.name}`, {
       hint: "shut it down instead, or use another hypervisor",
     });
-  const phase = kind === "pause" ? "paused" : "running";
   return {
     begin: vm,
     async run(signal) {
       await guest.ask(ASK_DEADLINE_MS, signal, (connection, own) => connection[kind](own));
-      const reason = kind === "pause" ? "paused by an operator" : null;
-      return { stored: { ...vm, phase, reason, stalled: null, since: parts.clock.now() }, error: null };
+      const stored = { ...vm, ...(kind === "pause" ? PAUSED : RUNNING), since: parts.clock.now() };
+      return { stored, error: null };
     },
   };
 }

@@ -25,6 +25,7 @@ import type { GuestStatus, Hypervisor } from "../../hypervisor/hypervisor.ts";
 import type { GuestRecord, UnfinishedOperation, VmRecord } from "../../store/vm-record.ts";
 import type { ExitStatus, ProcessHandle } from "../../supervisor/supervisor.ts";
 import { awaitArrival, noteArrival } from "../acts/perform-migrate.ts";
+import { PAUSED } from "../acts/perform-pause.ts";
 import { disksMade } from "../acts/prepare-disks.ts";
 import { driftOf } from "../guest/booted-spec.ts";
 import { clearAway } from "../guest/clear-away.ts";
@@ -177,6 +178,8 @@ async function adoptAnswering(parts: Parts, slot: Slot, guest: Guest, seen: Aliv
     drift: slot.live === null ? vm.drift : driftOf(slot.live, vm.spec, record.bootedSpec),
     // Not by what was asked of it.
     ...(changed && seen.stalled ? phaseChange(vm, seen, parts.clock.now()).change : {}),
+    // One that stood still for want of room does so for an operator now.
+    ...(operation.kind === "pause" && phase === "paused" ? PAUSED : {}),
   };
   await resolve(parts, slot, operation, now, isAsAsked ? null : interrupted(vm, operation, `the guest is ${phase}`));
 }
