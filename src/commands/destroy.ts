@@ -54,6 +54,7 @@ export default class Destroy extends OdoroboCommand {
         text: `This destroys ${what} of the fleet ${fleet}. Type the fleet's name to go on:`,
         answer: fleet,
         what: `destroy ${what} of ${fleet}`,
+        hint: "look at the list and give --yes; fewer of them: --target",
       }),
     });
   }

@@ -3,7 +3,7 @@ import type { ApplyEvent, ApplyReport } from "../../apply/apply-report.ts";
 import { OdoroboError } from "../../model/errors.ts";
 import type { Plan } from "../../reconcile/plan-document.ts";
 import { renderApplyReport } from "../../report/apply-text.ts";
-import { plural } from "../../report/names.ts";
+import { plural, showNames } from "../../report/names.ts";
 import { renderPlan } from "../../report/plan-text.ts";
 import type { PlannedFleet } from "../../turn/plan-fleet.ts";
 import { confirm, type Question } from "./confirm.ts";
@@ -48,9 +48,19 @@ export async function carryOut(screen: Screen, planned: PlannedFleet, options: C
       onEvent,
     }),
   );
-  if (plan.steps.length > 0) screen.print(`\n${renderApplyReport(report, { colour: screen.colour })}`);
+  if (plan.steps.length > 0) {
+    screen.print(`\n${renderApplyReport(report, { colour: screen.colour })}`);
+    noteRest(screen, plan);
+  }
   process.exitCode = applyExitCode(plan, report);
   return report;
+}
+
+/** Why an apply that failed at nothing does not exit with 0: the plan that said it may be pages above. */
+function noteRest(screen: Screen, { blocked, unknown }: Plan): void {
+  if (blocked.length > 0)
+    screen.print(`Left out, as the plan says: ${showNames(blocked.map(({ name }) => name))} (blocked).`);
+  if (unknown.length > 0) screen.print("Left alone, as the plan says: what could not be seen.");
 }
 
 /** With a document to come, the plan is shown beside it, and only to somebody who is to confirm it. */
