@@ -27,6 +27,7 @@ test.each([
   ["web-[1-3]", "web-2", true],
   ["web-[1-3]", "web-4", false],
   ["web-[1-3]", "web--", false],
+  ["web-[1-1]", "web-1", true],
   ["web-[!1-3]", "web-4", true],
   ["web-[!1-3]", "web-2", false],
   ["[a-c][0-9]", "b7", true],
