@@ -117,6 +117,50 @@ test("capacity: a create that does not wait for the room it needs", () => {
   expect(result).toEqual(["capacity: n1 could have to hold 2048 memoryMiB and has room for 1024"]);
 });
 
+describe("capacity: what a VM gives up is free when its last step has ended", () => {
+  const fleet = aFleet()
+    .node("n1", { cpus: 2 })
+    .vm("a", { on: "n1", cpus: { count: 1, max: 1 } })
+    .vm("b", { on: "n1" });
+
+  test("with the update where that is all", () => {
+    const live = aFleet()
+      .node("n1", { cpus: 2 })
+      .vm("a", { on: "n1", cpus: { count: 1, max: 2 } })
+      .vm("b", { on: "n1" });
+    const world = live.empty().has("a", "n1", { spec: aSpec({ cpus: { count: 2, max: 2 } }) });
+    const plan = planOf(live, world);
+    expect(plan.steps.map((step) => step.kind)).toEqual(["updateVm", "createVm", "bootVm"]);
+    expect(checkPlan(plan, live.desired(), world.observed())).toEqual([]);
+  });
+
+  test("not with the update that a reboot follows", () => {
+    const world = fleet.empty().has("a", "n1", { spec: aSpec({ cpus: { count: 2, max: 2 } }) });
+    expect(checkPlan(planOf(fleet, world), fleet.desired(), world.observed())).toEqual([]);
+    const result = broken(fleet, world, (plan) => {
+      const update = plan.steps.find((step) => step.kind === "updateVm");
+      plan.steps = change(plan, "createVm", { after: [update!.id] });
+    });
+    expect(result).toEqual(["capacity: n1 could have to hold 3 cpus and has room for 2"]);
+  });
+});
+
+test("a group counts those whose spec stays as it is, too", () => {
+  const fleet = aFleet().nodes("n1").group("g", 1);
+  const world = fleet.empty();
+  for (const name of ["a", "b"]) {
+    const spec = aSpec({ group: "g", memory: { sizeMiB: 1024, maxMiB: 2048 } });
+    fleet.vm(name, { ...spec, on: "n1" });
+    // The guest runs with less than its spec says: a reboot and no new spec.
+    world.has(name, "n1", { spec, live: { memory: { sizeMiB: 1024, maxMiB: 1024 } } });
+  }
+  expect(planOf(fleet, world).steps.map((step) => step.kind)).toEqual(["rebootVm", "rebootVm"]);
+  const result = broken(fleet, world, (plan) => {
+    plan.steps = plan.steps.map((step) => ({ ...step, after: [] }));
+  });
+  expect(result).toEqual(["no-surprise: 2 members of g could be down at once; it allows 1"]);
+});
+
 describe("data", () => {
   test("a protected VM, another fleet's VM, or a wanted one is deleted", () => {
     const fleet = aFleet().nodes("n1").vm("wanted", { on: "n1" });

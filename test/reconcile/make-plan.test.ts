@@ -804,3 +804,33 @@ test("same input, same plan, byte for byte, whatever the order of arrival", () =
   };
   expect(build(["c", "a", "b"])).toBe(build(["a", "b", "c"]));
 });
+
+test("what one VM asks of a node says nothing of another's", () => {
+  const fleet = aFleet().nodes("n1", "n2").vm("a", { hypervisor: "qemu" }).vm("b").vm("c", { hypervisor: "propolis" });
+  const plan = planOf(fleet, fleet.empty());
+  expect(plan.changes.map(({ name, action }) => `${name} ${action}`)).toEqual(["b create"]);
+  expect(plan.blocked.map((each) => each.message)).toEqual([
+    "a (1 cpu, 1 GiB) fits nowhere: of 2 nodes, 2 has no qemu (it has noop) (n1, n2)",
+    "c (1 cpu, 1 GiB) fits nowhere: of 2 nodes, 2 has no propolis (it has noop) (n1, n2)",
+  ]);
+});
+
+test("a VM of the name that is not ours is said to be whose it is", () => {
+  const fleet = aFleet().nodes("n1").vm("a", { on: "n1" });
+  const message = (owner: string | null) =>
+    planOf(fleet, fleet.empty().has("a", "n1", { fleet: owner })).blocked[0]?.message;
+  expect(message(null)).toBe("n1 already has a VM of this name, made by hand");
+  expect(message("shop")).toBe("n1 already has a VM of this name, of the fleet shop");
+});
+
+test("a guest that a person paused by hand and may is as it should be", () => {
+  const fleet = aFleet().nodes("n1").vm("a", { on: "n1", runStrategy: "Manual" });
+  const world = fleet.empty().has("a", "n1", { spec: aSpec({ runStrategy: "Manual" }), phase: "paused" });
+  expect(planOf(fleet, world)).toMatchObject({ changes: [], blocked: [], summary: { unchanged: 1 } });
+});
+
+test("a move is explained where the manifest says where the VM belongs", () => {
+  const fleet = aFleet().nodes("n1", "n2").vm("a", { on: "n2" });
+  const [reason] = planOf(fleet, fleet.empty().has("a", "n1"), { maxClass: "replace" }).changes[0]!.reasons;
+  expect(reason?.source?.line).toBe("/spec/placement".length);
+});

@@ -76,3 +76,20 @@ test("disks on a node that is only full are waited for, whatever is allowed", ()
   const world = fleet.empty().keeps("db", "n1", ["data"], 3);
   expect(soundPlan(fleet, world, { maxClass: "replace" }).steps).toEqual([]);
 });
+
+test("older disks are only spoken of to a VM with disks that stay on a node, be it one among others", () => {
+  const external = { name: "shared", origin: { kind: "external", url: "nbd://h/e" }, readonly: false } as const;
+  const own = { name: "data", origin: { kind: "blank", sizeMiB: 8 }, readonly: false } as const;
+  const texts = (...disks: readonly (typeof external | typeof own)[]) => {
+    const fleet = aFleet().nodes("n1", "n2").vm("a", { on: "n1", disks });
+    const world = fleet
+      .empty()
+      .has("a", "n2", { spec: aSpec({ disks }) })
+      .keeps("a", "n1", ["data"]);
+    return planOf(fleet, world, { maxClass: "replace" })
+      .changes[0]!.reasons.map((each) => each.text)
+      .join("; ");
+  };
+  expect(texts(external)).not.toContain("older disks");
+  expect(texts(external, own)).toContain("older disks of it are kept on n1");
+});

@@ -40,3 +40,9 @@ test("a cause that goes in a circle ends, and empty errors of several addresses 
     "ECONNREFUSED; connect ECONNREFUSED 127.0.0.1:8890",
   ]);
 });
+
+test("without a hint and a cause it is one line", () => {
+  const bare = new OdoroboError("INTERNAL", "x");
+  expect(renderError(bare, { colour: false })).toBe("error  INTERNAL  x");
+  expect(toErrorDocument(bare)).toEqual({ error: { code: "INTERNAL", message: "x", causes: [] } });
+});

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { showNames } from "../../src/report/names.ts";
+import { showCounts, showNames } from "../../src/report/names.ts";
 import { showDifference, showMilliseconds, showSeconds, showValue } from "../../src/report/values.ts";
 
 test("runs of numbered names become ranges, and no name is lost or invented", () => {
@@ -22,4 +22,11 @@ test("values are shown with their units, and of objects only what differs", () =
     ),
   ).toEqual(["disks.root.origin.size: 1 GiB → 2 GiB"]);
   expect([showSeconds(90), showSeconds(604_800), showMilliseconds(61_000)]).toEqual(["90 s", "7 d", "1 min 1 s"]);
+});
+
+test("how many there are of each, by name, and how many names were left out", () => {
+  const names = ["n2", "n1", "n2", "n3"];
+  expect(showCounts(names, 2)).toBe("n1 (1), n2 (2) and 1 more");
+  expect(showCounts(names, 3)).toBe("n1 (1), n2 (2), n3 (1)");
+  expect(showCounts(names, 4)).toBe("n1 (1), n2 (2), n3 (1)");
 });

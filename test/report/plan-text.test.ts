@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { nodeName } from "../../src/model/names.ts";
 import { renderDiff, renderPlan } from "../../src/report/plan-text.ts";
 import { aPlan } from "../support/a-plan.ts";
 
@@ -197,4 +198,25 @@ test("colour is added only when told, and changes no letter", () => {
   expect(coloured).toContain("\u001b[");
   // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control characters.
   expect(coloured.replace(/\u001b\[\d+m/g, "")).toBe(renderPlan(plan, plain));
+});
+
+test("moves say from where to where, alone and together, and only those that leave the same way are one", () => {
+  const moving = (count: number, from: string) => {
+    const builder = aPlan();
+    for (let index = 1; index <= count; index++)
+      builder.change(`web-${index}`, "replace", "replace", "n2", {
+        text: `web-${index} leaves ${from} for n2`,
+      });
+    const plan = builder.build();
+    return { ...plan, changes: plan.changes.map((change) => ({ ...change, fromNode: nodeName(from) })) };
+  };
+  expect(renderPlan(moving(1, "n1"), plain)).toContain("web-1 from n1 to n2: replace");
+  const together = renderPlan(moving(4, "n1"), plain);
+  expect(together).toContain("4 VMs: replace");
+  expect(together).toContain("the VM leaves its old node for its node");
+  const stays = moving(4, "n1");
+  const [first, ...others] = stays.changes;
+  const mixed = renderPlan({ ...stays, changes: [{ ...first!, fromNode: null }, ...others] }, plain);
+  expect(mixed).toContain("web-1 on n2: replace");
+  expect(mixed).not.toContain("4 VMs");
 });

@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
 import { instant } from "../../src/model/names.ts";
+import type { ImageBelow, VmReport } from "../../src/model/observed-state.ts";
 import { toVmList } from "../../src/report/lists.ts";
 import { renderNodeInfo, toNodeInfo } from "../../src/report/node-info.ts";
 import { renderVms } from "../../src/report/status-text.ts";
 import { renderVm } from "../../src/report/vm-text.ts";
+import { ABLE } from "../support/a-fleet.ts";
 import { aNodeReport, aVmReport } from "../support/wire-builders.ts";
 
 const PLAIN = { colour: false, changes: false };
@@ -103,4 +105,69 @@ test("a node in full, and a silent one", () => {
     "name   n1
     state  silent: refused"
   `);
+});
+
+test("what each hypervisor of a node can and takes", () => {
+  const nothing = Object.fromEntries(Object.keys(ABLE.live).map((key) => [key, false])) as typeof ABLE.live;
+  const report = aNodeReport("n1", {
+    hypervisors: [
+      {
+        kind: "qemu",
+        version: "7.2",
+        accelerator: "kvm",
+        capabilities: { ...ABLE, live: { ...nothing, cpusUp: true } },
+      },
+      {
+        kind: "noop",
+        version: "1",
+        untried: true,
+        capabilities: { ...ABLE, live: nothing, pause: false, cloudInit: false, migrate: true, diskKinds: ["blank"] },
+      },
+    ],
+  });
+  const text = renderNodeInfo(toNodeInfo({ name: report.node.name, reach: "answered", report }, undefined, AT), PLAIN);
+  expect(text.slice(text.indexOf("qemu"))).toMatchInlineSnapshot(`
+    "qemu     7.2, kvm, pause, cloud-init
+      live   more cpus
+      takes  boot by firmware, kernel; disks image, blank, file, nbd, rbd, iscsi; NICs user, bridge, none
+    noop     1, newer than any that odorobo was tried with, migrate
+      live   nothing
+      takes  boot by firmware, kernel; disks blank; NICs user, bridge, none"
+  `);
+});
+
+test("images below disks, and nothing of them where an agent says nothing", () => {
+  const [name, file] = ["root", "/images/a.qcow2"];
+  const rows = (vm: Partial<VmReport>) => renderVm(aVmReport("web-1", vm), "n1", PLAIN).split("\n");
+  const below = (more: object) =>
+    rows({ images: [{ disk: name, file, ...more } as ImageBelow] }).find((row) => row.startsWith("below root"));
+  expect(below({})).toMatch(/^below root +\/images\/a\.qcow2$/);
+  expect(below({ pathNow: "/images/b.qcow2" })).toMatch(/a\.qcow2, and stays so; .* leads to \/images\/b\.qcow2 now$/);
+  expect(below({ problem: { code: "IMAGE_LOST", message: "it is gone", hint: "bring it back" } })).toMatch(
+    / it is gone: bring it back$/,
+  );
+  expect(rows({}).some((row) => /^(below|owed|drift|restart|migration)/.test(row))).toBe(false);
+});
+
+test("how often a guest was started in a row, and when it will be", () => {
+  const restart = (attempts: number, nextAt: typeof NEXT | null, givenUp = false) =>
+    renderVm(aVmReport("web-1", { phase: "crashed", restart: { attempts, nextAt, givenUp } }), "n1", PLAIN)
+      .split("\n")
+      .find((row) => row.startsWith("restart"))
+      ?.replace(/^restart +/, "");
+  expect(restart(0, NEXT)).toBe(`due at ${NEXT}`);
+  expect(restart(1, NEXT)).toBe(`due at ${NEXT}, after 1 in a row that did not last`);
+  expect(restart(2, null)).toBe("start 2 in a row, not known yet to last");
+  expect(restart(9, null, true)).toBe("given up after 9 starts in a row that did not last; vm boot tries again");
+});
+
+test("a guest that has left is not said to leave", () => {
+  const migration = { role: "source", since: AT, url: "tcp:10.0.0.2:49152" } as const;
+  const text = renderVm(aVmReport("web-1", { phase: "stopped", live: null, migration }), "n1", PLAIN);
+  expect(text).toContain(`its guest went to tcp:10.0.0.2:49152 at ${AT}`);
+});
+
+test("where all rules are shown none is said to be left out", () => {
+  const changeRules = [{ path: "cpus.count", change: "raise", class: "live", note: null } as const];
+  expect(renderVm(aVmReport("web-1", { changeRules }), "n1", { ...PLAIN, changes: true })).not.toContain("--json");
 });
