@@ -4,7 +4,9 @@
  *
  *   [boot-needs.ts] → reconcile/look-ahead.ts (plan), agent/lifecycle/acts/look-ahead.ts (boot, reboot)
  */
+
 import { filePath } from "./identity/disk-url.ts";
+import { namedPaths } from "./named-paths.ts";
 import type { ImageFormat, VmSpec } from "./vm-spec.ts";
 
 export type LookQuestion =
@@ -14,7 +16,9 @@ export type LookQuestion =
   | { readonly kind: "image"; readonly image: string; readonly path: string; readonly format: ImageFormat }
   /** A file or block device that a guest is given as it is. */
   | { readonly kind: "disk"; readonly path: string; readonly readonly: boolean }
-  | { readonly kind: "bridge"; readonly name: string };
+  | { readonly kind: "bridge"; readonly name: string }
+  /** Something that is there: a device, a folder; a socket, if `socket`. */
+  | { readonly kind: "node"; readonly path: string; readonly socket: boolean };
 
 export type LookAnswer =
   | { readonly found: true; readonly sizeMiB?: number }
@@ -28,7 +32,7 @@ export interface Need {
   readonly question: LookQuestion;
   /** `its kernel`, `disk data`. */
   readonly what: string;
-  /** The item of the spec that needs it: `disks.data`; null: every boot does. */
+  /** The field of the spec that needs it: `disks.data`, `passthrough.fs`; null: every boot does. */
   readonly path: string | null;
 }
 
@@ -39,10 +43,12 @@ export const questionKey = (question: LookQuestion): string =>
       ? `image ${question.format} ${question.path}`
       : question.kind === "disk"
         ? `disk ${question.readonly ? "r" : "rw"} ${question.path}`
-        : `file ${question.path}`;
+        : question.kind === "node"
+          ? `${question.socket ? "socket" : "node"} ${question.path}`
+          : `file ${question.path}`;
 
 /** Of a hypervisor that opens what it is given. Names that are no paths (`builtin:tiny`, a firmware's name) are the hypervisor's to find. */
-export function bootNeeds({ boot, disks, nics }: VmSpec): Need[] {
+export function bootNeeds({ hypervisor, boot, disks, nics, passthrough }: VmSpec): Need[] {
   const needs: Need[] = [];
   const file = (path: string, what: string) => {
     if (path.startsWith("/")) needs.push({ question: { kind: "file", path }, what, path: null });
@@ -68,5 +74,15 @@ export function bootNeeds({ boot, disks, nics }: VmSpec): Need[] {
         what: `the bridge of NIC ${name}`,
         path: `nics.${name}`,
       });
+  if (hypervisor === "cloud-hypervisor")
+    for (const { key, what, path, kind, readonly } of namedPaths(passthrough)) {
+      const question: LookQuestion =
+        kind === "file"
+          ? { kind, path }
+          : kind === "disk"
+            ? { kind, path, readonly }
+            : { kind: "node", path, socket: kind === "socket" };
+      needs.push({ question, what, path: `passthrough.${key}` });
+    }
   return needs;
 }

@@ -3,7 +3,7 @@
  *
  *   turn/look-around.ts (asks) → [look-ahead.ts] → place-vms.ts, make-plan.ts, check-plan.ts
  */
-import { bootNeeds, type Looks, type Need, questionKey } from "../model/boot-needs.ts";
+import { bootNeeds, type LookQuestion, type Looks, type Need, questionKey } from "../model/boot-needs.ts";
 import type { NodeName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
@@ -25,10 +25,15 @@ export function needsFor(
   const needs = homeNeeds(spec).filter(
     ({ question, path }) => question.kind !== "image" || !made.some((name) => path === `disks.${name}`),
   );
-  if (action !== "update") return needs;
+  // Who listens for one guest may take its socket away once that is connected, and make it anew when the guest lets go.
+  const fresh =
+    action === "reboot" || action === "update" ? needs.filter(({ question }) => !isSocket(question)) : needs;
+  if (action !== "update") return fresh;
   const changed = new Set(reasons.map(({ field }) => field));
-  return needs.filter(({ path }) => path !== null && changed.has(path));
+  return fresh.filter(({ path }) => path !== null && changed.has(path));
 }
+
+const isSocket = (question: LookQuestion): boolean => question.kind === "node" && question.socket;
 
 const NEEDS_NOTHING: ReadonlySet<Action> = new Set(["stop", "destroy", "migrate"]);
 

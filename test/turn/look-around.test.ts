@@ -53,7 +53,17 @@ const onQemu = (observed: ObservedState): ObservedState => ({
   nodes: observed.nodes.map((node) =>
     node.reach === "silent"
       ? node
-      : { ...node, report: { ...node.report, hypervisors: [{ kind: "qemu", version: "7.2", capabilities: ABLE }] } },
+      : {
+          ...node,
+          report: {
+            ...node.report,
+            hypervisors: (["qemu", "cloud-hypervisor"] as const).map((kind) => ({
+              kind,
+              version: "53.0.0",
+              capabilities: ABLE,
+            })),
+          },
+        },
   ),
 });
 
@@ -96,6 +106,60 @@ test("a VM that no node can boot is blocked, and says why for each", async () =>
   });
   expect(plan.blocked[0]?.hint).toBe("put what is missing on the node, or correct its path in the manifests");
   expect(said).toEqual(["blocked web-1 (1 cpu, 1 GiB) fits nowhere: n1, n2: lacks its kernel: /k is not there"]);
+});
+
+const withFs = (socket: string, over: Readonly<Record<string, unknown>> = {}) => ({
+  hypervisor: "cloud-hypervisor" as const,
+  boot: kernel("/k"),
+  passthrough: { fs: [{ tag: "share", socket }], ...over },
+});
+
+test("what the cloudHypervisor section names is asked for, and a VM goes where it is", async () => {
+  const section = {
+    memory: { shared: true },
+    payload: { initramfs: "/initramfs" },
+    disks: [
+      { id: "raw", path: "/raw", readonly: true },
+      { id: "far", vhost_user: true, vhost_socket: "/blk.sock" },
+    ],
+    net: [
+      { id: "a", vhost_user: true, vhost_socket: "/in.sock" },
+      { id: "b", vhost_user: true, vhost_socket: "/made.sock", vhost_mode: "Server" },
+    ],
+    pmem: [{ file: "/pmem" }],
+    devices: [{ path: "/sys/bus/pci/devices/0000:01:00.0" }],
+    vsock: { cid: 3, socket: "/made.vsock" },
+    serial: { mode: "File", file: "/made.log" },
+  };
+  const fleet = aFleet().nodes("n1", "n2").vm("web-1", withFs("/fs.sock", section));
+  const { said, asked } = await planWith(fleet, fleet.empty(), {
+    n1: { "socket /fs.sock": lost("/fs.sock is not there") },
+  });
+  expect(said).toEqual(["create web-1 on n2", "boot web-1 on n2"]);
+  expect(asked.filter((each) => each.startsWith("n2:")).sort()).toEqual([
+    "n2: disk r /raw",
+    "n2: file /initramfs",
+    "n2: file /k",
+    "n2: node /pmem",
+    "n2: node /sys/bus/pci/devices/0000:01:00.0",
+    "n2: socket /blk.sock",
+    "n2: socket /fs.sock",
+    "n2: socket /in.sock",
+  ]);
+});
+
+test("a guest that runs is not held to the sockets it is connected to, but to the files it would boot from", async () => {
+  const fleet = aFleet()
+    .nodes("n1")
+    .vm("web-1", { ...withFs("/fs.sock", { memory: { shared: true }, payload: { initramfs: "/new" } }), on: "n1" });
+  const world = fleet.empty().has("web-1", "n1", {
+    spec: aSpec(withFs("/fs.sock", { memory: { shared: true }, payload: { initramfs: "/old" } })),
+  });
+  const { said, asked } = await planWith(fleet, world, { n1: { "file /new": lost("/new is not there") } });
+  expect(said).toEqual([
+    "blocked web-1 is left as it is, because n1 lacks the initramfs of payload: /new is not there",
+  ]);
+  expect(asked).not.toContain("n1: socket /fs.sock");
 });
 
 test("a wrong source does not stop a guest that runs", async () => {

@@ -218,6 +218,9 @@ test("what is asked for is answered as a boot would find it; what a hook may yet
     { kind: "file", path: "/nowhere/vmlinuz" },
     { kind: "image", image: "deb", path: here, format: "raw" },
     { kind: "image", image: "deb", path: here, format: "qcow2" },
+    { kind: "node", path: agent.dataFolder, socket: false },
+    { kind: "node", path: here, socket: true },
+    { kind: "node", path: "/nowhere/fs.sock", socket: true },
     { kind: "disk", path: "/nowhere/x", readonly: false },
     null,
   ] as const;
@@ -227,11 +230,17 @@ test("what is asked for is answered as a boot would find it; what a hook may yet
     { found: false, problem: "/nowhere/vmlinuz is not there" },
     { found: true, sizeMiB: 1 },
     { found: false, problem: expect.stringContaining("it is raw") },
+    { found: true },
+    { found: false, problem: `${here} is no socket` },
+    { found: false, problem: "/nowhere/fs.sock is not there" },
     { found: false, problem: "/nowhere/x is not there" },
     null,
   ]);
   expect((await hooked.lifecycle.lookFor(questions, signal)).slice(4)).toEqual([
     { found: false, problem: expect.stringContaining("it is raw") },
+    { found: true },
+    { found: false, problem: `${here} is no socket` },
+    null,
     null,
     null,
   ]);

@@ -28,6 +28,8 @@ export async function lookFor(parts: Parts, question: LookQuestion, signal: Abor
       }
       case "disk":
         return await lookForDisk(parts, question);
+      case "node":
+        return await lookForNode(parts, question);
       case "bridge": {
         const isThere = (await parts.network.hasBridge?.(question.name, signal)) ?? null;
         if (isThere === null || isThere) return isThere && FOUND;
@@ -65,6 +67,18 @@ async function lookForDisk(
     const stats = await stat(path);
     if (stats.isFile() || stats.isBlockDevice()) return FOUND;
     return missing(`${path} is neither a file nor a block device`);
+  } catch (error) {
+    return await unlessHooked(parts, missing(describe(path, error)));
+  }
+}
+
+async function lookForNode(
+  parts: Parts,
+  { path, socket }: Extract<LookQuestion, { readonly kind: "node" }>,
+): Promise<LookAnswer | null> {
+  try {
+    const stats = await stat(path);
+    return !socket || stats.isSocket() ? FOUND : missing(`${path} is no socket`);
   } catch (error) {
     return await unlessHooked(parts, missing(describe(path, error)));
   }
