@@ -35,6 +35,8 @@ test("bash completes commands, subcommands, flags, values and VMs", async () => 
   expect(await offered("vm", "detach", "--di")).toEqual(["--disk"]);
   expect(await offered("plan", "--max-class", "re")).toEqual(["reboot", "replace"]);
   expect(await offered("vm", "info", "web")).toEqual(["web-1", "web-2"]);
+  expect(await offered("plan", "--target", "web")).toEqual(["web-1", "web-2"]);
+  expect(await offered("apply", "--fleet", "prod", "--exclude", "pr")).toEqual(["prod"]);
   expect(await offered("vm", "info", "--fleet", "prod", "")).toEqual(
     expect.arrayContaining(["web-1", "completion", "vms", "--fleet", "prod"]),
   );

@@ -28,6 +28,9 @@ _odorobo_takes_vm() {
   esac
   return 1
 }
+_odorobo_vms() {
+  odorobo completion vms \${1:+--fleet "$1"} 2>/dev/null
+}
 _odorobo() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} command="" fleet="" word values i given=0
   COMPREPLY=()
@@ -42,6 +45,7 @@ _odorobo() {
   if values=$(_odorobo_value "$command" "$prev"); then
     case $values in
       :path) COMPREPLY=($(compgen -f -- "$cur")) ;;
+      :vm) COMPREPLY=($(compgen -W "$(_odorobo_vms "$fleet")" -- "$cur")) ;;
       :text) ;;
       *) COMPREPLY=($(compgen -W "$values" -- "$cur")) ;;
     esac
@@ -59,7 +63,7 @@ ${topics(commands)
   .join("\n")}
     esac
     if _odorobo_takes_vm "$command"; then
-      COMPREPLY=($(compgen -W "$(odorobo completion vms \${fleet:+--fleet "$fleet"} 2>/dev/null)" -- "$cur")); return
+      COMPREPLY=($(compgen -W "$(_odorobo_vms "$fleet")" -- "$cur")); return
     fi
   fi
   ((\${#COMPREPLY[@]})) || COMPREPLY=($(compgen -f -- "$cur"))

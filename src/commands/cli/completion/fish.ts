@@ -39,6 +39,7 @@ function flagLine({ words }: CompletionCommand, { name, char, summary, value }: 
   const parts = [`complete -c odorobo -n ${quote(`__odorobo_at "${words}"`)}`, `-l ${name}`];
   if (char !== null) parts.push(`-s ${char}`);
   if (value?.kind === "path") parts.push("-r -F");
+  if (value?.kind === "vm") parts.push("-x -a '(odorobo completion vms 2>/dev/null)'");
   if (value?.kind === "text") parts.push("-x");
   if (value?.kind === "words") parts.push(`-x -a ${quote(value.words.join(" "))}`);
   return [...parts, `-d ${quote(summary)}`].join(" ");

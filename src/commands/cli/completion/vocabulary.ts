@@ -17,12 +17,15 @@ export interface CompletionFlag {
   /** Null: it takes none. `words`: one of these. */
   readonly value:
     | { readonly kind: "words"; readonly words: readonly string[] }
-    | { readonly kind: "path" | "text" }
+    | { readonly kind: "path" | "vm" | "text" }
     | null;
 }
 
 /** As `helpValue` calls what is a file or folder of this machine. */
 const PATHS: ReadonlySet<string> = new Set(["FILE", "FOLDER", "PATH"]);
+
+/** As it calls what may be the name of a VM. */
+const VMS: ReadonlySet<string> = new Set(["VM"]);
 
 /** Sorted by words; hidden commands and flags are left out. */
 export function completionCommands(commands: readonly Command.Loadable[]): CompletionCommand[] {
@@ -45,5 +48,6 @@ function toFlag(flag: Command.Flag.Cached): CompletionFlag {
   if (flag.type === "boolean") return { name, char, summary, value: null };
   if (flag.options !== undefined) return { name, char, summary, value: { kind: "words", words: [...flag.options] } };
   const helpValue = typeof flag.helpValue === "string" ? flag.helpValue : "";
-  return { name, char, summary, value: { kind: PATHS.has(helpValue) ? "path" : "text" } };
+  const kind = PATHS.has(helpValue) ? "path" : VMS.has(helpValue) ? "vm" : "text";
+  return { name, char, summary, value: { kind } };
 }
