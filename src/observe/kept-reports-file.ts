@@ -14,14 +14,15 @@ import { codeDigest } from "../platform/code-digest.ts";
 import { readKept, writeKept } from "../platform/kept-file.ts";
 import type { KeptReports } from "../wire/kept-reports.ts";
 
-/** The first line; the specs follow, a line each. */
+/** The first line; the report itself and its specs follow, a line each. */
 interface Head {
   readonly tag: string;
-  readonly report: Omit<NodeReport, "vms"> & { readonly vms: readonly KeptVmReport[] };
   readonly specDigests: readonly Digest[];
 }
 
-/** `spec`: the number of its line. `live`: "as-spec" when it is what the spec says. */
+type Packed = Omit<NodeReport, "vms"> & { readonly vms: readonly KeptVmReport[] };
+
+/** `spec`: the number of its spec. `live`: "as-spec" when it is what the spec says. */
 type KeptVmReport = Omit<VmReport, "spec" | "live"> & {
   readonly spec: number;
   readonly live: LiveConfig | "as-spec" | null;
@@ -33,36 +34,39 @@ export function openKeptReports(specs: ReadonlyMap<Digest, VmSpec>, folder = cac
   const pathOf = (address: string) => join(folder, "reports", `${hash("sha256", address, "hex").slice(0, 32)}.jsonl`);
   return {
     get(address) {
-      const lines: string[] = [];
-      if (!readKept(pathOf(address), header, (line) => lines.push(line))) return null;
-      const [first = "", ...specLines] = lines;
-      const head = JSON.parse(first) as Head;
-      return { tag: head.tag, read: () => unpack(head, specLines, specs) };
+      // Held until the agent has answered, many at a time: as text, and no spec that is known.
+      let head: Head | null = null as Head | null;
+      let report = "";
+      const found: VmSpec[] = [];
+      const isOurs = readKept(pathOf(address), header, (text) => {
+        if (head === null) head = JSON.parse(text()) as Head;
+        else if (report === "") report = text();
+        else found.push(specs.get(head.specDigests[found.length] as Digest) ?? (JSON.parse(text()) as VmSpec));
+      });
+      if (head === null || !isOurs) return null;
+      return { tag: head.tag, read: () => unpack(JSON.parse(report) as Packed, found) };
     },
     set: (address, tag, report) => writeKept(pathOf(address), header, pack(tag, report)),
   };
 }
 
 function pack(tag: string, report: NodeReport): string[] {
-  const lines: string[] = [];
+  const specs: string[] = [];
   const vms = report.vms.map((vm): KeptVmReport => {
     const { spec, live } = vm;
     const isAsSpec = live !== null && sameValue(live, toLiveConfig(spec));
-    return { ...vm, spec: lines.push(JSON.stringify(spec)) - 1, live: isAsSpec ? "as-spec" : live };
+    return { ...vm, spec: specs.push(JSON.stringify(spec)) - 1, live: isAsSpec ? "as-spec" : live };
   });
-  const head: Head = { tag, report: { ...report, vms }, specDigests: lines.map(digestOfText) };
-  return [JSON.stringify(head), ...lines];
+  const head: Head = { tag, specDigests: specs.map(digestOfText) };
+  const packed: Packed = { ...report, vms };
+  return [JSON.stringify(head), JSON.stringify(packed), ...specs];
 }
 
-function unpack(
-  { report, specDigests }: Head,
-  lines: readonly string[],
-  known: ReadonlyMap<Digest, VmSpec>,
-): NodeReport {
-  const specs = specDigests.map((digest, line) => known.get(digest) ?? (JSON.parse(lines[line] ?? "") as VmSpec));
+/** `report` is nobody else's: what is left out of it is put in. */
+function unpack(report: Packed, specs: readonly VmSpec[]): NodeReport {
   const vms = report.vms.map((vm): VmReport => {
     const spec = specs[vm.spec] as VmSpec;
-    return { ...vm, spec, live: vm.live === "as-spec" ? toLiveConfig(spec) : vm.live };
+    return Object.assign(vm, { spec, live: vm.live === "as-spec" ? toLiveConfig(spec) : vm.live });
   });
   return { ...report, vms };
 }

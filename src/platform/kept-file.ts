@@ -14,9 +14,10 @@ const CHUNK_BYTES = 256 * 1024;
 
 /**
  * The body's lines, one after the other: a large file is never in memory as a whole. False: missing, unreadable, torn, or not under
- * this header; then what the lines said counts for nothing. Read at once: for many small files that is several times faster.
+ * this header; then what the lines said counts for nothing. `onLine` is given what makes a text of the line, to be called before the
+ * next one or never. Read at once: for many small files that is several times faster.
  */
-export function readKept(path: string, header: string, onLine: (line: string) => void): boolean {
+export function readKept(path: string, header: string, onLine: (text: () => string) => void): boolean {
   let file: number | null = null;
   try {
     file = openSync(path, "r");
@@ -26,7 +27,7 @@ export function readKept(path: string, header: string, onLine: (line: string) =>
     const digest = createHash("sha256");
     for (const line of lines) {
       digest.update(line).update("\n");
-      onLine(line.toString("utf8"));
+      onLine(() => line.toString("utf8"));
     }
     return checksum === digest.digest("hex");
   } catch {

@@ -29,9 +29,9 @@ export function openKeptReading(key: string, code: string, folder = cacheFolder(
 function load(path: string, header: string): KeptReading | null {
   let head: Omit<KeptReading, "vms"> | null = null as Omit<KeptReading, "vms"> | null;
   const vms: KeptVm[] = [];
-  const isOurs = readKept(path, header, (line) => {
-    if (head === null) head = JSON.parse(line) as Omit<KeptReading, "vms">;
-    else vms.push(JSON.parse(line) as KeptVm);
+  const isOurs = readKept(path, header, (text) => {
+    if (head === null) head = JSON.parse(text()) as Omit<KeptReading, "vms">;
+    else vms.push(JSON.parse(text()) as KeptVm);
   });
   return head !== null && isOurs ? { ...head, vms } : null;
 }

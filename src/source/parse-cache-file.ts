@@ -15,8 +15,8 @@ export function openParseCache(key: string, version: string, folder = cacheFolde
   const path = join(folder, "parsed", `${hash("sha256", key, "hex").slice(0, 32)}.jsonl`);
   const header = `odorobo parse cache ${PARSE_FORMAT} ${version}`;
   const known = new Map<string, ParsedFile>();
-  const isOurs = readKept(path, header, (line) => {
-    const [digest, file] = JSON.parse(line) as [string, ParsedFile];
+  const isOurs = readKept(path, header, (text) => {
+    const [digest, file] = JSON.parse(text()) as [string, ParsedFile];
     known.set(digest, file);
   });
   if (!isOurs) known.clear();
