@@ -83,8 +83,7 @@ function worstMoment(
 /** Follows each VM through its steps: what it holds where, before and after each. */
 function effectsByNode(plan: Plan, sightings: Sightings): Map<NodeName, Effect[]> {
   const effects = new Map<NodeName, Effect[]>();
-  const vms = new Map<VmName, Step[]>();
-  for (const step of plan.steps) vms.set(step.vm, [...(vms.get(step.vm) ?? []), step]);
+  const vms: Map<VmName, Step[]> = Map.groupBy(plan.steps, (step) => step.vm);
   for (const [name, steps] of vms) {
     const location = sightings.locate(name);
     const vm = location.kind === "present" ? location.vm : null;
@@ -93,8 +92,11 @@ function effectsByNode(plan: Plan, sightings: Sightings): Map<NodeName, Effect[]
     for (const [index, step] of steps.entries()) {
       const after = heldAfter(step, { isLast: index === steps.length - 1, isUp, held, vm, plan });
       const effect = { step, takes: excess(after, held), gives: excess(held, after) };
-      if (!isNothing(effect.takes) || !isNothing(effect.gives))
-        effects.set(step.node, [...(effects.get(step.node) ?? []), effect]);
+      if (!isNothing(effect.takes) || !isNothing(effect.gives)) {
+        const ofNode = effects.get(step.node);
+        if (ofNode === undefined) effects.set(step.node, [effect]);
+        else ofNode.push(effect);
+      }
       held = after;
       isUp = UP_AFTER[step.kind] ?? isUp;
     }

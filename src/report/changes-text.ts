@@ -1,6 +1,6 @@
 /** The part of a plan that says what differs and why: changes, what is blocked, unknown or refused. Used by plan, diff and markdown. */
 import type { SourcePosition } from "../model/desired-state.ts";
-import { ACTION_SYMBOLS, type Change, type Plan, type Unknown } from "../reconcile/plan-document.ts";
+import { ACTION_SYMBOLS, type Change, type Plan } from "../reconcile/plan-document.ts";
 import { type ChangeGroup, type GroupedReason, groupChanges } from "./group-changes.ts";
 import { plural, showCounts, showNames } from "./names.ts";
 import { ACTION_HUES, type Paint } from "./paint.ts";
@@ -86,10 +86,10 @@ const renderHint = (hint: string, paint: Paint): string[] =>
 export function renderUnknown(plan: Plan, paint: Paint): string[] {
   const mark = paint("yellow", "?");
   const nodes = plan.unknown.filter((each) => each.kind === "Node");
-  const alike = new Map<string, Unknown[]>();
-  for (const each of plan.unknown) {
-    if (each.kind === "VirtualMachine") alike.set(each.because, [...(alike.get(each.because) ?? []), each]);
-  }
+  const alike = Map.groupBy(
+    plan.unknown.filter((each) => each.kind === "VirtualMachine"),
+    (each) => each.because,
+  );
   return [
     ...nodes.flatMap((node, index) => [
       `  ${mark} node ${paint("bold", safeLine(node.name))}: ${safeLine(node.because)}`,
