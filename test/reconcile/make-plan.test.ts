@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { type Instant, instant, nodeName, vmName } from "../../src/model/names.ts";
 import type { NodeReport, Whereabouts } from "../../src/model/observed-state.ts";
-import type { CloudInit, Disk } from "../../src/model/vm-spec.ts";
+import type { CloudInit, Disk, Nic } from "../../src/model/vm-spec.ts";
 import { checkPlan } from "../../src/reconcile/check-plan.ts";
 import { latestWhereabouts } from "../../src/reconcile/locate-vms.ts";
 import { describeStep } from "../../src/reconcile/step.ts";
@@ -161,6 +161,22 @@ describe("drift", () => {
     expect(plan.changes[0]).toMatchObject({ action: "update", class: "live" });
     expect(plan.changes[0]?.reasons[0]).toMatchObject({ because: "drift", field: "cpus.count", from: 2, to: 4 });
     expect(plan.steps).toMatchObject([{ kind: "updateVm", generation: 2, expect: { generation: 1, serial: 1 } }]);
+  });
+
+  test("a NIC whose tap is gone comes back with a reboot: no update of a running guest could give it another", () => {
+    const eth0: Nic = {
+      ...{ name: "eth0", network: "front", mac: "52:54:00:00:00:01", address: null },
+      attachment: { kind: "bridge", bridge: "br0" },
+    };
+    const gone = { nics: [{ ...eth0, attachment: { kind: "none" } }] } as const;
+    const fleet = aFleet()
+      .nodes("n1")
+      .vm("web-1", { on: "n1", nics: [eth0] });
+    const world = fleet.empty().has("web-1", "n1", { spec: aSpec({ nics: [eth0] }), live: gone });
+    const plan = planOf(fleet, world);
+    expect(plan.changes[0]).toMatchObject({ action: "reboot", class: "reboot" });
+    expect(plan.changes[0]?.reasons[0]).toMatchObject({ because: "drift", field: "nics.eth0", class: "reboot" });
+    expect(plan.steps.map(describeStep)).toEqual(["reboot web-1 on n1"]);
   });
 
   test("a reboot that an interrupted apply still owes is found again", () => {
