@@ -74,3 +74,15 @@ test("nothing that others wrote becomes markup, a mention or the end of a fence"
   expect(outsideFences).not.toMatch(/<img|<script|@everyone|(?<!\\)\|1|\n# title/);
   expect(markdown).toContain("`````text");
 });
+
+test("many steps are told wave by wave: a pull request is no place for a list of them", () => {
+  const builder = aPlan();
+  for (let index = 1; index <= 30; index++)
+    builder
+      .change(`web-${index}`, "create", "live", "n1", { text: "new" })
+      .step("createVm", `web-${index}`, "n1")
+      .step("bootVm", `web-${index}`, "n1", `createVm web-${index}`);
+  const text = renderPlanMarkdown(builder.build());
+  expect(text).toContain("1. create 30 VMs on n1 (30)\n  2. boot 30 VMs on n1 (30)\n");
+  expect(text).not.toContain("create web-7");
+});
