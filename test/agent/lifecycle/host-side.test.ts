@@ -205,6 +205,33 @@ test("a wrong source or a bridge that is gone does not stop a guest that runs", 
   expect(await agent.operate("vm", { kind: "reboot", graceSeconds: null })).toMatchObject({ outcome: "done" });
 });
 
+test("a file that the hypervisor's own section names is looked for before a guest is stopped; a socket is not", async () => {
+  const noop = withProcess(createNoopHypervisor({ clock: aClock() }));
+  const real: Hypervisor = {
+    ...noop,
+    kind: "cloud-hypervisor",
+    disks: "real",
+    probe: async (signal) => {
+      const report = await noop.probe(signal);
+      return report && { ...report, kind: "cloud-hypervisor" };
+    },
+  };
+  await using agent = await anAgent({ processes: true, hypervisors: [real] });
+  const passthrough = { fs: [{ tag: "share", socket: "/nowhere/fs.sock" }] };
+  await agent.put("vm", { spec: bare({ hypervisor: "cloud-hypervisor", passthrough }) });
+  expect(await agent.boot("vm")).toMatchObject({ outcome: "done" });
+  const pmem = [{ file: "/nowhere/pmem" }];
+  await agent.put("vm", {
+    generation: 2,
+    spec: bare({ hypervisor: "cloud-hypervisor", passthrough: { ...passthrough, pmem } }),
+  });
+  await expect(agent.operate("vm", { kind: "reboot", graceSeconds: null })).rejects.toMatchObject({
+    code: "UNSUPPORTED",
+    message: expect.stringContaining("/nowhere/pmem is not there"),
+  });
+  expect((await agent.vm("vm")).phase).toBe("running");
+});
+
 test("what is asked for is answered as a boot would find it; what a hook may yet bring is not said to be missing", async () => {
   const hooks = { run: async () => {}, has: async () => true };
   await using agent = await aRealAgent();

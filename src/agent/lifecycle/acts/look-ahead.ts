@@ -95,16 +95,24 @@ const unlessHooked = async (parts: Parts, answer: LookAnswer): Promise<LookAnswe
   (await hooksMayBringIt(parts)) ? null : answer;
 
 /**
- * For a boot or reboot, before anything is begun: a bridge that is gone must not power a guest off and leave it down. Files are asked for in
- * `boot-files.ts` and `guest/check-sources.ts`. Rejects with UNSUPPORTED.
+ * For a boot or reboot, before anything is begun: a bridge or a file of the hypervisor's own section that is gone must not power a guest off and
+ * leave it down. Other files are asked for in `boot-files.ts` and `guest/check-sources.ts`; sockets may be made anew when the guest lets go of them.
+ * Rejects with UNSUPPORTED.
  */
-export async function checkBridges(parts: Parts, name: VmName, spec: VmSpec): Promise<void> {
-  for (const { question, what } of bootNeeds(spec)) {
-    if (question.kind !== "bridge") continue;
+export async function checkHostHas(parts: Parts, name: VmName, spec: VmSpec, runs: boolean): Promise<void> {
+  for (const { question, what, path } of bootNeeds(spec)) {
+    // A guest that is off loses nothing, and hears the reason from its hypervisor.
+    const isNamedInSection =
+      runs && path?.startsWith("passthrough.") === true && !(question.kind === "node" && question.socket);
+    if (question.kind !== "bridge" && !isNamedInSection) continue;
     const answer = await lookFor(parts, question, parts.stopping);
     if (answer === null || answer.found) continue;
+    if (question.kind === "file" && (await hooksMayBringIt(parts))) continue;
     throw new OdoroboError("UNSUPPORTED", `${name} needs ${what}, and ${answer.problem} on this node`, {
-      hint: `make it on the node (ip link add ${question.name} type bridge), or correct the manifest of the Network`,
+      hint:
+        question.kind === "bridge"
+          ? `make it on the node (ip link add ${question.name} type bridge), or correct the manifest of the Network`
+          : "put it there, or correct the cloudHypervisor section of its manifest",
     });
   }
 }

@@ -31,7 +31,7 @@ import type { Parts } from "../parts/parts.ts";
 import type { Operation, Slot } from "../parts/slot.ts";
 import { checkBootFiles } from "./boot-files.ts";
 import { type Identity, identityOf } from "./identity.ts";
-import { checkBridges, hooksMayBringIt } from "./look-ahead.ts";
+import { checkHostHas, hooksMayBringIt } from "./look-ahead.ts";
 import { disksMade, prepareDisks } from "./prepare-disks.ts";
 import { checkSnapshotPaths } from "./snapshot-paths.ts";
 
@@ -57,7 +57,7 @@ export async function prepareLaunch(parts: Parts, slot: Slot, vm: VmRecord): Pro
   if (hypervisor.disks === "real") {
     await checkBootFiles(vm.name, spec, new Set(notedDisks(vm).map((disk) => disk.name)));
     await checkImages(parts, vm);
-    await checkBridges(parts, vm.name, spec);
+    await checkHostHas(parts, vm.name, spec, slot.guest !== null);
   }
   const identity = await identityOf(parts, vm);
   const input = { ...(await launchInput(parts, vm.name, spec)), ...identity };
