@@ -1,6 +1,6 @@
 /**
  * schemas/*.schema.json of what users write → the types of those documents (`src/model/documents.ts`), the schemas as a
- * module (`src/manifest/document-schemas.ts`), so that the core reads no file and the package no JSON outside of itself, and
+ * module (`src/manifest/text/document-schemas.ts`), so that the core reads no file and the package no JSON outside of itself, and
  * all of them in one file (`schemas/manifest.schema.json`) for editors.
  *
  * `npm run schemas` writes all; a test makes them in memory and fails when the written ones are stale.
@@ -24,7 +24,7 @@ export async function generate(): Promise<ReadonlyMap<string, string>> {
   for (const file of FILES) schemas.set(file, await readSchema(file));
   return new Map([
     ["src/model/documents.ts", await toTypes(schemas)],
-    ["src/manifest/document-schemas.ts", toModule(schemas)],
+    ["src/manifest/text/document-schemas.ts", toModule(schemas)],
     ["schemas/manifest.schema.json", toEditorSchema(schemas)],
   ]);
 }

@@ -9,7 +9,7 @@ import { readManifests } from "../src/manifest/read-manifests.ts";
 import type { ObservedState } from "../src/model/observed-state.ts";
 import { checkPlan } from "../src/reconcile/check-plan.ts";
 import { makePlan } from "../src/reconcile/make-plan.ts";
-import { renderPlan } from "../src/report/plan-text.ts";
+import { renderPlan } from "../src/report/plan/plan-text.ts";
 import { readFolder } from "../src/source/read-folder.ts";
 import { findAnswerError } from "../src/wire/check-shape.ts";
 

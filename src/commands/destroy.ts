@@ -1,6 +1,6 @@
 import { Flags } from "@oclif/core";
 import type { ApplyReport } from "../apply/apply-report.ts";
-import { plural } from "../report/names.ts";
+import { plural } from "../report/words/names.ts";
 import { OdoroboCommand } from "./cli/base-command.ts";
 import { carryOut } from "./cli/carry-out.ts";
 import {

@@ -1,6 +1,6 @@
 import { Flags } from "@oclif/core";
 import type { Plan } from "../reconcile/plan-document.ts";
-import { renderDiff } from "../report/plan-text.ts";
+import { renderDiff } from "../report/plan/plan-text.ts";
 import { OdoroboCommand } from "./cli/base-command.ts";
 import { planExitCode } from "./cli/exit-code.ts";
 import { agentFlags, fleetFlags, folderArg, selectionFlags, toPlanRequest } from "./cli/flags.ts";

@@ -1,6 +1,6 @@
 import { Flags } from "@oclif/core";
 import type { Plan } from "../reconcile/plan-document.ts";
-import { renderPlan } from "../report/plan-text.ts";
+import { renderPlan } from "../report/plan/plan-text.ts";
 import { OdoroboCommand } from "./cli/base-command.ts";
 import { planExitCode } from "./cli/exit-code.ts";
 import { agentFlags, fleetFlags, folderArg, guardFlags, selectionFlags, toPlanRequest } from "./cli/flags.ts";
@@ -41,7 +41,7 @@ export default class PlanCommand extends OdoroboCommand {
     }
     noteWarnings(this.screen, fleet);
     if (flags.format === "markdown") {
-      const { renderPlanMarkdown } = await import("../report/plan-markdown.ts");
+      const { renderPlanMarkdown } = await import("../report/plan/plan-markdown.ts");
       this.screen.print(renderPlanMarkdown(plan).trimEnd());
     } else {
       const next = nextApply(this.argv, flags, args.folder);

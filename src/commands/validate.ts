@@ -16,7 +16,7 @@ export default class Validate extends OdoroboCommand {
     using interrupts = listenForInterrupts();
     const { readFleet } = await import("../turn/read-fleet.ts");
     const { isManifestPath } = await import("../manifest/read-manifests.ts");
-    const { renderDiagnostics } = await import("../manifest/render-diagnostics.ts");
+    const { renderDiagnostics } = await import("../manifest/text/render-diagnostics.ts");
     const reading = await readFleet(toLocation(flags, args.folder), interrupts.first);
     const validation: Validation = {
       kind: "Validation",

@@ -7,13 +7,13 @@ import {
   type Group,
 } from "../model/desired-state.ts";
 import { byName, nodeName } from "../model/names.ts";
-import { formatOf } from "./build-devices.ts";
-import type { Catalog } from "./catalog.ts";
-import type { Diagnostic } from "./diagnostic.ts";
-import type { Segments } from "./places.ts";
-import { parseSizeMiB } from "./quantities.ts";
-import { diagnose, type SourceDocument, whereNamed } from "./source-document.ts";
-import { positionOf } from "./where-is.ts";
+import type { Diagnostic } from "./text/diagnostic.ts";
+import type { Segments } from "./text/places.ts";
+import { diagnose, type SourceDocument, whereNamed } from "./text/source-document.ts";
+import { formatOf } from "./vm/build-devices.ts";
+import type { Catalog } from "./vm/catalog.ts";
+import { parseSizeMiB } from "./vm/quantities.ts";
+import { positionOf } from "./vm/where-is.ts";
 
 type Report = (found: Diagnostic) => void;
 

@@ -10,14 +10,14 @@ import { digestOf, digestOfText } from "../model/digest.ts";
 import { byName, type Digest } from "../model/names.ts";
 import { referencedFiles } from "../model/vm-spec.ts";
 import { buildFleet, buildGroups, buildNodes, checkNetworksAndImages } from "./build-fleet.ts";
-import { Catalog } from "./catalog.ts";
-import { type Diagnostic, hasErrors, sortDiagnostics } from "./diagnostic.ts";
-import { type KeptReading, keepReading, resolvedBefore } from "./kept-reading.ts";
-import { API_VERSION, parseFile } from "./parse-file.ts";
-import type { ParseCache, ParsedFile } from "./parsed-file.ts";
-import { resolveVms, toDesired } from "./resolve-vms.ts";
-import { type ManifestText, SourceFile, toDocuments } from "./source-document.ts";
-import { UserTexts } from "./user-texts.ts";
+import { type Diagnostic, hasErrors, sortDiagnostics } from "./text/diagnostic.ts";
+import { API_VERSION, parseFile } from "./text/parse-file.ts";
+import type { ParseCache, ParsedFile } from "./text/parsed-file.ts";
+import { type ManifestText, SourceFile, toDocuments } from "./text/source-document.ts";
+import { Catalog } from "./vm/catalog.ts";
+import { type KeptReading, keepReading, resolvedBefore } from "./vm/kept-reading.ts";
+import { resolveVms, toDesired } from "./vm/resolve-vms.ts";
+import { UserTexts } from "./vm/user-texts.ts";
 
 export interface ManifestReading {
   /** Null exactly when a diagnostic is an error. */

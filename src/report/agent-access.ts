@@ -1,6 +1,6 @@
 /** What `odorobo agent token --json` prints (`schemas/agent-access.schema.json`), and what it says to people. */
 import type { Role } from "../model/role.ts";
-import { type Column, renderTable, type TableOptions } from "./table.ts";
+import { type Column, renderTable, type TableOptions } from "./words/table.ts";
 
 export interface AgentAccess {
   readonly kind: "AgentAccess";

@@ -1,5 +1,5 @@
 /** What `odorobo agent install` and `uninstall` print with `--json` (`schemas/agent-installation.schema.json`), and what they say to people. */
-import { paintWith } from "./paint.ts";
+import { paintWith } from "./words/paint.ts";
 
 export interface AgentInstallation {
   readonly kind: "AgentInstallation";

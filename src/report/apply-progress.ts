@@ -1,8 +1,8 @@
 /** What an apply has done so far: a fold over its events, and a bounded block that shows it while it runs. */
 import type { ApplyEvent } from "../apply/apply-report.ts";
-import { type Paint, paintWith } from "./paint.ts";
-import { safeLine } from "./safe-text.ts";
-import { showMilliseconds } from "./values.ts";
+import { type Paint, paintWith } from "./words/paint.ts";
+import { safeLine } from "./words/safe-text.ts";
+import { showMilliseconds } from "./words/values.ts";
 
 export interface ApplyProgress {
   readonly steps: number;

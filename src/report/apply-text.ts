@@ -1,8 +1,8 @@
 /** What an apply did, for people: the count, what failed and what to do, what was not tried and why. */
 import type { ApplyReport, StepReport } from "../apply/apply-report.ts";
-import { paintWith } from "./paint.ts";
-import { safeLine } from "./safe-text.ts";
-import { showMilliseconds } from "./values.ts";
+import { paintWith } from "./words/paint.ts";
+import { safeLine } from "./words/safe-text.ts";
+import { showMilliseconds } from "./words/values.ts";
 
 export function renderApplyReport(report: ApplyReport, options: { readonly colour: boolean }): string {
   const paint = paintWith(options.colour);

@@ -2,10 +2,10 @@
 import { byName } from "../model/names.ts";
 import type { VmReport } from "../model/observed-state.ts";
 import type { GuestCounters } from "../wire/client.ts";
-import { paintWith } from "./paint.ts";
-import { safeLine } from "./safe-text.ts";
-import { type Column, renderTable, type TableOptions } from "./table.ts";
-import { showMilliseconds } from "./values.ts";
+import { paintWith } from "./words/paint.ts";
+import { safeLine } from "./words/safe-text.ts";
+import { type Column, renderTable, type TableOptions } from "./words/table.ts";
+import { showMilliseconds } from "./words/values.ts";
 
 interface Options {
   readonly colour: boolean;

@@ -1,11 +1,11 @@
 /** Deleted VMs and what is kept of them, in words: what one is asked before, and told afterwards. */
 import type { Tombstone, VmReport } from "../model/observed-state.ts";
 import type { DeletedVm } from "./lists.ts";
-import { paintWith } from "./paint.ts";
-import { safeLine } from "./safe-text.ts";
-import { type Column, renderTable, type TableOptions } from "./table.ts";
-import { showMilliseconds, showSeconds } from "./values.ts";
 import { type VmAction, warningLines } from "./vm-action-text.ts";
+import { paintWith } from "./words/paint.ts";
+import { safeLine } from "./words/safe-text.ts";
+import { type Column, renderTable, type TableOptions } from "./words/table.ts";
+import { showMilliseconds, showSeconds } from "./words/values.ts";
 
 interface Options {
   readonly colour: boolean;

@@ -1,7 +1,7 @@
 /** What a doctor found, for people: what is wrong is what they look for, so it has the colours and the hints. */
 import type { DoctorReport, Finding, FindingLevel } from "../model/doctor-report.ts";
-import { type Hue, type Paint, paintWith } from "./paint.ts";
-import { safeLine } from "./safe-text.ts";
+import { type Hue, type Paint, paintWith } from "./words/paint.ts";
+import { safeLine } from "./words/safe-text.ts";
 
 const HUES: Readonly<Record<FindingLevel, Hue>> = { ok: "green", warn: "yellow", fail: "red", unknown: "cyan" };
 

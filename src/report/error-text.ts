@@ -1,7 +1,7 @@
 /** An error for a person: what and which, what caused it, what to do next. Never a stack trace. */
 import { OdoroboError } from "../model/errors.ts";
-import { paintWith } from "./paint.ts";
-import { safeLines } from "./safe-text.ts";
+import { paintWith } from "./words/paint.ts";
+import { safeLines } from "./words/safe-text.ts";
 
 export interface ErrorDocument {
   readonly error: {

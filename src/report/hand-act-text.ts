@@ -1,11 +1,11 @@
 /** What an act by hand did, in its own words, and what the next plan will make of it. */
 import type { VmReport } from "../model/observed-state.ts";
 import type { OperationKind } from "../wire/operations.ts";
-import { plural } from "./names.ts";
-import { type Paint, paintWith } from "./paint.ts";
-import { safeLine } from "./safe-text.ts";
-import { showDifference, showMilliseconds } from "./values.ts";
 import { type VmAction, warningLines } from "./vm-action-text.ts";
+import { plural } from "./words/names.ts";
+import { type Paint, paintWith } from "./words/paint.ts";
+import { safeLine } from "./words/safe-text.ts";
+import { showDifference, showMilliseconds } from "./words/values.ts";
 
 /** Acts that change what runs and not the spec. What else differs is not told at every act. */
 const CHANGES: ReadonlySet<OperationKind> = new Set(["resize", "attach", "detach"]);

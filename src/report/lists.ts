@@ -1,8 +1,8 @@
 /** What `vm list --json` and `node list --json` print (`schemas/vm-list.schema.json`, `schemas/node-list.schema.json`). */
 import { byName, type NodeName, type VmName } from "../model/names.ts";
 import type { ObservedNode, Tombstone } from "../model/observed-state.ts";
-import { safeLine } from "./safe-text.ts";
 import { type NodeStatus, toVmStatus, type VmStatus } from "./status-document.ts";
+import { safeLine } from "./words/safe-text.ts";
 
 export interface VmList {
   readonly kind: "VmList";

@@ -1,7 +1,8 @@
 /** What a node that waits for a guest says, and what to type on the other side. */
-import { paintWith } from "./paint.ts";
-import { safeLine } from "./safe-text.ts";
+
 import { type VmAction, warningLines } from "./vm-action-text.ts";
+import { paintWith } from "./words/paint.ts";
+import { safeLine } from "./words/safe-text.ts";
 
 export function renderListening(
   { before, node, address, result }: VmAction,

@@ -2,11 +2,11 @@
 import type { DesiredNode } from "../model/desired-state.ts";
 import { byName, type Instant } from "../model/names.ts";
 import type { HypervisorReport, JournalEntry, ObservedNode, UnreadableVm } from "../model/observed-state.ts";
-import { plural } from "./names.ts";
-import { paintWith } from "./paint.ts";
-import { safeLine } from "./safe-text.ts";
 import { type NodeStatus, toNodeStatus } from "./status-document.ts";
-import { showRoughMiB } from "./values.ts";
+import { plural } from "./words/names.ts";
+import { paintWith } from "./words/paint.ts";
+import { safeLine } from "./words/safe-text.ts";
+import { showRoughMiB } from "./words/values.ts";
 
 export interface NodeInfo {
   readonly kind: "NodeInfo";

@@ -1,10 +1,11 @@
 /** Status, and the tables of nodes and VMs, for people. Rendered from the documents. */
-import { plural, showNames } from "./names.ts";
-import { type Paint, paintWith } from "./paint.ts";
-import { safeLine } from "./safe-text.ts";
+
 import type { NodeStatus, StatusDocument, VmStatus } from "./status-document.ts";
-import { type Column, renderTable, type TableOptions } from "./table.ts";
-import { showDifference, showRoughMiB } from "./values.ts";
+import { plural, showNames } from "./words/names.ts";
+import { type Paint, paintWith } from "./words/paint.ts";
+import { safeLine } from "./words/safe-text.ts";
+import { type Column, renderTable, type TableOptions } from "./words/table.ts";
+import { showDifference, showRoughMiB } from "./words/values.ts";
 
 export function renderStatus(status: StatusDocument, options: TableOptions): string {
   const paint = paintWith(options.colour);

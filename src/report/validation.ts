@@ -1,7 +1,7 @@
 /** What `validate --json` prints (`schemas/validation.schema.json`), and its last line for people. */
-import type { Diagnostic } from "../manifest/diagnostic.ts";
-import { plural } from "./names.ts";
-import { safeLine } from "./safe-text.ts";
+import type { Diagnostic } from "../manifest/text/diagnostic.ts";
+import { plural } from "./words/names.ts";
+import { safeLine } from "./words/safe-text.ts";
 
 export interface Validation {
   readonly kind: "Validation";

@@ -2,9 +2,9 @@
 import type { VmReport } from "../model/observed-state.ts";
 import { wantsRunning } from "../model/vm-spec.ts";
 import type { OperationResult } from "../wire/operations.ts";
-import { type Paint, paintWith } from "./paint.ts";
-import { safeLine } from "./safe-text.ts";
-import { showMilliseconds } from "./values.ts";
+import { type Paint, paintWith } from "./words/paint.ts";
+import { safeLine } from "./words/safe-text.ts";
+import { showMilliseconds } from "./words/values.ts";
 
 export interface VmAction {
   readonly before: VmReport;

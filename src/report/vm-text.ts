@@ -9,12 +9,12 @@ import type {
   RestartState,
   VmReport,
 } from "../model/observed-state.ts";
-import { plural } from "./names.ts";
-import { type Paint, paintWith } from "./paint.ts";
-import { safeLine } from "./safe-text.ts";
 import { driftLines } from "./status-text.ts";
-import { type Column, renderTable, type TableOptions } from "./table.ts";
-import { showMiB } from "./values.ts";
+import { plural } from "./words/names.ts";
+import { type Paint, paintWith } from "./words/paint.ts";
+import { safeLine } from "./words/safe-text.ts";
+import { type Column, renderTable, type TableOptions } from "./words/table.ts";
+import { showMiB } from "./words/values.ts";
 
 interface Options extends TableOptions {
   /** What the running guest takes without an outage, too. */

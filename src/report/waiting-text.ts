@@ -1,7 +1,7 @@
 /** What an act on a VM waits for: the operations of a VM stand in one queue. Pure. */
 import type { JournalEntry, VmReport } from "../model/observed-state.ts";
 import type { OperationKind } from "../wire/operations.ts";
-import { safeLine } from "./safe-text.ts";
+import { safeLine } from "./words/safe-text.ts";
 
 /** `asked`: what comes behind it. Null: nothing was under way when the node was looked at. */
 export function describeQueue(vm: VmReport, unfinished: readonly JournalEntry[], asked: OperationKind): string | null {

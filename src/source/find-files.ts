@@ -5,7 +5,7 @@
  * like VMs that somebody deleted.
  */
 import { isManifestPath } from "../manifest/read-manifests.ts";
-import type { ManifestText } from "../manifest/source-document.ts";
+import type { ManifestText } from "../manifest/text/source-document.ts";
 import { OdoroboError } from "../model/errors.ts";
 import { byName } from "../model/names.ts";
 import { referredPaths } from "./referred-paths.ts";

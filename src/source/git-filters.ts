@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, posix } from "node:path";
-import type { ManifestText } from "../manifest/source-document.ts";
+import type { ManifestText } from "../manifest/text/source-document.ts";
 import { OdoroboError } from "../model/errors.ts";
 import type { CommitView } from "./commit-view.ts";
 import type { FoundFiles } from "./find-files.ts";

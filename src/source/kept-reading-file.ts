@@ -1,7 +1,7 @@
 /** The last reading of a fleet without mistakes, on disk: a file per fleet, its VMs a line each. */
 import { hash } from "node:crypto";
 import { join } from "node:path";
-import type { KeptReading, KeptVm } from "../manifest/kept-reading.ts";
+import type { KeptReading, KeptVm } from "../manifest/vm/kept-reading.ts";
 import { cacheFolder } from "../platform/cache-folder.ts";
 import { readKept, writeKept } from "../platform/kept-file.ts";
 

@@ -1,7 +1,7 @@
 /** What was parsed once, on disk: a file per fleet, loaded and written as a whole. What this run did not ask for is dropped. */
 import { hash } from "node:crypto";
 import { join } from "node:path";
-import { PARSE_FORMAT, type ParseCache, type ParsedFile } from "../manifest/parsed-file.ts";
+import { PARSE_FORMAT, type ParseCache, type ParsedFile } from "../manifest/text/parsed-file.ts";
 import { cacheFolder } from "../platform/cache-folder.ts";
 import { readKept, writeKept } from "../platform/kept-file.ts";
 

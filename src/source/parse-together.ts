@@ -6,10 +6,10 @@ import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import { parseFile } from "../manifest/parse-file.ts";
-import type { ParseCache, ParsedFile } from "../manifest/parsed-file.ts";
 import { isManifestPath } from "../manifest/read-manifests.ts";
-import type { ManifestText } from "../manifest/source-document.ts";
+import { parseFile } from "../manifest/text/parse-file.ts";
+import type { ParseCache, ParsedFile } from "../manifest/text/parsed-file.ts";
+import type { ManifestText } from "../manifest/text/source-document.ts";
 
 /** Below that a worker has only just begun when all is done. */
 const WORTH_IT = 1_000;

@@ -1,7 +1,7 @@
 /** A folder of manifests → Source. */
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { ManifestText } from "../manifest/source-document.ts";
+import type { ManifestText } from "../manifest/text/source-document.ts";
 import { OdoroboError } from "../model/errors.ts";
 import { type FoundFiles, type FoundTexts, readTexts } from "./find-files.ts";
 import { FolderView, unreadable } from "./folder-view.ts";

@@ -5,8 +5,8 @@
 import { hash, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join, posix } from "node:path";
-import type { ManifestText } from "../manifest/source-document.ts";
-import { suggest } from "../manifest/suggest.ts";
+import type { ManifestText } from "../manifest/text/source-document.ts";
+import { suggest } from "../manifest/text/suggest.ts";
 import { OdoroboError } from "../model/errors.ts";
 import { cacheFolder } from "../platform/cache-folder.ts";
 import { CommitView } from "./commit-view.ts";

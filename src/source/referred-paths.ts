@@ -3,7 +3,7 @@
  * not the business of those who understand. Names too many rather than too few; what is not there, `manifest/` will say.
  */
 import { posix } from "node:path";
-import type { ManifestText } from "../manifest/source-document.ts";
+import type { ManifestText } from "../manifest/text/source-document.ts";
 
 /**
  * The path stands on the line of its key, or on its own line when an alias or a folded text brings it there. Names of anchors

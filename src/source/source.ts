@@ -6,7 +6,7 @@
 import { isUtf8 } from "node:buffer";
 import { hash } from "node:crypto";
 import { isManifestPath } from "../manifest/read-manifests.ts";
-import type { ManifestText } from "../manifest/source-document.ts";
+import type { ManifestText } from "../manifest/text/source-document.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import { OdoroboError } from "../model/errors.ts";
 

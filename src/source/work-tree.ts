@@ -7,7 +7,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isManifestPath } from "../manifest/read-manifests.ts";
-import type { ManifestText } from "../manifest/source-document.ts";
+import type { ManifestText } from "../manifest/text/source-document.ts";
 import { OdoroboError } from "../model/errors.ts";
 import { CommitView, kindOfMode } from "./commit-view.ts";
 import { type FoundFiles, type FoundTexts, findManifests, findReferred, submoduleThere } from "./find-files.ts";

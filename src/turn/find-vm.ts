@@ -1,6 +1,6 @@
 /** Where one VM is, for a person at the keyboard: asked of the agents, because what is counts here and not what should be. */
 
-import { nearest } from "../manifest/suggest.ts";
+import { nearest } from "../manifest/text/suggest.ts";
 import { OdoroboError } from "../model/errors.ts";
 import type { NodeName, VmName } from "../model/names.ts";
 import type { ObservedState, Tombstone, VmReport } from "../model/observed-state.ts";

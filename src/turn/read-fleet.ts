@@ -4,11 +4,11 @@
  *   source/ → manifest/ → [read-fleet.ts] → plan-fleet.ts, commands
  */
 import { resolve } from "node:path";
-import type { Diagnostic } from "../manifest/diagnostic.ts";
-import { type KeptReading, restoreReading } from "../manifest/kept-reading.ts";
 import { readManifests } from "../manifest/read-manifests.ts";
-import { renderDiagnostics } from "../manifest/render-diagnostics.ts";
-import type { ManifestText } from "../manifest/source-document.ts";
+import type { Diagnostic } from "../manifest/text/diagnostic.ts";
+import { renderDiagnostics } from "../manifest/text/render-diagnostics.ts";
+import type { ManifestText } from "../manifest/text/source-document.ts";
+import { type KeptReading, restoreReading } from "../manifest/vm/kept-reading.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import { OdoroboError } from "../model/errors.ts";
 import type { Digest } from "../model/names.ts";

@@ -1,9 +1,9 @@
 /** What is kept of a reading never shows: with whatever is kept, a reading is what it would be without. */
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
-import { type KeptReading, restoreReading } from "../../src/manifest/kept-reading.ts";
 import { readManifests } from "../../src/manifest/read-manifests.ts";
-import type { ManifestText } from "../../src/manifest/source-document.ts";
+import type { ManifestText } from "../../src/manifest/text/source-document.ts";
+import { type KeptReading, restoreReading } from "../../src/manifest/vm/kept-reading.ts";
 import { FIELD_POINTERS } from "../../src/model/fields.ts";
 import { anyFleetTexts } from "../support/any-fleet-texts.ts";
 import { aFleetDocument, aVm, textsOf } from "../support/manifest-texts.ts";

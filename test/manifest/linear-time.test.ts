@@ -6,7 +6,7 @@
  */
 import { expect, test, vi } from "vitest";
 import { readManifests } from "../../src/manifest/read-manifests.ts";
-import { renderDiagnostics } from "../../src/manifest/render-diagnostics.ts";
+import { renderDiagnostics } from "../../src/manifest/text/render-diagnostics.ts";
 import { referredPaths } from "../../src/source/referred-paths.ts";
 import { HOSTILE } from "../support/hostile-texts.ts";
 import { aFleetDocument, textsOf } from "../support/manifest-texts.ts";

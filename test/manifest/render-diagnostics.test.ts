@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { readManifests } from "../../src/manifest/read-manifests.ts";
-import { renderDiagnostics } from "../../src/manifest/render-diagnostics.ts";
+import { renderDiagnostics } from "../../src/manifest/text/render-diagnostics.ts";
 import { aFleetDocument, aVm, textsOf } from "../support/manifest-texts.ts";
 
 function screen(text: string): string {

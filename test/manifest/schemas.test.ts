@@ -2,9 +2,9 @@ import { glob, readFile } from "node:fs/promises";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
 import { generate } from "../../scripts/generate-types.ts";
-import { checkSchema } from "../../src/manifest/check-schema.ts";
-import { DOCUMENT_SCHEMAS } from "../../src/manifest/document-schemas.ts";
-import type { Kind } from "../../src/manifest/parsed-file.ts";
+import { checkSchema } from "../../src/manifest/text/check-schema.ts";
+import { DOCUMENT_SCHEMAS } from "../../src/manifest/text/document-schemas.ts";
+import type { Kind } from "../../src/manifest/text/parsed-file.ts";
 
 const root = new URL("../../", import.meta.url);
 

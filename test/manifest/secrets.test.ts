@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { stringify } from "yaml";
 import { readManifests } from "../../src/manifest/read-manifests.ts";
-import { renderDiagnostics } from "../../src/manifest/render-diagnostics.ts";
+import { renderDiagnostics } from "../../src/manifest/text/render-diagnostics.ts";
 import { KIND_SCHEMAS, placesIn, valueAt, wholeDocument, withValue } from "../support/any-place.ts";
 import { aFleetDocument, textsOf } from "../support/manifest-texts.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { showCounts, showNames } from "../../src/report/names.ts";
-import { showDifference, showMilliseconds, showSeconds, showValue } from "../../src/report/values.ts";
+import { showCounts, showNames } from "../../src/report/words/names.ts";
+import { showDifference, showMilliseconds, showSeconds, showValue } from "../../src/report/words/values.ts";
 
 test("runs of numbered names become ranges, and no name is lost or invented", () => {
   expect(showNames(["web-2", "web-1", "db", "web-3", "web-10"])).toBe("db, web-1…web-3, web-10");

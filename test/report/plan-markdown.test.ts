@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { LONGEST_MARKDOWN, renderPlanMarkdown } from "../../src/report/plan-markdown.ts";
+import { LONGEST_MARKDOWN, renderPlanMarkdown } from "../../src/report/plan/plan-markdown.ts";
 import { aPlan } from "../support/a-plan.ts";
 
 test("a pull request shows the summary, a row for each change, and the rest folded", () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { nodeName } from "../../src/model/names.ts";
-import { renderDiff, renderPlan } from "../../src/report/plan-text.ts";
+import { renderDiff, renderPlan } from "../../src/report/plan/plan-text.ts";
 import { aPlan } from "../support/a-plan.ts";
 
 const plain = { colour: false, verbose: false };

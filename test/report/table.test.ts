@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { VmStatus } from "../../src/report/status-document.ts";
 import { renderNodes, renderVms } from "../../src/report/status-text.ts";
-import { type Column, renderTable } from "../../src/report/table.ts";
+import { type Column, renderTable } from "../../src/report/words/table.ts";
 
 interface Row {
   readonly name: string;

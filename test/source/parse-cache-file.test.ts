@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readManifests } from "../../src/manifest/read-manifests.ts";
-import type { ManifestText } from "../../src/manifest/source-document.ts";
+import type { ManifestText } from "../../src/manifest/text/source-document.ts";
 import { cacheFolder } from "../../src/platform/cache-folder.ts";
 import { openParseCache } from "../../src/source/parse-cache-file.ts";
 import { aFleetDocument, aVm, textsOf } from "../support/manifest-texts.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { parseFile } from "../../src/manifest/parse-file.ts";
-import type { ManifestText } from "../../src/manifest/source-document.ts";
+import { parseFile } from "../../src/manifest/text/parse-file.ts";
+import type { ManifestText } from "../../src/manifest/text/source-document.ts";
 import { parseTogether } from "../../src/source/parse-together.ts";
 import { aVm, memoryCache } from "../support/manifest-texts.ts";
 

@@ -1,7 +1,7 @@
 /** Any valid fleet, as texts, for property tests. Small names collide often, which is where mistakes are. */
 import fc from "fast-check";
 import { stringify } from "yaml";
-import type { ManifestText } from "../../src/manifest/source-document.ts";
+import type { ManifestText } from "../../src/manifest/text/source-document.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,5 @@
 /** A whole document of each kind, made from its schema, and every place in it. */
-import { DOCUMENT_SCHEMAS } from "../../src/manifest/document-schemas.ts";
+import { DOCUMENT_SCHEMAS } from "../../src/manifest/text/document-schemas.ts";
 import { VM_CONFIG } from "../../src/model/cloud-hypervisor/config-fields.ts";
 import type { Field } from "../../src/model/cloud-hypervisor/field.ts";
 

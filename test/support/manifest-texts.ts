@@ -1,8 +1,9 @@
 /** Manifests for tests: what a test does not say is there and right. */
-import type { Diagnostic } from "../../src/manifest/diagnostic.ts";
-import type { ParseCache, ParsedFile } from "../../src/manifest/parsed-file.ts";
+
 import { type ManifestReading, readManifests } from "../../src/manifest/read-manifests.ts";
-import type { ManifestText } from "../../src/manifest/source-document.ts";
+import type { Diagnostic } from "../../src/manifest/text/diagnostic.ts";
+import type { ParseCache, ParsedFile } from "../../src/manifest/text/parsed-file.ts";
+import type { ManifestText } from "../../src/manifest/text/source-document.ts";
 import type { DesiredState, DesiredVm } from "../../src/model/desired-state.ts";
 
 export const API = "apiVersion: odorobo.dev/v1";

@@ -1,5 +1,5 @@
 /** Devices after a flag, as lists of `key=value`: `name=data,source=file:///srv/data.raw,readonly`. */
-import { deriveMac } from "../../manifest/mac-address.ts";
+import { deriveMac } from "../../manifest/vm/mac-address.ts";
 import { OdoroboError } from "../../model/errors.ts";
 import { canonicalMac } from "../../model/identity/net-address.ts";
 import { isDnsLabel } from "../../model/names.ts";

@@ -1,5 +1,5 @@
 /** Sizes and durations after a flag: written as in the manifests. */
-import { parseDurationMs, parseSizeMiB, type Quantity } from "../../manifest/quantities.ts";
+import { parseDurationMs, parseSizeMiB, type Quantity } from "../../manifest/vm/quantities.ts";
 import { OdoroboError } from "../../model/errors.ts";
 
 /** As `schemas/common.schema.json` has them. */

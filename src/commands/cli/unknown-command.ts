@@ -1,6 +1,6 @@
 /** A command that does not exist, answered before oclif would: with the nearest that does. */
 import type { Config } from "@oclif/core";
-import { nearest } from "../../manifest/suggest.ts";
+import { nearest } from "../../manifest/text/suggest.ts";
 import { OdoroboError } from "../../model/errors.ts";
 
 /** Throws USAGE unless the words name a command, a topic, or nothing at all. */

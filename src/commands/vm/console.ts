@@ -2,7 +2,7 @@ import { Flags } from "@oclif/core";
 import { OdoroboError } from "../../model/errors.ts";
 import { type VmName, vmName } from "../../model/names.ts";
 import type { ObservedState } from "../../model/observed-state.ts";
-import { safeLine } from "../../report/safe-text.ts";
+import { safeLine } from "../../report/words/safe-text.ts";
 import { OdoroboCommand } from "../cli/base-command.ts";
 import { DEFAULT_ESCAPE, parseEscapeKey } from "../cli/console/escape-keys.ts";
 import type { ConsoleOutcome } from "../cli/console/follow-console.ts";

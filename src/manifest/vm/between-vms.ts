@@ -1,0 +1,67 @@
+/** What only shows when VMs are looked at together: MAC addresses, addresses, disks that two would write to. */
+
+import { canonicalAddress } from "../../model/identity/net-address.ts";
+import type { BuiltVm, ReportAbout } from "./built-vm.ts";
+import { deriveMac } from "./mac-address.ts";
+import { checkSharedDevices, checkSharedDisks, type ImagePath } from "./shared-bytes.ts";
+
+/** `vms` sorted by name: of two that clash, the later one hears of it. */
+export function checkBetweenVms(vms: readonly BuiltVm[], images: readonly ImagePath[], report: ReportAbout): void {
+  checkSharedDisks(vms, images, report);
+  checkSharedDevices(vms, report);
+  checkAddresses(vms, report);
+}
+
+/** Written MACs first, because they cannot give way; derived ones step aside, in the order of names. */
+export function withMacs(fleet: string, vms: readonly BuiltVm[], report: ReportAbout): BuiltVm[] {
+  const taken = writtenMacs(vms, report);
+  const derive = (vm: string, nic: string): string => {
+    for (let attempt = 0; ; attempt++) {
+      const mac = deriveMac(fleet, vm, nic, attempt);
+      if (taken.has(mac)) continue;
+      taken.set(mac, `${vm}'s ${nic}`);
+      return mac;
+    }
+  };
+  return vms.map((vm) => {
+    if (vm.spec.nics.every(({ mac }) => mac !== "")) return vm;
+    const nics = vm.spec.nics.map((nic) => (nic.mac === "" ? { ...nic, mac: derive(vm.name, nic.name) } : nic));
+    return { ...vm, spec: { ...vm.spec, nics } };
+  });
+}
+
+function writtenMacs(vms: readonly BuiltVm[], report: ReportAbout): Map<string, string> {
+  const owners = new Map<string, string>();
+  for (const vm of vms) {
+    for (const { name, mac } of vm.spec.nics) {
+      if (mac === "") continue;
+      const owner = owners.get(mac);
+      if (owner === undefined) owners.set(mac, `${vm.name}'s ${name}`);
+      else
+        report(vm, ["nics", name, "mac"], {
+          code: "duplicate-mac",
+          message: `${owner} has this MAC address too`,
+          hint: "leave mac out: a unique one is derived",
+        });
+    }
+  }
+  return owners;
+}
+
+function checkAddresses(vms: readonly BuiltVm[], report: ReportAbout): void {
+  const owners = new Map<string, string>();
+  for (const vm of vms) {
+    for (const { name, network, address } of vm.spec.nics) {
+      if (address === null) continue;
+      const key = `${network} ${canonicalAddress(address).split("/")[0]}`;
+      const owner = owners.get(key);
+      if (owner === undefined) owners.set(key, vm.name);
+      else
+        report(vm, ["nics", name, "address"], {
+          code: "duplicate-address",
+          message: `${owner} has this address on network ${network} too`,
+          hint: "give each its own",
+        });
+    }
+  }
+}

@@ -1,0 +1,100 @@
+/** Disks and network cards: references resolved to what agents need to know. */
+
+import type { NicManifest } from "../../model/documents.ts";
+import { parseDiskUrl } from "../../model/identity/disk-url.ts";
+import { canonicalAddress, canonicalMac } from "../../model/identity/net-address.ts";
+import type { Disk, DiskOrigin, ImageFormat, Nic, NicAttachment } from "../../model/vm-spec.ts";
+import type { ReportField } from "../text/source-document.ts";
+import { type Catalog, DEFAULT_NETWORK } from "./catalog.ts";
+import { isAddressWithPrefix, notAHost } from "./ip-address.ts";
+import type { DiskValues } from "./layer.ts";
+
+export function buildDisks(disks: readonly DiskValues[], catalog: Catalog, report: ReportField): Disk[] {
+  const built: Disk[] = [];
+  for (const disk of disks) {
+    const origin = originOf(disk, catalog, report);
+    if (origin !== null) built.push({ name: disk.name, origin, readonly: disk.readonly ?? false });
+  }
+  return built;
+}
+
+/** Null when it cannot be said; why is reported here or where the reference was checked. */
+function originOf({ name, image, size, source }: DiskValues, catalog: Catalog, report: ReportField): DiskOrigin | null {
+  if (source) {
+    for (const [field, value] of [
+      ["image", image],
+      ["size", size],
+    ] as const)
+      if (value)
+        report(["disks", name, field], {
+          code: "conflicting-fields",
+          message: `disk ${name} has both source and ${field}`,
+          hint: `a source is someone else's disk, as it is: remove one of them (${field}: null takes away what a profile says)`,
+        });
+    const place = parseDiskUrl(source);
+    if (hasUserInfo(source))
+      report(["disks", name, "source"], {
+        code: "bad-value",
+        message: `the source of disk ${name} has a name or password in it, and plans, logs and process lists would show it`,
+        hint: "give the host alone, and the credentials to the node: for iSCSI and Ceph in their own configuration",
+      });
+    else if (place.kind === "problem")
+      report(["disks", name, "source"], {
+        code: "bad-value",
+        message: `the source of disk ${name} ${place.message}`,
+        hint: place.hint,
+      });
+    return { kind: "external", url: source };
+  }
+  if (!size) {
+    report(["disks", name], {
+      code: "missing-field",
+      message: image ? `disk ${name} has no size` : `disk ${name} says neither image, size nor source`,
+      hint: image ? "add its size: at least the image's" : "a size alone makes a blank disk",
+    });
+    return null;
+  }
+  if (!image) return { kind: "blank", sizeMiB: size };
+  const spec = catalog.get("Image", image)?.content.spec;
+  const format = spec && formatOf(spec);
+  return spec && format ? { kind: "image", image, path: spec.path, format, sizeMiB: size } : null;
+}
+
+/** `iscsi://user%password@host/…`: what stands before the host. An `@` in a path (`rbd://pool/image@snapshot`) is none. */
+export const hasUserInfo = (line: string): boolean => /:\/\/[^/\s"']*@/.test(line);
+
+/** By the ending only where endings are reliable: `.img` is qcow2 at some distributions and raw at others. */
+export function formatOf({ path, format }: { path: string; format?: ImageFormat | null }): ImageFormat | null {
+  if (format) return format;
+  return path.endsWith(".qcow2") ? "qcow2" : path.endsWith(".raw") ? "raw" : null;
+}
+
+export function buildNics(nics: readonly NicManifest[], catalog: Catalog, report: ReportField): Nic[] {
+  return nics.map(({ name, network, mac, address }) => {
+    if (address && !isAddressWithPrefix(address))
+      report(["nics", name, "address"], {
+        code: "bad-value",
+        message: `${address} is not an address with a prefix length`,
+        hint: "such as 10.0.0.11/24",
+      });
+    else if (address && notAHost(address) !== null)
+      report(["nics", name, "address"], {
+        code: "bad-value",
+        message: `${address} is the ${notAHost(address) === "network" ? "network's own" : "network's broadcast"} address, and no host's`,
+        hint: "give the NIC one of the addresses in the network, with the same prefix length",
+      });
+    return {
+      name,
+      network: network ?? DEFAULT_NETWORK,
+      attachment: attachmentOf(network ?? DEFAULT_NETWORK, catalog),
+      mac: mac ? canonicalMac(mac) : "",
+      address: address ? canonicalAddress(address) : null,
+    };
+  });
+}
+
+function attachmentOf(network: string, catalog: Catalog): NicAttachment {
+  const spec = catalog.get("Network", network)?.content.spec;
+  if (spec?.type === "bridge") return { kind: "bridge", bridge: spec.bridge ?? "" };
+  return { kind: spec?.type ?? "user" };
+}

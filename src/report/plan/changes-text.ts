@@ -1,0 +1,103 @@
+/** The part of a plan that says what differs and why: changes, what is blocked, unknown or refused. Used by plan, diff and markdown. */
+import type { SourcePosition } from "../../model/desired-state.ts";
+import { ACTION_SYMBOLS, type Change, type Plan } from "../../reconcile/plan-document.ts";
+import { plural, showCounts, showNames } from "../words/names.ts";
+import { ACTION_HUES, type Paint } from "../words/paint.ts";
+import { safeLine } from "../words/safe-text.ts";
+import { type ChangeGroup, type GroupedReason, groupChanges } from "./group-changes.ts";
+
+/** More members than this are written as ranges, unless verbose. */
+const MOST_MEMBERS_ONE_BY_ONE = 12;
+
+/** When a whole rack is silent, the first few nodes say what to do. */
+const MOST_NODE_HINTS = 3;
+
+export const renderChanges = (plan: Plan, paint: Paint, verbose: boolean): string[] =>
+  groupChanges(plan.changes).flatMap((group) => renderGroup(group, paint, verbose));
+
+function renderGroup(group: ChangeGroup, paint: Paint, verbose: boolean): string[] {
+  const first = group.changes[0] as Change;
+  const hue = ACTION_HUES[first.action];
+  const symbol = paint(hue, ACTION_SYMBOLS[first.action]);
+  const what = paint(hue, describeEffect(first));
+  const lines =
+    group.changes.length === 1
+      ? [`  ${symbol} ${paint("bold", safeLine(first.name))} ${describeHome(first)}: ${what}`]
+      : [
+          `  ${symbol} ${paint("bold", plural(group.changes.length, "VM"))}: ${what}`,
+          ...renderMembers(group.changes, verbose),
+        ];
+  const classesDiffer = new Set(group.reasons.map((reason) => reason.class)).size > 1;
+  return [...lines, ...group.reasons.map((reason) => renderReason(reason, classesDiffer, paint))];
+}
+
+/** `update, live`; the class is left out where the action already says it. */
+function describeEffect({ action, class: changeClass }: Change): string {
+  return action === changeClass || action === "create" || action === "boot" || action === "stop"
+    ? action
+    : `${action}, ${changeClass}`;
+}
+
+const describeHome = (change: Change): string =>
+  change.fromNode === null
+    ? `on ${safeLine(change.node)}`
+    : `from ${safeLine(change.fromNode)} to ${safeLine(change.node)}`;
+
+function renderMembers(changes: readonly Change[], verbose: boolean): string[] {
+  if (verbose) return changes.map((change) => `      ${safeLine(change.name)} ${describeHome(change)}`);
+  if (changes.length <= MOST_MEMBERS_ONE_BY_ONE) {
+    return [`      ${changes.map((change) => `${safeLine(change.name)} ${describeHome(change)}`).join(", ")}`];
+  }
+  return [
+    `      ${showNames(changes.map((each) => each.name))}`,
+    `      on ${showCounts(
+      changes.map((each) => each.node),
+      12,
+    )}`,
+  ];
+}
+
+/** Which reason asks for which class, where they ask for different ones: the label that changed beside the kernel did not cost the reboot. */
+function renderReason(reason: GroupedReason, classesDiffer: boolean, paint: Paint): string {
+  const asks = classesDiffer ? paint("dim", `[${reason.class}] `) : "";
+  return `      ${asks}${safeLine(reason.text)}${paint("dim", describePlace(reason.source, reason.elsewhereToo))}`;
+}
+
+export function describePlace(source: SourcePosition | null, elsewhereToo = false): string {
+  return source === null ? "" : `  ${safeLine(source.file)}:${source.line}${elsewhereToo ? " and others" : ""}`;
+}
+
+export const renderBlocked = (plan: Plan, paint: Paint): string[] =>
+  plan.blocked.flatMap((each) => [
+    `  ${paint("red", "x")} ${paint("bold", safeLine(each.name))}: ${safeLine(each.message)} ${paint("dim", `(${each.code})`)}${paint("dim", describePlace(each.source))}`,
+    ...renderHint(each.hint, paint),
+  ]);
+
+export const renderRefusals = (plan: Plan, paint: Paint): string[] =>
+  plan.refusals.flatMap((each) => [
+    `  ${paint("red", "x")} ${safeLine(each.message)} ${paint("dim", `(${each.code})`)}`,
+    ...renderHint(each.hint, paint),
+  ]);
+
+const renderHint = (hint: string, paint: Paint): string[] =>
+  hint === "" ? [] : [`      ${paint("cyan", "hint:")} ${safeLine(hint)}`];
+
+/** Nodes one by one; VMs together where the same is known of them: a silent node may hold hundreds. */
+export function renderUnknown(plan: Plan, paint: Paint): string[] {
+  const mark = paint("yellow", "?");
+  const nodes = plan.unknown.filter((each) => each.kind === "Node");
+  const alike = Map.groupBy(
+    plan.unknown.filter((each) => each.kind === "VirtualMachine"),
+    (each) => each.because,
+  );
+  return [
+    ...nodes.flatMap((node, index) => [
+      `  ${mark} node ${paint("bold", safeLine(node.name))}: ${safeLine(node.because)}`,
+      ...renderHint(index < MOST_NODE_HINTS ? (node.hint ?? "") : "", paint),
+    ]),
+    ...[...alike].map(([because, vms]) => {
+      const count = vms.length === 1 ? "" : `${vms.length} VMs, `;
+      return `  ${mark} ${count}${paint("bold", showNames(vms.map((vm) => vm.name)))}: ${safeLine(because)}`;
+    }),
+  ];
+}

@@ -1,0 +1,125 @@
+/**
+ * The plan for a pull request: a table that fits a phone, everything else folded. Never longer than a comment may be,
+ * and where something was cut it says so. All names and texts come from others: nothing in them is markup here.
+ */
+import { ACTION_SYMBOLS, type Change, type Plan } from "../../reconcile/plan-document.ts";
+import { plural, showCounts, showNames } from "../words/names.ts";
+import { paintWith } from "../words/paint.ts";
+import { safeLine } from "../words/safe-text.ts";
+import { renderBlocked, renderChanges, renderRefusals, renderUnknown } from "./changes-text.ts";
+import { groupChanges } from "./group-changes.ts";
+import { describeBase, describeNothing, summarize } from "./plan-summary.ts";
+import { renderSchedule } from "./schedule-text.ts";
+
+/** GitHub takes comments of 65,536 characters; GitLab and Gitea take more. The rest is room for what a bot puts around it. */
+export const LONGEST_MARKDOWN = 60_000;
+
+/** Shares of the whole. What matters most for a review gets most. */
+const BUDGETS = { notices: 12_000, table: 18_000, details: 18_000, steps: 8_000 } as const;
+const LONGEST_CELL = 400;
+
+export function renderPlanMarkdown(plan: Plan): string {
+  const plain = paintWith(false);
+  const title = plan.changes.length === 0 ? describeNothing(plan) : summarize(plan);
+  const parts = [
+    `### odorobo plan: ${escapeMarkdown(plan.fleet)}`,
+    `**${escapeMarkdown(title)}**`,
+    ...notice("This plan will not be applied as it stands", renderRefusals(plan, plain)),
+    ...notice("Blocked (the rest of the plan stands)", renderBlocked(plan, plain)),
+    ...notice("Unknown, and therefore left alone", renderUnknown(plan, plain)),
+    ...(plan.changes.length === 0 ? [] : [renderTableOf(plan)]),
+    ...folded(`Why: ${plural(plan.changes.length, "change")}`, renderChanges(plan, plain, false), BUDGETS.details),
+    ...(plan.steps.length === 0
+      ? []
+      : folded(`Order: ${plural(plan.steps.length, "step")}`, renderSchedule(plan, plain, false), BUDGETS.steps)),
+    `<sub>${escapeMarkdown(describeBase(plan))} · plan ${escapeMarkdown(plan.id.slice(0, 12))}</sub>`,
+  ];
+  return `${parts.join("\n\n")}\n`;
+}
+
+function renderTableOf(plan: Plan): string {
+  const rows = groupChanges(plan.changes).map(({ changes, reasons }) => {
+    const first = changes[0] as Change;
+    const names =
+      changes.length === 1
+        ? code(first.name)
+        : `${changes.length} VMs: ${cell(showNames(changes.map((each) => each.name)))}`;
+    const nodes =
+      changes.length === 1
+        ? code(first.node)
+        : cell(
+            showCounts(
+              changes.map((each) => each.node),
+              4,
+            ),
+          );
+    const why = cell(reasons.map((reason) => reason.text).join("; "));
+    return `| ${code(ACTION_SYMBOLS[first.action])} ${first.action} | ${names} | ${nodes} | ${first.class} | ${why} |`;
+  });
+  return [
+    "| | VM | node | class | why |",
+    "| --- | --- | --- | --- | --- |",
+    ...cut(rows, BUDGETS.table, (left) => `| | *and ${plural(left, "more row")}, cut here* | | | |`),
+  ].join("\n");
+}
+
+const notice = (title: string, lines: readonly string[]): string[] =>
+  lines.length === 0
+    ? []
+    : [
+        `> **${title}**`,
+        fenced(cut(lines, BUDGETS.notices / 3, (left) => `… and ${plural(left, "more line")}, cut here`)),
+      ];
+
+const folded = (title: string, lines: readonly string[], budget: number): string[] =>
+  lines.length === 0
+    ? []
+    : [
+        `<details><summary>${escapeMarkdown(title)}</summary>`,
+        fenced(
+          cut(
+            lines,
+            budget,
+            (left) => `… and ${plural(left, "more line")}, cut here: odorobo plan --verbose shows all`,
+          ),
+        ),
+        "</details>",
+      ];
+
+/** A fence longer than any run of backticks inside cannot be closed from inside. */
+function fenced(lines: readonly string[]): string {
+  const longest =
+    lines
+      .join("\n")
+      .match(/`+/g)
+      ?.reduce((most, run) => Math.max(most, run.length), 0) ?? 0;
+  const fence = "`".repeat(Math.max(3, longest + 1));
+  return `${fence}text\n${lines.join("\n")}\n${fence}`;
+}
+
+/** As many lines as fit, then how many were left out. */
+function cut(lines: readonly string[], budget: number, note: (left: number) => string): string[] {
+  let room = budget;
+  const kept: string[] = [];
+  for (const line of lines) {
+    room -= line.length + 1;
+    if (room < 0) return [...kept, note(lines.length - kept.length)];
+    kept.push(line);
+  }
+  return kept;
+}
+
+const cell = (text: string): string =>
+  escapeMarkdown(text.length > LONGEST_CELL ? `${text.slice(0, LONGEST_CELL - 1)}…` : text);
+
+/** Backslashes before all that means something, and entities for what would be HTML or mention somebody. */
+const escapeMarkdown = (text: string): string =>
+  safeLine(text)
+    .replace(/[\\`*_{}[\]()#+!|~]/g, "\\$&")
+    .replace(/&/g, "&amp;")
+    .replace(/</g, "&lt;")
+    .replace(/>/g, "&gt;")
+    .replace(/@/g, "&#64;");
+
+/** Names are DNS labels, but a document from a file may say anything. */
+const code = (text: string): string => `<code>${escapeMarkdown(text)}</code>`;

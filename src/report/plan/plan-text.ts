@@ -1,0 +1,75 @@
+/**
+ * The plan for a person at a terminal, rendered from the document and nothing else.
+ * Summary first, then what changes and why, then what cannot be done or was not seen, then the order, then what to type next.
+ */
+import type { Plan } from "../../reconcile/plan-document.ts";
+import { type Paint, paintWith } from "../words/paint.ts";
+import { safeLine } from "../words/safe-text.ts";
+import { renderBlocked, renderChanges, renderRefusals, renderUnknown } from "./changes-text.ts";
+import { describeBase, describeNothing, summarize } from "./plan-summary.ts";
+import { renderSchedule } from "./schedule-text.ts";
+
+export interface RenderPlanOptions {
+  readonly colour: boolean;
+  /** Every member of a group and every step. */
+  readonly verbose: boolean;
+  /** The command that carries it out: `odorobo apply plan.json`. Null: none is offered. */
+  readonly next?: string | null;
+}
+
+export function renderPlan(plan: Plan, options: RenderPlanOptions): string {
+  const paint = paintWith(options.colour);
+  const sections = [
+    renderHead(plan, paint),
+    renderChanges(plan, paint, options.verbose),
+    ...renderRest(plan, paint),
+    plan.steps.length === 0 ? [] : renderSchedule(plan, paint, options.verbose),
+    renderEnd(plan, paint, options.next === undefined ? "odorobo apply" : options.next),
+  ];
+  return joinSections(sections);
+}
+
+/** Only what differs and why: no order, nothing to type. */
+export function renderDiff(plan: Plan, options: RenderPlanOptions): string {
+  const paint = paintWith(options.colour);
+  return joinSections([
+    renderHead(plan, paint),
+    renderChanges(plan, paint, options.verbose),
+    ...renderRest(plan, paint),
+  ]);
+}
+
+const joinSections = (sections: readonly (readonly string[])[]): string =>
+  sections
+    .filter((section) => section.length > 0)
+    .map((section) => section.join("\n"))
+    .join("\n\n");
+
+function renderHead(plan: Plan, paint: Paint): string[] {
+  const title = plan.changes.length === 0 ? describeNothing(plan) : `Plan: ${summarize(plan)}`;
+  return [paint("bold", title), paint("dim", `fleet ${safeLine(plan.fleet)}, from ${safeLine(describeBase(plan))}`)];
+}
+
+function renderRest(plan: Plan, paint: Paint): string[][] {
+  const section = (title: string, lines: string[]) => (lines.length === 0 ? [] : [title, ...lines]);
+  return [
+    section("Blocked (the rest of the plan stands):", renderBlocked(plan, paint)),
+    section("Unknown, and therefore left alone:", renderUnknown(plan, paint)),
+    section("Refused:", renderRefusals(plan, paint)),
+  ];
+}
+
+function renderEnd(plan: Plan, paint: Paint, next: string | null): string[] {
+  if (plan.refusals.length > 0) return ["This plan will not be applied as it stands."];
+  if (!plan.applyable) return [];
+  const missing = plan.complete ? [] : [`It leaves ${describeMissing(plan)}.`];
+  return next === null ? missing : [...missing, `To carry it out: ${paint("bold", next)}`];
+}
+
+function describeMissing(plan: Plan): string {
+  const parts: string[] = [];
+  if (plan.unknown.length > 0) parts.push("what could not be seen");
+  if (plan.blocked.length > 0) parts.push("what is blocked");
+  if (plan.base.selection !== null) parts.push("what was not selected");
+  return parts.length === 0 ? "something for a later plan" : `out ${parts.join(" and ")}`;
+}
