@@ -28,8 +28,11 @@ async function anAgentWithoutRoom(options: TestAgentOptions = {}) {
 async function stall(agent: TestAgent, disks: readonly string[] = ["root"]): Promise<void> {
   const file = join(agent.runFolder, "vms/web-1/guest.json");
   const guest = JSON.parse(await readFile(file, "utf8"));
+  const seen = () => told(agent).filter((each) => each.includes("stands still")).length;
+  const before = seen();
   await writeFile(file, JSON.stringify({ ...guest, phase: "paused", noRoomFor: disks }));
-  await until("it is seen", async () => (await agent.vm("web-1")).phase === "paused");
+  // By the event: one that is let go on at once may be running again when it is asked.
+  await until("it is seen", async () => (await agent.vm("web-1")) && seen() > before);
 }
 
 const told = (agent: TestAgent): string[] => agent.lifecycle.events.since(0).events.map(({ message }) => message);
