@@ -2,6 +2,7 @@
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Chance } from "../chance.ts";
+import { isAboutRecord } from "../check.ts";
 import type { FaultyNode, World } from "../world.ts";
 import type { Perform } from "./perform.ts";
 
@@ -104,7 +105,7 @@ export async function act(world: World, node: FaultyNode, kind: Act, chance: Cha
     const { status, body } = await node.agent.ask("POST", `/v1/vms/${vm}/operations`, request);
     const text = JSON.stringify(body);
     if (/"code":"INTERNAL"/.test(text)) world.violate(`${kind} of ${vm} by hand: ${text}`);
-    if (FREES.has(kind) && /"code":"INSUFFICIENT_STORAGE"/.test(text))
+    if (FREES.has(kind) && /"code":"INSUFFICIENT_STORAGE"/.test(text) && isAboutRecord(text))
       world.violate(`${kind} of ${vm} by hand, which would make room: ${text}`);
     return `${kind} of ${vm} on ${node.name}: ${status}`;
   } catch (error) {
