@@ -11,7 +11,7 @@ import { silentLogger } from "../../../src/platform/logger.ts";
 import { aSerialGuest } from "../../support/a-serial-guest.ts";
 import { until } from "../../support/until.ts";
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 async function aClient(path: string): Promise<{ readonly socket: Socket; readonly heard: () => string }> {
   await until("its socket is there", () => existsSync(path), PATIENCE_MS);
