@@ -1,7 +1,7 @@
 /** What must hold, whatever happened: looked at from outside, in processes, files and reports. */
 import type { ApplyReport } from "../src/apply/apply-report.ts";
 import type { NodeReport } from "../src/model/observed-state.ts";
-import type { Plan } from "../src/reconcile/plan-document.ts";
+import type { Plan } from "../src/plan/plan-document.ts";
 import { until } from "../test/support/until.ts";
 import type { SeenGuest } from "./host.ts";
 import type { FaultyNode, World } from "./world.ts";

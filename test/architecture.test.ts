@@ -31,20 +31,25 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "manifest/vm": ["model", "manifest/text"],
   "manifest/text": ["model"],
   reconcile: ["model"],
-  report: ["model", "reconcile", "apply", "manifest", "manifest/text", "wire", "report/plan", "report/words"],
-  "report/plan": ["model", "reconcile", "report/words"],
-  "report/words": ["model", "reconcile"],
+  placement: ["model", "reconcile"],
+  schedule: ["model", "reconcile", "placement"],
+  plan: ["model", "reconcile", "placement", "schedule"],
+  report: ["model", "schedule", "plan", "apply", "manifest", "manifest/text", "wire", "report/plan", "report/words"],
+  "report/plan": ["model", "schedule", "plan", "report/words"],
+  "report/words": ["model"],
   platform: ["model"],
   wire: ["model", "platform"],
   source: ["model", ...MANIFEST, "platform"],
   observe: ["model", "wire", "platform"],
-  apply: ["model", "reconcile", "wire", "platform"],
+  apply: ["model", "schedule", "plan", "wire", "platform"],
   turn: [
     "model",
     ...MANIFEST,
     "source",
     "observe",
     "reconcile",
+    "schedule",
+    "plan",
     "apply",
     "report",
     "report/plan",
@@ -107,6 +112,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "source",
     "observe",
     "reconcile",
+    "plan",
     "apply",
     "turn",
     "report",
@@ -118,7 +124,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "demo",
     "doctor",
   ],
-  demo: ["model", "turn", "report", "report/words", "report/plan", "wire", "platform", "apply", "reconcile", "agent"],
+  demo: ["model", "turn", "report", "report/words", "report/plan", "wire", "platform", "apply", "plan", "agent"],
 };
 
 /** Of `agent`, only the files at its top may be imported from inside it, and only these from outside. */
@@ -131,7 +137,7 @@ const AGENT_DOORS = [
   "agent/install-agent.ts",
 ];
 
-const PURE = ["model", "manifest", "reconcile", "report"];
+const PURE = ["model", "manifest", "reconcile", "placement", "schedule", "plan", "report"];
 const isPure = (folder: string): boolean => PURE.includes(folder.split("/")[0] as string);
 const IMPURE_CALLS =
   /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|process\.|setTimeout|setInterval|fetch)\b/;

@@ -1,7 +1,7 @@
 /** What happened when a plan was carried out: the stream of events while it runs, and the report at its end (`schemas/apply-report.schema.json`). */
 import type { ErrorBody } from "../model/errors.ts";
 import type { Instant, NodeName, VmName } from "../model/names.ts";
-import type { StepKind } from "../reconcile/step.ts";
+import type { StepKind } from "../schedule/step.ts";
 
 export interface ApplyReport {
   readonly kind: "ApplyReport";

@@ -7,9 +7,9 @@
  * Checking that the world is still as the plan saw it comes before: `find-stale.ts`. Each step checks its own VM again.
  */
 import type { Digest, NodeName } from "../model/names.ts";
+import type { Plan } from "../plan/plan-document.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Sleep } from "../platform/sleep.ts";
-import type { Plan } from "../reconcile/plan-document.ts";
 import type { AgentApi } from "../wire/agent-api.ts";
 import type { ApplyEvent, ApplyReport, StepReport } from "./apply-report.ts";
 import { EventSink } from "./event-sink.ts";

@@ -1,6 +1,6 @@
 /** Why a step failed, as the report says it: an agent knows what it found, the plan knows what was expected. */
 import { type ErrorBody, isOdoroboError, OdoroboError, toErrorBody } from "../model/errors.ts";
-import type { Step } from "../reconcile/step.ts";
+import type { Step } from "../schedule/step.ts";
 import type { Expectation } from "../wire/operations.ts";
 
 export function explainFailure(step: Step, expect: Expectation | null, error: unknown): ErrorBody {

@@ -3,11 +3,13 @@
  *
  *   plan-file.ts → observe/ → [find-stale.ts] → apply.ts
  */
+
+import type { SeenVm } from "../model/changes.ts";
 import { OdoroboError } from "../model/errors.ts";
 import { byName, type NodeName, type VmName } from "../model/names.ts";
 import type { ObservedState, VmReport } from "../model/observed-state.ts";
 import { whyUntouched } from "../model/unreadable-vm.ts";
-import type { Plan, SeenVm } from "../reconcile/plan-document.ts";
+import type { Plan } from "../plan/plan-document.ts";
 
 export interface StaleVm {
   readonly vm: VmName;

@@ -2,7 +2,7 @@
  * What the steps of this run left behind, VM by VM: the precondition of a VM's next step in the same plan.
  * By node as well, because generation and serial are one agent's own count.
  */
-import type { Step } from "../reconcile/step.ts";
+import type { Step } from "../schedule/step.ts";
 import type { Expectation, OperationResult } from "../wire/operations.ts";
 
 export class LeftBehind {

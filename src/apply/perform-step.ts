@@ -1,5 +1,5 @@
 /**
- * Carries out one step: one request to one agent. One performer per step kind; add a kind to `reconcile/step.ts` and the
+ * Carries out one step: one request to one agent. One performer per step kind; add a kind to `schedule/step.ts` and the
  * compiler asks for it here. There is nothing to decide: what happens is all in the step.
  *
  *   apply.ts → retry.ts → [perform-step.ts] → wire/agent-api.ts
@@ -7,8 +7,8 @@
 import { fromErrorBody, OdoroboError } from "../model/errors.ts";
 import type { Digest } from "../model/names.ts";
 import { referencedFiles, type VmSpec } from "../model/vm-spec.ts";
-import type { Plan } from "../reconcile/plan-document.ts";
-import type { Step, StepKind, StepOf } from "../reconcile/step.ts";
+import type { Plan } from "../plan/plan-document.ts";
+import type { Step, StepKind, StepOf } from "../schedule/step.ts";
 import type { AgentApi } from "../wire/agent-api.ts";
 import type { Expectation, OperationArgs, OperationResult, PutVmRequest } from "../wire/operations.ts";
 

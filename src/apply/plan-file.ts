@@ -5,9 +5,9 @@
  */
 import { readFile, realpath, stat, writeFile } from "node:fs/promises";
 import { isErrno, isOdoroboError, OdoroboError } from "../model/errors.ts";
+import { PLAN_VERSION, type Plan } from "../plan/plan-document.ts";
+import { planIdOf } from "../plan/plan-id.ts";
 import { writeFileAtomically } from "../platform/atomic-write.ts";
-import { PLAN_VERSION, type Plan } from "../reconcile/plan-document.ts";
-import { planIdOf } from "../reconcile/plan-id.ts";
 import { loadPlanCheck } from "./plan-schema.ts";
 
 /** As the umask has it, like any output file: a plan holds no secrets, and CI hands it from job to job. */

@@ -1,7 +1,7 @@
 /** What can be known before the first step: a plan that is forbidden, or that lacks something a step will need, begins nothing. */
 import { OdoroboError } from "../model/errors.ts";
 import type { Digest } from "../model/names.ts";
-import type { Plan } from "../reconcile/plan-document.ts";
+import type { Plan } from "../plan/plan-document.ts";
 import { toPutRequest } from "./perform-step.ts";
 
 /** Throws PLAN_REFUSED, PLAN_BROKEN (no spec) or PLAN_STALE (the manifests at hand lack a text that a spec refers to). */

@@ -10,7 +10,7 @@
  * - After `signal` nothing begins; what is in flight is waited for. After `hardSignal` nothing is waited for either.
  */
 import type { ErrorBody } from "../model/errors.ts";
-import type { Step } from "../reconcile/step.ts";
+import type { Step } from "../schedule/step.ts";
 import { type Limits, ReadyQueue } from "./ready-queue.ts";
 import { closureOf, type StepGraph } from "./step-graph.ts";
 

@@ -7,7 +7,7 @@
  * them by number meets no cycle; a plan that says otherwise was not made by `orderSteps` and is refused before anything begins.
  */
 import { OdoroboError } from "../model/errors.ts";
-import type { Step } from "../reconcile/step.ts";
+import type { Step } from "../schedule/step.ts";
 
 export interface StepGraph {
   readonly steps: readonly Step[];

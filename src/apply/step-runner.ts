@@ -7,10 +7,10 @@
 import type { ErrorBody, OdoroboError } from "../model/errors.ts";
 import { toErrorBody } from "../model/errors.ts";
 import type { Digest, NodeName } from "../model/names.ts";
+import type { Plan } from "../plan/plan-document.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Sleep } from "../platform/sleep.ts";
-import type { Plan } from "../reconcile/plan-document.ts";
-import { describeStep, type Step } from "../reconcile/step.ts";
+import { describeStep, type Step } from "../schedule/step.ts";
 import type { AgentApi } from "../wire/agent-api.ts";
 import type { StepReport } from "./apply-report.ts";
 import type { EventSink } from "./event-sink.ts";

@@ -1,5 +1,5 @@
 import { Flags } from "@oclif/core";
-import type { Plan } from "../reconcile/plan-document.ts";
+import type { Plan } from "../plan/plan-document.ts";
 import { renderPlan } from "../report/plan/plan-text.ts";
 import { OdoroboCommand } from "./cli/base-command.ts";
 import { planExitCode } from "./cli/exit-code.ts";

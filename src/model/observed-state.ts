@@ -303,7 +303,7 @@ export interface OwedChange {
   readonly held: boolean;
 }
 
-/** `path` as in `reconcile/fields.ts`: dotted, list items by name: `cpus.count`, `disks.root`. */
+/** `path` as in `model/fields.ts`: dotted, list items by name: `cpus.count`, `disks.root`. */
 export interface DriftedField {
   readonly path: string;
   readonly applied: unknown;

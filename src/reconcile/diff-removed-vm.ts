@@ -3,9 +3,10 @@
  *
  *   locate-vms.ts → [diff-removed-vm.ts] → make-steps.ts
  */
+
+import { heldBy, NOTHING } from "../model/capacity.ts";
 import type { NodeName } from "../model/names.ts";
 import type { NodeReport, VmReport } from "../model/observed-state.ts";
-import { heldBy, NOTHING } from "./capacity.ts";
 import type { Finding } from "./diff-vm.ts";
 
 /** A VM that is no longer in the manifests: stopped and tombstoned, its disks kept. */

@@ -5,7 +5,10 @@
  *
  * Desired differs from applied: we changed our mind (`git`). Live differs from applied: somebody else did (`drift`).
  */
+
+import { type Amount, hasProcess, heldBy, NOTHING, sizeOf } from "../model/capacity.ts";
 import { type ChangeClass, isWorse, worstClass } from "../model/change-class.ts";
+import type { Action, Blocked, Reason, SeenVm, Unknown } from "../model/changes.ts";
 import type { DesiredNode, DesiredVm, SourcePosition } from "../model/desired-state.ts";
 import {
   compareLive,
@@ -16,17 +19,15 @@ import {
   toLiveConfig,
 } from "../model/fields.ts";
 import { inWordsOf } from "../model/identity/in-words-of.ts";
+import { mayLiveOn } from "../model/may-live-on.ts";
 import type { NodeName, VmName } from "../model/names.ts";
 import type { ImageProblem, NodeReport, StalledState, VmReport } from "../model/observed-state.ts";
 import { isLocal, type VmSpec, wantsRunning } from "../model/vm-spec.ts";
-import { type Amount, hasProcess, heldBy, NOTHING, sizeOf } from "./capacity.ts";
 import { findHypervisor, whyUnsupported } from "./check-support.ts";
 import { classify, type RunningGuest } from "./classify.ts";
 import { describeDifference } from "./describe-difference.ts";
 import { NEW_DISKS_NOTE } from "./judge-cloud-init.ts";
 import type { KeptDisks } from "./locate-vms.ts";
-import { mayLiveOn } from "./placement-rules.ts";
-import type { Action, Blocked, Reason, SeenVm, Unknown } from "./plan-document.ts";
 
 /** What a VM that exists needs. */
 export interface Draft {

@@ -3,12 +3,13 @@
  *
  *   locate-vms.ts → [diff.ts: diff-vm.ts for each] → place-vms.ts
  */
+
+import type { Blocked, Selection } from "../model/changes.ts";
 import type { DesiredNode, DesiredState, DesiredVm } from "../model/desired-state.ts";
 import { byName, type NodeName, type VmName } from "../model/names.ts";
 import { diffRemovedVm } from "./diff-removed-vm.ts";
 import { diffPresentVm, type Finding } from "./diff-vm.ts";
 import type { Sightings } from "./locate-vms.ts";
-import type { Blocked, Selection } from "./plan-document.ts";
 import { isSelected } from "./select.ts";
 
 /** What every VM needs, by itself: desired ones, and those of this fleet that are no longer desired. Sorted by name. */

@@ -4,10 +4,10 @@
  *   turn/look-around.ts (asks) → [look-ahead.ts] → place-vms.ts, make-plan.ts, check-plan.ts
  */
 import { bootNeeds, type LookQuestion, type Looks, type Need, questionKey } from "../model/boot-needs.ts";
+import type { Action, Blocked, Change } from "../model/changes.ts";
 import type { NodeName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
-import type { Action, Blocked, Change } from "./plan-document.ts";
 
 export const looksByNode = (observed: ObservedState): ReadonlyMap<NodeName, Looks> =>
   new Map(observed.nodes.flatMap((node) => (node.reach === "answered" && node.looks ? [[node.name, node.looks]] : [])));

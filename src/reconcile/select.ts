@@ -1,5 +1,5 @@
 /** `--target` and `--exclude`: names, globs (`web-*`) and labels (`app=web`). */
-import type { Selection } from "./plan-document.ts";
+import type { Selection } from "../model/changes.ts";
 
 export interface Selectable {
   readonly name: string;

@@ -1,8 +1,9 @@
 /** A silent node → what the plan says of it: why it could not be seen, and what to do about it. A first plan without an agent ends here. */
+
+import type { Unknown } from "../model/changes.ts";
 import type { ErrorCode } from "../model/errors.ts";
 import type { NodeName } from "../model/names.ts";
 import type { SilentNode } from "./locate-vms.ts";
-import type { Unknown } from "./plan-document.ts";
 
 export function unknownNode({ name, error, code }: SilentNode): Unknown {
   const hint = hintFor(name, code, error);

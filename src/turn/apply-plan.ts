@@ -3,9 +3,9 @@ import { apply } from "../apply/apply.ts";
 import type { ApplyEvent, ApplyReport } from "../apply/apply-report.ts";
 import type { DesiredState, FleetPolicy } from "../model/desired-state.ts";
 import type { ObservedState } from "../model/observed-state.ts";
+import type { Plan } from "../plan/plan-document.ts";
 import type { Clock } from "../platform/clock.ts";
 import { systemSleep } from "../platform/sleep.ts";
-import type { Plan } from "../reconcile/plan-document.ts";
 import type { Agents } from "./connect-agents.ts";
 import { tellWhereabouts } from "./tell-whereabouts.ts";
 

@@ -7,12 +7,13 @@
  * An agent that does not answer, or does not know the question, leaves it unknown: the plan goes on as if it had not been asked.
  */
 import { type LookQuestion, type Looks, type Need, questionKey } from "../model/boot-needs.ts";
+import type { Change } from "../model/changes.ts";
 import type { NodeName, VmName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
+import type { Plan } from "../plan/plan-document.ts";
 import { mapWithLimit } from "../platform/limit.ts";
 import { looksByNode, needsFor, whyLacking } from "../reconcile/look-ahead.ts";
-import type { Change, Plan } from "../reconcile/plan-document.ts";
 import type { AgentApi } from "../wire/agent-api.ts";
 
 export interface Planned {

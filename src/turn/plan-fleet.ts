@@ -3,14 +3,16 @@
  *
  *   read-fleet.ts → observe-nodes.ts → [plan-fleet.ts] → report/, apply-plan.ts
  */
+
+import type { Selection } from "../model/changes.ts";
 import { digestOf } from "../model/digest.ts";
 import { OdoroboError } from "../model/errors.ts";
 import type { ObservedState } from "../model/observed-state.ts";
+import { assertPlanKeepsPromises } from "../plan/check-plan.ts";
+import type { Allowances } from "../plan/guards.ts";
+import { makePlan } from "../plan/make-plan.ts";
+import type { Plan } from "../plan/plan-document.ts";
 import type { Clock } from "../platform/clock.ts";
-import { assertPlanKeepsPromises } from "../reconcile/check-plan.ts";
-import type { Allowances } from "../reconcile/guards.ts";
-import { makePlan } from "../reconcile/make-plan.ts";
-import type { Plan, Selection } from "../reconcile/plan-document.ts";
 import { type AgentAccess, type Agents, connectAgents, observeAgents } from "./connect-agents.ts";
 import { planLookingAhead } from "./look-around.ts";
 import { type Fleet, type FleetLocation, loadFleet } from "./read-fleet.ts";

@@ -7,9 +7,9 @@ import { isOdoroboError, OdoroboError } from "../model/errors.ts";
 import { sameValue } from "../model/fields.ts";
 import type { NodeName } from "../model/names.ts";
 import type { NodeReport, ObservedState, Whereabouts } from "../model/observed-state.ts";
+import type { Plan } from "../plan/plan-document.ts";
+import { whereaboutsFor } from "../plan/whereabouts.ts";
 import { mapWithLimit } from "../platform/limit.ts";
-import type { Plan } from "../reconcile/plan-document.ts";
-import { whereaboutsFor } from "../reconcile/whereabouts.ts";
 import type { Agents } from "./connect-agents.ts";
 
 /** Enough that losing some nodes loses no memory, few enough that a fleet of 500 is not told 500 times. */

@@ -2,9 +2,9 @@
 import { expect, test } from "vitest";
 import { apply } from "../../src/apply/apply.ts";
 import { OdoroboError } from "../../src/model/errors.ts";
+import type { Plan } from "../../src/plan/plan-document.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { systemSleep } from "../../src/platform/sleep.ts";
-import type { Plan } from "../../src/reconcile/plan-document.ts";
 import type { AgentApi } from "../../src/wire/agent-api.ts";
 import { aSpec } from "../support/a-fleet.ts";
 import { aRunnablePlan } from "../support/a-runnable-plan.ts";

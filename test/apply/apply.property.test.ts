@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ApplyEvent, ApplyReport } from "../../src/apply/apply-report.ts";
-import type { Plan } from "../../src/reconcile/plan-document.ts";
-import type { Step } from "../../src/reconcile/step.ts";
+import type { Plan } from "../../src/plan/plan-document.ts";
+import type { Step } from "../../src/schedule/step.ts";
 import { aRunnablePlan } from "../support/a-runnable-plan.ts";
 import { Rehearsal } from "../support/an-apply.ts";
 

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { apply } from "../../src/apply/apply.ts";
-import type { Plan } from "../../src/reconcile/plan-document.ts";
+import type { Plan } from "../../src/plan/plan-document.ts";
 import { type AnyWorld, anyWorld, planFor } from "../support/any-world.ts";
 import { FakeFleet } from "../support/fake-fleet.ts";
 import { VirtualTime } from "../support/virtual-time.ts";

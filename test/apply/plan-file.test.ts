@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { readPlanFile, writePlanFile } from "../../src/apply/plan-file.ts";
-import type { Plan } from "../../src/reconcile/plan-document.ts";
-import { planIdOf } from "../../src/reconcile/plan-id.ts";
+import type { Plan } from "../../src/plan/plan-document.ts";
+import { planIdOf } from "../../src/plan/plan-id.ts";
 import { aFleet, planOf } from "../support/a-fleet.ts";
 
 let folder: string;

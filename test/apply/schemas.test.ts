@@ -4,7 +4,7 @@ import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { loadPlanCheck } from "../../src/apply/plan-schema.ts";
-import { STEP_KINDS } from "../../src/reconcile/step.ts";
+import { STEP_KINDS } from "../../src/schedule/step.ts";
 import { aFleet, planOf } from "../support/a-fleet.ts";
 import { aRunnablePlan } from "../support/a-runnable-plan.ts";
 import { Rehearsal } from "../support/an-apply.ts";

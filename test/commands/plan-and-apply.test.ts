@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { ApplyReport } from "../../src/apply/apply-report.ts";
-import type { Plan } from "../../src/reconcile/plan-document.ts";
+import type { Plan } from "../../src/plan/plan-document.ts";
 import { aLiveFleet, type LiveFleet } from "../support/a-live-fleet.ts";
 import { odorobo } from "../support/run-odorobo.ts";
 

@@ -5,6 +5,7 @@
  *   planOf(fleet, fleet.asDesired().silent("n1"))
  */
 
+import type { Selection } from "../../src/model/changes.ts";
 import {
   type AffinityRule,
   DEFAULT_POLICY,
@@ -33,9 +34,9 @@ import type {
   Whereabouts,
 } from "../../src/model/observed-state.ts";
 import type { VmSpec } from "../../src/model/vm-spec.ts";
-import type { Allowances } from "../../src/reconcile/guards.ts";
-import { makePlan } from "../../src/reconcile/make-plan.ts";
-import type { Plan, Selection } from "../../src/reconcile/plan-document.ts";
+import type { Allowances } from "../../src/plan/guards.ts";
+import { makePlan } from "../../src/plan/make-plan.ts";
+import type { Plan } from "../../src/plan/plan-document.ts";
 
 export const NOON = instant("2026-01-01T12:00:00.000Z");
 

@@ -1,19 +1,10 @@
 /** Builds plan documents as `makePlan` would make them, for tests of what reads plans: views and apply. */
 import type { ChangeClass } from "../../src/model/change-class.ts";
+import { ACTIONS, type Action, type Blocked, type Change, type Reason, type Unknown } from "../../src/model/changes.ts";
 import { digest, instant, nodeName, type VmName, vmName } from "../../src/model/names.ts";
 import type { VmSpec } from "../../src/model/vm-spec.ts";
-import {
-  ACTIONS,
-  type Action,
-  type Blocked,
-  type Change,
-  type Plan,
-  type PlanSummary,
-  type Reason,
-  type Refusal,
-  type Unknown,
-} from "../../src/reconcile/plan-document.ts";
-import type { Step, StepKind } from "../../src/reconcile/step.ts";
+import type { Plan, PlanSummary, Refusal } from "../../src/plan/plan-document.ts";
+import type { Step, StepKind } from "../../src/schedule/step.ts";
 
 type ReasonInput = Partial<Omit<Reason, "source">> & { readonly text: string; readonly at?: string };
 

@@ -2,12 +2,14 @@
  * Plans made by hand, step by step, that can be carried out, saved and read back: for tests of the order and the limits of
  * apply, where `makePlan` would decide too much.
  */
+
+import { ACTIONS, type SeenVm } from "../../src/model/changes.ts";
 import { digestOf } from "../../src/model/digest.ts";
 import { byName, nodeName, type VmName, vmName } from "../../src/model/names.ts";
 import type { VmSpec } from "../../src/model/vm-spec.ts";
-import { ACTIONS, type Plan, type PlanSummary, type SeenVm } from "../../src/reconcile/plan-document.ts";
-import { planIdOf } from "../../src/reconcile/plan-id.ts";
-import type { Step, StepKind } from "../../src/reconcile/step.ts";
+import type { Plan, PlanSummary } from "../../src/plan/plan-document.ts";
+import { planIdOf } from "../../src/plan/plan-id.ts";
+import type { Step, StepKind } from "../../src/schedule/step.ts";
 import { aSpec, NOON } from "./a-fleet.ts";
 
 interface StepInput {

@@ -1,7 +1,7 @@
 /** Applies a plan to fake agents in virtual time, and keeps what was told on the way. */
 import { type ApplyOptions, apply } from "../../src/apply/apply.ts";
 import type { ApplyEvent, ApplyReport } from "../../src/apply/apply-report.ts";
-import type { Plan } from "../../src/reconcile/plan-document.ts";
+import type { Plan } from "../../src/plan/plan-document.ts";
 import { aFleet } from "./a-fleet.ts";
 import { FakeFleet } from "./fake-fleet.ts";
 import { VirtualTime } from "./virtual-time.ts";

@@ -3,9 +3,9 @@ import fc from "fast-check";
 import type { DesiredState } from "../../src/model/desired-state.ts";
 import type { ObservedState, Phase, VmReport } from "../../src/model/observed-state.ts";
 import type { VmSpec } from "../../src/model/vm-spec.ts";
-import type { Allowances } from "../../src/reconcile/guards.ts";
-import { makePlan } from "../../src/reconcile/make-plan.ts";
-import type { Plan } from "../../src/reconcile/plan-document.ts";
+import type { Allowances } from "../../src/plan/guards.ts";
+import { makePlan } from "../../src/plan/make-plan.ts";
+import type { Plan } from "../../src/plan/plan-document.ts";
 import { aFleet, aSpec, type FleetBuilder, type WorldBuilder } from "./a-fleet.ts";
 
 export interface AnyWorld {

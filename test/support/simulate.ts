@@ -9,8 +9,8 @@ import { compareLive, toLiveConfig } from "../../src/model/fields.ts";
 import { byName, type NodeName } from "../../src/model/names.ts";
 import type { NodeReport, ObservedState, Tombstone, VmReport } from "../../src/model/observed-state.ts";
 import { type VmSpec, wantsRunning } from "../../src/model/vm-spec.ts";
-import type { Plan } from "../../src/reconcile/plan-document.ts";
-import { describeStep, type Step } from "../../src/reconcile/step.ts";
+import type { Plan } from "../../src/plan/plan-document.ts";
+import { describeStep, type Step } from "../../src/schedule/step.ts";
 import { NOON } from "./a-fleet.ts";
 
 export interface Simulation {

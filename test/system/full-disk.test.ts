@@ -2,7 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import type { Plan } from "../../src/reconcile/plan-document.ts";
+import type { Plan } from "../../src/plan/plan-document.ts";
 import { aSmallDisk } from "../support/a-small-disk.ts";
 import { linuxBoot } from "../support/linux-guest.ts";
 import { requires } from "../support/requirements.ts";

@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { describe, expect } from "vitest";
-import type { Plan } from "../../src/reconcile/plan-document.ts";
+import type { Plan } from "../../src/plan/plan-document.ts";
 import type { StatusDocument } from "../../src/report/status-document.ts";
 import { requires } from "../support/requirements.ts";
 import { expectRefusal } from "../support/system-refusal.ts";

@@ -2,7 +2,7 @@
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import type { Plan } from "../../src/reconcile/plan-document.ts";
+import type { Plan } from "../../src/plan/plan-document.ts";
 import { requires } from "../support/requirements.ts";
 import { bootsIn, countsOn, type SystemAgent } from "../support/system-agent.ts";
 import { processesOf } from "../support/system-leftovers.ts";

@@ -6,10 +6,10 @@ import { OdoroboError } from "../../src/model/errors.ts";
 import type { NodeName } from "../../src/model/names.ts";
 import type { ObservedState } from "../../src/model/observed-state.ts";
 import type { Disk, Nic } from "../../src/model/vm-spec.ts";
-import { checkPlan } from "../../src/reconcile/check-plan.ts";
-import { makePlan } from "../../src/reconcile/make-plan.ts";
-import type { Plan } from "../../src/reconcile/plan-document.ts";
-import { describeStep } from "../../src/reconcile/step.ts";
+import { checkPlan } from "../../src/plan/check-plan.ts";
+import { makePlan } from "../../src/plan/make-plan.ts";
+import type { Plan } from "../../src/plan/plan-document.ts";
+import { describeStep } from "../../src/schedule/step.ts";
 import { planLookingAhead } from "../../src/turn/look-around.ts";
 import { ABLE, aFleet, aSpec, type FleetBuilder, type WorldBuilder } from "../support/a-fleet.ts";
 

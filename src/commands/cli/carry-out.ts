@@ -1,7 +1,7 @@
 /** The second half of `apply` and `destroy`: show the plan, ask, carry it out under the eyes of the person, report. */
 import type { ApplyEvent, ApplyReport } from "../../apply/apply-report.ts";
 import { OdoroboError } from "../../model/errors.ts";
-import type { Plan } from "../../reconcile/plan-document.ts";
+import type { Plan } from "../../plan/plan-document.ts";
 import { renderApplyReport } from "../../report/apply-text.ts";
 import { renderPlan } from "../../report/plan/plan-text.ts";
 import { plural, showNames } from "../../report/words/names.ts";

@@ -1,7 +1,7 @@
 /** Exit codes of plans and applies. Of several, the one that a pipeline must not overlook wins: 3 over 4 over 2. */
 import type { ApplyReport } from "../../apply/apply-report.ts";
 import { ERROR_CODES, type ExitCode } from "../../model/errors.ts";
-import type { Plan } from "../../reconcile/plan-document.ts";
+import type { Plan } from "../../plan/plan-document.ts";
 
 export function planExitCode(plan: Plan, { detailed }: { readonly detailed: boolean }): ExitCode {
   if (plan.refusals.length > 0 || plan.blocked.length > 0) return 3;

@@ -1,10 +1,10 @@
 /** Flags that several commands share, and what they mean as values. One place, so that a flag means the same everywhere. */
 import { Args, Flags } from "@oclif/core";
 import { CHANGE_CLASSES, type ChangeClass } from "../../model/change-class.ts";
+import type { Selection } from "../../model/changes.ts";
 import { OdoroboError } from "../../model/errors.ts";
+import type { Allowances } from "../../plan/guards.ts";
 import { systemClock } from "../../platform/clock.ts";
-import type { Allowances } from "../../reconcile/guards.ts";
-import type { Selection } from "../../reconcile/plan-document.ts";
 import { splitPatterns } from "../../reconcile/select.ts";
 import type { AgentAccess } from "../../turn/connect-agents.ts";
 import type { PlanRequest } from "../../turn/plan-fleet.ts";

@@ -1,6 +1,8 @@
 /** The part of a plan that says what differs and why: changes, what is blocked, unknown or refused. Used by plan, diff and markdown. */
+
+import { ACTION_SYMBOLS, type Change } from "../../model/changes.ts";
 import type { SourcePosition } from "../../model/desired-state.ts";
-import { ACTION_SYMBOLS, type Change, type Plan } from "../../reconcile/plan-document.ts";
+import type { Plan } from "../../plan/plan-document.ts";
 import { plural, showCounts, showNames } from "../words/names.ts";
 import { ACTION_HUES, type Paint } from "../words/paint.ts";
 import { safeLine } from "../words/safe-text.ts";

@@ -1,5 +1,5 @@
 /** Twenty VMs that change alike are one thing to read: groups of changes with the same action, class and reasons. */
-import type { Change, Reason } from "../../reconcile/plan-document.ts";
+import type { Change, Reason } from "../../model/changes.ts";
 
 export interface ChangeGroup {
   /** At least one, in the plan's order. */

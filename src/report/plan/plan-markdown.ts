@@ -2,7 +2,9 @@
  * The plan for a pull request: a table that fits a phone, everything else folded. Never longer than a comment may be,
  * and where something was cut it says so. All names and texts come from others: nothing in them is markup here.
  */
-import { ACTION_SYMBOLS, type Change, type Plan } from "../../reconcile/plan-document.ts";
+
+import { ACTION_SYMBOLS, type Change } from "../../model/changes.ts";
+import type { Plan } from "../../plan/plan-document.ts";
 import { plural, showCounts, showNames } from "../words/names.ts";
 import { paintWith } from "../words/paint.ts";
 import { safeLine } from "../words/safe-text.ts";

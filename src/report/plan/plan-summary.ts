@@ -1,6 +1,7 @@
 /** A plan in one line: what every view of it begins with. */
 import { CHANGE_CLASSES } from "../../model/change-class.ts";
-import type { Action, Plan } from "../../reconcile/plan-document.ts";
+import type { Action } from "../../model/changes.ts";
+import type { Plan } from "../../plan/plan-document.ts";
 import { plural } from "../words/names.ts";
 
 /** In the order of a sentence, not of severity. */

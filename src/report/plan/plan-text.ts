@@ -2,7 +2,7 @@
  * The plan for a person at a terminal, rendered from the document and nothing else.
  * Summary first, then what changes and why, then what cannot be done or was not seen, then the order, then what to type next.
  */
-import type { Plan } from "../../reconcile/plan-document.ts";
+import type { Plan } from "../../plan/plan-document.ts";
 import { type Paint, paintWith } from "../words/paint.ts";
 import { safeLine } from "../words/safe-text.ts";
 import { renderBlocked, renderChanges, renderRefusals, renderUnknown } from "./changes-text.ts";

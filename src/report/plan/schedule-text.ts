@@ -1,6 +1,6 @@
 /** The steps of a plan as a schedule: waves of what may run at the same time. */
-import type { Plan } from "../../reconcile/plan-document.ts";
-import { describeStep, type Step, type StepKind } from "../../reconcile/step.ts";
+import type { Plan } from "../../plan/plan-document.ts";
+import { describeStep, type Step, type StepKind } from "../../schedule/step.ts";
 import { plural, showCounts } from "../words/names.ts";
 import type { Paint } from "../words/paint.ts";
 import { safeLine } from "../words/safe-text.ts";

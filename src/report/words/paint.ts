@@ -1,5 +1,5 @@
 /** Colours, only when told. Everything that is printed in colour also says it in words. */
-import type { Action } from "../../reconcile/plan-document.ts";
+import type { Action } from "../../model/changes.ts";
 
 const CODES = {
   bold: [1, 22],

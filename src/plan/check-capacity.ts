@@ -5,15 +5,26 @@
  * holds from its start, one that makes it smaller gives back at its end. The worst moment on a node is the set of started
  * steps that takes the most while having given back the least: a maximum weight closure, solved exactly (`max-flow.ts`).
  */
+
+import {
+  type Amount,
+  excess,
+  hasProcess,
+  heldBy,
+  heldOn,
+  isNothing,
+  NOTHING,
+  roomOf,
+  sizeOf,
+} from "../model/capacity.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import type { NodeName, VmName } from "../model/names.ts";
 import type { VmReport } from "../model/observed-state.ts";
 import { wantsRunning } from "../model/vm-spec.ts";
-import { type Amount, excess, hasProcess, heldBy, heldOn, isNothing, NOTHING, roomOf, sizeOf } from "./capacity.ts";
-import type { Sightings } from "./locate-vms.ts";
+import type { Sightings } from "../reconcile/locate-vms.ts";
+import type { Step } from "../schedule/step.ts";
 import { bestClosure } from "./max-flow.ts";
 import type { Plan } from "./plan-document.ts";
-import type { Step } from "./step.ts";
 
 interface Effect {
   readonly step: Step;

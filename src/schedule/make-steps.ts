@@ -5,15 +5,16 @@
  *
  * The steps of one VM always follow one another; nothing is ordered between VMs here.
  */
+
+import { type Amount, excess, isNothing } from "../model/capacity.ts";
 import type { ChangeClass } from "../model/change-class.ts";
+import type { SeenVm } from "../model/changes.ts";
 import { digestOf } from "../model/digest.ts";
 import type { NodeName, VmName } from "../model/names.ts";
 import type { Tombstone } from "../model/observed-state.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
-import { type Amount, excess, isNothing } from "./capacity.ts";
-import type { Draft } from "./diff-vm.ts";
-import type { Placed } from "./place-vms.ts";
-import type { SeenVm } from "./plan-document.ts";
+import type { Placed } from "../placement/place-vms.ts";
+import type { Draft } from "../reconcile/diff-vm.ts";
 import type { Step, StepKind } from "./step.ts";
 
 /** All the steps of one VM, in order. */

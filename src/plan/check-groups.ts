@@ -7,8 +7,8 @@
  */
 import type { DesiredState } from "../model/desired-state.ts";
 import type { VmName } from "../model/names.ts";
+import type { Step } from "../schedule/step.ts";
 import type { Plan } from "./plan-document.ts";
-import type { Step } from "./step.ts";
 
 const TAKES_DOWN: ReadonlySet<string> = new Set(["reboot", "stop", "replace"]);
 

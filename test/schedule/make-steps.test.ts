@@ -1,10 +1,10 @@
 /** From what a VM needs to the steps that do it: their order, what each expects, and what room they take and give. */
 import { describe, expect, test } from "vitest";
+import { NOTHING } from "../../src/model/capacity.ts";
 import { instant, nodeName, vmName } from "../../src/model/names.ts";
-import { NOTHING } from "../../src/reconcile/capacity.ts";
 import type { Draft, Homeless } from "../../src/reconcile/diff-vm.ts";
 import type { KeptDisks } from "../../src/reconcile/locate-vms.ts";
-import { type Chain, stepsOfDraft, stepsOfPlaced } from "../../src/reconcile/make-steps.ts";
+import { type Chain, stepsOfDraft, stepsOfPlaced } from "../../src/schedule/make-steps.ts";
 import { aFleet, aSpec } from "../support/a-fleet.ts";
 
 const [N1, N2] = [nodeName("n1"), nodeName("n2")];

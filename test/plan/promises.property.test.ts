@@ -1,7 +1,7 @@
 /** The promises of the product, for thousands of random fleets in random states. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { checkPlan } from "../../src/reconcile/check-plan.ts";
+import { checkPlan } from "../../src/plan/check-plan.ts";
 import { anyWorld, planFor } from "../support/any-world.ts";
 import { simulate } from "../support/simulate.ts";
 

@@ -11,13 +11,13 @@ import type { DesiredState } from "../model/desired-state.ts";
 import { OdoroboError } from "../model/errors.ts";
 import type { NodeName, VmName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
+import { locateVms, type Sightings } from "../reconcile/locate-vms.ts";
+import { looksByNode, needsFor, whyLacking } from "../reconcile/look-ahead.ts";
+import { describeStep, type Step } from "../schedule/step.ts";
 import { findOverfilled } from "./check-capacity.ts";
 import { findCrowdedGroups } from "./check-groups.ts";
-import { locateVms, type Sightings } from "./locate-vms.ts";
-import { looksByNode, needsFor, whyLacking } from "./look-ahead.ts";
 import type { Plan } from "./plan-document.ts";
 import { planIdOf } from "./plan-id.ts";
-import { describeStep, type Step } from "./step.ts";
 
 export interface Violation {
   readonly promise: "one-home" | "three-values" | "no-surprise" | "capacity" | "data" | "order" | "identity";

@@ -6,7 +6,7 @@ import type { DesiredState } from "../model/desired-state.ts";
 import { byName, type NodeName, type VmName } from "../model/names.ts";
 import type { ObservedState, Whereabouts } from "../model/observed-state.ts";
 import { laterThan } from "../model/whereabouts.ts";
-import { homeIdOf, latestWhereabouts, locateVms, type Sightings } from "./locate-vms.ts";
+import { homeIdOf, latestWhereabouts, locateVms, type Sightings } from "../reconcile/locate-vms.ts";
 import type { Plan } from "./plan-document.ts";
 
 /** Homes are kept while they are not disproved: only a VM that is certainly nowhere is left out. Sorted by name. */

@@ -9,18 +9,19 @@
  * VMs that have a home are never moved to make room.
  */
 import type { Looks } from "../model/boot-needs.ts";
+import { type Amount, describeAmount, fits, minus, NOTHING, sizeOf } from "../model/capacity.ts";
+import type { Blocked } from "../model/changes.ts";
 import type { DesiredNode } from "../model/desired-state.ts";
 import { schemeOf } from "../model/identity/disk-url.ts";
+import { mayLiveOn } from "../model/may-live-on.ts";
 import { byName, type NodeName } from "../model/names.ts";
 import type { NodeReport } from "../model/observed-state.ts";
 import { isLocal, type VmSpec, wantsRunning } from "../model/vm-spec.ts";
-import { type Amount, describeAmount, fits, minus, NOTHING, sizeOf } from "./capacity.ts";
-import { needsCloserLook, whyUnsupported } from "./check-support.ts";
-import type { Homeless } from "./diff-vm.ts";
-import type { KeptDisks } from "./locate-vms.ts";
-import { homeNeeds, whyLacking } from "./look-ahead.ts";
-import { type AffinityBook, type AffinityJudge, mayLiveOn, type Settled } from "./placement-rules.ts";
-import type { Blocked } from "./plan-document.ts";
+import { needsCloserLook, whyUnsupported } from "../reconcile/check-support.ts";
+import type { Homeless } from "../reconcile/diff-vm.ts";
+import type { KeptDisks } from "../reconcile/locate-vms.ts";
+import { homeNeeds, whyLacking } from "../reconcile/look-ahead.ts";
+import type { AffinityBook, AffinityJudge, Settled } from "./affinity-book.ts";
 
 export interface Site {
   readonly node: DesiredNode;

@@ -4,9 +4,9 @@
  * A VM holds its cpus and memory while its process runs, and also while it is stopped but should run: the next apply,
  * or its agent, will start it. A VM that a person starts by hand (`Manual`) holds nothing while it is off.
  */
-import type { DesiredNode } from "../model/desired-state.ts";
-import type { Capacity, NodeReport, VmReport } from "../model/observed-state.ts";
-import { type VmSpec, wantsRunning } from "../model/vm-spec.ts";
+import type { DesiredNode } from "./desired-state.ts";
+import type { Capacity, NodeReport, VmReport } from "./observed-state.ts";
+import { type VmSpec, wantsRunning } from "./vm-spec.ts";
 
 export interface Amount {
   readonly cpus: number;

@@ -1,7 +1,7 @@
 /** What is left of a VM's earlier lives on the nodes, and what that means for its next one. */
 import { expect, test } from "vitest";
 import { instant } from "../../src/model/names.ts";
-import { checkPlan } from "../../src/reconcile/check-plan.ts";
+import { checkPlan } from "../../src/plan/check-plan.ts";
 import { aFleet, aSpec, type FleetBuilder, type PlanOptions, planOf, type WorldBuilder } from "../support/a-fleet.ts";
 
 const LATER = instant("2026-01-01T13:00:00.000Z");

@@ -1,12 +1,12 @@
 /** How much room nodes have: now, after what must happen where it is, and for whom that is not enough. */
 import type { Looks } from "../model/boot-needs.ts";
+import { type Amount, excess, fits, heldOn, isNothing, minus, NOTHING, plus, roomOf } from "../model/capacity.ts";
+import type { Blocked } from "../model/changes.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import type { NodeName } from "../model/names.ts";
-import { type Amount, excess, fits, heldOn, isNothing, minus, NOTHING, plus, roomOf } from "./capacity.ts";
-import type { Draft, Homeless } from "./diff-vm.ts";
-import type { Sightings } from "./locate-vms.ts";
+import type { Draft, Homeless } from "../reconcile/diff-vm.ts";
+import type { Sightings } from "../reconcile/locate-vms.ts";
 import type { Site } from "./place-vms.ts";
-import type { Blocked } from "./plan-document.ts";
 
 /** What each answering node has left right now. */
 export function freeNow(desired: DesiredState, sightings: Sightings): Map<NodeName, Amount> {

@@ -2,8 +2,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { AffinityRule, DesiredNode } from "../../src/model/desired-state.ts";
+import { matches } from "../../src/model/may-live-on.ts";
 import { nodeName } from "../../src/model/names.ts";
-import { AffinityBook, matches, type Settled } from "../../src/reconcile/placement-rules.ts";
+import { AffinityBook, type Settled } from "../../src/placement/affinity-book.ts";
 
 const aNode = (name: string, rack: string | null): DesiredNode => ({
   name: nodeName(name),

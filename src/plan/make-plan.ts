@@ -8,35 +8,27 @@
 
 import type { Looks } from "../model/boot-needs.ts";
 import { worstClass } from "../model/change-class.ts";
+import { ACTIONS, type Blocked, type Change, type Selection, type Unknown } from "../model/changes.ts";
 import type { DesiredState, DesiredVm } from "../model/desired-state.ts";
 import { digestOf } from "../model/digest.ts";
 import { byName, type Digest, type NodeName, type VmName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
 import { wantsRunning } from "../model/vm-spec.ts";
-import { findDifferences } from "./diff.ts";
-import type { Draft, Finding, Homeless } from "./diff-vm.ts";
-import { disksLeftOrFound } from "./disks-of-lives.ts";
+import { AffinityBook, type Settled } from "../placement/affinity-book.ts";
+import { disksLeftOrFound } from "../placement/disks-of-lives.ts";
+import { type Placed, placeVms } from "../placement/place-vms.ts";
+import { fitGrowth, freeAfter, freeNow, toSites } from "../placement/room.ts";
+import { findDifferences } from "../reconcile/diff.ts";
+import type { Draft, Finding, Homeless } from "../reconcile/diff-vm.ts";
+import { locateVms, type Sightings } from "../reconcile/locate-vms.ts";
+import { lackingAt, looksByNode, needsFor, whyLacking } from "../reconcile/look-ahead.ts";
+import { unmatchedPatterns } from "../reconcile/select.ts";
+import { unknownNode } from "../reconcile/unknown-node.ts";
+import { type Chain, stepsOfDraft, stepsOfPlaced } from "../schedule/make-steps.ts";
+import { orderSteps } from "../schedule/order-steps.ts";
 import { type Allowances, allowsReplace, findRefusals } from "./guards.ts";
-import { locateVms, type Sightings } from "./locate-vms.ts";
-import { lackingAt, looksByNode, needsFor, whyLacking } from "./look-ahead.ts";
-import { type Chain, stepsOfDraft, stepsOfPlaced } from "./make-steps.ts";
-import { orderSteps } from "./order-steps.ts";
-import { type Placed, placeVms } from "./place-vms.ts";
-import { AffinityBook, type Settled } from "./placement-rules.ts";
-import {
-  ACTIONS,
-  type Blocked,
-  type Change,
-  PLAN_VERSION,
-  type Plan,
-  type PlanSummary,
-  type Selection,
-  type Unknown,
-} from "./plan-document.ts";
+import { PLAN_VERSION, type Plan, type PlanSummary } from "./plan-document.ts";
 import { planIdOf } from "./plan-id.ts";
-import { fitGrowth, freeAfter, freeNow, toSites } from "./room.ts";
-import { unmatchedPatterns } from "./select.ts";
-import { unknownNode } from "./unknown-node.ts";
 
 export interface PlanInput {
   readonly desired: DesiredState;

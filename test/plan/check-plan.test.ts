@@ -1,10 +1,10 @@
 /** The checker must see what a broken planner would do: each test breaks a good plan in one way. */
 import { describe, expect, test } from "vitest";
-import { assertPlanKeepsPromises, checkPlan } from "../../src/reconcile/check-plan.ts";
-import { bestClosure } from "../../src/reconcile/max-flow.ts";
-import type { Plan } from "../../src/reconcile/plan-document.ts";
-import { planIdOf } from "../../src/reconcile/plan-id.ts";
-import type { Step } from "../../src/reconcile/step.ts";
+import { assertPlanKeepsPromises, checkPlan } from "../../src/plan/check-plan.ts";
+import { bestClosure } from "../../src/plan/max-flow.ts";
+import type { Plan } from "../../src/plan/plan-document.ts";
+import { planIdOf } from "../../src/plan/plan-id.ts";
+import type { Step } from "../../src/schedule/step.ts";
 import { aFleet, aSpec, type FleetBuilder, planOf, type WorldBuilder } from "../support/a-fleet.ts";
 
 type Draft = { -readonly [K in keyof Plan]: Plan[K] };

@@ -1,14 +1,7 @@
-/** What a placement says about one node, and how affinity rules are counted while VMs are being placed. */
-import type { AffinityRule, DesiredNode, Placement } from "../model/desired-state.ts";
+/** How affinity rules are counted while VMs are being placed. */
+import type { AffinityRule, DesiredNode } from "../model/desired-state.ts";
+import { type Labels, matches } from "../model/may-live-on.ts";
 import type { NodeName } from "../model/names.ts";
-
-type Labels = Readonly<Record<string, string>>;
-
-export const matches = (labels: Labels, match: Labels): boolean =>
-  Object.entries(match).every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
-
-export const mayLiveOn = (placement: Placement, node: DesiredNode): boolean =>
-  (placement.nodes.length === 0 || placement.nodes.includes(node.name)) && matches(node.labels, placement.selector);
 
 /** The domain a node belongs to under a rule: itself, or the value of its label. Null: it has no such label. */
 const domainOf = (node: DesiredNode, per: string): string | null =>

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { instant, vmName } from "../../src/model/names.ts";
 import type { ImageBelow } from "../../src/model/observed-state.ts";
 import type { Disk, Nic } from "../../src/model/vm-spec.ts";
-import { checkPlan } from "../../src/reconcile/check-plan.ts";
+import { checkPlan } from "../../src/plan/check-plan.ts";
 import { aFleet, aSpec, type FleetBuilder, planOf, type SeenInput, type WorldBuilder } from "../support/a-fleet.ts";
 import { anyTwoDiskUrls } from "../support/any-disk-url.ts";
 import { planFor } from "../support/any-world.ts";

@@ -1,7 +1,8 @@
 /** What forbids a whole plan: budgets on how bad a change may be, and guards against deleting much by mistake. */
 import { type ChangeClass, isWorse } from "../model/change-class.ts";
+import type { Change } from "../model/changes.ts";
 import { DEFAULT_DESTROY_COUNT, type FleetPolicy } from "../model/desired-state.ts";
-import type { Change, Refusal } from "./plan-document.ts";
+import type { Refusal } from "./plan-document.ts";
 
 /** What the caller allows for this one plan. Null: what the fleet's policy says. */
 export interface Allowances {

@@ -6,9 +6,10 @@
  * Two things order steps of different VMs: room (what does not fit now waits for what gives room back) and groups
  * (no more than `maxUnavailable` members down at once). Everything else may run side by side.
  */
+
+import { type Amount, excess, fits, isNothing, minus, plus } from "../model/capacity.ts";
 import type { Group } from "../model/desired-state.ts";
 import { byName, type NodeName, type VmName } from "../model/names.ts";
-import { type Amount, excess, fits, isNothing, minus, plus } from "./capacity.ts";
 import type { Chain, Holding } from "./make-steps.ts";
 import type { Step } from "./step.ts";
 

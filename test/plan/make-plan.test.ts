@@ -3,10 +3,10 @@ import { describe, expect, test } from "vitest";
 import { type Instant, instant, nodeName, vmName } from "../../src/model/names.ts";
 import type { NodeReport, Whereabouts } from "../../src/model/observed-state.ts";
 import type { CloudInit, Disk, Nic } from "../../src/model/vm-spec.ts";
-import { checkPlan } from "../../src/reconcile/check-plan.ts";
+import { checkPlan } from "../../src/plan/check-plan.ts";
+import { whereaboutsFor } from "../../src/plan/whereabouts.ts";
 import { latestWhereabouts } from "../../src/reconcile/locate-vms.ts";
-import { describeStep } from "../../src/reconcile/step.ts";
-import { whereaboutsFor } from "../../src/reconcile/whereabouts.ts";
+import { describeStep } from "../../src/schedule/step.ts";
 import {
   aFleet,
   aSpec,

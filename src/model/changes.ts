@@ -1,0 +1,90 @@
+/**
+ * What differs, VM by VM, in the words that all of the flow shares: found by `reconcile/`, homed by `placement/`, ordered by
+ * `schedule/`, kept in `plan/`, told by `report/`. Described by `schemas/plan.schema.json`; no secrets in it.
+ */
+import type { ChangeClass } from "./change-class.ts";
+import type { SourcePosition } from "./desired-state.ts";
+import type { NodeName, VmName } from "./names.ts";
+import type { ImageProblem } from "./observed-state.ts";
+
+/** A VM as an agent reported it: what a step is planned against. */
+export interface SeenVm {
+  readonly node: NodeName;
+  readonly generation: number;
+  readonly serial: number;
+}
+
+/** Patterns are names, globs (`web-*`) or labels (`app=web`). */
+export interface Selection {
+  readonly targets: readonly string[];
+  readonly excludes: readonly string[];
+}
+
+/** What happens to a VM, in one word. */
+export const ACTIONS = ["create", "boot", "update", "migrate", "reboot", "stop", "replace", "destroy"] as const;
+export type Action = (typeof ACTIONS)[number];
+
+/** Symbols users see before a change, as terraform's: the constant is the symbol. */
+export const ACTION_SYMBOLS: Readonly<Record<Action, string>> = {
+  create: "+",
+  boot: ">",
+  update: "~",
+  migrate: "»",
+  reboot: "!",
+  stop: ".",
+  replace: "∓",
+  destroy: "-",
+};
+
+export interface Change {
+  readonly kind: "VirtualMachine";
+  readonly name: VmName;
+  /** Where it is, or will be made. */
+  readonly node: NodeName;
+  /** For a replace that changes nodes: where it comes from. */
+  readonly fromNode: NodeName | null;
+  readonly action: Action;
+  readonly class: ChangeClass;
+  /** Why. Shown, never branched on. Never empty. */
+  readonly reasons: readonly Reason[];
+}
+
+export interface Reason {
+  /** `git`: desired differs from last applied. `drift`: someone else changed it. `state`: it does not run, or should not. `placement`: its home. */
+  readonly because: "git" | "drift" | "state" | "placement";
+  /** Dotted path of the field, or null when it is about the VM as a whole. */
+  readonly field: string | null;
+  readonly from: unknown;
+  readonly to: unknown;
+  readonly class: ChangeClass;
+  /** A sentence for people. Where the class could be milder elsewhere, it says why it is not. */
+  readonly text: string;
+  /** Where the manifests say so. */
+  readonly source: SourcePosition | null;
+}
+
+export interface Unknown {
+  readonly kind: "Node" | "VirtualMachine";
+  readonly name: string;
+  readonly node: NodeName | null;
+  readonly because: string;
+  /** What to do so that it is seen again. Of nodes alone. */
+  readonly hint?: string;
+}
+
+export interface Blocked {
+  readonly name: VmName;
+  readonly code:
+    | "PROTECTED"
+    | "UNPLACEABLE"
+    | "UNSUPPORTED"
+    | "SHRINK"
+    | "FOREIGN"
+    | "TWO_HOMES"
+    | "STALLED"
+    | "NOT_MOVABLE"
+    | ImageProblem["code"];
+  readonly message: string;
+  readonly hint: string;
+  readonly source: SourcePosition | null;
+}

@@ -1,0 +1,59 @@
+/**
+ * The plan as an artefact: what `makePlan` returns, `--json` prints, `--out` saves, `report/` renders and `apply/` carries out.
+ * One value, immutable, described by `schemas/plan.schema.json`. It holds no secrets: texts are present by digest only.
+ */
+import type { Action, Blocked, Change, SeenVm, Selection, Unknown } from "../model/changes.ts";
+import type { ErrorCode } from "../model/errors.ts";
+import type { Digest, Instant, VmName } from "../model/names.ts";
+import type { VmSpec } from "../model/vm-spec.ts";
+import type { Step } from "../schedule/step.ts";
+
+/** Raised when an older reader would misread the document. A reader refuses every other version. */
+export const PLAN_VERSION = 1;
+
+export interface Plan {
+  readonly kind: "Plan";
+  readonly version: typeof PLAN_VERSION;
+  /** Digest of everything below but the times: equal ids, equal plans. */
+  readonly id: string;
+  readonly fleet: string;
+  readonly base: PlanBase;
+  readonly summary: PlanSummary;
+  /** Everything that differs, sorted by name. VMs that are as they should be are only counted. */
+  readonly changes: readonly Change[];
+  /** In an order that respects `after`. */
+  readonly steps: readonly Step[];
+  /** What we could not see and therefore leave alone, sorted by name. */
+  readonly unknown: readonly Unknown[];
+  /** VMs that need something which cannot be done; the rest of the plan stands. Sorted by name. */
+  readonly blocked: readonly Blocked[];
+  /** Guards and budgets that forbid the whole plan. */
+  readonly refusals: readonly Refusal[];
+  /** True when applying it makes the fleet what the manifests say: nothing unknown, nothing blocked, nothing left out by a target. */
+  readonly complete: boolean;
+  /** True when there is something to do and nothing forbids it. */
+  readonly applyable: boolean;
+  /** The specs that createVm and updateVm steps refer to. */
+  readonly specs: Readonly<Record<VmName, VmSpec>>;
+}
+
+export interface PlanBase {
+  /** Where the manifests came from, for people: a folder, or repository and ref. */
+  readonly source: string;
+  readonly commit: string | null;
+  readonly desiredDigest: Digest;
+  readonly observedDigest: Digest;
+  readonly observedAt: Instant;
+  /** Which VMs the plan was narrowed to; null: all. */
+  readonly selection: Selection | null;
+  /** What each VM that the plan touches looked like; null: it was not there. `apply plan.json` refuses when one has moved on. */
+  readonly vms: Readonly<Record<VmName, SeenVm | null>>;
+}
+
+export type PlanSummary = Readonly<Record<Action | "unchanged" | "unknown" | "blocked", number>>;
+
+export interface Refusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string;
+}
