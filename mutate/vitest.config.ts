@@ -8,7 +8,10 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   resolve: { alias: [{ find: /^fast-check$/, replacement: join(import.meta.dirname, "few-runs.ts") }] },
   test: {
-    include: ["test/{model,manifest,reconcile,placement,schedule,plan,report,apply,turn}/**/*.test.ts", "test/examples.test.ts"],
+    include: [
+      "test/{model,manifest,reconcile,placement,schedule,plan,report,apply,turn}/**/*.test.ts",
+      "test/examples.test.ts",
+    ],
     exclude: [
       "test/manifest/any-value.test.ts",
       "test/manifest/hostile-yaml.test.ts",
