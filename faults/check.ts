@@ -7,7 +7,7 @@ import type { SeenGuest } from "./host.ts";
 import type { FaultyNode, World } from "./world.ts";
 
 /** A busy machine may need long until an agent has looked; what is wrong stays wrong for longer. */
-const SETTLE_MS = 30_000;
+export const SETTLE_MS = 30_000;
 /** Of an agent that has a dozen VMs: more is a leak. Node itself takes 80. */
 const MOST_RESIDENT_MIB = 300;
 const MOST_FILES = 200;

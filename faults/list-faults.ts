@@ -19,6 +19,7 @@ const BEFORE = {
 
 const DURING = {
   "kill-agent": 5,
+  "kill-agent-in-act": 3,
   "end-agent": 3,
   "freeze-agent": 2,
   "kill-guest": 4,

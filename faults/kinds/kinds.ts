@@ -4,7 +4,7 @@ import { actByHand, clientIsSlow, clientVanishes } from "./clients.ts";
 import { guestPowersOff } from "./guests.ts";
 import type { Perform } from "./perform.ts";
 import { fillCache, fillData, fillRun, makeReadOnly, swapData } from "./places.ts";
-import { endAgent, freezeAgent, freezeGuest, killAgent, killGuest } from "./processes.ts";
+import { endAgent, freezeAgent, freezeGuest, killAgent, killAgentInAct, killGuest } from "./processes.ts";
 
 type ApplyKind = Extract<FaultKind, `apply-${string}` | `command-${string}` | `clock-${string}`>;
 
@@ -17,6 +17,7 @@ export const KINDS: Readonly<Record<Exclude<FaultKind, ApplyKind>, Perform>> = {
   "data-read-only": makeReadOnly,
   "swap-data": swapData,
   "kill-agent": killAgent,
+  "kill-agent-in-act": killAgentInAct,
   "end-agent": endAgent,
   "freeze-agent": freezeAgent,
   "kill-guest": killGuest,

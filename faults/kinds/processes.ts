@@ -1,12 +1,15 @@
 /** Agents and guests that are killed, ended and frozen. */
-import { rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isErrno } from "../../src/model/errors.ts";
+import { act } from "./clients.ts";
 import type { Perform } from "./perform.ts";
 
 /** How long an agent stays away: mostly as long as its restart takes, sometimes longer than an apply is patient. */
 const AWAY_MS = [0, 0, 50, 300, 800];
+/** By whichever agent comes next. */
+const CARRIED_ON = ["delete", "delete", "purge"] as const;
 const FROZEN_MS = [50, 300, 1_000, 3_000];
 
 export const killAgent: Perform = async (world, chance) => {
@@ -18,6 +21,46 @@ export const killAgent: Perform = async (world, chance) => {
   await node.agent.start();
   return `${node.name} was killed and away for ${away} ms`;
 };
+
+/**
+ * The agent dies with something in its journal, and whoever asked for it does not ask again: where an apply does, it would carry
+ * on what the agent forgot. A rehearsed guest's acts take a few milliseconds, which a kill at some moment hardly ever hits.
+ */
+export const killAgentInAct: Perform = async (world, chance) => {
+  const node = chance.pick(world.upNodes.filter(({ isSwapped }) => !isSwapped));
+  const kind = chance.pick(CARRIED_ON) as (typeof CARRIED_ON)[number];
+  if (node === undefined) return null;
+  const over = new AbortController();
+  const asked = act(world, node, kind, chance).finally(() => over.abort());
+  const begun = await journalOf(node.dataFolder, over.signal);
+  if (begun !== null) await node.agent.kill();
+  await asked;
+  if (begun === null) return null;
+  await node.agent.start();
+  return `${node.name} was killed in the ${begun}`;
+};
+
+/** What an agent's journal holds as soon as it holds anything; null: until then nothing. */
+async function journalOf(dataFolder: string, signal: AbortSignal): Promise<string | null> {
+  const vms = join(dataFolder, "vms");
+  while (!signal.aborted) {
+    for (const vm of existsSync(vms) ? readdirSync(vms) : []) {
+      const kind = unfinishedIn(join(vms, vm, "record.json"));
+      if (kind !== null) return `${kind} of ${vm}`;
+    }
+    await sleep(1);
+  }
+  return null;
+}
+
+function unfinishedIn(file: string): string | null {
+  try {
+    const record = JSON.parse(readFileSync(file, "utf8")) as { unfinished: { kind: string } | null };
+    return record.unfinished?.kind ?? null;
+  } catch {
+    return null; // It goes away, or was never readable.
+  }
+}
 
 export const endAgent: Perform = async (world, chance) => {
   const node = chance.pick(world.upNodes);

@@ -4,6 +4,7 @@ import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { untilAllRun } from "../../faults/all-run.ts";
 import { doublesIn, guestsOn } from "../../faults/host.ts";
 import { KeptDisks } from "../../faults/kept-disks.ts";
 import { listFaults } from "../../faults/list-faults.ts";
@@ -63,6 +64,20 @@ describe("random faults", () => {
     expect(doublesIn(guestsOn(nodes))).toEqual([]);
     await write(1, "paused");
     expect(doublesIn(guestsOn(nodes))).toEqual(["web-1 runs 2 times: n1/null, n2/null"]);
+  });
+
+  test("a guest whose start its agent has put off is waited for, and one that nobody starts is missed", async () => {
+    const startsAt = Date.now() + 400;
+    const fleet = {
+      wanted: () => ["web-1 on n1"],
+      running: () => (Date.now() < startsAt ? [] : ["web-1 on n1"]),
+      restartsAt: async () => [startsAt],
+    };
+    expect(await untilAllRun(fleet, 100)).toEqual([]);
+    const never = { ...fleet, running: () => [] };
+    expect(await untilAllRun(never, 100)).toEqual(["web-1 on n1 does not run"]);
+    const unasked = { ...fleet, running: () => ["web-1 on n1", "web-1 on n2"] };
+    expect(await untilAllRun(unasked, 100)).toEqual(["web-1 on n2 runs"]);
   });
 
   test.runIf(requires("random faults with full disks and real guests", "mounts", "qemu-system-x86_64"))(
