@@ -5,8 +5,10 @@ import {
   type FleetPolicy,
   type FleetSettings,
   type Group,
+  type Maintenance,
 } from "../model/desired-state.ts";
-import { byName, nodeName } from "../model/names.ts";
+import type { NodeDocument } from "../model/documents.ts";
+import { byName, type Instant, instant, nodeName } from "../model/names.ts";
 import type { Diagnostic } from "./text/diagnostic.ts";
 import type { Segments } from "./text/places.ts";
 import { diagnose, type SourceDocument, whereNamed } from "./text/source-document.ts";
@@ -68,10 +70,50 @@ export function buildNodes(catalog: Catalog, report: Report): DesiredNode[] {
       },
       cordoned: spec.cordoned ?? false,
       fenced: spec.fenced ?? false,
+      maintenance: maintenanceOf(document, spec.maintenance, report),
       source: positionOf({ document, at: ["metadata", "name"] }),
     };
   });
   return nodes.sort((a, b) => byName(a.name, b.name));
+}
+
+/** What is wrong with it is told, and it counts as meant: a node that is to be worked on takes no VM because of a typo. */
+function maintenanceOf(
+  document: SourceDocument,
+  written: NodeDocument["spec"]["maintenance"],
+  report: Report,
+): Maintenance | null {
+  if (!written) return null;
+  if (written === true) return { from: null, until: null, reason: null };
+  const at = ["spec", "maintenance"];
+  const timeOf = (key: "from" | "until"): Instant | null => {
+    const text = written[key] ?? null;
+    const moment = text === null ? null : toInstant(text);
+    if (text !== null && moment === null) {
+      const message = `there is no such time: ${text}`;
+      report(diagnose(document, [...at, key], { code: "bad-value", message, hint: "such as 2026-12-01T22:00:00Z" }));
+    }
+    return moment;
+  };
+  const [from, until] = [timeOf("from"), timeOf("until")];
+  if (from !== null && until !== null && Date.parse(until) <= Date.parse(from)) {
+    const message = "this maintenance ends before it begins";
+    report(
+      diagnose(document, [...at, "until"], { code: "conflicting-fields", message, hint: "until comes after from" }),
+    );
+  }
+  return { from, until, reason: written.reason ?? null };
+}
+
+/** Null: a 31st of February, a 25th hour. */
+function toInstant(text: string): Instant | null {
+  const [, day, hours = "", offset = "Z"] = /^(.{10})T(.{5}).*?(Z|[+-].{5})$/.exec(text) ?? [];
+  const moment = new Date(text);
+  if (day === undefined || Number.isNaN(moment.getTime())) return null;
+  // Some engines roll a day that does not exist over into the next month.
+  const isThere =
+    new Date(`${day}T00:00:00Z`).toISOString().startsWith(day) && hours < "24:00" && offset.slice(1) < "24:00";
+  return isThere ? instant(moment.toISOString()) : null;
 }
 
 function memoryOf(document: SourceDocument, size: string | null | undefined, at: Segments, report: Report): number {

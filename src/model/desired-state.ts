@@ -1,6 +1,6 @@
 /** What the manifests say, resolved. Made by `manifest/`, read by `reconcile/`. */
 import type { ChangeClass } from "./change-class.ts";
-import type { Digest, NodeName, VmName } from "./names.ts";
+import type { Digest, Instant, NodeName, VmName } from "./names.ts";
 import type { VmSpec } from "./vm-spec.ts";
 
 export interface DesiredState {
@@ -57,7 +57,19 @@ export interface DesiredNode {
    * Has no effect while the node answers.
    */
   readonly fenced: boolean;
+  /** Null: none is planned. Whether it is under way is a question of the time: `model/maintenance.ts`. */
+  readonly maintenance: Maintenance | null;
   readonly source: SourcePosition | null;
+}
+
+/** The node is to be worked on and takes no new VMs meanwhile. */
+export interface Maintenance {
+  /** In UTC. Null: since ever. */
+  readonly from: Instant | null;
+  /** In UTC, and no longer part of it. Null: until the manifests no longer say so. */
+  readonly until: Instant | null;
+  /** For people. */
+  readonly reason: string | null;
 }
 
 export interface DesiredVm {

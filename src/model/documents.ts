@@ -437,6 +437,26 @@ export interface NodeSpec {
    * A person's word that the node is off and stays off: its VMs may be started elsewhere. No effect while its agent answers.
    */
   fenced?: boolean | null;
+  /**
+   * The node is to be worked on: it takes no new VMs. true, or since when, until when and why; what is left out of from and until is open.
+   */
+  maintenance?:
+    | boolean
+    | {
+        /**
+         * When it begins: 2026-12-01T22:00:00Z. Left out: at once.
+         */
+        from?: string | null;
+        /**
+         * When it is over: 2026-12-02T04:00:00+01:00. Left out: when this is removed.
+         */
+        until?: string | null;
+        /**
+         * For people: why.
+         */
+        reason?: string | null;
+      }
+    | null;
 }
 /**
  * A virtual machine. Its name is its id everywhere. What is not written here comes from the profile, then from the fleet's defaults. null: as if the profile did not say it.

@@ -30,6 +30,8 @@ export interface Site {
   /** Of files and bridges that it was asked about. */
   readonly looks: Looks | undefined;
   readonly room: Amount;
+  /** Why it takes no new VMs, in words; null: it does. */
+  readonly closed: string | null;
 }
 
 export interface Placed {
@@ -144,7 +146,7 @@ interface WhyNot {
 /** Asked in this order; the first objection counts. */
 function whyNot(
   each: Homeless,
-  { node, report, looks }: Site,
+  { node, report, looks, closed }: Site,
   holds: Amount,
   room: Amount,
   affinity: AffinityJudge,
@@ -158,7 +160,7 @@ function whyNot(
   });
   if (!mayLiveOn(each.vm.placement, node)) return because(NOT_ALLOWED);
   if (report === null) return because("does not answer");
-  if (node.cordoned && !(each.from?.stays && each.from.seen.node === node.name)) return because("cordoned");
+  if (closed !== null && !(each.from?.stays && each.from.seen.node === node.name)) return because(closed);
   const unsupported = support(each.spec, report);
   if (unsupported !== null) return because(unsupported, "ability");
   const lacking = looks === undefined ? null : whyLacking(each.spec, homeNeeds(each.spec), looks);

@@ -3,7 +3,8 @@ import type { Looks } from "../model/boot-needs.ts";
 import { type Amount, excess, fits, heldOn, isNothing, minus, NOTHING, plus, roomOf } from "../model/capacity.ts";
 import type { Blocked } from "../model/changes.ts";
 import type { DesiredState } from "../model/desired-state.ts";
-import type { NodeName } from "../model/names.ts";
+import { whyClosed } from "../model/maintenance.ts";
+import type { Instant, NodeName } from "../model/names.ts";
 import type { Draft, Homeless } from "../reconcile/diff-vm.ts";
 import type { Sightings } from "../reconcile/locate-vms.ts";
 import type { Site } from "./place-vms.ts";
@@ -68,9 +69,15 @@ export function freeAfter(
   return free;
 }
 
-export const toSites = (desired: DesiredState, sightings: Sightings, looks: ReadonlyMap<NodeName, Looks>): Site[] =>
+/** `at`: when it was seen. Maintenance is under way by then, or not. */
+export const toSites = (
+  desired: DesiredState,
+  sightings: Sightings,
+  looks: ReadonlyMap<NodeName, Looks>,
+  at: Instant,
+): Site[] =>
   desired.nodes.map((node) => {
     const report = sightings.reports.get(node.name) ?? null;
     const room = report ? roomOf(report.capacity, node) : NOTHING;
-    return { node, report, looks: looks.get(node.name), room };
+    return { node, report, looks: looks.get(node.name), room, closed: whyClosed(node, at) };
   });

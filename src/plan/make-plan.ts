@@ -97,7 +97,7 @@ function draftPlan(
   const { growing, tooBig } = fitGrowth(drafts, now);
   blocked.push(...tooBig);
   const after = freeAfter(now, growing, homeless);
-  const sites = toSites(desired, sightings, looks);
+  const sites = toSites(desired, sightings, looks, observed.at);
   const { placed, blocked: unplaceable } = placeVms(homeless, sites, after, settledBook(desired, sightings, homeless), {
     mayLeaveDisks: allowsReplace(desired.fleet.policy, allowances),
     fleet: desired.fleet.name,

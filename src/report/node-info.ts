@@ -3,6 +3,7 @@ import type { DesiredNode } from "../model/desired-state.ts";
 import { byName, type Instant } from "../model/names.ts";
 import type { HypervisorReport, JournalEntry, ObservedNode, UnreadableVm } from "../model/observed-state.ts";
 import { type NodeStatus, toNodeStatus } from "./status-document.ts";
+import { marksOf } from "./status-text.ts";
 import { plural } from "./words/names.ts";
 import { paintWith } from "./words/paint.ts";
 import { safeLine } from "./words/safe-text.ts";
@@ -42,7 +43,7 @@ export function toNodeInfo(node: ObservedNode, desired: DesiredNode | undefined,
     kind: "NodeInfo",
     version: 1,
     observedAt,
-    node: toNodeStatus(node, desired),
+    node: toNodeStatus(node, desired, observedAt),
     agent:
       report === null
         ? null
@@ -75,8 +76,7 @@ export function renderNodeInfo(info: NodeInfo, options: { readonly colour: boole
 type Row = readonly [key: string, value: string];
 
 function rowsOf({ node, agent, hypervisors, phases, unfinished, unreadable, whereabouts }: NodeInfo): readonly Row[] {
-  const marks = [...(node.cordoned ? ["cordoned"] : []), ...(node.fenced ? ["fenced"] : [])];
-  const state = [node.reach === "answered" ? "up" : `silent: ${node.error}`, ...marks].join(", ");
+  const state = [node.reach === "answered" ? "up" : `silent: ${node.error}`, ...marksOf(node)].join(", ");
   const head: readonly Row[] = [
     ["name", node.name],
     ...(node.address === "" ? [] : [["address", node.address] as const]),

@@ -2,7 +2,8 @@
  * What `odorobo status --json` prints: the fleet as it was seen, beside what the manifests name (`schemas/status.schema.json`).
  * It judges nothing (that is `plan`); what could not be seen stands in it as unknown and is counted nowhere else.
  */
-import type { DesiredNode, DesiredState } from "../model/desired-state.ts";
+import type { DesiredNode, DesiredState, Maintenance } from "../model/desired-state.ts";
+import { maintenanceAt } from "../model/maintenance.ts";
 import { byName, type Instant, type NodeName, type VmName } from "../model/names.ts";
 import type {
   DriftedField,
@@ -55,6 +56,8 @@ export interface NodeStatus {
   readonly error: string | null;
   readonly cordoned: boolean;
   readonly fenced: boolean;
+  /** Left out where none is planned. */
+  readonly maintenance?: Maintenance & { readonly isUnderWay: boolean };
   readonly agentVersion: string | null;
   readonly hypervisors: readonly { readonly kind: string; readonly version: string }[];
   readonly capacity: { readonly cpus: number; readonly memoryMiB: number } | null;
@@ -125,7 +128,7 @@ export function toStatusDocument({ desired, observed, source, commit }: StatusIn
       absent: absent.length,
       unknown: unknown.length + unreadable.length,
     },
-    nodes: observed.nodes.map((node) => toNodeStatus(node, byNode.get(node.name))),
+    nodes: observed.nodes.map((node) => toNodeStatus(node, byNode.get(node.name), observed.at)),
     vms,
     absent,
     unknown,
@@ -133,8 +136,10 @@ export function toStatusDocument({ desired, observed, source, commit }: StatusIn
   };
 }
 
-export function toNodeStatus(node: ObservedNode, desired: DesiredNode | undefined): NodeStatus {
+/** `at`: when it was seen. */
+export function toNodeStatus(node: ObservedNode, desired: DesiredNode | undefined, at: Instant): NodeStatus {
   const report = node.reach === "answered" ? node.report : null;
+  const maintenance = desired?.maintenance ?? null;
   return {
     name: node.name,
     address: desired?.address ?? "",
@@ -142,6 +147,9 @@ export function toNodeStatus(node: ObservedNode, desired: DesiredNode | undefine
     error: node.reach === "silent" ? node.error : null,
     cordoned: desired?.cordoned ?? false,
     fenced: desired?.fenced ?? false,
+    ...(desired && maintenance
+      ? { maintenance: { ...maintenance, isUnderWay: maintenanceAt(desired, at) !== null } }
+      : {}),
     agentVersion: report?.node.agentVersion ?? null,
     hypervisors: report?.hypervisors.map(({ kind, version }) => ({ kind, version })) ?? [],
     capacity: report?.capacity ?? null,

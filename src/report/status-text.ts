@@ -1,5 +1,5 @@
 /** Status, and the tables of nodes and VMs, for people. Rendered from the documents. */
-
+import { describeMaintenance } from "../model/maintenance.ts";
 import type { NodeStatus, StatusDocument, VmStatus } from "./status-document.ts";
 import { plural, showNames } from "./words/names.ts";
 import { type Paint, paintWith } from "./words/paint.ts";
@@ -55,10 +55,17 @@ const NODE_COLUMNS: readonly Column<NodeStatus>[] = [
 ];
 
 function describeNodeState(node: NodeStatus): string {
-  const marks = [node.reach === "answered" ? "up" : "silent"];
-  if (node.cordoned) marks.push("cordoned");
-  if (node.fenced) marks.push("fenced");
-  return marks.join(", ");
+  return [node.reach === "answered" ? "up" : "silent", ...marksOf(node)].join(", ");
+}
+
+/** What its manifest says of it beside where it is. */
+export function marksOf({ cordoned, fenced, maintenance }: NodeStatus): string[] {
+  const marks: string[] = [];
+  if (cordoned) marks.push("cordoned");
+  if (fenced) marks.push("fenced");
+  if (maintenance?.isUnderWay) marks.push(describeMaintenance(maintenance));
+  else if (maintenance?.from) marks.push(`maintenance from ${maintenance.from}`);
+  return marks;
 }
 
 export const renderNodes = (nodes: readonly NodeStatus[], options: TableOptions): string =>

@@ -172,6 +172,16 @@ test("duplicate names tell the other place", () => {
   expect(mistakesIn({ "a.yaml": aNode("n1"), "b.yaml": aNode("n2").replace("//n2", "//n1") })).toEqual([
     "b.yaml:6:12 duplicate-address: node n1 has this address too (it is in a.yaml:4; two nodes are two agents)",
   ]);
+  const inMaintenance = (window: string) =>
+    mistakesIn({ "n.yaml": aDocument("Node", "n1", `address: http://n1:8890\nmaintenance: ${window}`) });
+  expect(inMaintenance("{ from: 2026-02-31T00:00:00Z }")).toEqual([
+    "n.yaml:7:24 bad-value: there is no such time: 2026-02-31T00:00:00Z (such as 2026-12-01T22:00:00Z)",
+  ]);
+  expect(inMaintenance("{ from: 2026-02-01T00:00:00Z, until: 2026-02-01T01:00:00+01:00 }")).toEqual([
+    "n.yaml:7:53 conflicting-fields: this maintenance ends before it begins (until comes after from)",
+  ]);
+  expect(inMaintenance("{ until: tomorrow }")).toHaveLength(1);
+  expect(inMaintenance("{ since: 2026-02-01T00:00:00Z }")).toHaveLength(1);
   expect(mistakesIn({ "z.yaml": aDocument("Fleet", "other") })).toEqual([
     "z.yaml:2:7 duplicate-name: there is more than one Fleet (the first one is in _fleet.yaml:4; one repository is one fleet: give the folder of one of them)",
   ]);

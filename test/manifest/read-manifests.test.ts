@@ -158,10 +158,31 @@ test("fleet, nodes and groups", () => {
       overcommit: { cpus: 4, memory: 1.2 },
       cordoned: true,
       fenced: true,
+      maintenance: null,
       source: { file: "n.yaml", line: 4, column: 9 },
     },
   ]);
   expect(desired.groups).toEqual([{ name: "g", maxUnavailable: 2 }]);
+});
+
+test("maintenance: a word, a window, or a window without an end; in UTC", () => {
+  const node = (name: string, maintenance: string) =>
+    aDocument("Node", name, `address: http://${name}:8890\nmaintenance: ${maintenance}`);
+  const desired = readWell({
+    "_fleet.yaml": aFleetDocument(),
+    "n.yaml": [
+      node("n1", "true"),
+      node("n2", "false"),
+      node("n3", "{ from: 2026-12-01T22:00+01:00, until: 2026-12-02T04:00:00Z, reason: new disks }"),
+      node("n4", "{ reason: 'it smells' }"),
+    ].join("---\n"),
+  });
+  expect(desired.nodes.map(({ maintenance }) => maintenance)).toEqual([
+    { from: null, until: null, reason: null },
+    null,
+    { from: "2026-12-01T21:00:00.000Z", until: "2026-12-02T04:00:00.000Z", reason: "new disks" },
+    { from: null, until: null, reason: "it smells" },
+  ]);
 });
 
 test("profiles merge: maps deeply, disks and nics by name, other lists replace, null removes", () => {

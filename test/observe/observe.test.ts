@@ -22,6 +22,7 @@ const aNode = (name: string, address = `http://${name}:8890`): DesiredNode => ({
   overcommit: { cpus: 1, memory: 1 },
   cordoned: false,
   fenced: false,
+  maintenance: null,
   source: null,
 });
 

@@ -14,6 +14,7 @@ const aNode = (name: string, rack: string | null): DesiredNode => ({
   overcommit: { cpus: 1, memory: 1 },
   cordoned: false,
   fenced: false,
+  maintenance: null,
   source: null,
 });
 const NODES = [aNode("n1", "a"), aNode("n2", "a"), aNode("n3", "b"), aNode("n4", null)];

@@ -1,5 +1,6 @@
 /** Situations a fleet gets into, and the plan a person would expect. Plans are compared as sentences. */
 import { describe, expect, test } from "vitest";
+import type { Maintenance } from "../../src/model/desired-state.ts";
 import { type Instant, instant, nodeName, vmName } from "../../src/model/names.ts";
 import type { NodeReport, Whereabouts } from "../../src/model/observed-state.ts";
 import type { CloudInit, Disk, Nic } from "../../src/model/vm-spec.ts";
@@ -555,6 +556,29 @@ describe("placement", () => {
     expect(planOf(fleet, fleet.empty()).blocked[0]?.message).toBe(
       "big (1 cpu, 1 GiB) fits nowhere: n1: cordoned; n2 (16 cpus, 512 MiB free): lacks room; n3: not allowed by its placement",
     );
+  });
+
+  test("a node in maintenance takes no newcomers while its window is open; those it has stay", () => {
+    const window = (from: string, until: string) => ({
+      from: instant(from),
+      until: instant(until),
+      reason: "new disks",
+    });
+    const fleet = (maintenance: Maintenance) =>
+      aFleet().node("n1", { maintenance }).node("n2", { memoryMiB: 512 }).vm("old", { on: "n1" }).vm("web");
+    const open = fleet(window("2026-01-01T12:00:00.000Z", "2026-01-01T12:00:00.001Z"));
+    const plan = planOf(open, open.asDesired().lost("web", "n1"));
+    expect(plan.blocked[0]?.message).toBe(
+      "web (1 cpu, 1 GiB) fits nowhere: n1: in maintenance until 2026-01-01T12:00:00.001Z (new disks); n2 (16 cpus, 512 MiB free): lacks room",
+    );
+    expect(plan.summary.unchanged).toBe(1);
+    for (const closed of [
+      window("2026-01-01T12:00:00.001Z", "2026-01-01T13:00:00.000Z"),
+      window("2026-01-01T11:00:00.000Z", "2026-01-01T12:00:00.000Z"),
+    ]) {
+      const later = fleet(closed);
+      expect(sentences(later, later.asDesired().lost("web", "n1"))[0]).toBe("create web on n1");
+    }
   });
 
   test("what does not fit yet waits for what leaves", () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
-import { vmName } from "../../src/model/names.ts";
+import { instant, vmName } from "../../src/model/names.ts";
 import type { ObservedState } from "../../src/model/observed-state.ts";
 import { toStatusDocument } from "../../src/report/status-document.ts";
 import { renderStatus } from "../../src/report/status-text.ts";
@@ -28,6 +28,20 @@ const fleet = aFleet().nodes("n1", "n2").vm("web-1", { on: "n1" }).vm("web-2", {
 
 test("the schema's own examples are valid", () => {
   for (const example of schema.examples) expect(isStatus(example), JSON.stringify(isStatus.errors)).toBe(true);
+});
+
+test("maintenance is shown while it is under way, and when it will begin", () => {
+  const at = (from: string | null) => ({
+    from: from === null ? null : instant(from),
+    until: null,
+    reason: "new disks",
+  });
+  const planned = aFleet()
+    .node("n1", { maintenance: at(null), cordoned: true })
+    .node("n2", { maintenance: at("2027-01-01T00:00:00.000Z") });
+  const text = renderStatus(statusOf(planned, planned.empty()), { colour: false });
+  expect(text).toContain("up, cordoned, in maintenance (new disks)");
+  expect(text).toContain("up, maintenance from 2027-01-01T00:00:00.000Z");
 });
 
 test("status shows nodes, VMs, who they belong to, and drift", () => {

@@ -112,6 +112,7 @@ export class FleetBuilder {
       overcommit: { cpus: 1, memory: 1 },
       cordoned: false,
       fenced: false,
+      maintenance: null,
       source: null,
       ...node,
     });

@@ -16,7 +16,7 @@ export default class NodeListCommand extends OdoroboCommand {
     using interrupts = listenForInterrupts();
     await using reached = await reach(flags, interrupts.first);
     const desired = new Map(reached.fleet?.desired.nodes.map((node) => [node.name, node]));
-    const nodes = reached.observed.nodes.map((node) => toNodeStatus(node, desired.get(node.name)));
+    const nodes = reached.observed.nodes.map((node) => toNodeStatus(node, desired.get(node.name), reached.observed.at));
     this.screen.print(renderNodes(nodes, this.screen));
     process.exitCode = nodes.some((node) => node.reach === "silent") ? 4 : 0;
     return { kind: "NodeList", version: 1, nodes };
