@@ -18,6 +18,9 @@ export const cannedLifecycle = (reports: string, node: string): Lifecycle => ({
   vm: () => nothingElse(),
   putVm: () => nothingElse(),
   operate: () => nothingElse(),
+  letIn: () => {
+    throw new Error("nobody is expected here");
+  },
   operation: () => null,
   lookFor: async (questions) => questions.map(() => null),
   tellWhereabouts: () => nothingElse(),

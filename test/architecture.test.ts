@@ -87,9 +87,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "agent/console": ["model", "platform", "agent"],
   "agent/lifecycle": [
     ...LIFECYCLE,
-    ...below("agent/lifecycle", "parts", "report", "operations", "guest", "acts", "recovery"),
+    ...below("agent/lifecycle", "parts", "report", "operations", "guest", "acts", "migration", "recovery"),
   ],
   "agent/lifecycle/recovery": [
+    ...LIFECYCLE,
+    ...below("agent/lifecycle", "parts", "report", "operations", "guest", "acts", "migration"),
+  ],
+  "agent/lifecycle/migration": [
     ...LIFECYCLE,
     ...below("agent/lifecycle", "parts", "report", "operations", "guest", "acts"),
   ],

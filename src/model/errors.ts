@@ -66,6 +66,9 @@ export const ERROR_CODES = {
   GUEST_UNEXPLAINED: facts(409, 1),
   GUEST_NOT_READY: facts(504, 1),
   OPERATION_INTERRUPTED: facts(500, 1),
+  MIGRATION_FAILED: facts(500, 1),
+  MIGRATION_UNSETTLED: facts(504, 1),
+  ARRIVAL_REFUSED: facts(409, 1),
   AGENT_STOPPING: facts(503, 1, true),
   INTERNAL: facts(500, 1),
   // Starting an agent

@@ -187,8 +187,10 @@ export interface VmReport {
    * Left out while no guest runs, and by drivers that have nothing finer to say than their capabilities.
    */
   readonly changeRules?: readonly ChangeRule[];
-  /** A migration by hand that is under way here. */
+  /** A migration that is under way here, or took it away from here. */
   readonly migration?: MigrationState;
+  /** Left out while no guest runs, and by agents that did not say so yet: then the hypervisor's capability is asked. */
+  readonly movable?: Movable;
   /** With `paused`: nobody paused it, its hypervisor did. Left out otherwise. */
   readonly stalled?: StalledState;
   /**
@@ -277,8 +279,33 @@ export interface StalledState {
 export interface MigrationState {
   readonly role: "source" | "destination";
   readonly since: Instant;
-  /** Where the guest comes in, or goes to: `tcp:10.0.0.2:49152`. */
+  /** Where the guest comes in, or goes to: `tcp:10.0.0.2:49152`; `node n2` where two agents move it. */
   readonly url: string;
+  /** The node at the other end, where two agents move it; left out of a migration by hand. */
+  readonly peer?: NodeName;
+  /** Left out of a migration by hand. */
+  readonly stage?: MigrationStage;
+}
+
+/**
+ * - destination: `expected` (room is kept, nothing has come) → `arriving` → `whole` (all of it is here and stands still until its source says
+ *   that it is ours) → no migration any more.
+ * - source: `sending` (it is ours) → `given` (whether it runs there only the other node knows) → `left`.
+ */
+export type MigrationStage = "expected" | "arriving" | "whole" | "sending" | "given" | "left";
+
+/** Whether one running guest can be moved while it runs. */
+export type Movable = { readonly live: true } | { readonly live: false; readonly why: string };
+
+/** How far a move has come; of `running` operations. */
+export interface MigrationProgress {
+  readonly stage: "preparing" | "disks" | "memory" | "handing-over" | "settling";
+  /** Memory and disks, so far. */
+  readonly sentBytes: number;
+  readonly remainingBytes: number | null;
+  readonly bytesPerSecond: number | null;
+  /** What the guest writes to its memory meanwhile: above `bytesPerSecond` it never ends by itself. */
+  readonly dirtyBytesPerSecond: number | null;
 }
 
 /** The part of a spec that a running hypervisor can be asked about. */

@@ -67,7 +67,8 @@ export function locateVms(desired: DesiredState, observed: ObservedState): Sight
       if (known) known.push({ node: node.name, vm });
       else homes.set(vm.name, [{ node: node.name, vm }]);
       // Where it left it has no home, if it has another one.
-      if (vm.fleet === fleet && !(hasLeft(vm) && ofFleet.has(vm.name))) ofFleet.set(vm.name, node.name);
+      if (vm.fleet === fleet && !((hasLeft(vm) || isAwaited(vm)) && ofFleet.has(vm.name)))
+        ofFleet.set(vm.name, node.name);
     }
     for (const vm of node.report.unreadable ?? [])
       unreadable.set(vm.name, { node: node.name, because: whyUntouched(node.name, vm) });
@@ -92,9 +93,11 @@ export function locateVms(desired: DesiredState, observed: ObservedState): Sight
     if (broken !== undefined) return { kind: "unknown", because: broken.because };
     // Another fleet's VM of this name is another VM. One without a fleet may be ours, copied by hand.
     const ours = found.filter(({ vm }) => vm.fleet === fleet || vm.fleet === null);
-    const stay = ours.filter(({ vm }) => !hasLeft(vm));
+    const stay = ours.filter(({ vm }) => !hasLeft(vm) && !isAwaited(vm));
     if (stay.length > 1) return { kind: "two-homes", nodes: stay.map((each) => each.node) };
     if (stay[0]) return { kind: "present", ...stay[0] };
+    const awaited = ours.find(({ vm }) => isAwaited(vm));
+    if (awaited) return { kind: "unknown", because: describeAwaited(awaited.node, awaited.vm) };
     if (ours[0]) return { kind: "unknown", because: describeMoved(ours[0].node, ours[0].vm) };
     if (first) return { kind: "present", ...first };
     if (mayBeElsewhere !== null) return { kind: "unknown", because: mayBeElsewhere };
@@ -111,12 +114,23 @@ export function locateVms(desired: DesiredState, observed: ObservedState): Sight
   return { locate, remains: (name) => remains.get(name) ?? [], ofFleet, reports, silent };
 }
 
-/** Its agent sent it to another node because a person asked for it. */
-const hasLeft = (vm: VmReport): boolean =>
-  vm.migration?.role === "source" && (vm.phase === "stopped" || vm.phase === "crashed");
+/** Its agent sent it to another node, or has given it to one and waits for its word. */
+const hasLeft = ({ migration, phase }: VmReport): boolean =>
+  migration?.role === "source" && (phase === "stopped" || phase === "crashed" || migration.stage === "given");
 
-const describeMoved = (node: NodeName, vm: VmReport): string =>
-  `was sent from ${node} to ${vm.migration?.url} by hand, and no node that can be seen has it; if it runs nowhere, delete it on ${node}`;
+/** Two agents move it here, and it is not taken in: until then its home is where it comes from. */
+const isAwaited = ({ migration }: VmReport): boolean =>
+  migration?.role === "destination" && migration.stage !== undefined;
+
+const describeMoved = (node: NodeName, { migration }: VmReport): string =>
+  migration?.stage === undefined
+    ? `was sent from ${node} to ${migration?.url} by hand, and no node that can be seen has it; if it runs nowhere, delete it on ${node}`
+    : `moved from ${node} to ${migration.peer}, and no node that can be seen has it; if it runs nowhere and never will there, delete it on ${node}`;
+
+const describeAwaited = (node: NodeName, { migration }: VmReport): string =>
+  migration?.stage === "whole"
+    ? `arrived on ${node} from ${migration.peer}, which has not released it; if ${migration.peer} is off and stays off: odorobo vm resume on ${node}`
+    : `is expected on ${node} from ${migration?.peer}, which nobody can see`;
 
 /** The latest deletion is where the VM last lived; the first in the order of nodes among equals. */
 function latestOf(remains: readonly KeptDisks[], fleet: string): KeptDisks | null {

@@ -5,8 +5,8 @@
  * connection or a second run never makes an agent do a thing twice.
  */
 import type { ErrorBody } from "../model/errors.ts";
-import type { Digest, VmName } from "../model/names.ts";
-import type { Tombstone, VmReport } from "../model/observed-state.ts";
+import type { Digest, Instant, NodeName, VmName } from "../model/names.ts";
+import type { MigrationProgress, Tombstone, VmReport } from "../model/observed-state.ts";
 import type { Disk, Nic, VmSpec } from "../model/vm-spec.ts";
 
 /** What the caller saw when it decided. An agent that sees otherwise answers 409 and does nothing. Null: no condition (a person at the keyboard). */
@@ -70,7 +70,39 @@ export type OperationArgs =
   /** Starts an empty process that waits for a guest; done when it listens. url null: a free port on every address. */
   | { readonly kind: "migrate-receive"; readonly url: string | null }
   /** Done when the guest has left; failed when it runs on here. */
-  | { readonly kind: "migrate-send"; readonly url: string; readonly local: boolean };
+  | { readonly kind: "migrate-send"; readonly url: string; readonly local: boolean }
+  /**
+   * The first half of a move between two agents, asked of the one that the guest goes to: it looks whether the guest can live there,
+   * keeps room for it (its report counts it from now on) until `detail.expiresAt`, and lets in who shows the ticket. `expect` null:
+   * it has no VM of this name, or one that left. Asked again with another id before the guest has set out: the new ticket counts.
+   */
+  | {
+      readonly kind: "expect-guest";
+      readonly from: NodeName;
+      readonly ticket: string;
+      readonly generation: number;
+      readonly spec: VmSpec;
+    }
+  /** The second half, asked of the agent that has the guest: done when the guest runs there and is let go of here, failed when it runs on here. */
+  | {
+      readonly kind: "migrate";
+      readonly to: MigrationTarget;
+      readonly mode: "live";
+      /** The most of the link that it may take. Null or left out: as much as there is. */
+      readonly bandwidthMiBps?: number | null;
+    }
+  /** Ends a `migrate` that is under way, as long as the guest can stay: it runs on here. Done when the VM is in one place, `after` says whether here. */
+  | { readonly kind: "cancel-migration" };
+
+export interface MigrationTarget {
+  readonly node: NodeName;
+  /** Of its agent, as the node that has the guest reaches it. */
+  readonly address: string;
+  /** As `expect-guest` was given it. A secret: in no record, log or report. */
+  readonly ticket: string;
+  /** As `expect-guest` answered it: no agent that shows another certificate is talked to. Null: it has none. */
+  readonly fingerprint: string | null;
+}
 
 export interface Resize {
   readonly cpus: number | null;
@@ -100,6 +132,8 @@ export interface OperationResult {
   readonly tombstone?: Tombstone;
   /** Left out when the outcome says it all. */
   readonly detail?: OperationDetail;
+  /** Of a `migrate` with outcome `running`. */
+  readonly progress?: MigrationProgress;
 }
 
 /** What an operation has to tell beyond its outcome. */
@@ -108,6 +142,18 @@ export interface OperationDetail {
   readonly url?: string;
   /** What went wrong without undoing the act: hooks that failed after it. For people. */
   readonly warnings?: readonly string[];
+  /** Of an `expect-guest`: SHA-256 of the certificate that this agent shows, in hex; left out where it has none. */
+  readonly fingerprint?: string;
+  /** Of an `expect-guest`: until when the guest may set out. */
+  readonly expiresAt?: Instant;
+  /** Of a `migrate`. */
+  readonly migration?: {
+    readonly seconds: number;
+    /** Memory and disks. */
+    readonly sentBytes: number;
+    /** How long the guest stood still, as its hypervisor says; null: it does not. */
+    readonly downtimeMs: number | null;
+  };
 }
 
 /** One line of `GET /v1/events` (SSE; the event's `id:` is `sequence`, resume with Last-Event-ID). */

@@ -16,6 +16,9 @@ export const routes = {
   log: (name: VmName) => `/v1/vms/${encodeURIComponent(name)}/log`,
   /** WebSocket: binary frames are the serial line, both ways. */
   console: (name: VmName) => `/v1/vms/${encodeURIComponent(name)}/console`,
+  /** Not for people: where the agent that has a guest brings it to the one that expects it; see `move-channel.ts`. */
+  arrival: (name: VmName, channel: string) =>
+    `/v1/vms/${encodeURIComponent(name)}/arrival/${encodeURIComponent(channel)}`,
   /** What the hypervisor counted, by device. */
   counters: (name: VmName) => `/v1/vms/${encodeURIComponent(name)}/counters`,
   /** What this node has and lacks for its work. */

@@ -1,4 +1,5 @@
 /** A Lifecycle that does as it is told: for tests of the edge, which decides nothing. Operations end when the test says so, or at once. */
+import type { Duplex } from "node:stream";
 import type { GuestCounters, RawAnswer, RawRequest } from "../../src/agent/hypervisor/hypervisor.ts";
 import type { Lifecycle, SerialLineAt } from "../../src/agent/lifecycle/lifecycle.ts";
 import type { EventLog } from "../../src/agent/lifecycle/parts/event-log.ts";
@@ -44,6 +45,15 @@ export class FakeLifecycle implements Lifecycle {
 
   putVm = (name: VmName, request: PutVmRequest, signal: AbortSignal) => this.#do(name, request, signal);
   operate = (name: VmName, request: OperationRequest, signal: AbortSignal) => this.#do(name, request, signal);
+
+  /** Who brought a guest, as `vm/channel`. */
+  readonly letIns: string[] = [];
+
+  letIn(name: VmName, channel: string): (stream: Duplex) => void {
+    if (this.refusal !== null) throw this.refusal;
+    this.letIns.push(`${name}/${channel}`);
+    return (stream) => stream.pipe(stream);
+  }
 
   /** Paths and bridges that are there. */
   readonly there = new Set<string>();

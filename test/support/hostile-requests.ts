@@ -197,6 +197,12 @@ const operationBody: Readonly<Record<keyof typeof OPERATION_ROLES, object>> = {
   detach: { device: { list: "disks", name: "data" } },
   "migrate-receive": { url: null },
   "migrate-send": { url: "tcp:127.0.0.1:1", local: false },
+  "expect-guest": { from: "n2", ticket: "t".repeat(43), generation: 1, spec: SMALL },
+  migrate: {
+    to: { node: "n2", address: "http://127.0.0.1:1", ticket: "t".repeat(43), fingerprint: null },
+    mode: "live",
+  },
+  "cancel-migration": {},
 };
 
 const VM_CONFIG = {

@@ -3,6 +3,7 @@
  *
  *   main.ts → [front.ts] → node-server.ts → handler.ts → lifecycle
  */
+import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
@@ -12,6 +13,7 @@ import { createAgentDoctor } from "../doctor.ts";
 import { vmPaths } from "../launch-command.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
 import { isLocal } from "../listen-address.ts";
+import { createArrivalDoor } from "./arrival.ts";
 import { openAuditLog } from "./audit/audit-log.ts";
 import { openAuditTrail } from "./audit/audit-trail.ts";
 import { ConsoleHub } from "./console/console-hub.ts";
@@ -60,8 +62,10 @@ export async function openFront(
   const auditLog = opened.use(openAuditLog(join(config.dataFolder, "audit.log"), { clock, log }));
   const audit = opened.use(openAuditTrail(auditLog, lifecycle, clock));
   const stopping = new AbortController();
+  const arrivals = createArrivalDoor(lifecycle);
   const hub = new ConsoleHub({ lifecycle, consoles, log });
   let urls: readonly string[] = [];
+  let shown = tls;
   const server = opened.use(
     await serve({
       addresses: config.listen,
@@ -74,6 +78,7 @@ export async function openFront(
         stopping: stopping.signal,
         paths: (name) => vmPaths(config, name),
         urls: () => urls,
+        fingerprint: () => (shown === null ? null : fingerprintOf(shown)),
         allowedRoots: config.allowedRoots,
         doctor: createAgentDoctor(config, lifecycle, { version, clock }),
       }),
@@ -83,14 +88,19 @@ export async function openFront(
       clock,
       audit,
       limits: { requests: requestRate(config.requestsPerSecond) },
+      arrive: arrivals.arrive,
       upgrade: (request, socket, head, caller, onEnd) =>
         hub.accept(request, socket, head, caller, (session) => onEnd(session.typedBytes)),
     }),
   );
   urls = server.urls;
-  if (config.tls !== null && tls !== null)
-    opened.use(followTlsFiles(config.tls, { first: tls, onChange: server.renewTls, log }));
+  const renew = (settings: TlsSettings) => {
+    shown = settings;
+    server.renewTls(settings);
+  };
+  if (config.tls !== null && tls !== null) opened.use(followTlsFiles(config.tls, { first: tls, onChange: renew, log }));
   opened.use(hub);
+  opened.use(arrivals);
   opened.defer(() => {
     log.info({ node: config.nodeName }, "the agent stops; guests go on");
     stopping.abort();
@@ -99,6 +109,10 @@ export async function openFront(
   const running = opened.move();
   return { urls: server.urls, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
+
+/** SHA-256 of the certificate that connections from now on are shown, in hex. */
+const fingerprintOf = ({ cert }: TlsSettings): string =>
+  new X509Certificate(cert).fingerprint256.replaceAll(":", "").toLowerCase();
 
 /** What is allowed and may not be meant. */
 async function warnOfGaps({ config, secrets, log }: FrontOptions, clientCertificates: boolean): Promise<void> {

@@ -11,6 +11,7 @@ import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { formatListenAddress, type ListenAddress } from "../listen-address.ts";
+import { isArrival } from "./arrival.ts";
 import { type Asked, type AuditTrail, noNotes } from "./audit/audit-trail.ts";
 import { bind, urlOf } from "./bind.ts";
 import { errorAnswerAt } from "./compat/answers.ts";
@@ -48,6 +49,8 @@ export interface ServeOptions {
   readonly audit: AuditTrail;
   readonly limits?: Partial<Limits>;
   readonly upgrade: Upgrade;
+  /** Takes over the connection of an agent that brings a guest; throws what to answer instead. Left out: nobody is expected. */
+  readonly arrive?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
 /** Takes over a connection that asks for a WebSocket; rejects with what to answer instead. `onEnd` is told once, with how much was typed. */
@@ -112,7 +115,8 @@ function makeServer(address: ListenAddress, options: ServeOptions, limits: Limit
     keepAlive: true,
     keepAliveTimeout: 30_000,
     // curl asks for h2c on the side; it is answered in plain HTTP/1.1.
-    shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket",
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) =>
+      headers.upgrade?.toLowerCase() === "websocket" || isArrival(headers),
   };
   const isTls = tls !== null && transport !== "unix";
   const server = isTls
@@ -124,7 +128,7 @@ function makeServer(address: ListenAddress, options: ServeOptions, limits: Limit
         ...(tls.clientCa === null ? {} : { requestCert: true, rejectUnauthorized: false }),
       })
     : createServer(settings);
-  const enter = createDoor({ transport, gate, rate: limits.requests, clock, log });
+  const { enter, countAddress } = createDoor({ transport, gate, rate: limits.requests, clock, log });
   const established = new WeakSet<Duplex>();
   const logFull = rarely(clock);
   server.maxHeadersCount = MAX_HEADERS;
@@ -145,10 +149,11 @@ function makeServer(address: ListenAddress, options: ServeOptions, limits: Limit
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
     const fail = (error: unknown) => {
-      log.error({ err: error, path: pathOf(request) }, "a console failed");
+      log.error({ err: error, path: pathOf(request) }, "a connection that was taken over failed");
       socket.destroy();
     };
-    void runVisit(fail, () => openConsole(request, socket, head).catch((error) => refuse(socket, error, log)));
+    const open = isArrival(request.headers) ? letIn : openConsole;
+    void runVisit(fail, () => open(request, socket, head).catch((error) => refuse(socket, error, log)));
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
     // A handshake that failed: there is no one whom an answer could reach.
@@ -192,6 +197,20 @@ function makeServer(address: ListenAddress, options: ServeOptions, limits: Limit
     for (const name of response.getHeaderNames()) response.removeHeader(name);
     const refusal = errorAnswerAt(pathOf(request), unexpected(), clock);
     sendAnswer(refusal, request, response, limits.stalledMs).catch(() => response.destroy());
+  }
+
+  /** By its ticket, whatever else is asked of callers: it is another agent, and this one was told to expect it. */
+  async function letIn(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const asked = askedBy(request);
+    try {
+      countAddress(request);
+      if (options.arrive === undefined) throw new OdoroboError("NOT_FOUND", "no guests come in here");
+      options.arrive(request, socket, head);
+      audit.arrival(asked, null);
+    } catch (error) {
+      audit.arrival(asked, isOdoroboError(error) ? error.code : "INTERNAL");
+      throw error;
+    }
   }
 
   async function openConsole(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {

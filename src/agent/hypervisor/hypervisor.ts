@@ -3,8 +3,16 @@
  * pure), a client for its control socket and a `driver.ts` that implements this interface; then one line in `agent/main.ts`.
  */
 
+import type { Duplex } from "node:stream";
 import type { Digest, Instant } from "../../model/names.ts";
-import type { ChangeRule, HypervisorReport, LiveConfig, StalledState } from "../../model/observed-state.ts";
+import type {
+  ChangeRule,
+  HypervisorReport,
+  LiveConfig,
+  MigrationProgress,
+  Movable,
+  StalledState,
+} from "../../model/observed-state.ts";
 import type { HypervisorKind, VmSpec } from "../../model/vm-spec.ts";
 import type { LaunchCommand, VmPaths } from "../launch-command.ts";
 import type { SerialPort } from "../serial-port.ts";
@@ -13,6 +21,11 @@ export interface Hypervisor {
   readonly kind: HypervisorKind;
   /** `placeholder`: disks are small stand-in files (noop); `real`: the agent makes overlays and volumes. */
   readonly disks: "real" | "placeholder";
+  /**
+   * What a boot of this input fixes for the life of the guest and cannot be told from its spec later: JSON, kept with the guest's record and
+   * handed in as `LaunchInput.machine` from then on. After `probe`. Pure. Left out: nothing.
+   */
+  machineOf?(vm: LaunchInput): unknown;
   /** After `probe`: it opens a disk as what its bytes look like, whatever it is told, and follows what they name. Left out: never. */
   guessesFormats?(): boolean;
   /** The absolute paths that a snapshot folder names. Rejects with BAD_REQUEST when it cannot be read. Left out: it names none. */
@@ -41,6 +54,55 @@ export interface Hypervisor {
    * listens. `url` is empty where the caller leaves it to the hypervisor. Left out: this hypervisor cannot.
    */
   receive?(vm: LaunchInput, options: { readonly url: string; readonly signal: AbortSignal }): Promise<IncomingGuest>;
+  /**
+   * The process was launched for this input, with the `machine` that the guest has where it comes from, and is to take it in from another
+   * agent, which steers. `again`: it was told so by an agent before this one. Left out: this hypervisor cannot.
+   */
+  admit?(vm: LaunchInput, options: { readonly again: boolean; readonly signal: AbortSignal }): Promise<Admission>;
+}
+
+/** A process that takes a guest in. The guest never runs in it before `take`; until then the process may be killed at any time. */
+export interface Admission extends AsyncDisposable {
+  /** Where what comes through a channel of this name goes. Throws BAD_REQUEST for one that this guest does not have. */
+  connect(channel: string, stream: Duplex): void;
+  /** The disks are copied and nobody writes to them from outside any more. */
+  releaseDisks(signal: AbortSignal): Promise<void>;
+  /** Resolves when all of the guest is here and stands still; rejects with HYPERVISOR_FAILED when it never will. */
+  whole(signal: AbortSignal): Promise<void>;
+  /** Lets it run, or with `paused` stand as it stood; it is this connection's from now on. HYPERVISOR_FAILED: it did not run, not for a moment. */
+  take(options: { readonly paused: boolean }, signal: AbortSignal): Promise<RunningVm>;
+}
+
+/** A running guest's way to another node. Where both ends are agents; `GuestAbilities.migrate` is the way by hand. */
+export interface OutgoingGuest {
+  /** The `machine` as it is now, with what was plugged in since the boot: for the process that takes the guest in. */
+  describe(signal: AbortSignal): Promise<unknown>;
+  /**
+   * Sends it: memory, and what `disks` names. Resolves when nothing is left to send and it stands still here. Rejects when that cannot be, or
+   * with the signal's reason: then `stay` is called.
+   */
+  send(passage: Passage, signal: AbortSignal): Promise<Sent>;
+  /** Calls off what was begun, by whomever, and lets it run on as it did: here, and as far as it depends on this side nowhere else. */
+  stay(options: { readonly paused: boolean }, signal: AbortSignal): Promise<void>;
+}
+
+export interface Passage {
+  /** Disks whose bytes have to go, too. `shallow`: what is below them is there already. */
+  readonly disks: readonly { readonly name: string; readonly shallow: boolean }[];
+  readonly downtimeMs: number;
+  /** For memory, once disks are there; then it is ended, with why. */
+  readonly timeoutMs: number;
+  readonly bandwidthMiBps: number | null;
+  /** To the other node: `memory`, or `disk.NAME`. */
+  open(channel: string): Promise<Duplex>;
+  /** The disks are copied to the last byte: the other side lets go of them. */
+  disksDone(): Promise<void>;
+  progress(now: MigrationProgress): void;
+}
+
+export interface Sent {
+  readonly bytes: number;
+  readonly downtimeMs: number | null;
 }
 
 export interface ConnectOptions {
@@ -67,6 +129,10 @@ export interface LaunchInput {
   readonly uuid?: string;
   /** For the seed image of one that is about to start. */
   readonly instanceId?: string;
+  /** As `machineOf` said at the guest's boot. Left out: it has not booted, or an agent booted it that noted nothing. */
+  readonly machine?: unknown;
+  /** It is launched to take in a guest, and not to boot one. */
+  readonly incoming?: true;
   /** By the name of an image disk: the files that its overlay opens. Left out of one: the image's path. */
   readonly images?: Readonly<Record<string, readonly string[]>>;
 }
@@ -112,6 +178,8 @@ export interface RunningVm extends AsyncDisposable {
   onEvent?(listener: (event: HypervisorEvent) => void): void;
   /** What this very guest takes now without an outage. Left out: nothing finer than the capabilities. */
   changeRules?(signal: AbortSignal): Promise<readonly ChangeRule[]>;
+  /** Whether this very guest can go to another node while it runs. Left out: as its capability says. */
+  movable?(): Movable;
   /**
    * Devices that the guest was asked to let go of and has not, as its process has them now. They are in `liveConfig` as well:
    * what they stand on is in use. Left out: a guest of this hypervisor lets go at once.
@@ -146,6 +214,7 @@ export interface GuestAbilities {
   counters?(signal: AbortSignal): Promise<GuestCounters>;
   /** Resolves when the guest has left and its process may be ended; rejects when it runs on here. */
   migrate?(to: { readonly url: string; readonly local: boolean }, signal: AbortSignal): Promise<void>;
+  readonly depart?: OutgoingGuest;
   /** The hypervisor's own API, unfiltered: whoever calls has checked that the caller may. */
   raw?(request: RawRequest, signal: AbortSignal): Promise<RawAnswer>;
 }

@@ -2,6 +2,7 @@
  * What the agent can do with VMs, as its HTTP routes (and later the operator routes) see it.
  * Implemented by `service.ts`; refusals reject with an OdoroboError whose status is the HTTP status.
  */
+import type { Duplex } from "node:stream";
 import type { LookAnswer, LookQuestion } from "../../model/boot-needs.ts";
 import type { OdoroboError } from "../../model/errors.ts";
 import type { VmName } from "../../model/names.ts";
@@ -28,6 +29,11 @@ export interface Lifecycle extends AsyncDisposable {
   /** In the order of the questions; null for a null, and for what cannot be said. */
   lookFor(questions: readonly (LookQuestion | null)[], signal: AbortSignal): Promise<readonly (LookAnswer | null)[]>;
   readonly events: EventLog;
+  /**
+   * For a guest that another agent brings, which shows its ticket: what takes over the connection. Throws UNAUTHORIZED, ARRIVAL_REFUSED,
+   * WRONG_PHASE.
+   */
+  letIn(name: VmName, channel: string, ticket: string): (stream: Duplex) => void;
   /** Where the guest's serial line is; rejects with NOT_FOUND. */
   serial(name: VmName): Promise<SerialLineAt>;
   /** What the hypervisor counted. Rejects with NOT_FOUND, WRONG_PHASE while no guest runs, UNSUPPORTED. */

@@ -3,6 +3,7 @@ import type { NodeName } from "../../model/names.ts";
 import type { Capacity } from "../../model/observed-state.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { type Logger, silentLogger } from "../../platform/logger.ts";
+import { type Dial, openMoveChannel } from "../../wire/move-channel.ts";
 import type { StartAfterReboot } from "../config.ts";
 import { noSerialLines, type SerialLines } from "../console/serial-lines.ts";
 import { type Hooks, NO_HOOKS } from "../hooks/hooks.ts";
@@ -11,10 +12,12 @@ import { type HostNetwork, hostNetwork } from "../network/tap.ts";
 import { type DiskStorage, diskStorage } from "../storage/disk-storage.ts";
 import { ImageWatch } from "../storage/image-watch.ts";
 import { PatientLooks } from "../storage/patient-looks.ts";
+import { openArrivalVerdicts } from "../store/arrival-verdicts.ts";
 import { openReserve } from "../store/reserve.ts";
 import { openVmStore, type VmStore } from "../store/vm-store.ts";
 import { openWhereaboutsStore } from "../store/whereabouts-store.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
+import type { MovePace } from "./migration/moves.ts";
 import { DiskClaims } from "./parts/disk-claims.ts";
 import { createEventLog } from "./parts/event-log.ts";
 import { probeHypervisors } from "./parts/hypervisor-reports.ts";
@@ -22,7 +25,7 @@ import type { Parts } from "./parts/parts.ts";
 import { Slot } from "./parts/slot.ts";
 import type { Pace } from "./recovery/clockwork.ts";
 
-export interface LifecycleOptions extends Pace {
+export interface LifecycleOptions extends Pace, MovePace {
   readonly node: {
     readonly name: NodeName;
     readonly id: string;
@@ -40,6 +43,8 @@ export interface LifecycleOptions extends Pace {
   readonly logger?: Logger;
   /** `auto` when left out. */
   readonly startAfterReboot?: StartAfterReboot;
+  /** Over their own doors when left out. */
+  readonly dial?: Dial;
   /** None when left out. */
   readonly hooks?: Hooks;
   /** Where people may have files written and taken from. None when left out. */
@@ -60,9 +65,10 @@ export async function makeParts(
   const startedAt = clock.now();
   const reserve = await openReserve(options.dataFolder);
   const store = options.store ?? (await openVmStore({ ...options, reserve }));
-  const [stored, whereabouts, reports] = await Promise.all([
+  const [stored, whereabouts, verdicts, reports] = await Promise.all([
     store.load(),
     openWhereaboutsStore(options.dataFolder, { clock, logger, reserve }),
+    openArrivalVerdicts(options.dataFolder, { reserve }),
     probeHypervisors(options.hypervisors, { clock, logger, stopping }),
   ]);
   const slots = new Map<string, Slot>(stored.map((each) => [each.name, new Slot(each.name, each)]));
@@ -85,6 +91,8 @@ export async function makeParts(
     events: createEventLog(clock, logger),
     hooks: options.hooks ?? NO_HOOKS,
     whereabouts,
+    verdicts,
+    dial: options.dial ?? openMoveChannel,
     startAfterReboot: options.startAfterReboot ?? "auto",
     allowedRoots: options.allowedRoots ?? [],
     stopping,

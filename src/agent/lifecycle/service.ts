@@ -20,6 +20,7 @@ import { lookFromFar } from "./acts/look-ahead.ts";
 import { lookAtGuest } from "./guest/look-at-guest.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { type LifecycleOptions, makeParts } from "./make-parts.ts";
+import { Moves } from "./migration/moves.ts";
 import { checkPut } from "./operations/check-spec.ts";
 import { untilAborted } from "./parts/deadline.ts";
 import { Slot } from "./parts/slot.ts";
@@ -44,19 +45,20 @@ const LOOKED_FOR_AT_A_TIME = 8;
 export async function createLifecycle(options: LifecycleOptions): Promise<Lifecycle> {
   const stop = new AbortController();
   const { parts, slots } = await makeParts(options, stop.signal);
+  const moves = new Moves(parts, slots, options);
   const ofAll = (act: (slot: Slot) => Promise<unknown>) => mapWithLimit([...slots.values()], ASKED_AT_A_TIME, act);
   const ask = (slot: Slot) =>
-    slot.unexplained === null ? lookAtGuest(parts, slot) : slot.enqueueLook(() => meetAgain(parts, slot));
+    slot.unexplained === null ? lookAtGuest(parts, slot) : slot.enqueueLook(() => meetAgain(parts, slot, moves));
 
   // The host first: what runs is there, whatever the records say.
   const found = await findGuests(options.supervisor, options.runFolder);
   for (const name of found.keys()) if (!slots.has(name)) slots.set(name, new Slot(name, null));
-  await ofAll((slot) => slot.enqueue(() => meetGuest(parts, slot, found.get(slot.name))));
-  for (const slot of slots.values()) carryOn(parts, slot);
+  await ofAll((slot) => slot.enqueue(() => meetGuest(parts, slot, moves, found.get(slot.name))));
+  for (const slot of slots.values()) carryOn(parts, slot, moves);
   await ofAll(ask);
   const sweep = createSweep(parts);
   const stopClockwork = startClockwork(parts, slots, sweep, options);
-  const submit = createSubmit(parts, slots, sweep);
+  const submit = createSubmit(parts, slots, sweep, moves);
 
   /** Of a VM that is here; throws NOT_FOUND. */
   function guestSlot(name: VmName): Slot {
@@ -104,9 +106,11 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
     },
     counters: async (name, signal) => countersOf(guestSlot(name), signal),
     raw: async (name, request, signal) => rawCall(parts, guestSlot(name), request, signal),
+    letIn: (name, channel, ticket) => moves.letIn(name, channel, ticket),
     async [Symbol.asyncDispose]() {
       if (stop.signal.aborted) return;
       stopClockwork();
+      moves.close();
       stop.abort(new OdoroboError("AGENT_STOPPING", "the agent stops", { hint: "ask again once it runs again" }));
       await Promise.all([...slots.values()].map((slot) => slot.idle()));
       await Promise.all([...slots.values()].map((slot) => slot.letGo()));

@@ -5,13 +5,14 @@
  */
 import { OdoroboError } from "../../model/errors.ts";
 import type { VmName } from "../../model/names.ts";
-import type { OperationResult } from "../../wire/operations.ts";
+import type { OperationKind, OperationResult } from "../../wire/operations.ts";
 import { orStorageError } from "../storage-error.ts";
 import { forgetTexts } from "./acts/perform-put.ts";
 import { prepareAct } from "./acts/prepare-act.ts";
+import type { Moves } from "./migration/moves.ts";
 import { checkName } from "./operations/check-spec.ts";
 import { decide } from "./operations/decide.ts";
-import { agentStopping, runOperation } from "./operations/run-operation.ts";
+import { type Act, agentStopping, runOperation } from "./operations/run-operation.ts";
 import { untilAborted } from "./parts/deadline.ts";
 import type { Request } from "./parts/decision.ts";
 import type { Parts } from "./parts/parts.ts";
@@ -23,7 +24,7 @@ import { toResult } from "./report/results.ts";
 export type Submit = (name: VmName, request: Request, signal: AbortSignal) => Promise<OperationResult>;
 
 /** `slots` gains one for each VM that is asked about for the first time. */
-export function createSubmit(parts: Parts, slots: Map<string, Slot>, sweep: Sweep): Submit {
+export function createSubmit(parts: Parts, slots: Map<string, Slot>, sweep: Sweep, moves: Moves): Submit {
   return async (name, request, signal) => {
     checkName(name);
     if (parts.stopping.aborted) throw agentStopping(name);
@@ -35,16 +36,22 @@ export function createSubmit(parts: Parts, slots: Map<string, Slot>, sweep: Swee
     const kind = request.kind === "put" ? (slot.stored?.state === "present" ? "update" : "create") : request.kind;
     const result = slot.track({ id: request.id, kind }, () => {
       turnHasCome();
-      return perform(parts, slot, request, sweep);
+      return perform(parts, slot, request, sweep, moves);
     });
     return untilAborted(result, signal);
   };
 }
 
 /** In the queue, when the request's turn has come. */
-async function perform(parts: Parts, slot: Slot, request: Request, sweep: Sweep): Promise<OperationResult> {
+async function perform(
+  parts: Parts,
+  slot: Slot,
+  request: Request,
+  sweep: Sweep,
+  moves: Moves,
+): Promise<OperationResult> {
   if (parts.stopping.aborted) throw agentStopping(slot.name);
-  await meetAgain(parts, slot);
+  await meetAgain(parts, slot, moves);
   const before = slot.stored;
   if (before === null && request.kind === "put") slot.forgetFormerLife();
   const decision = decide(slot.name, request, before, slot.remembered(request.id));
@@ -59,7 +66,7 @@ async function perform(parts: Parts, slot: Slot, request: Request, sweep: Sweep)
       return toResult(slot, ended);
     }
     case "act": {
-      const act = await prepareAct(parts, slot, decision.kind, request).catch((error: unknown) => {
+      const act = await prepare(parts, slot, decision.kind, request, moves).catch((error: unknown) => {
         throw orStorageError(`${decision.kind} of ${slot.name} could not be prepared`, error);
       });
       const graceSeconds = "graceSeconds" in request ? request.graceSeconds : null;
@@ -71,8 +78,12 @@ async function perform(parts: Parts, slot: Slot, request: Request, sweep: Sweep)
   }
 }
 
+const prepare = async (parts: Parts, slot: Slot, kind: OperationKind, request: Request, moves: Moves): Promise<Act> =>
+  (await moves.prepare(slot, request)) ?? prepareAct(parts, slot, kind, request as never);
+
 /** An end of a guest need not wait for its probe; one without grace need not wait for another's grace either. */
 function hurryOthers(slot: Slot, request: Request): () => void {
+  if (request.kind === "cancel-migration") return slot.departures.begin();
   if (request.kind !== "shutdown" && request.kind !== "reboot" && request.kind !== "delete") return () => {};
   const turns = [slot.probes.begin()];
   if (request.graceSeconds === 0) turns.push(slot.graces.begin());

@@ -80,8 +80,29 @@ const KINDS: Readonly<Record<OperationKind, true>> = {
   detach: true,
   "migrate-receive": true,
   "migrate-send": true,
+  "expect-guest": true,
+  migrate: true,
+  "cancel-migration": true,
 };
 const isKind: Check = (value) => typeof value === "string" && Object.hasOwn(KINDS, value);
+
+const isDeparture = has({
+  role: oneOf("source"),
+  stage: oneOf("sending", "given"),
+  to: has({ node: isText, address: isText, fingerprint: orNull(isText) }),
+  ticket: isText,
+  since: isInstant,
+  paused: isBoolean,
+});
+const isArrival = has({
+  role: oneOf("destination"),
+  stage: oneOf("expected", "arriving", "whole", "taken"),
+  from: isText,
+  ticket: isText,
+  since: isInstant,
+  expiresAt: isInstant,
+  before: orNull(isObject),
+});
 
 const HEAD: Shape = {
   fleet: orNull(isText),
@@ -121,6 +142,7 @@ const PRESENT: Shape = {
   ),
   restart: orAbsent(has({ attempts: isCount, nextAt: orNull(isInstant), givenUp: isBoolean, hostBootId: isText })),
   migration: orAbsent(has({ role: oneOf("source", "destination"), since: isInstant, url: isText })),
+  move: orAbsent((value) => isDeparture(value) || isArrival(value)),
   stalled: orAbsent(isObject),
   owed: orAbsent(listOf(has({ path: isText, since: isInstant }))),
 };

@@ -5,7 +5,7 @@
  * moment at which a crash could leave both, or neither. Texts that may be secret lie beside it (`vm-store.ts`), not in it.
  */
 import type { ErrorBody } from "../../model/errors.ts";
-import type { Digest, Instant, VmName } from "../../model/names.ts";
+import type { Digest, Instant, NodeName, VmName } from "../../model/names.ts";
 import type {
   DriftedField,
   GuestEvent,
@@ -67,6 +67,8 @@ export interface VmRecord extends RecordHead {
   readonly restart?: RestartRecord | null;
   /** `destination`: its process waits for the guest. `source`: the guest left, or may have left: it is not started here. */
   readonly migration?: MigrationState | null;
+  /** While two agents move it: what each of them has said, and does not take back. `migration` says it to people. */
+  readonly move?: Departure | Arrival | null;
   /** With `paused`: its hypervisor stopped it, and nobody else. */
   readonly stalled?: StalledState | null;
   /** Where the guest differed from the spec last applied when that was applied, and differs still: nobody else's doing. */
@@ -93,9 +95,51 @@ export interface GuestRecord {
   readonly bootedSpec: VmSpec;
   /** Sizes of the log files before this boot: what was written since stands behind them. */
   readonly logSizes: Readonly<Record<string, number>>;
+  /** See `Hypervisor.machineOf`; not there in records of earlier agents. */
+  readonly machine?: unknown;
   /** A person asked it to power off, or drove it past odorobo: however it ends, the agent does not start it again by itself. */
   readonly handled?: "power-button" | "api";
 }
+
+/** On the node that the guest leaves. */
+export interface Departure {
+  readonly role: "source";
+  /**
+   * - `sending`: the guest is ours. The other node does not let it run, and an agent that finds this in its journal calls the move off.
+   * - `given`: it is the other node's, unless that says, and has written down, that it never had it and never will. It does not run here meanwhile.
+   */
+  readonly stage: "sending" | "given";
+  readonly to: { readonly node: NodeName; readonly address: string; readonly fingerprint: string | null };
+  /** Of the ticket, which lies beside the record as secret texts do. */
+  readonly ticket: Digest;
+  readonly since: Instant;
+  /** As it stood when it set out: so it goes on, wherever. */
+  readonly paused: boolean;
+  readonly sentBytes?: number;
+  readonly downtimeMs?: number | null;
+}
+
+/** On the node that it comes to. */
+export interface Arrival {
+  readonly role: "destination";
+  /**
+   * - `expected`, `arriving`, `whole`: it is the other node's, and never runs here. Can be refused at any time, for good.
+   * - `taken`: it is ours, whatever the other node says or does not say.
+   */
+  readonly stage: "expected" | "arriving" | "whole" | "taken";
+  readonly from: NodeName;
+  readonly ticket: Digest;
+  readonly since: Instant;
+  /** When nobody is waited for any more; means nothing once it has set out. */
+  readonly expiresAt: Instant;
+  /** What this record was before, and is again if the guest does not come; null: there was none. */
+  readonly before: StoredVm | null;
+  /** As it stood when it set out; left out before that is known. */
+  readonly paused?: boolean;
+}
+
+/** Between two agents: what is done about it is the business of `lifecycle/migration`. */
+export const isOnItsWay = ({ move }: Pick<VmRecord, "move">): boolean => !!move && move.stage !== "taken";
 
 /** A deleted VM whose disks are kept. */
 export interface TombstoneRecord extends RecordHead {

@@ -54,6 +54,12 @@ test("each caller may do what its role says and nothing more, for every kind of 
     detach: { device: { list: "disks", name: "root" } },
     "migrate-receive": { url: null },
     "migrate-send": { url: "tcp:10.0.0.2:49152", local: false },
+    "expect-guest": { from: "n2", ticket: "t".repeat(43), generation: 1, spec: aPut().spec },
+    migrate: {
+      to: { node: "n2", address: "http://127.0.0.1:1", ticket: "t".repeat(43), fingerprint: null },
+      mode: "live",
+    },
+    "cancel-migration": {},
     purge: {},
     coredump: { file: "/x/y" },
   };

@@ -68,7 +68,16 @@ export interface AuditedCrowd {
   readonly count: number;
 }
 
-export type AuditEntry = AuditedRequest | AuditedEnd | AuditedConsole | AuditedCrowd;
+/** An agent brings a guest, or one of its channels. */
+export interface AuditedArrival extends AuditedVisitor {
+  readonly event: "arrival-opened" | "arrival-refused";
+  readonly path: string;
+  readonly vm: string | null;
+  /** Why it was refused. */
+  readonly code: ErrorCode | null;
+}
+
+export type AuditEntry = AuditedArrival | AuditedRequest | AuditedEnd | AuditedConsole | AuditedCrowd;
 
 export interface AuditLog extends AsyncDisposable {
   write(entry: AuditEntry): void;

@@ -42,6 +42,8 @@ export interface AuditTrail extends Disposable {
   answered(asked: Asked, caller: Caller | null, notes: RequestNotes, status: number, durationMs: number): void;
   console(asked: Asked, caller: Caller): AuditedConsoleSession;
   consoleRefused(asked: Asked, caller: Caller | null, code: ErrorCode): void;
+  /** Of who shows a ticket and no name. `code` null: it was let in. */
+  arrival(asked: Asked, code: ErrorCode | null): void;
 }
 
 /** Where nobody asks later who it was: benches, and tests of something else. */
@@ -49,6 +51,7 @@ export const NO_AUDIT: AuditTrail = {
   answered: () => {},
   console: () => ({ opened: () => {}, closed: () => {} }),
   consoleRefused: () => {},
+  arrival: () => {},
   [Symbol.dispose]: () => {},
 };
 
@@ -143,6 +146,10 @@ export function openAuditTrail(
     consoleRefused(asked, caller, code) {
       const about = { ...visitorOf(asked, caller), path: pathOf(asked.url), vm: vmIn(asked.url), code };
       write({ event: "console-refused", ...about, durationMs: 0, bytesTyped: 0 }, caller === null);
+    },
+    arrival(asked, code) {
+      const event = code === null ? "arrival-opened" : "arrival-refused";
+      write({ event, ...visitorOf(asked, null), path: pathOf(asked.url), vm: vmIn(asked.url), code }, code !== null);
     },
     [Symbol.dispose]() {
       stopFollowing();

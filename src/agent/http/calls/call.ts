@@ -27,6 +27,8 @@ export interface Parts {
   readonly paths: (name: VmName) => VmPaths;
   /** Where the agent answers; empty before it does. */
   readonly urls: () => readonly string[];
+  /** SHA-256 of the certificate that it shows, in hex; null: it has none. Left out: it is reached by no socket. */
+  readonly fingerprint?: () => string | null;
   /** Where callers below admin may have the hypervisor write. */
   readonly allowedRoots: readonly string[];
   readonly doctor: AgentDoctor;

@@ -16,8 +16,12 @@ import { addressKey, MAX_COUNTED_KEYS } from "./limits.ts";
 import { rarely } from "./rarely.ts";
 import { type Rate, TokenBuckets } from "./token-buckets.ts";
 
-/** Rejects with UNAUTHORIZED, FORBIDDEN, RATE_LIMITED, or INTERNAL while a file of secrets cannot be trusted. */
-export type Door = (request: IncomingMessage, headers: Headers, isUpgrade: boolean) => Promise<Caller>;
+export interface Door {
+  /** Rejects with UNAUTHORIZED, FORBIDDEN, RATE_LIMITED, or INTERNAL while a file of secrets cannot be trusted. */
+  enter(request: IncomingMessage, headers: Headers, isUpgrade: boolean): Promise<Caller>;
+  /** For who shows something that is asked for elsewhere. Throws RATE_LIMITED. */
+  countAddress(request: IncomingMessage): void;
+}
 
 export interface DoorOptions {
   readonly transport: "tcp" | "unix";
@@ -34,10 +38,16 @@ export function createDoor({ transport, gate, rate, clock, log }: DoorOptions): 
   const logUntrusted = rarely(clock);
   const now = () => clock.monotonicMs();
 
-  return async (request, headers, isUpgrade) => {
+  const countAddress = (request: IncomingMessage): string => {
     const address = addressKey(request.socket.remoteAddress);
+    if (transport === "tcp" && !addresses.take(address, now())) throw tooMany("your address");
+    return address;
+  };
+
+  const enter: Door["enter"] = async (request, headers, isUpgrade) => {
+    let address = "";
     try {
-      if (transport === "tcp" && !addresses.take(address, now())) throw tooMany("your address");
+      address = countAddress(request);
       const method = request.method ?? "";
       const caller = await gate({
         method,
@@ -60,6 +70,7 @@ export function createDoor({ transport, gate, rate, clock, log }: DoorOptions): 
       throw error;
     }
   };
+  return { enter, countAddress };
 }
 
 const tooMany = (whose: string) =>

@@ -18,6 +18,10 @@ export const OPERATION_ROLES: Readonly<Record<OperationArgs["kind"], Role>> = {
   detach: "apply",
   "migrate-receive": "apply",
   "migrate-send": "apply",
+  "expect-guest": "apply",
+  migrate: "apply",
+  /** A guest that is kept where it is loses nothing. */
+  "cancel-migration": "operate",
   /** Disks that are gone. */
   purge: "admin",
   /** The guest's memory, with every secret in it. */

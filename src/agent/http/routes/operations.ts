@@ -50,7 +50,7 @@ export async function getOperation(call: Call): Promise<Response> {
       hint: "send the operation itself again, with the same id: it is done once",
     });
   }
-  return answer(result);
+  return answer(call, result);
 }
 
 export async function answerWithResult(
@@ -59,19 +59,26 @@ export async function answerWithResult(
   perform: (signal: AbortSignal) => Promise<OperationResult>,
 ): Promise<Response> {
   const waitSeconds = numberOf(call, "waitSeconds", { max: MAX_WAIT_SECONDS, fallback: 0 });
-  if (waitSeconds === 0) return answer(await perform(call.signal));
+  if (waitSeconds === 0) return answer(call, await perform(call.signal));
   const patience = AbortSignal.timeout(waitSeconds * 1000);
   try {
-    return answer(await perform(AbortSignal.any([call.signal, patience])));
+    return answer(call, await perform(AbortSignal.any([call.signal, patience])));
   } catch (error) {
     const running =
       patience.aborted && !call.signal.aborted ? call.parts.lifecycle.operation(id, call.notes.vm ?? undefined) : null;
     if (running === null) throw error;
-    return answer(running);
+    return answer(call, running);
   }
 }
 
-const answer = (result: OperationResult): Response => json(result.outcome === "running" ? 202 : 200, result);
+const answer = (call: Call, result: OperationResult): Response =>
+  json(result.outcome === "running" ? 202 : 200, withFingerprint(call, result));
+
+/** Whoever sends the guest here is to know this door again. */
+function withFingerprint({ parts }: Call, result: OperationResult): OperationResult {
+  const fingerprint = result.kind === "expect-guest" && result.outcome === "done" ? parts.fingerprint?.() : null;
+  return fingerprint ? { ...result, detail: { ...result.detail, fingerprint } } : result;
+}
 
 async function waitForEnd({ parts, signal }: Call, id: string, milliseconds: number): Promise<OperationResult | null> {
   const now = () => parts.lifecycle.operation(id);

@@ -10,6 +10,7 @@ import type { Clock } from "../../../platform/clock.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { GuestFile, type NoopGuest } from "./guest-file.ts";
 import { arrivalOf, incomingUrl, takeIn } from "./moving.ts";
+import { admitGuest } from "./on-its-way.ts";
 import { RunningNoopGuest, snapshotFile, toldToFail } from "./running-guest.ts";
 import { readSettings } from "./settings.ts";
 
@@ -29,7 +30,7 @@ const REPORT: HypervisorReport = {
       nicDetach: true,
     },
     pause: true,
-    migrate: false,
+    migrate: true,
     bootKinds: ["firmware", "kernel"],
     diskKinds: ["image", "blank", "file", "nbd", "rbd", "iscsi"],
     nicKinds: ["user", "bridge", "none"],
@@ -74,6 +75,22 @@ export const createNoopHypervisor = (options: { readonly clock: Clock }): Hyperv
       return guest;
     });
     return { url: here, arrived };
+  },
+  async admit(vm, { again }) {
+    const { fails } = readSettings(vm.spec);
+    if (!again && fails.has("receive")) throw toldToFail(vm.name, "receive");
+    return admitGuest(vm, {
+      again,
+      now: () => wallMs(options.clock),
+      refuseIf: (act) => {
+        if (fails.has(act)) throw toldToFail(vm.name, act);
+      },
+      begin: () => {
+        const guest = new RunningNoopGuest(vm, options.clock);
+        guest.watch();
+        return guest;
+      },
+    });
   },
 });
 

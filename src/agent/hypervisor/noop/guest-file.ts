@@ -10,8 +10,11 @@ import { isErrno, OdoroboError } from "../../../model/errors.ts";
 import type { LiveConfig } from "../../../model/observed-state.ts";
 
 export interface NoopGuest {
-  /** `off`: it powered itself off. `receiving`: there is none yet, one is waited for. */
-  readonly phase: "running" | "paused" | "off" | "receiving";
+  /**
+   * `off`: it powered itself off. `receiving`: there is none yet, one is waited for. On its way between two agents: `sent` where it was and
+   * stands still, `whole` where it has come and stands still.
+   */
+  readonly phase: "running" | "paused" | "off" | "receiving" | "sent" | "whole";
   /** Milliseconds since 1970. */
   readonly bootedAt: number;
   readonly live: LiveConfig;
@@ -68,7 +71,7 @@ export class GuestFile {
     try {
       const guest = JSON.parse(readFileSync(this.path, "utf8")) as NoopGuest;
       if (
-        !["running", "paused", "off", "receiving"].includes(guest.phase) ||
+        !["running", "paused", "off", "receiving", "sent", "whole"].includes(guest.phase) ||
         typeof guest.live?.cpus?.count !== "number"
       )
         throw new Error("its phase or its live configuration is missing");

@@ -11,6 +11,7 @@ import type { Clock } from "../../../platform/clock.ts";
 import type { GuestAbilities, GuestStatus, HypervisorEvent, LaunchInput, RunningVm } from "../hypervisor.ts";
 import { GuestFile, type NoopGuest } from "./guest-file.ts";
 import { sendGuest } from "./moving.ts";
+import { outgoingGuest } from "./on-its-way.ts";
 import { type Failable, type NoopSettings, readSettings } from "./settings.ts";
 import { updateLive } from "./update-live.ts";
 
@@ -20,7 +21,8 @@ export class RunningNoopGuest implements RunningVm {
   readonly serial = null;
   readonly loggedBy = "hypervisor";
   readonly consoleLog: string;
-  readonly abilities: GuestAbilities = {
+  readonly abilities: GuestAbilities;
+  readonly #abilities: GuestAbilities = {
     nmi: async () => {
       this.#refuseIf("nmi");
       this.#guest();
@@ -69,6 +71,17 @@ export class RunningNoopGuest implements RunningVm {
     this.#file = new GuestFile(vm.paths.runFolder);
     this.#settings = readSettings(vm.spec);
     this.consoleLog = join(vm.paths.logFolder, "console.log");
+    const depart = outgoingGuest(this.#file, () => this.#settings);
+    this.abilities = {
+      ...this.#abilities,
+      depart: {
+        ...depart,
+        send: (passage, signal) => {
+          this.#refuseIf("migrate");
+          return depart.send(passage, signal);
+        },
+      },
+    };
   }
 
   /** Begins the guest's life. */
@@ -108,8 +121,10 @@ export class RunningNoopGuest implements RunningVm {
     const guest = this.#file.read();
     if (guest?.phase === "receiving") throw notYet(this.#name);
     if (guest === null) return { phase: "off", endedBy: "failure", reason: "killed: its guest.json was removed" };
+    if (guest.phase === "sent")
+      return { phase: "off", endedBy: "guest", reason: "it has moved to another host", hasMoved: true };
     if (guest.phase === "off") return { phase: "off", endedBy: "guest", reason: "the guest powered itself off" };
-    if (guest.phase !== "paused") return { phase: "running" };
+    if (guest.phase === "running") return { phase: "running" };
     const { noRoomFor = [] } = guest;
     return noRoomFor.length === 0
       ? { phase: "paused" }

@@ -6,12 +6,14 @@
  * | `boot-delay` | duration | the boot takes that long |
  * | `shutdown-delay` | duration | the guest takes that long to power off after the power button |
  * | `ignore-power-button` | `true` | it never does: only the end of the grace stops it |
- * | `fail` | `create`, `boot`, `update`, `pause`, `resume`, `nmi`, `coredump`, `snapshot`, `receive`, `migrate`, several with commas | that act fails |
+ * | `fail` | `create`, `boot`, `update`, `pause`, `resume`, `nmi`, `coredump`, `snapshot`, `receive`, `migrate`, `arrive`, `take`, several with commas | that act fails |
  * | `crash-after` | duration | it crashes that long after its boot |
  * | `poweroff-after` | duration | it powers itself off that long after its boot |
  * | `reboot-after` | duration | it reboots itself that long after its boot |
  * | `panic-after` | duration | its kernel panics that long after its boot, and it hangs |
  * | `ready-delay` | duration | its `ready.serial` text appears that long after its boot |
+ * | `migrate-delay` | duration | it is on its way that long when two agents move it |
+ * | `migrate-delay` | duration | it takes that long to be sent to another node |
  *
  * Durations: `250ms`, `90s`, `10m`, `1h`. What cannot be read counts as not said, and the guest's console says so.
  */
@@ -30,6 +32,8 @@ const FAILABLE = [
   "snapshot",
   "receive",
   "migrate",
+  "arrive",
+  "take",
 ] as const;
 export type Failable = (typeof FAILABLE)[number];
 
@@ -43,6 +47,7 @@ export interface NoopSettings {
   readonly rebootAfterMs: number | null;
   readonly panicAfterMs: number | null;
   readonly readyDelayMs: number;
+  readonly migrateDelayMs: number;
   /** What could not be read, as sentences. */
   readonly complaints: readonly string[];
 }
@@ -74,6 +79,7 @@ export function readSettings(spec: VmSpec): NoopSettings {
     rebootAfterMs: duration("reboot-after"),
     panicAfterMs: duration("panic-after"),
     readyDelayMs: duration("ready-delay") ?? 0,
+    migrateDelayMs: duration("migrate-delay") ?? 0,
     complaints,
   };
 }

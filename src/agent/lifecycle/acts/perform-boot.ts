@@ -50,7 +50,12 @@ export interface Launch {
 }
 
 /** Rejects with what makes the boot impossible; nothing has been done then. */
-export async function prepareLaunch(parts: Parts, slot: Slot, vm: VmRecord): Promise<Launch> {
+export async function prepareLaunch(
+  parts: Parts,
+  slot: Slot,
+  vm: VmRecord,
+  incoming: Pick<LaunchInput, "machine" | "incoming"> | null = null,
+): Promise<Launch> {
   const { spec } = vm;
   await parts.reports.require(spec.hypervisor);
   const hypervisor = parts.hypervisors.get(spec.hypervisor) as Hypervisor;
@@ -60,7 +65,9 @@ export async function prepareLaunch(parts: Parts, slot: Slot, vm: VmRecord): Pro
     await checkHostHas(parts, vm.name, spec, slot.guest !== null);
   }
   const identity = await identityOf(parts, vm);
-  const input = { ...(await launchInput(parts, vm.name, spec)), ...identity };
+  const bare = { ...(await launchInput(parts, vm.name, spec)), ...identity, ...incoming };
+  const machine = incoming === null ? hypervisor.machineOf?.(bare) : incoming.machine;
+  const input = machine === undefined ? bare : { ...bare, machine };
   try {
     await checkSources(hypervisor, input);
   } catch (error) {
@@ -139,7 +146,9 @@ export function refuseSecondLife(parts: Parts, slot: Slot): void {
 
 export async function guestToBe(parts: Parts, launch: Launch): Promise<GuestRecord> {
   const logSizes = await prepareLogs(launch.input.paths.logFolder);
-  return { process: null, hostBootId: parts.node.bootId, bootedSpec: launch.input.spec, logSizes };
+  const { spec, machine } = launch.input;
+  const known = machine === undefined || machine === null ? {} : { machine };
+  return { process: null, hostBootId: parts.node.bootId, bootedSpec: spec, logSizes, ...known };
 }
 
 /** `begun` is the record as it is on disk now, with a guest to be. */

@@ -14,8 +14,16 @@ import { preparePause } from "./perform-pause.ts";
 import { preparePut, putAct } from "./perform-put.ts";
 import { prepareDelete, preparePurge, prepareReboot, prepareShutdown } from "./perform-stop.ts";
 
+/** Of `lifecycle/migration`. */
+type MoveKind = "expect-guest" | "migrate" | "cancel-migration";
+
 /** `kind` is what `decide.ts` made of the request for what is stored in the slot now. */
-export async function prepareAct(parts: Parts, slot: Slot, kind: OperationKind, request: Request): Promise<Act> {
+export async function prepareAct(
+  parts: Parts,
+  slot: Slot,
+  kind: OperationKind,
+  request: Exclude<Request, { readonly kind: MoveKind }>,
+): Promise<Act> {
   const stored = slot.stored as StoredVm | null;
   const vm = stored as VmRecord;
   switch (request.kind) {

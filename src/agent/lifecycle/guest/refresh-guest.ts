@@ -4,9 +4,9 @@
  */
 import { isOdoroboError } from "../../../model/errors.ts";
 import { sameValue } from "../../../model/fields.ts";
-import type { ChangeRule } from "../../../model/observed-state.ts";
+import type { ChangeRule, Movable } from "../../../model/observed-state.ts";
 import type { GuestStatus } from "../../hypervisor/hypervisor.ts";
-import type { VmRecord } from "../../store/vm-record.ts";
+import { isOnItsWay, type VmRecord } from "../../store/vm-record.ts";
 import type { ExitStatus } from "../../supervisor/supervisor.ts";
 import { keep } from "../operations/run-operation.ts";
 import { describeExit, type Guest } from "../parts/guest.ts";
@@ -29,6 +29,8 @@ const LAST_WORD_DEADLINE_MS = 300;
 export async function refresh(parts: Parts, slot: Slot): Promise<void> {
   const { guest, stored: vm } = slot;
   if (guest === null || vm?.state !== "present" || parts.stopping.aborted) return;
+  // Whoever moves it looks after it.
+  if (isOnItsWay(vm)) return;
   if (guest.exit !== null || (guest.process !== null && !parts.supervisor.isRunning(guest.process)))
     return noteDeath(parts, slot, vm, guest);
   // It can be asked nothing until its guest has come.
@@ -37,9 +39,10 @@ export async function refresh(parts: Parts, slot: Slot): Promise<void> {
   try {
     seen = await guest.ask(REFRESH_DEADLINE_MS, parts.stopping, async (connection, signal) => {
       const status = await connection.status(signal);
-      if (status.phase === "off") return { status, devices: NOTHING_SEEN, changeRules: null };
+      if (status.phase === "off") return { status, devices: NOTHING_SEEN, changeRules: null, movable: null };
       const devices = await lookAtDevices(parts, guest)(connection, signal);
-      return { status, devices, changeRules: (await connection.changeRules?.(signal)) ?? null };
+      const changeRules = (await connection.changeRules?.(signal)) ?? null;
+      return { status, devices, changeRules, movable: connection.movable?.() ?? null };
     });
   } catch (error) {
     if (parts.stopping.aborted) return;
@@ -54,6 +57,7 @@ export async function refresh(parts: Parts, slot: Slot): Promise<void> {
   if (seen.status.phase === "off") return noteOff(parts, slot, vm, endOf(seen.status));
   noteSeen(slot, seen.devices);
   slot.changeRules = seen.changeRules;
+  slot.movable = seen.movable;
   await noteChanges(parts, slot, vm, seen.status);
 }
 
@@ -61,6 +65,7 @@ interface Seen {
   readonly status: GuestStatus;
   readonly devices: SeenDevices;
   readonly changeRules: readonly ChangeRule[] | null;
+  readonly movable: Movable | null;
 }
 
 async function noteChanges(parts: Parts, slot: Slot, vm: VmRecord, status: Exclude<GuestStatus, Off>): Promise<void> {

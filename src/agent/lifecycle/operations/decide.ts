@@ -33,7 +33,7 @@ import {
   type VmState,
 } from "../parts/decision.ts";
 import { decidePut } from "./decide-put.ts";
-import { refuseForeign, refuseUnexpected } from "./refusals.ts";
+import { PLAN_AGAIN, refuseForeign, refuseUnexpected } from "./refusals.ts";
 
 /** `recent`: what the agent's memory says of this id, for ends that no record keeps (nothing had to be done; nothing is left). */
 export function decide(
@@ -45,9 +45,15 @@ export function decide(
   if (state?.state === "unreadable") return refuseUnreadable(state);
   const before = recent ?? state?.completed.find((each) => each.id === request.id);
   if (before) return remembered(name, request, before);
+  const moving = state?.state === "present" ? decideOnItsWay(request, state) : null;
+  if (moving !== null) return moving;
   if (request.kind === "put") return decidePut(name, request, state);
   const foreign = refuseForeign(name, request.fleet ?? null, state);
   if (foreign) return foreign;
+  if (state === null && request.kind === "expect-guest")
+    return request.expect === null
+      ? { decision: "act", kind: "expect-guest" }
+      : refuse("STALE_GENERATION", `there is no VM ${name} on this node, you had seen one`, PLAN_AGAIN);
   if (state === null) return decideAbsent(name);
   const settled = state.state === "tombstone" ? decideTombstone(request, state) : decidePresent(request, state);
   // A thing that is so already is no conflict, whatever the caller had seen.
@@ -75,7 +81,8 @@ function decideTombstone(request: OperationRequest, tombstone: TombstoneRecord):
     case "delete":
       return { decision: "no-op", kind: "delete" };
     case "purge":
-      return { decision: "act", kind: "purge" };
+    case "expect-guest":
+      return { decision: "act", kind: request.kind };
     default:
       return refuse(
         "NOT_FOUND",
@@ -137,8 +144,44 @@ function decidePresent(request: OperationRequest, vm: VmRecord): Decision {
     case "attach":
     case "detach":
     case "migrate-send":
+    case "migrate":
       return isOff ? wrongPhase(vm, "no guest runs", `start it: odorobo vm boot ${vm.name}`) : act;
+    case "expect-guest":
+      if (isOff && vm.migration?.role === "source") return act;
+      return wrongPhase(vm, "it is here already", "look where it runs: odorobo vm list");
+    // Whoever asks waited behind what it called off.
+    case "cancel-migration":
+      return noop;
   }
+}
+
+/** Null: no two agents are moving it, or what they do about it is no concern of this request. */
+function decideOnItsWay(request: Request, vm: VmRecord): Decision | null {
+  const { move } = vm;
+  if (!move || move.stage === "taken" || request.kind === "cancel-migration") return null;
+  if (move.role === "source")
+    return request.kind === "delete"
+      ? null
+      : wrongPhase(
+          vm,
+          move.stage === "given"
+            ? `it was given to ${move.to.node}, which has not said what became of it: it may run there`
+            : `its move to ${move.to.node} is being called off`,
+          `bring ${move.to.node} back, which settles it; or, if it runs nowhere and never will there, delete it here and apply its manifest again`,
+        );
+  const { kind } = request;
+  const isRenewed = kind === "expect-guest" && move.stage === "expected" && move.from === request.from;
+  const isTakenByHand = kind === "resume" && move.stage === "whole";
+  if (kind === "shutdown" || kind === "delete" || isRenewed || isTakenByHand) return { decision: "act", kind };
+  return wrongPhase(
+    vm,
+    move.stage === "whole"
+      ? `it arrived from ${move.from}, which has not released it`
+      : `it is expected from ${move.from}`,
+    move.stage === "whole"
+      ? `bring ${move.from} back, which settles it; or, if that node is off and stays off, let it run on here: odorobo vm resume ${vm.name}`
+      : `wait for it, or call it off: odorobo vm shutdown ${vm.name}`,
+  );
 }
 
 /** Null: it can only be here. */

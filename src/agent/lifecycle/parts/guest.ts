@@ -8,7 +8,14 @@ import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import { vmName } from "../../../model/names.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
 import type { GuestLine, SerialLines } from "../../console/serial-lines.ts";
-import type { GuestStatus, Hypervisor, HypervisorEvent, LaunchInput, RunningVm } from "../../hypervisor/hypervisor.ts";
+import type {
+  Admission,
+  GuestStatus,
+  Hypervisor,
+  HypervisorEvent,
+  LaunchInput,
+  RunningVm,
+} from "../../hypervisor/hypervisor.ts";
 import { consoleSocket } from "../../launch-command.ts";
 import type { SerialPort } from "../../serial-port.ts";
 import type { ExitStatus, ProcessHandle, Supervisor } from "../../supervisor/supervisor.ts";
@@ -143,6 +150,42 @@ export class Guest {
       ended.forget();
       throw error;
     }
+  }
+
+  /** Has its process take in a guest from another agent. Until `arrive` nothing else can be asked of it. Rejects as `connect` does. */
+  async admit(
+    options: { readonly again: boolean; readonly deadlineMs: number },
+    signal: AbortSignal,
+  ): Promise<Admission> {
+    const admit = this.hypervisor.admit?.bind(this.hypervisor);
+    if (admit === undefined) throw new Error(`${this.hypervisor.kind} cannot take guests in`);
+    const ended = this.#whenEnded();
+    this.receiving = true;
+    try {
+      return await within(
+        options.deadlineMs,
+        signal,
+        (own) => {
+          const attempt = admit(this.input, { again: options.again, signal: own });
+          attempt.then(
+            async (late) => {
+              if (own.aborted) await late[Symbol.asyncDispose]();
+            },
+            () => {},
+          );
+          return Promise.race([attempt, ended.promise]);
+        },
+        () => this.#silent(`does not answer after ${Math.round(options.deadlineMs / 1000)} s`),
+      );
+    } finally {
+      ended.forget();
+    }
+  }
+
+  /** What was waited for is here. */
+  arrive(connection: RunningVm): void {
+    this.receiving = false;
+    this.#take(connection);
   }
 
   #take(connection: RunningVm): void {

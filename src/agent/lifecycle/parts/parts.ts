@@ -3,6 +3,7 @@ import type { NodeIdentity } from "../../../model/observed-state.ts";
 import type { HypervisorKind } from "../../../model/vm-spec.ts";
 import type { Clock } from "../../../platform/clock.ts";
 import type { Logger } from "../../../platform/logger.ts";
+import type { Dial } from "../../../wire/move-channel.ts";
 import type { StartAfterReboot } from "../../config.ts";
 import type { SerialLines } from "../../console/serial-lines.ts";
 import type { Hooks } from "../../hooks/hooks.ts";
@@ -11,6 +12,7 @@ import type { HostNetwork } from "../../network/tap.ts";
 import type { DiskStorage } from "../../storage/disk-storage.ts";
 import type { ImageWatch } from "../../storage/image-watch.ts";
 import type { PatientLooks } from "../../storage/patient-looks.ts";
+import type { ArrivalVerdicts } from "../../store/arrival-verdicts.ts";
 import type { Reserve } from "../../store/reserve.ts";
 import type { VmStore } from "../../store/vm-store.ts";
 import type { WhereaboutsStore } from "../../store/whereabouts-store.ts";
@@ -40,6 +42,10 @@ export interface Parts {
   readonly events: WritableEventLog;
   readonly hooks: Hooks;
   readonly whereabouts: WhereaboutsStore;
+  /** What became of guests that others brought here, or were to. */
+  readonly verdicts: ArrivalVerdicts;
+  /** The way to other agents. */
+  readonly dial: Dial;
   readonly startAfterReboot: StartAfterReboot;
   /** Where people may have files written and taken from, beside the agent's own folders. */
   readonly allowedRoots: readonly string[];

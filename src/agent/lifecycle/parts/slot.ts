@@ -5,7 +5,7 @@
  * `stored` is what is on disk, except while `unsaved` says that the disk did not take it.
  */
 import type { VmName } from "../../../model/names.ts";
-import type { ChangeRule, ImageBelow, LiveConfig } from "../../../model/observed-state.ts";
+import type { ChangeRule, ImageBelow, LiveConfig, MigrationProgress, Movable } from "../../../model/observed-state.ts";
 import type { OperationKind, OperationResult } from "../../../wire/operations.ts";
 import type { HeldDevice } from "../../hypervisor/hypervisor.ts";
 import {
@@ -64,6 +64,12 @@ export class Slot {
   rawCalls = 0;
   /** Waits for a guest to power off. */
   readonly graces = new Hurry();
+  /** Waits for a guest to be at another node. */
+  readonly departures = new Hurry();
+  /** How far a move has come that is under way. */
+  progress: MigrationProgress | null = null;
+  /** Whether this very guest can be moved while it runs, as it said last; null: it does not say. */
+  movable: Movable | null = null;
   /** Waits for a guest to be ready. */
   readonly probes = new Hurry();
   /** Ends that no record keeps: nothing had to be done, or nothing is left. */
@@ -112,6 +118,7 @@ export class Slot {
     this.guest = null;
     this.live = null;
     this.changeRules = null;
+    this.movable = null;
     this.held = [];
     this.silence = null;
     await guest?.release();

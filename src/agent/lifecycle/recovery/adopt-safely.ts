@@ -1,11 +1,12 @@
+import type { Moves } from "../migration/moves.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Slot } from "../parts/slot.ts";
 import { adopt } from "./adopt.ts";
 
 /** A VM that the agent cannot find out about must neither keep it from starting nor be taken for something that it is not. */
-export async function adoptSafely(parts: Parts, slot: Slot): Promise<void> {
+export async function adoptSafely(parts: Parts, slot: Slot, moves: Moves): Promise<void> {
   try {
-    await adopt(parts, slot);
+    await adopt(parts, slot, moves);
   } catch (error) {
     if (parts.stopping.aborted) return;
     parts.logger.error({ err: error, vm: slot.name }, "could not find out what became of a VM");

@@ -21,8 +21,8 @@
  * A process that waits for a guest goes on waiting when its operation had ended.
  */
 import { isOdoroboError } from "../../../model/errors.ts";
-import type { GuestStatus, Hypervisor } from "../../hypervisor/hypervisor.ts";
-import type { GuestRecord, UnfinishedOperation, VmRecord } from "../../store/vm-record.ts";
+import type { GuestStatus, Hypervisor, LaunchInput } from "../../hypervisor/hypervisor.ts";
+import { type GuestRecord, isOnItsWay, type UnfinishedOperation, type VmRecord } from "../../store/vm-record.ts";
 import type { ExitStatus, ProcessHandle } from "../../supervisor/supervisor.ts";
 import { awaitArrival, noteArrival } from "../acts/perform-migrate.ts";
 import { PAUSED } from "../acts/perform-pause.ts";
@@ -34,6 +34,7 @@ import { watchGuest } from "../guest/guest-watch.ts";
 import { phaseChange } from "../guest/phase-change.ts";
 import { endOf, endOfProcess } from "../guest/refresh-guest.ts";
 import { lookAtDevices, NOTHING_SEEN, noteLive, noteSeen } from "../guest/update-guest.ts";
+import type { Moves } from "../migration/moves.ts";
 import { within } from "../parts/deadline.ts";
 import { Guest } from "../parts/guest.ts";
 import type { Parts } from "../parts/parts.ts";
@@ -48,8 +49,9 @@ const ARRIVAL_DEADLINE_MS = 1000;
 const EXIT_DEADLINE_MS = 500;
 
 /** Rejects only with what odorobo did not foresee. */
-export async function adopt(parts: Parts, slot: Slot): Promise<void> {
+export async function adopt(parts: Parts, slot: Slot, moves: Moves): Promise<void> {
   if (slot.stored?.state !== "present") return;
+  if (isOnItsWay(slot.stored)) return moves.adopt(slot, slot.stored, await findGuest(parts, slot.stored));
   slot.stored = { ...slot.stored, ownDisks: await disksMade(parts, slot.stored) };
   const found = await lookFor(parts, slot, slot.stored);
   switch (found.what) {
@@ -78,7 +80,7 @@ async function lookFor(parts: Parts, slot: Slot, vm: VmRecord): Promise<Found> {
   // Whether it runs cannot be known: whoever catches this leaves the VM alone.
   if (!hypervisor) throw new Error(`this agent has no ${vm.guest.bootedSpec.hypervisor}`);
   const process = await findProcess(parts, hypervisor, vm, vm.guest);
-  const input = await runningInput(parts, vm.name, vm.guest.bootedSpec);
+  const input = await inputOf(parts, vm.name, vm.guest);
   if (process === "gone") {
     const exit = await exitOf(parts, vm.guest.process);
     // A process that failed may have had a guest that powered off an hour before: only a clean end is the guest's.
@@ -98,6 +100,26 @@ async function lookFor(parts: Parts, slot: Slot, vm: VmRecord): Promise<Found> {
   if (status.phase !== "off") return { what: "answers", guest, status };
   await clearAway(parts, slot);
   return ended(endOf(status));
+}
+
+/** Of a VM that is on its way; what can be asked of it, whoever moves it asks. Null: it has no process, or that has ended. */
+async function findGuest(parts: Parts, vm: VmRecord): Promise<Guest | null> {
+  if (vm.guest === null || vm.guest.hostBootId !== parts.node.bootId) return null;
+  const hypervisor = parts.hypervisors.get(vm.guest.bootedSpec.hypervisor);
+  if (!hypervisor) throw new Error(`this agent has no ${vm.guest.bootedSpec.hypervisor}`);
+  const process = await findProcess(parts, hypervisor, vm, vm.guest);
+  if (process === "gone") return null;
+  const input = await inputOf(parts, vm.name, vm.guest);
+  return new Guest({ hypervisor, input, process, supervisor: parts.supervisor, consoles: parts.consoles });
+}
+
+async function inputOf(
+  parts: Parts,
+  name: VmRecord["name"],
+  { bootedSpec, machine }: GuestRecord,
+): Promise<LaunchInput> {
+  const input = await runningInput(parts, name, bootedSpec);
+  return machine === undefined ? input : { ...input, machine };
 }
 
 /** A guest that is not off. */
@@ -194,7 +216,9 @@ async function letRunOn(
   phase: "running" | "paused",
 ): Promise<"running" | "paused"> {
   const wasWritten = vm.unfinished?.kind === "snapshot" || vm.unfinished?.kind === "coredump";
-  if (!wasWritten || phase === "running" || vm.phase !== "running") return phase;
+  // It was taken in, and the agent died before it could say so to the hypervisor.
+  const wasTaken = vm.move?.role === "destination";
+  if ((!wasWritten && !wasTaken) || phase === "running" || vm.phase !== "running") return phase;
   try {
     await guest.ask(CONNECT_DEADLINE_MS, parts.stopping, (connection, signal) => connection.resume(signal));
     return "running";

@@ -16,25 +16,26 @@ import type { VmRecord } from "../../store/vm-record.ts";
 import { type FoundGuest, findGuests } from "../../supervisor/find-guests.ts";
 import { driftOf } from "../guest/booted-spec.ts";
 import { noteEvent } from "../guest/note-event.ts";
+import type { Moves } from "../migration/moves.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Slot } from "../parts/slot.ts";
 import { adoptSafely } from "./adopt-safely.ts";
 
 /** In the VM's queue, at the start of the agent. `found`: what the host shows of this VM; undefined: nothing. */
-export async function meetGuest(parts: Parts, slot: Slot, found: FoundGuest | undefined): Promise<void> {
+export async function meetGuest(parts: Parts, slot: Slot, moves: Moves, found: FoundGuest | undefined): Promise<void> {
   const vm = slot.stored;
   if (vm?.state === "unreadable") {
     slot.untold = found?.process ?? null;
     return;
   }
   if (found === undefined || (vm?.state === "present" && isExplained(parts, vm, found)))
-    return adoptSafely(parts, slot);
-  if (vm?.state === "present" && mayBeAdopted(parts, vm, found)) return adoptOlder(parts, slot, vm, found);
+    return adoptSafely(parts, slot, moves);
+  if (vm?.state === "present" && mayBeAdopted(parts, vm, found)) return adoptOlder(parts, slot, moves, vm, found);
   hold(parts, slot, found);
 }
 
 /** In the VM's queue: looks again at what a held VM is held for. */
-export async function meetAgain(parts: Parts, slot: Slot): Promise<void> {
+export async function meetAgain(parts: Parts, slot: Slot, moves: Moves): Promise<void> {
   if (slot.unexplained === null) return;
   const found = (await findGuests(parts.supervisor, parts.runFolder)).get(slot.name);
   const { record } = slot.unexplained;
@@ -42,7 +43,7 @@ export async function meetAgain(parts: Parts, slot: Slot): Promise<void> {
   slot.unexplained = null;
   slot.untold = null;
   slot.stored = record;
-  await meetGuest(parts, slot, found);
+  await meetGuest(parts, slot, moves, found);
 }
 
 function isExplained(parts: Parts, { guest, name }: VmRecord, found: FoundGuest): boolean {
@@ -62,11 +63,11 @@ const isOurs = (parts: Parts, name: VmRecord["name"], { outputFile }: FoundGuest
 const mayBeAdopted = (parts: Parts, vm: VmRecord, found: FoundGuest): boolean =>
   isOurs(parts, vm.name, found) && vm.unfinished === null && !vm.migration;
 
-async function adoptOlder(parts: Parts, slot: Slot, vm: VmRecord, found: FoundGuest): Promise<void> {
+async function adoptOlder(parts: Parts, slot: Slot, moves: Moves, vm: VmRecord, found: FoundGuest): Promise<void> {
   const bootedSpec = vm.guest?.bootedSpec ?? vm.spec;
   const guest = { process: found.process, hostBootId: parts.node.bootId, bootedSpec, logSizes: {} };
   slot.stored = { ...vm, guest, restart: null };
-  await adoptSafely(parts, slot);
+  await adoptSafely(parts, slot, moves);
   const now = slot.stored;
   // It has ended meanwhile: the record says so.
   if (now.state === "present" && now.guest === null) return;

@@ -29,6 +29,7 @@ export function resultOf(slot: Slot, id: string): OperationResult | null {
       noop: false,
       error: null,
       after: reportOf(slot),
+      ...(running.kind === "migrate" && slot.progress !== null ? { progress: slot.progress } : {}),
     };
   const recent = slot.remembered(id);
   if (recent) return toResult(slot, recent);

@@ -38,6 +38,7 @@ export function toVmReport(slot: Slot, vm: VmRecord): VmReport {
     ...(vm.restart ? { restart: toRestartState(vm.restart) } : {}),
     ...(slot.changeRules === null ? {} : { changeRules: slot.changeRules }),
     ...(vm.migration ? { migration: vm.migration } : {}),
+    ...(slot.movable === null ? {} : { movable: slot.movable }),
     ...(vm.stalled && vm.phase === "paused" ? { stalled: vm.stalled } : {}),
     disks: Object.keys(vm.ownDisks).sort(byName),
     ...(slot.images.length === 0 ? {} : { images: slot.images }),

@@ -1,0 +1,106 @@
+/** Two agents move a guest: it is in one place, whatever fails, and goes on by itself where it is. */
+import { expect, test } from "vitest";
+import { aSpec } from "../../support/an-agent.ts";
+import { twoAgents } from "../../support/two-agents.ts";
+import { until } from "../../support/until.ts";
+
+const gives = (code: string) => expect.objectContaining({ code });
+const withFault = (fault: string) => aSpec({ annotations: { "noop.odorobo.dev/fail": fault } });
+
+test.each([{ processes: true }, { processes: false }])(
+  "a guest moves to another node ($processes)",
+  async (options) => {
+    await using world = await twoAgents(options);
+    const { n1, n2 } = world;
+    await n1.put("web-1", { spec: aSpec({ cpus: { count: 2, max: 4 } }), commit: "abc", generation: 7 });
+    await n1.boot("web-1");
+
+    const expected = await world.expect();
+    expect(expected).toMatchObject({
+      outcome: "done",
+      detail: { expiresAt: expect.any(String) },
+      after: { phase: "starting", migration: { role: "destination", peer: "n1", stage: "expected" } },
+    });
+    const result = await world.migrate();
+    expect(result).toMatchObject({
+      outcome: "done",
+      detail: { migration: { sentBytes: 128 * 1024 * 1024, downtimeMs: 0 } },
+      after: { phase: "stopped", reason: "it moved to n2", live: null, pid: null },
+    });
+    expect(result.after?.migration).toMatchObject({ role: "source", peer: "n2", stage: "left", url: "node n2" });
+    const arrived = await n2.vm("web-1");
+    expect(arrived).toMatchObject({
+      ...{ phase: "running", generation: 7, commit: "abc", drift: [], reason: null, live: { cpus: { count: 2 } } },
+    });
+    expect(arrived.migration).toBeUndefined();
+    expect(arrived.movable).toBeUndefined();
+    expect(n1.processes.running()).toHaveLength(0);
+    expect(n2.processes.running()).toHaveLength(options.processes ? 1 : 0);
+    await expect(n1.boot("web-1")).rejects.toEqual(gives("WRONG_PHASE"));
+    // Asked again, by a caller whose connection was cut: told again.
+    expect(await world.migrate({ id: result.id })).toMatchObject({ outcome: "done" });
+    for (const agent of [n1, n2]) await agent.restart();
+    expect((await n2.vm("web-1")).phase).toBe("running");
+    expect((await n1.vm("web-1")).phase).toBe("stopped");
+  },
+);
+
+test("what cannot be prepared is refused before anything is sent, and the guest runs on", async () => {
+  await using world = await twoAgents({ processes: true });
+  await world.n1.put("web-1", { spec: withFault("receive") });
+  await world.n1.boot("web-1");
+  const failed = await world.move();
+  expect(failed).toMatchObject({ outcome: "failed", error: { code: "MIGRATION_FAILED" }, after: { phase: "running" } });
+  expect(failed.after?.migration).toBeUndefined();
+  await expect(world.n2.vm("web-1")).rejects.toEqual(gives("NOT_FOUND"));
+  expect(world.n2.processes.running()).toEqual([]);
+});
+
+test.each(["migrate", "arrive", "take"])("it stays when it fails to %s, and can be moved again", async (fault) => {
+  await using world = await twoAgents({ processes: true });
+  await world.n1.put("web-1", { spec: withFault(fault) });
+  await world.n1.boot("web-1");
+  expect(await world.move()).toMatchObject({ outcome: "failed", error: { code: "MIGRATION_FAILED" } });
+  await until("it is gone over there", () =>
+    world.n2.vm("web-1").then(
+      () => false,
+      () => true,
+    ),
+  );
+  expect(await world.n1.vm("web-1")).toMatchObject({ phase: "running", reason: null });
+  expect(world.n1.processes.running()).toHaveLength(1);
+  expect(world.n2.processes.running()).toEqual([]);
+  // Its ticket is spent.
+  expect(await world.migrate()).toMatchObject({ outcome: "failed" });
+  await world.n1.put("web-1", { spec: aSpec(), generation: 2 });
+  await world.n1.restart();
+  expect(await world.move({ ticket: "u".repeat(43) })).toMatchObject({ outcome: "done" });
+});
+
+test("a ticket that nobody knows moves nothing", async () => {
+  await using world = await twoAgents();
+  await world.n1.put("web-1");
+  await world.n1.boot("web-1");
+  await world.expect();
+  expect(await world.migrate({ ticket: "x".repeat(43) })).toMatchObject({
+    outcome: "failed",
+    error: { code: "UNAUTHORIZED" },
+    after: { phase: "running" },
+  });
+});
+
+test("room is kept for a while", async () => {
+  await using world = await twoAgents();
+  await world.n1.put("web-1");
+  await world.n1.boot("web-1");
+  await world.expect();
+  world.n2.clock.advance(11 * 60_000);
+  await until("it is not expected any more", () =>
+    world.n2.vm("web-1").then(
+      () => false,
+      () => true,
+    ),
+  );
+  expect(await world.migrate()).toMatchObject({ outcome: "failed", error: { code: "MIGRATION_FAILED" } });
+  expect(await world.n1.vm("web-1")).toMatchObject({ phase: "running" });
+});

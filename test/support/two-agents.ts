@@ -1,0 +1,92 @@
+/**
+ * Two agents in this process, and the way between them: a guest of the first moves to the second. The way can be cut, and be made to swallow what is
+ * sent; either agent can end and start again while the other goes on.
+ */
+import { type Duplex, duplexPair } from "node:stream";
+import type { LifecycleOptions } from "../../src/agent/lifecycle/service.ts";
+import { OdoroboError } from "../../src/model/errors.ts";
+import { nodeName, type VmName } from "../../src/model/names.ts";
+import type { Dial } from "../../src/wire/move-channel.ts";
+import type { OperationResult } from "../../src/wire/operations.ts";
+import { anAgent, type TestAgent, type TestAgentOptions } from "./an-agent.ts";
+
+export const TICKET = "t".repeat(43);
+
+export interface TwoAgents extends AsyncDisposable {
+  readonly n1: TestAgent;
+  readonly n2: TestAgent;
+  /** Channels that were opened, in order. */
+  readonly dialled: string[];
+  /** Whether the one can reach the other. */
+  reachable: boolean;
+  /** Ends all that is open between them. */
+  cut(): void;
+  /** Both halves of a move of `web-1` from n1 to n2. */
+  move(options?: { readonly ticket?: string; readonly id?: string }): Promise<OperationResult>;
+  expect(ticket?: string): Promise<OperationResult>;
+  migrate(options?: { readonly ticket?: string; readonly id?: string }): Promise<OperationResult>;
+}
+
+export async function twoAgents(
+  options: TestAgentOptions = {},
+  each: { readonly n1?: TestAgentOptions; readonly n2?: TestAgentOptions } = {},
+): Promise<TwoAgents> {
+  const open = new Set<Duplex>();
+  const dialled: string[] = [];
+  const dial: Dial = async (target, vm, channel) => {
+    if (!world.reachable) throw new OdoroboError("AGENT_UNREACHABLE", `nobody answers at ${target.address}`);
+    const letIn = n2.lifecycle.letIn(vm as VmName, channel, target.ticket);
+    dialled.push(channel);
+    const [here, there] = duplexPair();
+    for (const end of [here, there]) {
+      open.add(end);
+      end.on("error", () => {});
+      end.once("close", () => {
+        open.delete(end);
+        // As a socket: whoever is left hears of it.
+        (end === here ? there : here).destroy();
+      });
+    }
+    letIn(there);
+    return here;
+  };
+  const node = (name: string): LifecycleOptions["node"] => ({
+    name: nodeName(name),
+    id: `id-${name}`,
+    agentVersion: "0.1.0",
+    bootId: "boot-1",
+  });
+  const pace = { settleEveryMs: 5, settleMs: 300, sourceAwayMs: 60 };
+  const n1 = await anAgent({ ...pace, ...options, ...each.n1, node: node("n1"), dial });
+  const n2 = await anAgent({ ...pace, ...options, ...each.n2, node: node("n2") });
+  let ids = 0;
+  const world: TwoAgents = {
+    n1,
+    n2,
+    dialled,
+    reachable: true,
+    cut() {
+      for (const end of open) end.destroy();
+    },
+    async expect(ticket = TICKET) {
+      const { spec, generation, fleet } = await n1.vm("web-1");
+      return n2.operate("web-1", { kind: "expect-guest", from: nodeName("n1"), ticket, generation, spec, fleet });
+    },
+    migrate: ({ ticket = TICKET, id = `migrate-${++ids}` } = {}) =>
+      n1.operate("web-1", {
+        kind: "migrate",
+        id,
+        to: { node: nodeName("n2"), address: "http://n2:8890", ticket, fingerprint: null },
+        mode: "live",
+      }),
+    async move(how = {}) {
+      await world.expect(how.ticket);
+      return world.migrate(how);
+    },
+    async [Symbol.asyncDispose]() {
+      await n1[Symbol.asyncDispose]();
+      await n2[Symbol.asyncDispose]();
+    },
+  };
+  return world;
+}
