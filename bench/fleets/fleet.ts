@@ -50,6 +50,8 @@ export function toProblem(fleet: Fleet): Problem {
       holds: [vm.cpu, vm.memMiB],
       wants: [vm.wantCpu ?? vm.cpu, vm.wantMemMiB ?? vm.memMiB],
       allowed: vm.pin ? vm.pin.map(find).sort((a, b) => a - b) : null,
+      // A pin is where it has to end up.
+      parkable: null,
       moves: "live",
       moveMiB: vm.memMiB,
       dirtyMiBps: 0,

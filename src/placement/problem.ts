@@ -36,8 +36,10 @@ export interface ProblemVm {
   readonly holds: Amounts;
   /** What it takes where it ends up: from the start of its move on, or at home at the end of all. */
   readonly wants: Amounts;
-  /** Nodes that it may end up on, sorted; null: any. Also where it may be parked on the way. */
+  /** Nodes that it may end up on, sorted; null: any. */
   readonly allowed: readonly number[] | null;
+  /** Nodes that it may be parked on while it is on its way, sorted; null: any. Left out: those of `allowed`. A pin says where it ends, not that it may be nowhere else. */
+  readonly parkable?: readonly number[] | null;
   /** How it leaves home. `never`: it stays, or is new. */
   readonly moves: "live" | "cold" | "never";
   /** What a move sends: memory, and disks where they move along. */
