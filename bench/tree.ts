@@ -56,6 +56,7 @@ async function toTree(label: string, root: string, scratch: string): Promise<Tre
   const env = {
     ...withThisNode(process.env),
     XDG_CACHE_HOME: join(scratch, "cache"),
+    XDG_STATE_HOME: join(scratch, "state"),
     NODE_COMPILE_CACHE: join(scratch, "compiled"),
     NO_COLOR: "1",
   };

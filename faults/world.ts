@@ -50,12 +50,14 @@ export class World {
     this.cacheDisk = canMount() ? new SmallDisk(cache, CACHE_MIB) : null;
     // For what is planned in this process.
     process.env.XDG_CACHE_HOME = cache;
+    process.env.XDG_STATE_HOME = join(this.scratch, "state");
     this.env = {
       PATH: process.env.PATH,
       HOME: this.scratch,
       NODE_ENV: "production",
       NO_COLOR: "1",
       XDG_CACHE_HOME: cache,
+      XDG_STATE_HOME: join(this.scratch, "state"),
       NODE_COMPILE_CACHE: join(tmpdir(), "node-compile-cache"),
       GIT_CONFIG_GLOBAL: "/dev/null",
     };

@@ -34,9 +34,22 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   placement: ["model", "reconcile"],
   schedule: ["model", "reconcile", "placement"],
   plan: ["model", "reconcile", "placement", "schedule"],
-  report: ["model", "schedule", "plan", "apply", "manifest", "manifest/text", "wire", "report/plan", "report/words"],
+  report: [
+    "model",
+    "schedule",
+    "plan",
+    "apply",
+    "run",
+    "manifest",
+    "manifest/text",
+    "wire",
+    "report/plan",
+    "report/words",
+  ],
   "report/plan": ["model", "schedule", "plan", "report/words"],
   "report/words": ["model"],
+  run: ["model", "schedule", "plan", "apply", "wire"],
+  "run-store": ["model", "plan", "apply", "run", "platform"],
   platform: ["model"],
   wire: ["model", "platform"],
   source: ["model", ...MANIFEST, "platform"],
@@ -51,6 +64,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "schedule",
     "plan",
     "apply",
+    "run",
     "report",
     "report/plan",
     "report/words",
@@ -118,6 +132,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "reconcile",
     "plan",
     "apply",
+    "run",
+    "run-store",
     "turn",
     "report",
     "report/plan",
@@ -141,7 +157,7 @@ const AGENT_DOORS = [
   "agent/install-agent.ts",
 ];
 
-const PURE = ["model", "manifest", "reconcile", "placement", "schedule", "plan", "report"];
+const PURE = ["model", "manifest", "reconcile", "placement", "schedule", "plan", "run", "report"];
 const isPure = (folder: string): boolean => PURE.includes(folder.split("/")[0] as string);
 const IMPURE_CALLS =
   /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|process\.|setTimeout|setInterval|fetch)\b/;

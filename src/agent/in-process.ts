@@ -7,7 +7,7 @@ import { type Logger, silentLogger } from "../platform/logger.ts";
 import type { AgentApi } from "../wire/agent-api.ts";
 import { findAnswerError } from "../wire/check-shape.ts";
 import { askIfNew, type KeptReports, keptAnswer } from "../wire/kept-reports.ts";
-import { routes } from "../wire/routes.ts";
+import { RUN_HEADER, routes } from "../wire/routes.ts";
 import { parseAgentConfig } from "./config.ts";
 import { createAgentDoctor } from "./doctor.ts";
 import { IN_PROCESS } from "./http/door/caller.ts";
@@ -36,11 +36,16 @@ export function inProcessAgent(
       clock: systemClock,
     }),
   });
-  const ask = async <Document>(method: string, path: string, body: unknown, signal: AbortSignal): Promise<Document> => {
+  const ask = async <Document>(
+    method: string,
+    path: string,
+    { run, ...body }: { readonly run?: string },
+    signal: AbortSignal,
+  ): Promise<Document> => {
     signal.throwIfAborted();
-    const init =
-      body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
-    const answer = await handler(new Request(`http://agent${path}`, { method, signal, ...init }), IN_PROCESS);
+    const headers = { "content-type": "application/json", ...(run === undefined ? {} : { [RUN_HEADER]: run }) };
+    const init = { method, signal, headers, body: JSON.stringify(body) };
+    const answer = await handler(new Request(`http://agent${path}`, init), IN_PROCESS);
     signal.throwIfAborted();
     const value = await answer.json();
     if (!answer.ok) throw fromErrorBody(value as Parameters<typeof fromErrorBody>[0]);

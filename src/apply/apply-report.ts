@@ -2,11 +2,14 @@
 import type { ErrorBody } from "../model/errors.ts";
 import type { Instant, NodeName, VmName } from "../model/names.ts";
 import type { StepKind } from "../schedule/step.ts";
+import type { Expectation } from "../wire/operations.ts";
 
 export interface ApplyReport {
   readonly kind: "ApplyReport";
   readonly version: 1;
   readonly planId: string;
+  /** The run that this is the report of: `odorobo runs show`. Left out where none was kept. */
+  readonly run?: string;
   readonly startedAt: Instant;
   readonly endedAt: Instant;
   /** `interrupted`: a signal came; what was in flight was finished, nothing new was begun. */
@@ -33,6 +36,13 @@ export interface StepReport {
   readonly skippedBecause: string | null;
   /** What was left undone, or went wrong beside it, of a step that is done. For people. */
   readonly warnings?: readonly string[];
+}
+
+/** How a step ended for good, with what the VM's next step in the same plan counts on. */
+export interface EndedStep {
+  readonly report: StepReport;
+  /** Of a step that is done: generation and serial it left on its node; null: no such VM, or the step is not done. */
+  readonly left: Expectation | null;
 }
 
 export type ApplyEvent =

@@ -6,18 +6,20 @@
  *
  * Checking that the world is still as the plan saw it comes before: `find-stale.ts`. Each step checks its own VM again.
  */
-import type { Digest, NodeName } from "../model/names.ts";
+import type { ErrorBody } from "../model/errors.ts";
+import type { Digest, NodeName, VmName } from "../model/names.ts";
 import type { Plan } from "../plan/plan-document.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Sleep } from "../platform/sleep.ts";
 import type { AgentApi } from "../wire/agent-api.ts";
-import type { ApplyEvent, ApplyReport, StepReport } from "./apply-report.ts";
+import type { ApplyEvent, ApplyReport, EndedStep, StepReport } from "./apply-report.ts";
 import { EventSink } from "./event-sink.ts";
 import type { Limits } from "./ready-queue.ts";
 import { refuseUnrunnable } from "./refuse-unrunnable.ts";
 import { RETRY_POLICY, type RetryPolicy } from "./retry.ts";
 import { runSteps } from "./run-steps.ts";
 import { toStepGraph } from "./step-graph.ts";
+import { NO_JOURNAL, type StepJournal } from "./step-journal.ts";
 import { StepRunner } from "./step-runner.ts";
 
 export interface ApplyOptions {
@@ -33,6 +35,14 @@ export interface ApplyOptions {
   /** Called in order, at once. Should it throw, apply stops as by `signal` and rejects with that error. */
   readonly onEvent?: (event: ApplyEvent) => void;
   readonly retries?: RetryPolicy;
+  /** Which run this is: agents keep it with what they do, for others who want the same VM. */
+  readonly run?: string;
+  /** What an earlier executor of the same run came to. None of it is begun again. */
+  readonly before?: readonly EndedStep[];
+  /** Told of what must be known to carry the run on. As `onEvent`, should it throw. */
+  readonly journal?: StepJournal;
+  /** VMs that are not as this plan needs them any more: their steps fail, untried. */
+  readonly refused?: ReadonlyMap<VmName, ErrorBody>;
 }
 
 /**
@@ -44,17 +54,22 @@ export async function apply(
   agents: (node: NodeName) => AgentApi,
   options: ApplyOptions,
 ): Promise<ApplyReport> {
-  const { files, limits, clock, sleep, signal, retries = RETRY_POLICY } = options;
+  const { files, limits, clock, sleep, signal, retries = RETRY_POLICY, before = [] } = options;
   const hardSignal = options.hardSignal ?? new AbortController().signal;
   const graph = toStepGraph(plan.steps);
-  refuseUnrunnable(plan, files);
+  refuseUnrunnable(plan, files, new Set(before.map(({ report }) => report.id)));
 
   const startedAt = clock.now();
   const events = new EventSink(options.onEvent);
   events.emit({ event: "started", at: startedAt, steps: plan.steps.length });
-  const runner = new StepRunner({ plan, agents, files, clock, sleep, retries, hardSignal, events });
+  const { run, journal = NO_JOURNAL, refused = new Map() } = options;
+  const runner = new StepRunner(
+    { plan, agents, files, clock, sleep, retries, hardSignal, events, run, journal, refused },
+    before,
+  );
   const { interrupted } = await runSteps(graph, runner, {
     limits,
+    before: new Map(before.map(({ report }) => [report.id, report.outcome])),
     signal: AbortSignal.any([signal, events.broken]),
     hardSignal,
   });

@@ -14,11 +14,15 @@ export class EventSink {
     return this.#broken.signal;
   }
 
-  /** Never throws. A listener that threw is not called again. */
   emit(event: ApplyEvent): void {
+    this.tell(() => this.#listener(event));
+  }
+
+  /** Never throws. Once somebody who was told has thrown, nobody is told any more. */
+  tell(act: () => void): void {
     if (this.broken.aborted) return;
     try {
-      this.#listener(event);
+      act();
     } catch (error) {
       this.#broken.abort(error);
     }

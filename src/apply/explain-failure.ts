@@ -3,6 +3,13 @@ import { type ErrorBody, isOdoroboError, OdoroboError, toErrorBody } from "../mo
 import type { Step } from "../schedule/step.ts";
 import type { Expectation } from "../wire/operations.ts";
 
+/** Of a step that was begun, and that nobody waited for. */
+export const notWaitedFor = (step: Step): ErrorBody => ({
+  code: "OPERATION_INTERRUPTED",
+  message: `not waited for: ${step.node} may still be at it, and finishes what it has begun`,
+  hint: "make a new plan: it shows what came of it",
+});
+
 export function explainFailure(step: Step, expect: Expectation | null, error: unknown): ErrorBody {
   if (!isOdoroboError(error)) {
     const text = error instanceof Error ? error.message : String(error);
@@ -22,6 +29,7 @@ function explainStale(step: Step, expect: Expectation | null, error: OdoroboErro
   const found = `${step.node} says: ${error.message}`;
   return new OdoroboError(error.code, `${step.vm} is not as ${describeExpectation(step, expect)}; ${found}`, {
     cause: error,
+    conflict: error.conflict,
     hint: `someone else changed ${step.vm} meanwhile, and nothing was done to it by this step; make a new plan`,
   });
 }

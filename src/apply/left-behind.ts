@@ -3,14 +3,15 @@
  * By node as well, because generation and serial are one agent's own count.
  */
 import type { Step } from "../schedule/step.ts";
-import type { Expectation, OperationResult } from "../wire/operations.ts";
+import type { Expectation } from "../wire/operations.ts";
 
 export class LeftBehind {
   readonly #left = new Map<string, Expectation>();
 
-  remember(step: Step, { after }: OperationResult): void {
-    if (after === null) this.#left.delete(keyOf(step));
-    else this.#left.set(keyOf(step), { generation: after.generation, serial: after.serial });
+  /** Null: no such VM any more. */
+  remember(step: Pick<Step, "node" | "vm">, left: Expectation | null): void {
+    if (left === null) this.#left.delete(keyOf(step));
+    else this.#left.set(keyOf(step), left);
   }
 
   /** Null: nothing. The VM is new there, or gone. */
@@ -19,4 +20,4 @@ export class LeftBehind {
   }
 }
 
-const keyOf = (step: Step): string => `${step.node}/${step.vm}`;
+const keyOf = (step: Pick<Step, "node" | "vm">): string => `${step.node}/${step.vm}`;

@@ -18,6 +18,8 @@ export interface PerformContext {
   readonly agent: AgentApi;
   /** What the agent must still see; null: no condition. */
   readonly expect: Expectation | null;
+  /** Which run the step belongs to; undefined: none that is kept. */
+  readonly run?: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -56,7 +58,7 @@ export function toPutRequest(
   step: StepOf<"createVm"> | StepOf<"updateVm">,
   context: Omit<PerformContext, "agent" | "signal">,
 ): PutVmRequest {
-  const { plan, files, expect } = context;
+  const { plan, files, expect, run } = context;
   const spec = specOf(step, plan);
   return {
     id: step.id,
@@ -66,6 +68,7 @@ export function toPutRequest(
     spec,
     files: filesOf(step, spec, plan, files),
     expect,
+    ...(run === undefined ? {} : { run }),
     ...(step.kind === "updateVm" && step.defer === true ? { defer: true } : {}),
   };
 }
@@ -73,8 +76,12 @@ export function toPutRequest(
 const putVm = (step: StepOf<"createVm"> | StepOf<"updateVm">, context: PerformContext): Promise<OperationResult> =>
   context.agent.putVm(step.vm, toPutRequest(step, context), context.signal);
 
-const operate = (step: Step, args: OperationArgs, { agent, plan, expect, signal }: PerformContext) =>
-  agent.operate(step.vm, { id: step.id, expect, fleet: plan.fleet, ...args }, signal);
+const operate = (step: Step, args: OperationArgs, { agent, plan, expect, run, signal }: PerformContext) =>
+  agent.operate(
+    step.vm,
+    { id: step.id, expect, fleet: plan.fleet, ...(run === undefined ? {} : { run }), ...args },
+    signal,
+  );
 
 function specOf(step: Step, plan: PerformContext["plan"]): VmSpec {
   if (!Object.hasOwn(plan.specs, step.vm)) {

@@ -4,8 +4,15 @@ import type { Digest } from "../model/names.ts";
 import type { Plan } from "../plan/plan-document.ts";
 import { toPutRequest } from "./perform-step.ts";
 
-/** Throws PLAN_REFUSED, PLAN_BROKEN (no spec) or PLAN_STALE (the manifests at hand lack a text that a spec refers to). */
-export function refuseUnrunnable(plan: Plan, files: ReadonlyMap<Digest, string>): void {
+/**
+ * Throws PLAN_REFUSED, PLAN_BROKEN (no spec) or PLAN_STALE (the manifests at hand lack a text that a spec refers to). `ended`: ids of
+ * steps that are behind us and need nothing any more.
+ */
+export function refuseUnrunnable(
+  plan: Plan,
+  files: ReadonlyMap<Digest, string>,
+  ended: ReadonlySet<string> = new Set(),
+): void {
   const [refusal] = plan.refusals;
   if (refusal) {
     const others = plan.refusals.length === 1 ? "" : ` (and ${plan.refusals.length - 1} more)`;
@@ -14,6 +21,7 @@ export function refuseUnrunnable(plan: Plan, files: ReadonlyMap<Digest, string>)
     });
   }
   for (const step of plan.steps) {
+    if (ended.has(step.id)) continue;
     if (step.kind === "createVm" || step.kind === "updateVm") toPutRequest(step, { plan, files, expect: step.expect });
   }
 }

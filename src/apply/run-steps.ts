@@ -5,7 +5,7 @@
  *   step-graph.ts → [run-steps.ts] ◄──► apply.ts
  *
  * Invariants:
- * - Every step ends exactly once: `ended`, `skipped` or `abandoned`.
+ * - Every step that had not ended before ends exactly once: `ended`, `skipped` or `abandoned`.
  * - A failure takes down exactly the steps that wait for it, directly or not; everything else goes on.
  * - After `signal` nothing begins; what is in flight is waited for. After `hardSignal` nothing is waited for either.
  */
@@ -33,6 +33,8 @@ export interface StepActions {
 
 interface RunOptions {
   readonly limits: Limits;
+  /** Steps that have ended already, by id: they are told to nobody. */
+  readonly before: ReadonlyMap<string, "done" | "failed" | "skipped">;
   readonly signal: AbortSignal;
   readonly hardSignal: AbortSignal;
 }
@@ -75,9 +77,21 @@ class Walk {
     signal.addEventListener("abort", this.#stop);
     hardSignal.addEventListener("abort", this.#abandon);
     if (signal.aborted || hardSignal.aborted) this.#stop();
-    for (const [number, count] of this.#waitsFor.entries()) if (count === 0) this.#queue.add(number);
+    this.#takeUp();
     this.#proceed();
     return this.#end.promise;
+  }
+
+  /** What ended before counts as if it had just ended. */
+  #takeUp(): void {
+    const endings = this.#graph.steps.map((step) => this.#options.before.get(step.id));
+    for (const [number, ending] of endings.entries()) if (ending !== undefined) this.#settled[number] = true;
+    for (const [number, count] of this.#graph.waitsFor.entries()) if (count === 0) this.#offer(number);
+    for (const [number, ending] of endings.entries()) {
+      if (ending === "done") this.#release(number);
+      // Whoever wrote it down may not have come to what waited for it.
+      if (ending === "failed") this.#skipDependants(number);
+    }
   }
 
   #proceed(): void {
@@ -98,17 +112,24 @@ class Walk {
     this.#queue.release(number);
     this.#actions.ended(this.#step(number), result);
     if (result.succeeded) this.#release(number);
-    else
-      for (const dependant of closureOf(this.#graph, number, this.#settled))
-        this.#skip(dependant, { failed: this.#step(number) });
+    else this.#skipDependants(number);
     this.#proceed();
+  }
+
+  #offer(number: number): void {
+    if (!this.#settled[number]) this.#queue.add(number);
+  }
+
+  #skipDependants(number: number): void {
+    for (const dependant of closureOf(this.#graph, number, this.#settled))
+      this.#skip(dependant, { failed: this.#step(number) });
   }
 
   #release(number: number): void {
     for (const dependant of this.#graph.dependants[number] ?? []) {
       const left = (this.#waitsFor[dependant] as number) - 1;
       this.#waitsFor[dependant] = left;
-      if (left === 0) this.#queue.add(dependant);
+      if (left === 0) this.#offer(dependant);
     }
   }
 

@@ -6,19 +6,21 @@
  */
 import type { ErrorBody, OdoroboError } from "../model/errors.ts";
 import { toErrorBody } from "../model/errors.ts";
-import type { Digest, NodeName } from "../model/names.ts";
+import type { Digest, NodeName, VmName } from "../model/names.ts";
 import type { Plan } from "../plan/plan-document.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Sleep } from "../platform/sleep.ts";
 import { describeStep, type Step } from "../schedule/step.ts";
 import type { AgentApi } from "../wire/agent-api.ts";
-import type { StepReport } from "./apply-report.ts";
+import type { Expectation } from "../wire/operations.ts";
+import type { EndedStep, StepReport } from "./apply-report.ts";
 import type { EventSink } from "./event-sink.ts";
-import { explainFailure } from "./explain-failure.ts";
+import { explainFailure, notWaitedFor } from "./explain-failure.ts";
 import { LeftBehind } from "./left-behind.ts";
 import { performStep } from "./perform-step.ts";
 import { NodePatience, type RetryPolicy, withRetries } from "./retry.ts";
 import type { SkipReason, StepActions, StepResult } from "./run-steps.ts";
+import type { StepJournal } from "./step-journal.ts";
 
 interface StepRunnerParts {
   readonly plan: Plan;
@@ -29,7 +31,12 @@ interface StepRunnerParts {
   readonly retries: RetryPolicy;
   readonly hardSignal: AbortSignal;
   readonly events: EventSink;
+  readonly run: string | undefined;
+  readonly journal: StepJournal;
+  readonly refused: ReadonlyMap<VmName, ErrorBody>;
 }
+
+const expectationOf = ({ generation, serial }: Expectation): Expectation => ({ generation, serial });
 
 type Ending =
   | { readonly outcome: "done"; readonly noop: boolean; readonly warnings?: readonly string[] }
@@ -45,23 +52,31 @@ export class StepRunner implements StepActions {
   /** Steps in flight: when they began, and how often they were tried. */
   readonly #begun = new Map<string, { readonly atMs: number; attempts: number }>();
 
-  constructor(parts: StepRunnerParts) {
+  constructor(parts: StepRunnerParts, before: readonly EndedStep[]) {
     this.#parts = parts;
     this.#patience = new NodePatience(parts.retries);
+    for (const { report, left } of before) {
+      this.reports.set(report.id, report);
+      if (report.outcome === "done") this.#left.remember(report, left);
+      parts.events.emit({ event: "step-ended", at: parts.clock.now(), report });
+    }
   }
 
   async perform(step: Step): Promise<StepResult> {
-    const { clock, events, hardSignal } = this.#parts;
+    const { clock, events, hardSignal, journal, refused } = this.#parts;
     const tries = { atMs: clock.monotonicMs(), attempts: 0 };
     this.#begun.set(step.id, tries);
+    events.tell(() => journal.started(step));
     events.emit({ event: "step-started", at: clock.now(), id: step.id, title: describeStep(step) });
+    const refusal = refused.get(step.vm);
+    if (refusal !== undefined) return { succeeded: false, error: refusal };
     const expect = step.expect ?? this.#left.by(step);
     try {
-      const { agents, plan, files, sleep, retries } = this.#parts;
+      const { agents, plan, files, sleep, retries, run } = this.#parts;
       const attempt = (number: number) => {
         hardSignal.throwIfAborted();
         tries.attempts = number;
-        return performStep(step, { plan, files, agent: agents(step.node), expect, signal: hardSignal });
+        return performStep(step, { plan, files, agent: agents(step.node), expect, run, signal: hardSignal });
       };
       const result = await withRetries(attempt, {
         node: step.node,
@@ -71,7 +86,7 @@ export class StepRunner implements StepActions {
         signal: hardSignal,
         onRetry: (error, inMilliseconds) => this.#tellRetry(step, error, inMilliseconds),
       });
-      this.#left.remember(step, result);
+      this.#left.remember(step, result.after && expectationOf(result.after));
       const warnings = result.detail?.warnings ?? [];
       return { succeeded: true, noop: result.noop, ...(warnings.length === 0 ? {} : { warnings }) };
     } catch (error) {
@@ -83,21 +98,16 @@ export class StepRunner implements StepActions {
     const ending: Ending = result.succeeded
       ? { outcome: "done", noop: result.noop, ...(result.warnings ? { warnings: result.warnings } : {}) }
       : { outcome: "failed", error: result.error };
-    this.#end(step, ending);
+    this.#end(step, ending, { isForGood: true });
   }
 
   skipped(step: Step, because: SkipReason): void {
     const skippedBecause = because === "interrupted" ? because : `${describeStep(because.failed)} failed`;
-    this.#end(step, { outcome: "skipped", skippedBecause });
+    this.#end(step, { outcome: "skipped", skippedBecause }, { isForGood: because !== "interrupted" });
   }
 
   abandoned(step: Step): void {
-    const error: ErrorBody = {
-      code: "OPERATION_INTERRUPTED",
-      message: `not waited for: ${step.node} may still be at it, and finishes what it has begun`,
-      hint: "make a new plan: it shows what came of it",
-    };
-    this.#end(step, { outcome: "failed", error });
+    this.#end(step, { outcome: "failed", error: notWaitedFor(step) }, { isForGood: false });
   }
 
   interrupting(inFlight: number): void {
@@ -113,8 +123,9 @@ export class StepRunner implements StepActions {
     events.emit({ event: "step-retried", at: clock.now(), id, title, error: toErrorBody(error), inMilliseconds });
   }
 
-  #end(step: Step, ending: Ending): void {
-    const { clock, events } = this.#parts;
+  /** What does not end for good is open still, should the run be carried on. */
+  #end(step: Step, ending: Ending, { isForGood }: { readonly isForGood: boolean }): void {
+    const { clock, events, journal } = this.#parts;
     const begun = this.#begun.get(step.id);
     this.#begun.delete(step.id);
     const report: StepReport = {
@@ -131,6 +142,8 @@ export class StepRunner implements StepActions {
       ...ending,
     };
     this.reports.set(step.id, report);
+    const left = report.outcome === "done" ? this.#left.by(step) : null;
+    if (isForGood) events.tell(() => journal.ended(step, { report, left }));
     events.emit({ event: "step-ended", at: clock.now(), report });
   }
 }

@@ -10,6 +10,7 @@ import {
   guardFlags,
   parallelismFlag,
   selectionFlags,
+  stateFlag,
   toPlanRequest,
 } from "./cli/flags.ts";
 import { listenForInterrupts } from "./cli/interrupt.ts";
@@ -18,7 +19,7 @@ export default class Apply extends OdoroboCommand {
   static override summary = "make the fleet what the manifests say";
   static override description =
     "Plans, shows the plan, asks and carries it out. With a plan file it applies that and nothing else, and refuses (5) when a VM in it has moved on. " +
-    "Ctrl-C finishes what is in flight and starts nothing new (130).";
+    "Ctrl-C finishes what is in flight, starts nothing new (130) and leaves the run paused: `runs resume`. Should the command be lost: `runs attach`.";
   static override args = {
     source: Args.string({ description: "a plan that `plan --out` saved, or a folder with manifests" }),
   };
@@ -28,6 +29,7 @@ export default class Apply extends OdoroboCommand {
     ...guardFlags,
     ...confirmFlags,
     ...parallelismFlag,
+    ...stateFlag,
     ...agentFlags,
     verbose: Flags.boolean({ char: "v", summary: "show every VM of a group and every step" }),
   };
@@ -54,6 +56,7 @@ export default class Apply extends OdoroboCommand {
       verbose: flags.verbose,
       parallelism: flags.parallelism ?? null,
       interrupts,
+      place: { state: flags.state, location: request.location, access: request.access },
       question: (steps) => ({ text: `Apply ${steps}? Only "yes" is accepted:`, answer: "yes", what: `apply ${steps}` }),
     });
   }

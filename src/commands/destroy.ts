@@ -11,6 +11,7 @@ import {
   guardFlags,
   parallelismFlag,
   selectionFlags,
+  stateFlag,
   toPlanRequest,
 } from "./cli/flags.ts";
 import { listenForInterrupts } from "./cli/interrupt.ts";
@@ -27,6 +28,7 @@ export default class Destroy extends OdoroboCommand {
     "allow-destroy": guardFlags["allow-destroy"],
     ...confirmFlags,
     ...parallelismFlag,
+    ...stateFlag,
     ...agentFlags,
     verbose: Flags.boolean({ char: "v", summary: "show every VM of a group and every step" }),
   };
@@ -50,6 +52,7 @@ export default class Destroy extends OdoroboCommand {
       verbose: flags.verbose,
       parallelism: flags.parallelism ?? null,
       interrupts,
+      place: { state: flags.state, location: request.location, access: request.access },
       question: () => ({
         text: `This destroys ${what} of the fleet ${fleet}. Type the fleet's name to go on:`,
         answer: fleet,

@@ -49,6 +49,7 @@ export async function loadConfig({ root, table }: Installation): Promise<Config>
 
 const TOPICS = {
   vm: { description: "one VM, right now: looked at or acted on without the manifests" },
+  runs: { description: "the applies that were begun here: looked at, carried on, paused, ended" },
   node: { description: "the servers and their agents" },
 };
 

@@ -16,6 +16,12 @@ import Init from "./init.ts";
 import NodeInfoCommand from "./node/info.ts";
 import NodeListCommand from "./node/list.ts";
 import PlanCommand from "./plan.ts";
+import RunsAbort from "./runs/abort.ts";
+import RunsAttach from "./runs/attach.ts";
+import RunsList from "./runs/list.ts";
+import RunsPause from "./runs/pause.ts";
+import RunsResume from "./runs/resume.ts";
+import RunsShow from "./runs/show.ts";
 import SchemaCommand from "./schema.ts";
 import Status from "./status.ts";
 import Validate from "./validate.ts";
@@ -63,6 +69,12 @@ export const COMMANDS = {
   "agent:install": AgentInstallCommand,
   "agent:uninstall": AgentUninstallCommand,
   "agent:token": AgentTokenCommand,
+  "runs:list": RunsList,
+  "runs:show": RunsShow,
+  "runs:attach": RunsAttach,
+  "runs:pause": RunsPause,
+  "runs:resume": RunsResume,
+  "runs:abort": RunsAbort,
   "vm:list": VmListCommand,
   "vm:info": VmInfo,
   "vm:boot": VmBoot,

@@ -1,5 +1,6 @@
 /** Where the demo is played: headings, and commands that are shown as a person would type them and then really run. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
 
 export interface Stage {
   readonly heading: (text: string) => void;
@@ -22,7 +23,12 @@ export function setStage({ command: [node, entry], folder, signal, print }: Stag
   let act = 0;
   const start = (args: readonly string[], output: "inherit" | "pipe"): ChildProcess => {
     signal.throwIfAborted();
-    return spawn(node, [entry, ...args], { cwd: folder, stdio: ["ignore", output, output] });
+    return spawn(node, [entry, ...args], {
+      cwd: folder,
+      stdio: ["ignore", output, output],
+      // What is played leaves nothing among the runs of whoever looks on.
+      env: { ...process.env, ODOROBO_STATE: join(folder, ".odorobo-runs") },
+    });
   };
   return {
     heading: (text) => print(`\n── ${++act}. ${text} ${"─".repeat(Math.max(0, 90 - text.length))}`),

@@ -33,6 +33,9 @@ export const ERROR_CODES = {
   PLAN_BROKEN: facts(500, 1),
   NOT_CONFIRMED: facts(400, 3),
   INTERRUPTED: facts(499, 130),
+  // Runs
+  RUN_OVER: facts(409, 1),
+  RUN_UNREADABLE: facts(422, 1),
   // Talking to an agent
   AGENT_UNREACHABLE: facts(502, 1, true),
   AGENT_TIMEOUT: facts(504, 1, true),
@@ -89,12 +92,19 @@ export class OdoroboError extends Error {
   readonly code: ErrorCode;
   /** What to do next, as a sentence for the user. */
   readonly hint: string | undefined;
+  /** Whose act this one came in the way of, where that is known. */
+  readonly conflict: Conflict | undefined;
 
   /** `message` says what and which; the cause's text is not repeated in it, it is printed as "Caused by:". */
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; hint?: string | undefined } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; hint?: string | undefined; conflict?: Conflict | undefined } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.hint = options.hint;
+    this.conflict = options.conflict;
   }
 
   get status(): number {
@@ -115,17 +125,28 @@ export const isErrno = (error: unknown, code: string): boolean =>
   error instanceof Error && (error as NodeJS.ErrnoException).code === code;
 export const isAbort = (error: unknown): boolean => error instanceof Error && error.name === "AbortError";
 
+/** The step of another run that has this VM, or had it last. */
+export interface Conflict {
+  readonly run: string;
+  readonly step: string;
+  /** When the step began; of one that has ended: when it did. An instant. */
+  readonly since: string;
+}
+
 /** How an error crosses the wire and how `--json` prints it. */
 export interface ErrorBody {
   readonly code: ErrorCode;
   readonly message: string;
   readonly hint?: string;
+  readonly conflict?: Conflict;
 }
 
-export const toErrorBody = (error: OdoroboError): ErrorBody =>
-  error.hint === undefined
-    ? { code: error.code, message: error.message }
-    : { code: error.code, message: error.message, hint: error.hint };
+export const toErrorBody = ({ code, message, hint, conflict }: OdoroboError): ErrorBody => ({
+  code,
+  message,
+  ...(hint === undefined ? {} : { hint }),
+  ...(conflict === undefined ? {} : { conflict }),
+});
 
-export const fromErrorBody = (body: ErrorBody, cause?: unknown): OdoroboError =>
-  new OdoroboError(body.code, body.message, { hint: body.hint, cause });
+export const fromErrorBody = ({ code, message, hint, conflict }: ErrorBody, cause?: unknown): OdoroboError =>
+  new OdoroboError(code, message, { hint, cause, conflict });

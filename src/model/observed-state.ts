@@ -349,7 +349,10 @@ export interface Tombstone {
 }
 
 export interface JournalEntry {
+  /** Of an apply: the step's id. */
   readonly id: string;
+  /** The apply that it is a step of; left out where a person asked, and by agents of before. */
+  readonly run?: string;
   readonly vm: VmName;
   readonly kind: string;
   readonly begunAt: Instant;

@@ -1,11 +1,11 @@
 /** Carries out a plan that was made or read a moment ago: apply/ with the fleet's limits, the real clock and its own agents. */
-import { apply } from "../apply/apply.ts";
+import { type ApplyOptions, apply } from "../apply/apply.ts";
 import type { ApplyEvent, ApplyReport } from "../apply/apply-report.ts";
 import type { DesiredState, FleetPolicy } from "../model/desired-state.ts";
 import type { ObservedState } from "../model/observed-state.ts";
 import type { Plan } from "../plan/plan-document.ts";
 import type { Clock } from "../platform/clock.ts";
-import { systemSleep } from "../platform/sleep.ts";
+import { type Sleep, systemSleep } from "../platform/sleep.ts";
 import type { Agents } from "./connect-agents.ts";
 import { tellWhereabouts } from "./tell-whereabouts.ts";
 
@@ -23,24 +23,28 @@ export interface ApplyRequest {
   /** Second Ctrl-C. */
   readonly hardSignal: AbortSignal;
   readonly onEvent: (event: ApplyEvent) => void;
+  readonly sleep?: Sleep;
+  /** Of the run that this carries on: what `apply/` is to know of it. */
+  readonly run?: Pick<ApplyOptions, "run" | "before" | "journal" | "refused" | "limits">;
 }
 
 /** A plan with nothing to do gives a report of nothing done; agents that are new hear of the fleet all the same. */
 export async function applyPlan(request: ApplyRequest): Promise<ApplyReport> {
   const { plan, desired, agents, clock, signal, hardSignal, onEvent } = request;
   if (!signal.aborted) await tellWhereabouts(request);
-  const limits = toLimits(desired.fleet.policy.parallelism, request.parallelism);
   return await apply(plan, (node) => agents.of(node), {
     files: desired.files,
-    limits,
+    limits: toLimits(desired.fleet.policy.parallelism, request.parallelism),
     clock,
-    sleep: systemSleep,
+    sleep: request.sleep ?? systemSleep,
     signal,
     hardSignal,
     onEvent,
+    ...request.run,
   });
 }
 
-function toLimits(policy: FleetPolicy["parallelism"], total: number | null): FleetPolicy["parallelism"] {
+/** `total`: at most this many steps at a time, in all; null: as the fleet's policy says. */
+export function toLimits(policy: FleetPolicy["parallelism"], total: number | null): FleetPolicy["parallelism"] {
   return total === null ? policy : { total, perNode: Math.min(policy.perNode, total) };
 }

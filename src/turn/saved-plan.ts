@@ -4,7 +4,9 @@
  */
 import { findStale, refuseStale } from "../apply/find-stale.ts";
 import { readPlanFile } from "../apply/plan-file.ts";
+import type { DesiredState } from "../model/desired-state.ts";
 import { OdoroboError } from "../model/errors.ts";
+import type { NodeName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
 import { checkPlan } from "../plan/check-plan.ts";
 import type { Plan } from "../plan/plan-document.ts";
@@ -18,8 +20,23 @@ export interface SavedPlanRequest extends Pick<PlanRequest, "location" | "access
 
 /** Rejects with PLAN_FILE_INVALID, PLAN_VERSION or PLAN_STALE. The manifests give the agents' addresses and secret texts; what is done is the plan's alone. */
 export async function openSavedPlan(request: SavedPlanRequest, signal: AbortSignal): Promise<PlannedFleet> {
-  const { path, location, access, clock } = request;
-  const plan = await readPlanFile(path);
+  const plan = await readPlanFile(request.path);
+  return await lookAgain(plan, request, signal, (fleet, observed) => {
+    refuseStale(plan, findStale(plan, observed, fencedNodes(fleet.desired)));
+    refuseOverfull(plan, fleet, observed);
+  });
+}
+
+export const fencedNodes = ({ nodes }: DesiredState): ReadonlySet<NodeName> =>
+  new Set(nodes.filter((node) => node.fenced).map((node) => node.name));
+
+/** A plan of before beside the manifests and the world of now. `path`: what it is called. What `check` throws, this rejects with. */
+export async function lookAgain(
+  plan: Plan,
+  { path, location, access, clock }: SavedPlanRequest,
+  signal: AbortSignal,
+  check: (fleet: Fleet, observed: ObservedState) => void,
+): Promise<PlannedFleet> {
   const fleet = await loadFleet(location, signal);
   const { desired } = fleet;
   if (desired.fleet.name !== plan.fleet) {
@@ -34,9 +51,7 @@ export async function openSavedPlan(request: SavedPlanRequest, signal: AbortSign
   const agents = await connectAgents(desired.nodes, access, fleet.specs);
   try {
     const observed = await observeAgents(desired.nodes, agents, { access, clock, signal });
-    const fenced = new Set(desired.nodes.filter((node) => node.fenced).map((node) => node.name));
-    refuseStale(plan, findStale(plan, observed, fenced));
-    refuseOverfull(plan, fleet, observed);
+    check(fleet, observed);
     return { plan, fleet, observed, agents, clock, [Symbol.asyncDispose]: () => agents[Symbol.asyncDispose]() };
   } catch (error) {
     await agents[Symbol.asyncDispose]();
@@ -45,7 +60,7 @@ export async function openSavedPlan(request: SavedPlanRequest, signal: AbortSign
 }
 
 /** The VMs of the plan have not moved, but others may have taken the room it counted on. */
-function refuseOverfull(plan: Plan, fleet: Fleet, observed: ObservedState): void {
+export function refuseOverfull(plan: Plan, fleet: Fleet, observed: ObservedState): void {
   const violations = checkPlan(plan, fleet.desired, observed).filter(
     (each) => each.promise === "capacity" || each.promise === "one-home",
   );

@@ -19,7 +19,7 @@ import { type ConsoleConnection, openConsole } from "./open-console.ts";
 import type { AgentEvent, OperationRequest, OperationResult, PutVmRequest } from "./operations.ts";
 import { DEFAULT_PATIENCE, type Patience, performOperation } from "./perform-operation.ts";
 import { readNodeReport } from "./read-report.ts";
-import { routes } from "./routes.ts";
+import { RUN_HEADER, routes } from "./routes.ts";
 import { type Question, Transport } from "./transport.ts";
 
 export interface ConnectOptions extends CredentialSettings {
@@ -90,10 +90,17 @@ export function connectAgent(options: ConnectOptions): AgentClient {
     return value as Document;
   };
 
-  const perform = (method: "PUT" | "POST", path: string, body: { id: string }, title: string, signal: AbortSignal) => {
+  const perform = (
+    method: "PUT" | "POST",
+    path: string,
+    { run, ...body }: { id: string; run?: string },
+    title: string,
+    signal: AbortSignal,
+  ) => {
+    const headers = run === undefined ? {} : { [RUN_HEADER]: run };
     const heldOpenMs = patience.waitSeconds * 1000 + answerMs;
     const wait = `?waitSeconds=${patience.waitSeconds}`;
-    const ask = async (question: Pick<Question, "method" | "path" | "body">): Promise<OperationResult> => {
+    const ask = async (question: Pick<Question, "method" | "path" | "body" | "headers">): Promise<OperationResult> => {
       // Half an answer is a cut connection here: the operation can be asked for again.
       const asked = {
         ...question,
@@ -111,7 +118,7 @@ export function connectAgent(options: ConnectOptions): AgentClient {
     };
     const exchange = {
       title: `${title} on ${transport.address.text}`,
-      send: () => ask({ method, path: path + wait, body }),
+      send: () => ask({ method, path: path + wait, body, headers }),
       join: () => ask({ method: "GET", path: routes.operation(body.id) + wait }),
     };
     return performOperation(exchange, patience.awayMs, signal);

@@ -31,6 +31,8 @@ export interface PutVmRequest {
   readonly expect: Expectation | null;
   /** A running guest is left as it is: its reboot is next, and gives it all of it. */
   readonly defer?: true;
+  /** Which run this is a step of. Crosses the wire as a header (`RUN_HEADER`): in a body an agent of before would refuse it. */
+  readonly run?: string;
 }
 
 /** POST /v1/vms/{name}/operations */
@@ -39,6 +41,8 @@ export type OperationRequest = {
   readonly expect: Expectation | null;
   /** On whose behalf. Another fleet's VM is never touched: 409 FLEET_MISMATCH. Null or absent: a person at the keyboard. */
   readonly fleet?: string | null;
+  /** As in PutVmRequest. */
+  readonly run?: string;
 } & OperationArgs;
 
 export type OperationArgs =

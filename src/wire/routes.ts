@@ -6,6 +6,9 @@ export const DEFAULT_AGENT_PORT = 8890;
 /** The code of an error in an answer of the Rust agent's shape, which has no place for it. */
 export const ERROR_CODE_HEADER = "odorobo-code";
 
+/** On PUT and POST of an apply: the id of its run. A header, because agents refuse bodies with fields that they do not know. */
+export const RUN_HEADER = "odorobo-run";
+
 export const routes = {
   health: () => "/v1/health",
   report: () => "/v1/report",

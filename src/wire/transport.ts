@@ -1,6 +1,6 @@
 /** HTTP to one agent: bounded in time and size, and every failure said in our words. The only file that knows undici. */
 import { Pool } from "undici";
-import { fromErrorBody, isErrorCode, OdoroboError } from "../model/errors.ts";
+import { type Conflict, fromErrorBody, isErrorCode, OdoroboError } from "../model/errors.ts";
 import { type AgentAddress, parseAgentAddress } from "./agent-address.ts";
 import { type CredentialSettings, type Credentials, readCredentials } from "./credentials.ts";
 import { ERROR_CODE_HEADER } from "./routes.ts";
@@ -191,15 +191,34 @@ export class Transport {
 
 const toBody = (body: unknown): string | Uint8Array => (body instanceof Uint8Array ? body : JSON.stringify(body));
 
-function parseErrorBody(bytes: Buffer): { code: string; message: string; hint?: string } | null {
+interface SaidError {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+  readonly conflict?: Conflict;
+}
+
+function parseErrorBody(bytes: Buffer): SaidError | null {
   try {
-    const { code, message, hint } = JSON.parse(bytes.toString("utf8"));
+    const { code, message, hint, conflict } = JSON.parse(bytes.toString("utf8"));
     if (typeof code !== "string" || typeof message !== "string") return null;
-    const body = { code: printable(code, 60), message: printable(message, 1_000) };
-    return typeof hint === "string" ? { ...body, hint: printable(hint, 1_000) } : body;
+    const holder = toConflict(conflict);
+    return {
+      code: printable(code, 60),
+      message: printable(message, 1_000),
+      ...(typeof hint === "string" ? { hint: printable(hint, 1_000) } : {}),
+      ...(holder === null ? {} : { conflict: holder }),
+    };
   } catch {
     return null;
   }
+}
+
+function toConflict(value: unknown): Conflict | null {
+  if (typeof value !== "object" || value === null) return null;
+  const { run, step, since } = value as Record<string, unknown>;
+  if (typeof run !== "string" || typeof step !== "string" || typeof since !== "string") return null;
+  return { run: printable(run, 200), step: printable(step, 200), since: printable(since, 40) };
 }
 
 /** Enough to recognise a proxy's page by; not enough to print somebody's secrets. */

@@ -28,8 +28,8 @@ test("plan, apply, plan: what differs is shown, done, and then gone", async () =
   const apply = await odorobo("apply", fleet.folder, "--yes");
   expect(apply.code).toBe(0);
   expect(apply.stdout).toMatch(/\nApplied: 4 done, 0 failed, 0 skipped in .*\n$/);
-  expect(apply.stderr.trim().split("\n")).toHaveLength(4);
-  expect(apply.stderr).toMatch(/^\[1\/4\] done {4}create web-. on n. \(/);
+  expect(apply.stderr.trim().split("\n")).toHaveLength(5);
+  expect(apply.stderr).toMatch(/^Run \d{8}-\d{6}-\w{4}: .*\n\[1\/4\] done {4}create web-. on n. \(/);
 
   const again = await odorobo("plan", fleet.folder, "--detailed-exitcode");
   expect(again.code).toBe(0);
@@ -118,7 +118,7 @@ test("a silent node is unknown (4), and the rest is planned and applied", async 
   );
   expect(plan.stdout).toContain("It leaves out what could not be seen.");
   const apply = await odorobo("apply", fleet.folder, "--yes");
-  expect(apply).toMatchObject({ code: 4, stderr: expect.stringMatching(/^\[1\/1\] done /) });
+  expect(apply).toMatchObject({ code: 4, stderr: expect.stringMatching(/^\[1\/1\] done /m) });
   const again = await odorobo("plan", fleet.folder);
   expect(again.stdout).toMatch(
     /^Nothing to do as far as could be seen: 1 VM is as the manifests say; 1 VM could not be seen\./,

@@ -1,15 +1,18 @@
-/** Imported for what it does: what this test file's commands cache goes to a folder of its own, and is gone afterwards. */
+/** Imported for what it does: what this test file's commands cache and keep of runs goes to a folder of its own, and is gone afterwards. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 
-const before = process.env.XDG_CACHE_HOME;
+const VARIABLES = ["XDG_CACHE_HOME", "XDG_STATE_HOME"] as const;
+const before = VARIABLES.map((name) => [name, process.env[name]] as const);
 const folder = mkdtempSync(join(tmpdir(), "odo-"));
-process.env.XDG_CACHE_HOME = folder;
+for (const name of VARIABLES) process.env[name] = folder;
 
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
-  if (before === undefined) delete process.env.XDG_CACHE_HOME;
-  else process.env.XDG_CACHE_HOME = before;
+  for (const [name, value] of before) {
+    if (value === undefined) delete process.env[name];
+    else process.env[name] = value;
+  }
 });

@@ -92,6 +92,7 @@ async function openWorld(scratch: string): Promise<SystemWorld & { close(): Prom
   const env = {
     ODOROBO_TEST_WORLD: scratch,
     XDG_CACHE_HOME: join(scratch, "cache"),
+    XDG_STATE_HOME: join(scratch, "state"),
     TMPDIR: temporary,
     // Shared by all worlds: compiled once.
     NODE_COMPILE_CACHE: join(tmpdir(), "node-compile-cache"),

@@ -12,9 +12,10 @@ import { prepareAct } from "./acts/prepare-act.ts";
 import type { Moves } from "./migration/moves.ts";
 import { checkName } from "./operations/check-spec.ts";
 import { decide } from "./operations/decide.ts";
+import { refuseHeld } from "./operations/refusals.ts";
 import { type Act, agentStopping, runOperation } from "./operations/run-operation.ts";
 import { untilAborted } from "./parts/deadline.ts";
-import type { Request } from "./parts/decision.ts";
+import type { Refusal, Request } from "./parts/decision.ts";
 import type { Parts } from "./parts/parts.ts";
 import { Slot } from "./parts/slot.ts";
 import { meetAgain } from "./recovery/meet-guest.ts";
@@ -32,6 +33,8 @@ export function createSubmit(parts: Parts, slots: Map<string, Slot>, sweep: Swee
     slots.set(name, slot);
     const running = slot.inFlight.get(request.id);
     if (running) return untilAborted(running.result, signal);
+    const held = refuseHeld(name, request, slot.activity);
+    if (held !== null) throw toError(held);
     const turnHasCome = hurryOthers(slot, request);
     const kind = request.kind === "put" ? (slot.stored?.state === "present" ? "update" : "create") : request.kind;
     const result = slot.track({ id: request.id, kind }, () => {
@@ -57,7 +60,7 @@ async function perform(
   const decision = decide(slot.name, request, before, slot.remembered(request.id));
   switch (decision.decision) {
     case "refuse":
-      throw new OdoroboError(decision.code, decision.message, { hint: decision.hint });
+      throw toError(decision);
     case "remembered":
       return toResult(slot, { noop: false, ...decision.operation });
     case "no-op": {
@@ -70,7 +73,9 @@ async function perform(
         throw orStorageError(`${decision.kind} of ${slot.name} could not be prepared`, error);
       });
       const graceSeconds = "graceSeconds" in request ? request.graceSeconds : null;
-      const ended = await runOperation(parts, slot, { id: request.id, kind: decision.kind, graceSeconds }, act);
+      const run = request.run === undefined ? {} : { run: request.run };
+      const operation = { id: request.id, kind: decision.kind, graceSeconds, ...run };
+      const ended = await runOperation(parts, slot, operation, act);
       if (request.kind === "put") await forgetTexts(parts, before, slot.stored);
       if (request.kind === "delete") sweep([slot]);
       return toResult(slot, { ...ended, noop: false });
@@ -80,6 +85,9 @@ async function perform(
 
 const prepare = async (parts: Parts, slot: Slot, kind: OperationKind, request: Request, moves: Moves): Promise<Act> =>
   (await moves.prepare(slot, request)) ?? prepareAct(parts, slot, kind, request as never);
+
+const toError = ({ code, message, hint, conflict }: Refusal): OdoroboError =>
+  new OdoroboError(code, message, { hint, conflict });
 
 /** An end of a guest need not wait for its probe; one without grace need not wait for another's grace either. */
 function hurryOthers(slot: Slot, request: Request): () => void {

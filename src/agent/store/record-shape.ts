@@ -112,8 +112,19 @@ const HEAD: Shape = {
   images: orAbsent(isObject),
   uuid: orAbsent(isText),
   instanceId: orAbsent(isText),
-  unfinished: orNull(has({ id: isText, kind: isKind, graceSeconds: orNull(isNumber), begunAt: isInstant })),
-  completed: listOf(has({ id: isText, kind: isKind, error: orNull(isError), detail: orAbsent(isObject) })),
+  unfinished: orNull(
+    has({ id: isText, kind: isKind, graceSeconds: orNull(isNumber), begunAt: isInstant, run: orAbsent(isText) }),
+  ),
+  completed: listOf(
+    has({
+      id: isText,
+      kind: isKind,
+      error: orNull(isError),
+      detail: orAbsent(isObject),
+      run: orAbsent(isText),
+      at: orAbsent(isInstant),
+    }),
+  ),
 };
 
 const PRESENT: Shape = {

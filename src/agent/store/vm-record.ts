@@ -166,6 +166,8 @@ export interface UnfinishedOperation {
   readonly kind: OperationKind;
   readonly graceSeconds: number | null;
   readonly begunAt: Instant;
+  /** The run that it is a step of; left out where a person asked, or an agent of before wrote it. */
+  readonly run?: string;
 }
 
 export interface CompletedOperation {
@@ -173,6 +175,10 @@ export interface CompletedOperation {
   readonly kind: OperationKind;
   readonly error: ErrorBody | null;
   readonly detail?: OperationDetail;
+  // Agents of before wrote neither.
+  readonly run?: string;
+  /** When it ended. */
+  readonly at?: Instant;
 }
 
 /** 64 is more than one apply ever asks of one VM; a caller that repeats an older id has lost interest long ago. */

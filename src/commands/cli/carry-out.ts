@@ -2,15 +2,16 @@
 import type { ApplyEvent, ApplyReport } from "../../apply/apply-report.ts";
 import { OdoroboError } from "../../model/errors.ts";
 import type { Plan } from "../../plan/plan-document.ts";
-import { renderApplyReport } from "../../report/apply-text.ts";
 import { renderPlan } from "../../report/plan/plan-text.ts";
-import { plural, showNames } from "../../report/words/names.ts";
+import { plural } from "../../report/words/names.ts";
 import type { PlannedFleet } from "../../turn/plan-fleet.ts";
+import { beginRun, type RunPlace } from "./begin-run.ts";
 import { confirm, type Question } from "./confirm.ts";
 import { applyExitCode } from "./exit-code.ts";
 import type { Interrupts } from "./interrupt.ts";
 import { noteWarnings } from "./note-warnings.ts";
 import { openProgress } from "./show-progress.ts";
+import { tellEnd } from "./tell-end.ts";
 import type { Screen } from "./terminal.ts";
 
 interface CarryOutOptions {
@@ -18,6 +19,7 @@ interface CarryOutOptions {
   readonly verbose: boolean;
   readonly parallelism: number | null;
   readonly interrupts: Interrupts;
+  readonly place: RunPlace;
   /** `steps`: "4 steps". */
   readonly question: (steps: string) => Question;
 }
@@ -34,33 +36,27 @@ export async function carryOut(screen: Screen, planned: PlannedFleet, options: C
       signal: options.interrupts.first,
     });
   }
-  const { applyPlan } = await import("../../turn/apply-plan.ts");
-  const report = await watch(screen, (onEvent) =>
-    applyPlan({
-      plan,
+  const { executeRun } = await import("../../turn/execute-run.ts");
+  const { toLimits } = await import("../../turn/apply-plan.ts");
+  const limits = toLimits(fleet.desired.fleet.policy.parallelism, options.parallelism);
+  const begun = await beginRun(screen, plan, { place: options.place, limits, at: planned.clock.now() });
+  await using claim = begun.claim;
+  const { run, ...rest } = await watch(screen, (onEvent) =>
+    executeRun({
+      claim,
       desired: fleet.desired,
       observed: planned.observed,
       agents,
       clock: planned.clock,
-      parallelism: options.parallelism,
       signal: options.interrupts.first,
       hardSignal: options.interrupts.second,
       onEvent,
     }),
   );
-  if (plan.steps.length > 0) {
-    screen.print(`\n${renderApplyReport(report, { colour: screen.colour })}`);
-    noteRest(screen, plan);
-  }
+  const report = begun.isKept && run !== undefined ? { ...rest, run } : rest;
+  tellEnd(screen, plan, report, begun.isKept ? { id: claim.id, state: claim.state(), isExecuted: false } : null);
   process.exitCode = applyExitCode(plan, report);
   return report;
-}
-
-/** Why an apply that failed at nothing does not exit with 0: the plan that said it may be pages above. */
-function noteRest(screen: Screen, { blocked, unknown }: Plan): void {
-  if (blocked.length > 0)
-    screen.print(`Left out, as the plan says: ${showNames(blocked.map(({ name }) => name))} (blocked).`);
-  if (unknown.length > 0) screen.print("Left alone, as the plan says: what could not be seen.");
 }
 
 /** With a document to come, the plan is shown beside it, and only to somebody who is to confirm it. */

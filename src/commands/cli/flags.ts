@@ -102,6 +102,14 @@ export const parallelismFlag = {
   }),
 };
 
+export const stateFlag = {
+  state: Flags.string({
+    summary: "where runs are kept (default: odorobo in the XDG state folder)",
+    helpValue: "FOLDER",
+    env: "ODOROBO_STATE",
+  }),
+};
+
 export interface FleetFlags {
   readonly fleet?: string | undefined;
   readonly repo?: string | undefined;

@@ -6,6 +6,7 @@ import { includesRole, type Role } from "../../../model/role.ts";
 import type { Clock } from "../../../platform/clock.ts";
 import type { Logger } from "../../../platform/logger.ts";
 import { findRequestError, type WireDocument } from "../../../wire/check-shape.ts";
+import { RUN_HEADER } from "../../../wire/routes.ts";
 import type { AgentDoctor } from "../../doctor.ts";
 import type { VmPaths } from "../../launch-command.ts";
 import type { Lifecycle } from "../../lifecycle/lifecycle.ts";
@@ -84,6 +85,15 @@ export function numberOf(call: Call, name: string, range: { max: number; fallbac
   if (text === null) return range.fallback;
   if (/^\d{1,9}$/.test(text) && Number(text) <= range.max) return Number(text);
   throw new OdoroboError("BAD_REQUEST", `${name} must be a whole number from 0 to ${range.max}`);
+}
+
+/** With the run that the caller names beside the body. It is for people: what is no id of a run is as good as none. */
+export function withRun<Body extends { readonly id: string }>(
+  call: Call,
+  body: Body,
+): Body & { readonly run?: string } {
+  const run = call.request.headers.get(RUN_HEADER);
+  return run !== null && /^[\w.:-]{1,64}$/.test(run) ? { ...body, run } : body;
 }
 
 /** The request's body, checked against its schema. */

@@ -8,7 +8,7 @@ import { OdoroboError } from "../../../model/errors.ts";
 import type { VmName } from "../../../model/names.ts";
 import type { OperationKind, OperationRequest, OperationResult } from "../../../wire/operations.ts";
 import { json } from "../calls/answers.ts";
-import { type Call, numberOf, readDocument, requireRole, vmNameOf } from "../calls/call.ts";
+import { type Call, numberOf, readDocument, requireRole, vmNameOf, withRun } from "../calls/call.ts";
 import { learn, learnWhenArrived } from "../compat/arrivals.ts";
 import { OPERATION_ROLES } from "./operation-roles.ts";
 
@@ -23,7 +23,7 @@ const ENDS_GUEST: ReadonlySet<OperationKind> = new Set(["shutdown", "reboot", "m
 
 export async function postOperation(call: Call): Promise<Response> {
   const name = vmNameOf(call);
-  const request = await readDocument<OperationRequest>(call, "operation-request");
+  const request = withRun(call, await readDocument<OperationRequest>(call, "operation-request"));
   call.notes.operation = { id: request.id, kind: request.kind };
   requireRole(call.caller, OPERATION_ROLES[request.kind]);
   if (ENDS_GUEST.has(request.kind)) await learnFirst(call, name);

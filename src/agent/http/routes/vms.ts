@@ -1,7 +1,7 @@
 /** GET and PUT /v1/vms/{name}. */
 import type { PutVmRequest } from "../../../wire/operations.ts";
 import { json } from "../calls/answers.ts";
-import { type Call, readDocument, vmNameOf } from "../calls/call.ts";
+import { type Call, readDocument, vmNameOf, withRun } from "../calls/call.ts";
 import { answerWithResult } from "./operations.ts";
 
 export async function getVm(call: Call): Promise<Response> {
@@ -10,7 +10,7 @@ export async function getVm(call: Call): Promise<Response> {
 
 export async function putVm(call: Call): Promise<Response> {
   const name = vmNameOf(call);
-  const request = await readDocument<PutVmRequest>(call, "put-vm-request");
+  const request = withRun(call, await readDocument<PutVmRequest>(call, "put-vm-request"));
   call.notes.operation = { id: request.id, kind: null };
   return await answerWithResult(call, request.id, (signal) => call.parts.lifecycle.putVm(name, request, signal));
 }

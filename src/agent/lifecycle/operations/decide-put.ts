@@ -9,7 +9,7 @@ import type { VmName } from "../../../model/names.ts";
 import type { PutVmRequest } from "../../../wire/operations.ts";
 import type { StoredVm } from "../../store/vm-record.ts";
 import { type Decision, refuse } from "../parts/decision.ts";
-import { holderOf, PLAN_AGAIN, refuseForeign, refuseUnexpected } from "./refusals.ts";
+import { byWhom, holderOf, PLAN_AGAIN, refuseForeign, refuseUnexpected } from "./refusals.ts";
 
 export function decidePut(name: VmName, request: PutVmRequest, state: StoredVm | null): Decision {
   if (state === null)
@@ -37,10 +37,13 @@ export function decidePut(name: VmName, request: PutVmRequest, state: StoredVm |
 }
 
 const staleGeneration = (name: VmName, request: PutVmRequest, state: StoredVm): Decision =>
-  refuse(
-    "STALE_GENERATION",
-    request.generation === state.generation
-      ? `${name} has another spec of generation ${state.generation} already (${holderOf(state)})`
-      : `${name} is at generation ${state.generation} (${holderOf(state)}), the request has ${request.generation}`,
-    "somebody else was faster: look again with odorobo plan",
+  byWhom(
+    state,
+    refuse(
+      "STALE_GENERATION",
+      request.generation === state.generation
+        ? `${name} has another spec of generation ${state.generation} already (${holderOf(state)})`
+        : `${name} is at generation ${state.generation} (${holderOf(state)}), the request has ${request.generation}`,
+      "somebody else was faster: look again with odorobo plan",
+    ),
   );

@@ -43,11 +43,9 @@ export async function runOperation(
 ): Promise<CompletedOperation> {
   await act.before?.();
   const fromReserve = GOES_FIRST.has(operation.kind);
-  if (act.begin !== null) {
-    const unfinished = { ...operation, begunAt: parts.clock.now() };
-    await save(parts, slot, { ...act.begin, unfinished }, { fromReserve });
-  }
-  slot.activity = operation;
+  const unfinished = { ...operation, begunAt: parts.clock.now() };
+  if (act.begin !== null) await save(parts, slot, { ...act.begin, unfinished }, { fromReserve });
+  slot.activity = unfinished;
   let outcome: Outcome;
   try {
     outcome = await act.run(parts.stopping);
@@ -68,7 +66,7 @@ async function end(
   writeIsTheAct: boolean,
 ): Promise<CompletedOperation> {
   const error = outcome.error && toErrorBody(outcome.error);
-  const completed = completedOf(operation, error, outcome.detail);
+  const completed = completedOf(parts, operation, error, outcome.detail);
   if (outcome.stored === null) {
     slot.stored = null;
     return tell(parts, slot, completed);
@@ -82,21 +80,29 @@ async function end(
 export async function endOperation(
   parts: Parts,
   slot: Slot,
-  operation: Pick<Operation, "id" | "kind">,
+  operation: Pick<Operation, "id" | "kind" | "run">,
   stored: StoredVm,
   error: ErrorBody | null,
   detail?: OperationDetail,
 ): Promise<CompletedOperation> {
-  const completed = completedOf(operation, error, detail);
+  const completed = completedOf(parts, operation, error, detail);
   const failure = await keep(parts, slot, concluded(stored, completed));
   return tell(parts, slot, { ...completed, error: error ?? (failure && toErrorBody(failure)) });
 }
 
 const completedOf = (
-  { id, kind }: Pick<Operation, "id" | "kind">,
+  { clock }: Parts,
+  { id, kind, run }: Pick<Operation, "id" | "kind" | "run">,
   error: ErrorBody | null,
   detail: OperationDetail | undefined,
-): CompletedOperation => ({ id, kind, error, ...(detail === undefined ? {} : { detail }) });
+): CompletedOperation => ({
+  id,
+  kind,
+  error,
+  at: clock.now(),
+  ...(run === undefined ? {} : { run }),
+  ...(detail === undefined ? {} : { detail }),
+});
 
 function tell(parts: Parts, slot: Slot, ended: CompletedOperation): CompletedOperation {
   slot.remember({ ...ended, noop: false });

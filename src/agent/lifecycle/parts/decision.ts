@@ -1,5 +1,5 @@
 /** What is asked, what is known, and the three ways to answer: the nouns of `decide.ts`. */
-import type { ErrorCode } from "../../../model/errors.ts";
+import type { Conflict, ErrorCode } from "../../../model/errors.ts";
 import type { OperationKind, OperationRequest, PutVmRequest } from "../../../wire/operations.ts";
 import type { CompletedOperation, StoredVm, UnreadableRecord } from "../../store/vm-record.ts";
 
@@ -21,6 +21,7 @@ export interface Refusal {
   readonly code: ErrorCode;
   readonly message: string;
   readonly hint: string;
+  readonly conflict?: Conflict;
 }
 
 /** What to do about a guest that runs and that no record explains. */

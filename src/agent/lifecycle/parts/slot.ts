@@ -4,7 +4,7 @@
  * Invariants: operations on one VM run strictly one after another; different VMs never wait for each other.
  * `stored` is what is on disk, except while `unsaved` says that the disk did not take it.
  */
-import type { VmName } from "../../../model/names.ts";
+import type { Instant, VmName } from "../../../model/names.ts";
 import type { ChangeRule, ImageBelow, LiveConfig, MigrationProgress, Movable } from "../../../model/observed-state.ts";
 import type { OperationKind, OperationResult } from "../../../wire/operations.ts";
 import type { HeldDevice } from "../../hypervisor/hypervisor.ts";
@@ -24,6 +24,8 @@ export interface Operation {
   readonly id: string;
   readonly kind: OperationKind;
   readonly graceSeconds: number | null;
+  /** The run that it is a step of. */
+  readonly run?: string;
 }
 
 /** How an operation ended, with what only the memory keeps. */
@@ -57,7 +59,7 @@ export class Slot {
   /** The process of a guest that no record tells of: its disks are what it has open. */
   untold: ProcessHandle | null = null;
   /** What is being done right now, after it was journaled. */
-  activity: Operation | null = null;
+  activity: (Operation & { readonly begunAt: Instant }) | null = null;
   /** Asked for and not ended: waiting in the queue, or under way. */
   readonly inFlight = new Map<string, { readonly kind: OperationKind; readonly result: Promise<OperationResult> }>();
   /** Calls of the hypervisor's own API that wait or are under way: they may take long, and nobody's look waits for them. */

@@ -97,4 +97,5 @@ export const toJournalEntry = (stored: StoredVm): JournalEntry | null =>
         vm: stored.name,
         kind: stored.unfinished.kind,
         begunAt: stored.unfinished.begunAt,
+        ...(stored.unfinished.run === undefined ? {} : { run: stored.unfinished.run }),
       };

@@ -1,0 +1,21 @@
+/** What the commands on runs share: which run, and how its nodes are reached if not as before. */
+import { OdoroboError } from "../../model/errors.ts";
+import type { RunStore } from "../../run/run-store.ts";
+import type { AttachOptions } from "./attach-run.ts";
+import { type AgentFlags, agentFlags, type FleetFlags, fleetFlags, stateFlag, toAccess, toLocation } from "./flags.ts";
+
+export const runFlags = { ...stateFlag, ...fleetFlags, ...agentFlags };
+
+export const toAttachOptions = (flags: FleetFlags & AgentFlags): Pick<AttachOptions, "location" | "access"> => ({
+  location: flags.fleet === undefined && flags.repo === undefined ? null : toLocation(flags),
+  access: toAccess(flags),
+});
+
+/** The whole id. Not named: the only one that is not over. */
+export async function runOf(store: RunStore, name: string | undefined): Promise<string> {
+  if (name !== undefined) return (await store.find(name)).id;
+  const open = (await store.list()).runs.filter(({ state }) => state.outcome === null);
+  if (open.length === 1 && open[0] !== undefined) return open[0].id;
+  const what = open.length === 0 ? "no run is under way or paused" : `${open.length} runs are under way or paused`;
+  throw new OdoroboError("USAGE", `which run? ${what}`, { hint: "odorobo runs list shows them" });
+}

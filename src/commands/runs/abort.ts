@@ -1,0 +1,22 @@
+import { Args } from "@oclif/core";
+import type { RunDocument } from "../../report/run-document.ts";
+import { OdoroboCommand } from "../cli/base-command.ts";
+import { stateFlag } from "../cli/flags.ts";
+import { runOf } from "../cli/run-flags.ts";
+
+export default class RunsAbort extends OdoroboCommand {
+  static override summary = "end a run: what has not begun never begins";
+  static override description = "What is in flight ends, what was done stays done. `odorobo plan` shows what is left.";
+  static override args = {
+    run: Args.string({ description: "the run's id, or its beginning (default: the one that is not over)" }),
+  };
+  static override flags = stateFlag;
+
+  override async run(): Promise<RunDocument> {
+    const { args, flags } = await this.parse(RunsAbort);
+    const { openRuns } = await import("../cli/begin-run.ts");
+    const { stopRun } = await import("../cli/stop-run.ts");
+    const store = await openRuns(flags.state);
+    return await stopRun(this.screen, store, await runOf(store, args.run), "abort");
+  }
+}

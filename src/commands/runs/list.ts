@@ -1,0 +1,19 @@
+import { type RunList, toRunList } from "../../report/run-document.ts";
+import { renderRuns } from "../../report/runs-text.ts";
+import { OdoroboCommand } from "../cli/base-command.ts";
+import { stateFlag } from "../cli/flags.ts";
+
+export default class RunsList extends OdoroboCommand {
+  static override summary = "list the applies that were begun here, the latest first";
+  static override description = "A hundred are kept, and none that has not moved for 30 days.";
+  static override flags = stateFlag;
+  static override hiddenAliases = ["runs:ls"];
+
+  override async run(): Promise<RunList> {
+    const { flags } = await this.parse(RunsList);
+    const { openRuns } = await import("../cli/begin-run.ts");
+    const list = toRunList(await (await openRuns(flags.state)).list());
+    this.screen.print(renderRuns(list, this.screen));
+    return list;
+  }
+}

@@ -1,0 +1,23 @@
+import { Args } from "@oclif/core";
+import type { RunDocument } from "../../report/run-document.ts";
+import { OdoroboCommand } from "../cli/base-command.ts";
+import { stateFlag } from "../cli/flags.ts";
+import { runOf } from "../cli/run-flags.ts";
+
+export default class RunsPause extends OdoroboCommand {
+  static override summary = "begin nothing more of a run; what is in flight ends";
+  static override description =
+    "Its executor ends with 130 when nothing is in flight any more. `runs resume` carries it on.";
+  static override args = {
+    run: Args.string({ description: "the run's id, or its beginning (default: the one that is not over)" }),
+  };
+  static override flags = stateFlag;
+
+  override async run(): Promise<RunDocument> {
+    const { args, flags } = await this.parse(RunsPause);
+    const { openRuns } = await import("../cli/begin-run.ts");
+    const { stopRun } = await import("../cli/stop-run.ts");
+    const store = await openRuns(flags.state);
+    return await stopRun(this.screen, store, await runOf(store, args.run), "pause");
+  }
+}

@@ -1,0 +1,21 @@
+import { Args } from "@oclif/core";
+import { type RunDocument, toRunDocument } from "../../report/run-document.ts";
+import { renderRun } from "../../report/runs-text.ts";
+import { OdoroboCommand } from "../cli/base-command.ts";
+import { stateFlag } from "../cli/flags.ts";
+
+export default class RunsShow extends OdoroboCommand {
+  static override summary = "show what a run has done and what became of the rest";
+  static override args = { run: Args.string({ description: "the run's id, or its beginning", required: true }) };
+  static override flags = stateFlag;
+
+  override async run(): Promise<RunDocument> {
+    const { args, flags } = await this.parse(RunsShow);
+    const { openRuns } = await import("../cli/begin-run.ts");
+    const store = await openRuns(flags.state);
+    const run = await store.find(args.run);
+    const document = toRunDocument(run, await store.plan(run.id));
+    this.screen.print(renderRun(document, { colour: this.screen.colour }));
+    return document;
+  }
+}

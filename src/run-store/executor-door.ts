@@ -1,0 +1,162 @@
+/**
+ * Whether a run is being executed, and how its executor is reached: a listening socket that the kernel takes away with the process,
+ * however that ends. On Linux its name is no file, so there is nothing stale to judge; two who want it at once get it once.
+ *
+ * The name comes from a key that is kept in the run's folder: who cannot read the folder cannot take the name, nor give orders.
+ */
+import { unlink } from "node:fs/promises";
+import { connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { digestOfText } from "../model/digest.ts";
+import { fromErrorBody, isErrno, isOdoroboError, OdoroboError, toErrorBody } from "../model/errors.ts";
+import type { RunCommand } from "../run/decide.ts";
+
+type Order = Pick<RunCommand, "kind" | "by">;
+
+const doorOf = (key: string): string => {
+  const name = `odorobo-run-${digestOfText(key).slice(0, 32)}`;
+  return process.platform === "linux" ? `\0${name}` : join(tmpdir(), `${name}.sock`);
+};
+
+export interface OpenDoor extends AsyncDisposable {
+  /** Null: orders are refused, for nobody hears them yet. */
+  listener: ((order: Order) => void) | null;
+  /** Rings at all who look on: there is something new in the journal. */
+  ring(): void;
+}
+
+/** Null: somebody else is in. */
+export async function openDoor(key: string): Promise<OpenDoor | null> {
+  const path = doorOf(key);
+  const watchers = new Set<Socket>();
+  const all = new Set<Socket>();
+  const door: { listener: OpenDoor["listener"] } = { listener: null };
+  const server = createServer((socket) => {
+    all.add(socket);
+    socket
+      .on("error", () => {})
+      .on("close", () => {
+        all.delete(socket);
+        watchers.delete(socket);
+      });
+    createInterface({ input: socket }).once("line", (line) => answer(line, socket));
+  });
+  const answer = (line: string, socket: Socket): void => {
+    const asked = parseLine(line);
+    if (asked?.key !== key) return void socket.destroy();
+    if (asked.order === null) return void watchers.add(socket);
+    socket.end(`${JSON.stringify(obey(asked.order))}\n`);
+  };
+  const obey = (order: Order): unknown => {
+    try {
+      if (door.listener === null) throw new OdoroboError("RUN_OVER", "this run is not ready to be told anything yet");
+      door.listener(order);
+      return {};
+    } catch (error) {
+      return { error: toErrorBody(isOdoroboError(error) ? error : new OdoroboError("INTERNAL", String(error))) };
+    }
+  };
+  const listen = () =>
+    new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ path }, () => {
+        server.off("error", reject);
+        resolve();
+      });
+    });
+  try {
+    await listen();
+  } catch (error) {
+    if (!isErrno(error, "EADDRINUSE")) throw error;
+    // Where the name is a file, one that nobody answers behind is left from somebody who is gone.
+    if (process.platform === "linux" || (await knock(key)) !== null) return null;
+    await unlink(path);
+    await listen();
+  }
+  server.on("error", () => {}).unref();
+  return {
+    get listener() {
+      return door.listener;
+    },
+    set listener(listener) {
+      door.listener = listener;
+    },
+    ring() {
+      for (const socket of watchers) socket.write("\n");
+    },
+    [Symbol.asyncDispose]: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        for (const socket of all) socket.end();
+      }),
+  };
+}
+
+function parseLine(line: string): { readonly key: unknown; readonly order: Order | null } | null {
+  try {
+    const { key, kind, by } = JSON.parse(line) as Record<string, unknown>;
+    if (kind === "follow") return { key, order: null };
+    if (kind !== "pause" && kind !== "abort") return null;
+    return { key, order: { kind, by: String(by).slice(0, 200) } };
+  } catch {
+    return null;
+  }
+}
+
+/** Null: nobody is in. The caller closes it. */
+function knock(key: string): Promise<Socket | null> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path: doorOf(key) });
+    socket.once("connect", () => resolve(socket));
+    socket.once("error", (error) => {
+      if (isErrno(error, "ECONNREFUSED") || isErrno(error, "ENOENT")) resolve(null);
+      else reject(error);
+    });
+  });
+}
+
+export async function isIn(key: string): Promise<boolean> {
+  const socket = await knock(key);
+  socket?.on("error", () => {}).destroy();
+  return socket !== null;
+}
+
+/** Rings once for each time that there may be something new, and ends when the executor is gone. */
+export async function* listenAtDoor(key: string, signal: AbortSignal): AsyncIterable<void> {
+  const socket = await knock(key);
+  if (socket === null) return;
+  const close = () => socket.destroy();
+  signal.addEventListener("abort", close, { once: true });
+  if (signal.aborted) close();
+  socket.on("error", () => {});
+  try {
+    socket.write(`${JSON.stringify({ key, kind: "follow" })}\n`);
+    yield;
+    for await (const _ of socket) yield;
+  } catch {
+    // Cut off: it is gone, or we are asked to go.
+  } finally {
+    signal.removeEventListener("abort", close);
+    close();
+  }
+}
+
+/** False: nobody is in. Rejects with what the executor says against it. */
+export async function order(key: string, { kind, by }: Order): Promise<boolean> {
+  const socket = await knock(key);
+  if (socket === null) return false;
+  let said = "";
+  try {
+    socket.write(`${JSON.stringify({ key, kind, by })}\n`);
+    for await (const bytes of socket) said += bytes;
+  } catch {
+    // It went away before it answered: it is not known whether it heard.
+  }
+  const line = said.split("\n")[0] ?? "";
+  if (line === "") return false;
+  const { error } = JSON.parse(line) as { error?: Parameters<typeof fromErrorBody>[0] };
+  if (error !== undefined) throw fromErrorBody(error);
+  return true;
+}

@@ -1,0 +1,54 @@
+/**
+ * Where runs are kept, as seen by whoever executes or watches one. On this machine: `run-store/`; an agent or a gateway may keep
+ * them elsewhere, and they look the same.
+ */
+import type { Plan } from "../plan/plan-document.ts";
+import type { RunCommand } from "./decide.ts";
+import type { RunBegun, RunEvent } from "./journal.ts";
+import type { RunState } from "./state.ts";
+
+export interface KnownRun {
+  readonly id: string;
+  readonly state: RunState;
+  /** Somebody is at it right now. */
+  readonly isExecuted: boolean;
+}
+
+/** Kept, but not to be understood: by a newer odorobo, or damaged. */
+export interface UnreadableRun {
+  readonly id: string;
+  readonly problem: string;
+}
+
+export interface KnownRuns {
+  /** Latest first. */
+  readonly runs: readonly KnownRun[];
+  readonly unreadable: readonly UnreadableRun[];
+}
+
+/** Held by the one who executes the run. It ends with the process, however that ends. */
+export interface RunClaim extends AsyncDisposable {
+  readonly id: string;
+  readonly plan: Plan;
+  /** With all that was appended. */
+  state(): RunState;
+  /** Kept before it returns. Throws FILE_UNWRITABLE. */
+  append(event: RunEvent): void;
+  /** What others want of the run from here on. What `listener` returns is what they are told; what it throws is their error. */
+  onCommand(listener: (command: Pick<RunCommand, "kind" | "by">) => void): void;
+}
+
+export interface RunStore {
+  /** The plan and the journal's first event are kept when this resolves. */
+  create(plan: Plan, begun: RunBegun): Promise<RunClaim>;
+  list(): Promise<KnownRuns>;
+  /** Rejects with NOT_FOUND or RUN_UNREADABLE. `id` may be the beginning of one. */
+  find(id: string): Promise<KnownRun>;
+  plan(id: string): Promise<Plan>;
+  /** Null: another executes it. */
+  claim(id: string): Promise<RunClaim | null>;
+  /** Everything in the journal, then what is added, until its executor is gone. */
+  follow(id: string, signal: AbortSignal): AsyncIterable<RunEvent>;
+  /** Tells the executor; false: there is none. Rejects with its refusal. */
+  tell(id: string, command: Pick<RunCommand, "kind" | "by">): Promise<boolean>;
+}

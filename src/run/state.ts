@@ -1,0 +1,86 @@
+/** What a journal comes to: a fold over its events. Pure, and the same for whoever reads it. */
+import type { Instant } from "../model/names.ts";
+import type { RunBegun, RunEvent, RunOutcome } from "./journal.ts";
+
+/** Steps that never began are in none of these. */
+export type StepProgress =
+  /** Begun and not known to have ended. */
+  { readonly kind: "in-flight"; readonly since: Instant } | { readonly kind: "ended"; readonly event: StepEnded };
+
+export type StepEnded = Extract<RunEvent, { readonly event: "step-succeeded" | "step-failed" | "step-skipped" }>;
+
+export interface RunState {
+  readonly begun: RunBegun;
+  /** By step id, in the order of the journal. */
+  readonly steps: ReadonlyMap<string, StepProgress>;
+  /** What was asked of the run last. `aborted` is not taken back. */
+  readonly wish: "run" | "pause" | "abort";
+  /** Who asked for that. */
+  readonly by: string;
+  readonly outcome: RunOutcome | null;
+  /** Of the last event. */
+  readonly at: Instant;
+}
+
+/** Null: it does not begin as a journal does. */
+export function stateOf(events: Iterable<RunEvent>): RunState | null {
+  const fold = new JournalFold();
+  for (const event of events) fold.add(event);
+  return fold.state;
+}
+
+/** Event by event. Those that make no sense after the others change nothing; `steps` of states that were given out go on with it. */
+export class JournalFold {
+  readonly #steps = new Map<string, StepProgress>();
+  #state: RunState | null = null;
+  #isNone = false;
+
+  /** Null: nothing was added yet, or what was does not begin as a journal does. */
+  get state(): RunState | null {
+    return this.#state;
+  }
+
+  add(event: RunEvent): void {
+    if (this.#state !== null) {
+      if (this.#state.outcome === null) this.#state = advance(this.#state, event, this.#steps);
+    } else if (event.event === "begun" && !this.#isNone) {
+      this.#state = { begun: event, steps: this.#steps, wish: "run", by: event.by, outcome: null, at: event.at };
+    } else this.#isNone = true;
+  }
+}
+
+/** `steps` is `state.steps`, to be written to: a run of ten thousand steps is not copied at each. */
+function advance(state: RunState, event: RunEvent, steps: Map<string, StepProgress>): RunState {
+  const { at } = event;
+  switch (event.event) {
+    case "begun":
+      return state;
+    case "taken-up":
+      return { ...state, at };
+    case "step-started":
+      if (steps.get(event.step)?.kind !== "ended") steps.set(event.step, { kind: "in-flight", since: at });
+      return { ...state, at };
+    case "step-succeeded":
+    case "step-failed":
+    case "step-skipped":
+      if (steps.get(event.step)?.kind !== "ended") steps.set(event.step, { kind: "ended", event });
+      return { ...state, at };
+    case "paused":
+      return state.wish === "run" ? { ...state, wish: "pause", by: event.by, at } : state;
+    case "resumed":
+      return state.wish === "pause" ? { ...state, wish: "run", by: event.by, at } : state;
+    case "aborted":
+      return state.wish === "abort" ? state : { ...state, wish: "abort", by: event.by, at };
+    case "ended":
+      return { ...state, outcome: event.outcome, at };
+  }
+}
+
+/** In one word, for people and programs. `stranded`: it should go on, and nobody executes it. */
+export type RunStatus = "running" | "pausing" | "paused" | "aborting" | "stranded" | RunOutcome;
+
+export function statusOf({ outcome, wish }: RunState, isExecuted: boolean): RunStatus {
+  if (outcome !== null) return outcome;
+  if (!isExecuted) return wish === "pause" ? "paused" : "stranded";
+  return ({ run: "running", pause: "pausing", abort: "aborting" } as const)[wish];
+}
