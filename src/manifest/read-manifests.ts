@@ -11,7 +11,7 @@ import { byName, type Digest } from "../model/names.ts";
 import { referencedFiles } from "../model/vm-spec.ts";
 import { buildFleet, buildGroups, buildNodes, checkNetworksAndImages } from "./build-fleet.ts";
 import { type Diagnostic, hasErrors, sortDiagnostics } from "./text/diagnostic.ts";
-import { API_VERSION, parseFile } from "./text/parse-file.ts";
+import { API_VERSION, parseFile, parsePlain } from "./text/parse-file.ts";
 import type { ParseCache, ParsedFile } from "./text/parsed-file.ts";
 import { type ManifestText, SourceFile, toDocuments } from "./text/source-document.ts";
 import { Catalog } from "./vm/catalog.ts";
@@ -69,6 +69,8 @@ export function readManifests(
 }
 
 function parse(text: ManifestText, cache: ParseCache | undefined): ParsedFile {
+  const plain = parsePlain(text.text);
+  if (plain !== null) return plain;
   if (cache === undefined) return parseFile(text.text);
   const key = text.blobId ?? digestOfText(text.text);
   const known = cache.get(key);

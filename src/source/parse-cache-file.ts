@@ -1,4 +1,4 @@
-/** What was parsed once, on disk: a file per fleet, loaded and written as a whole. What this run did not ask for is dropped. */
+/** What the yaml library parsed once, on disk: a file per fleet, loaded and written as a whole. What this run did not ask for is dropped. */
 import { hash } from "node:crypto";
 import { join } from "node:path";
 import { PARSE_FORMAT, type ParseCache, type ParsedFile } from "../manifest/text/parsed-file.ts";

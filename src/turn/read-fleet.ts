@@ -16,7 +16,6 @@ import type { VmSpec } from "../model/vm-spec.ts";
 import { codeDigest } from "../platform/code-digest.ts";
 import { type KeptReadingFile, openKeptReading } from "../source/kept-reading-file.ts";
 import { openParseCache } from "../source/parse-cache-file.ts";
-import { parseTogether } from "../source/parse-together.ts";
 import { readFolder } from "../source/read-folder.ts";
 import { refuseEmpty, type Source } from "../source/source.ts";
 
@@ -54,8 +53,7 @@ export async function readFleet(location: FleetLocation, signal: AbortSignal): P
   refuseEmpty(source);
   const { texts, commit, isDirty, description } = source;
   const restored = kept.reading && restoreReading(kept.reading, texts);
-  const read =
-    restored === null ? await readAnew(texts, location, code, kept, signal) : { ...restored, kept: kept.reading };
+  const read = restored === null ? await readAnew(texts, location, code, kept) : { ...restored, kept: kept.reading };
   const specs = new Map(read.kept?.vms.map(({ specDigest, spec }) => [specDigest, spec]));
   const { desired, diagnostics } = read;
   return { texts, commit, source: isDirty ? `${description} (edited)` : description, desired, diagnostics, specs };
@@ -67,10 +65,8 @@ async function readAnew(
   location: FleetLocation,
   code: string,
   file: KeptReadingFile,
-  signal: AbortSignal,
 ): Promise<Pick<FleetReading, "desired" | "diagnostics"> & { readonly kept: KeptReading | null }> {
   const parsed = openParseCache(placeOf(location), code);
-  await parseTogether(texts, parsed, signal);
   const { desired, diagnostics, keep } = readManifests(texts, parsed, file.reading);
   await parsed.save();
   const kept = keep();

@@ -79,6 +79,8 @@ const anyManifest = fc.constantFrom(
   ["protect: true"],
   ["cpus: { count: 1, max: 4 }"],
   ["runStrategy: Stopped"],
+  // Only the yaml library reads these.
+  ["cpus: &two 2", "protect: &no false"],
 );
 
 test("a plan is what it would be without caches, whatever befell them", async () => {
