@@ -33,9 +33,11 @@ export const killAgentInAct: Perform = async (world, chance) => {
   const over = new AbortController();
   const asked = act(world, node, kind, chance).finally(() => over.abort());
   const begun = await journalOf(node.dataFolder, over.signal);
-  if (begun !== null) await node.agent.kill();
+  // Another fault may have come first: then that starts it again.
+  const isHit = begun !== null && node.agent.isUp;
+  if (isHit) await node.agent.kill();
   await asked;
-  if (begun === null) return null;
+  if (!isHit) return null;
   await node.agent.start();
   return `${node.name} was killed in the ${begun}`;
 };
