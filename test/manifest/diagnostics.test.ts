@@ -263,6 +263,43 @@ test("a device of one node is one guest's, in whatever spelling; of VMs that may
   const both = { "n.yaml": aNode("n1"), "a.yaml": vm("a", one, on), "b.yaml": vm("b", other, on) };
   expect(mistakesIn(both)[0]).toMatch(/^b\.yaml:7:\d+ shared-disk: a has the device 0000:01:00.0 already/);
   expect(mistakesIn({ "a.yaml": vm("a", one), "b.yaml": vm("b", other) })).toEqual([]);
+  const either = "\nplacement: { nodes: [n1, n2] }";
+  const nodes = { "n.yaml": [aNode("n1"), aNode("n2")].join("---\n") };
+  expect(mistakesIn({ ...nodes, "a.yaml": vm("a", one, either), "b.yaml": vm("b", other, either) })).toEqual([]);
+  const twice = aVm(
+    "a",
+    `size: 1GiB\ncloudHypervisor: { devices: [{ id: x, path: ${one} }, { id: y, path: ${other} }] }${either}`,
+  );
+  expect(mistakesIn({ ...nodes, "a.yaml": twice })[0]).toMatch(/shared-disk: this VM has the device 0000:01:00.0/);
+});
+
+test("what is wrong with one disk says nothing against the others: those are still looked at", () => {
+  const disk = (name: string, rest: string) => `{ name: ${name}, ${rest} }`;
+  const half = aVm("a", `disks: [${disk("x", "size: 20GB")}, ${disk("d", 'source: "rbd://p/d"')}]`);
+  const whole = aVm("b", `disks: [${disk("d", 'source: "rbd://p/d"')}]`);
+  expect(mistakesIn({ "a.yaml": half, "b.yaml": whole })).toEqual([
+    expect.stringMatching(/^a\.yaml:6:28 bad-size/),
+    expect.stringMatching(/^b\.yaml:6:30 shared-disk: a's disk d is the same bytes/),
+  ]);
+});
+
+test("the short form of a disk is found where it is written, and nowhere else", () => {
+  const files = {
+    "i.yaml": aDocument("Image", "deb", "path: /images/deb.qcow2"),
+    "p.yaml": aDocument("Profile", "p", "image: deb"),
+    "v.yaml": aVm("v", "cpus: 2\nprofile: p"),
+  };
+  expect(mistakesIn(files)).toEqual([
+    "p.yaml:6:10 missing-field: disk root has no size (add its size: at least the image's)",
+  ]);
+});
+
+test("a field that the qemu section has not is named when it is a word, and not when it may be anything", () => {
+  const of = (key: string) => mistakesIn({ "a.yaml": aVm("a", `hypervisor: qemu\nsize: 1GiB\nqemu: { ${key}: x }`) });
+  expect(of("vnc")[0]).toMatch(/bad-value: the qemu section has no field vnc \(/);
+  expect(of("shutdownGrace")[0]).toMatch(/the qemu section has no field shutdownGrace \(/);
+  expect(of('"hunter2 is it"')[0]).toMatch(/the qemu section has no such field \(/);
+  expect(of("args")[0]).toMatch(/qemu.args must be a list of texts/);
 });
 
 test.each([

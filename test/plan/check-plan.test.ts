@@ -201,19 +201,25 @@ describe("order and identity", () => {
   });
 });
 
-test("the worst moment is found exactly, against trying all sets", () => {
+test.each([
+  { least: 0, most: 5, oneIn: 3, worth: 9 },
+  // Large and sparse: where a way that was taken is given back, and taken again.
+  { least: 9, most: 11, oneIn: 4, worth: 90 },
+])("the worst moment is found exactly, against trying all sets of up to $most", ({ least, most, oneIn, worth }) => {
   const random = (() => {
     let state = 42;
     return (n: number) => {
       state = (state * 1103515245 + 12345) % 2147483648;
-      return state % n;
+      // The low bits of such a generator come round soon.
+      return (state >> 12) % n;
     };
   })();
   for (let round = 0; round < 300; round++) {
-    const costs = Array.from({ length: random(5) }, () => random(9));
-    const projects = Array.from({ length: random(6) }, () => ({
-      profit: random(9),
-      needs: costs.flatMap((_, index) => (random(3) === 0 ? [index] : [])),
+    const size = () => least + random(most - least + 1);
+    const costs = Array.from({ length: size() }, () => random(worth));
+    const projects = Array.from({ length: size() }, () => ({
+      profit: random(worth),
+      needs: costs.flatMap((_, index) => (random(oneIn) === 0 ? [index] : [])),
     }));
     let best = 0;
     for (let set = 0; set < 2 ** projects.length; set++) {

@@ -70,6 +70,15 @@ test.each([
   expect(renderVms(vms, { colour: false })).toMatch(new RegExp(`^web-1 +n1 +${phase} `, "m"));
 });
 
+test("sections that only the hypervisor reads are named where there are any", () => {
+  const of = (passthrough: Record<string, unknown>) => {
+    const vm = aVmReport("web-1");
+    return renderVm({ ...vm, spec: { ...vm.spec, passthrough } }, "n1", PLAIN);
+  };
+  expect(of({ rng: {}, watchdog: true })).toMatch(/^passthrough +rng, watchdog$/m);
+  expect(of({})).not.toContain("passthrough");
+});
+
 test("a guest that is awaited, and one that leaves", () => {
   const at = (role: "source" | "destination") =>
     renderVm(aVmReport("web-1", { migration: { role, since: AT, url: "tcp:10.0.0.2:49152" } }), "n1", PLAIN);
@@ -100,7 +109,9 @@ test("a node in full, and a silent one", () => {
     unreadable  web-3: record.json is cut off
     fleet shop  1 VM as told at 2026-01-01T12:00:05.000Z"
   `);
+  expect(info).toMatchObject({ unfinished: report.unfinished, unreadable: report.unreadable });
   const silent = toNodeInfo({ name: report.node.name, reach: "silent", error: "refused" }, undefined, AT);
+  expect(silent).toMatchObject({ unfinished: [], unreadable: [], whereabouts: [], hypervisors: [] });
   expect(renderNodeInfo(silent, { colour: false })).toMatchInlineSnapshot(`
     "name   n1
     state  silent: refused"

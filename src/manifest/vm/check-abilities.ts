@@ -17,8 +17,8 @@ export function checkAbilities(spec: VmSpec, report: ReportField): void {
   checkProbe(spec, report);
   if (spec.hypervisor !== "qemu") return;
   for (const { path, message, hint } of checkQemuSection(spec.passthrough).slice(0, PROBLEMS_AT_MOST)) {
-    // Arguments are quoted only when they are known ones.
-    const isShown = path[0] === "args" || isOwnWord(String(path[0])) || ENTRY.test(String(path[0]));
+    // A field's name may be a text that slipped there; arguments are quoted only when they are known ones.
+    const isShown = ENTRY.test(String(path[0])) || isOwnWord(String(path[0]));
     report(["qemu", ...path], {
       code: "bad-value",
       message: isShown ? message : "the qemu section has no such field",

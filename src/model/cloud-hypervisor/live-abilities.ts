@@ -151,7 +151,7 @@ export function whyNotRemove(
   device: IommuDevice,
   facts: ChangeFacts,
 ): Obstacle {
-  if (list === "disks" && device.id !== undefined && device.id === bootDisk(config)) return "the guest boots from it";
+  if (list === "disks" && device.id === bootDisk(config)) return "the guest boots from it";
   if (list === "generic_vhost_user" && !REMOVABLE_TYPES.has((device as GenericVhostUserConfig).device_type))
     return "Cloud Hypervisor does not take a device of this type away";
   const isOnIommuSegment = config.platform?.iommu_segments?.includes(device.pci_segment ?? 0) === true;

@@ -1,10 +1,11 @@
 /** What people add through Cloud Hypervisor's own API is drift in words that every reader of a report understands. */
 import { expect, test } from "vitest";
 import { toLiveConfig } from "../../../src/model/cloud-hypervisor/live-config.ts";
+import { toVmConfig } from "../../../src/model/cloud-hypervisor/to-vm-config.ts";
 import type { VmConfig } from "../../../src/model/cloud-hypervisor/vm-config.ts";
 import { findAnswerError } from "../../../src/wire/check-shape.ts";
 import { aNodeReport, aVmReport } from "../../support/wire-builders.ts";
-import { aChSpec, configOf, PLACES } from "./any-vm.ts";
+import { aChSpec, asVmInfoSays, blank, configOf, external, MIB, PLACES } from "./any-vm.ts";
 
 const spec = aChSpec();
 
@@ -28,4 +29,14 @@ test("a disk with a name that a disk can have is a disk", () => {
   expect(liveWith({ disks: [{ id: "data", path: "/srv/a.raw" }] }).disks).toEqual([
     { name: "data", origin: { kind: "external", url: "file:///srv/a.raw" }, readonly: false },
   ]);
+});
+
+test("a disk is as large as its file is; one whose file nobody looked at as its spec says, and others' files have no size", () => {
+  const disks = [blank("data", 64), external("shared", "/srv/shared.raw")];
+  const withDisks = aChSpec({ disks });
+  const sent = toVmConfig({ name: "web-1", spec: withDisks, places: PLACES });
+  const live = (diskBytes: Record<string, number>) =>
+    toLiveConfig(asVmInfoSays(sent), { spec: withDisks, places: PLACES, diskBytes }).disks;
+  expect(live({})).toEqual(disks);
+  expect(live({ data: 128 * MIB + 1, shared: 7 * MIB })).toEqual([blank("data", 128), disks[1]]);
 });

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { type ChangeFacts, changeRules } from "../../../src/model/cloud-hypervisor/change-rules.ts";
 import { VM_CONFIG } from "../../../src/model/cloud-hypervisor/config-fields.ts";
+import { whyNotRemove } from "../../../src/model/cloud-hypervisor/live-abilities.ts";
 import { planLiveChanges } from "../../../src/model/cloud-hypervisor/live-changes.ts";
 import { toVmConfig } from "../../../src/model/cloud-hypervisor/to-vm-config.ts";
 import { compareSpecs } from "../../../src/model/fields.ts";
@@ -294,6 +295,18 @@ describe("what else decides", () => {
       calls: [],
     });
     expect(change({ disks: disks.slice(0, -1), nics: [] }, { disks }).class).toBe("live");
+  });
+
+  test("a guest is bound to the disk that it boots from, and to nothing else of that name", () => {
+    const facts = { version: "53.0", architecture: "x86_64" } as const;
+    const config = { disks: [{ id: "root", path: "/srv/root.raw" }], payload: { firmware: "/fw" } };
+    expect(whyNotRemove(config, "disks", { id: "root" }, facts)).toBe("the guest boots from it");
+    for (const [list, id] of [
+      ["disks", "data"],
+      ["net", "root"],
+    ] as const)
+      expect(whyNotRemove(config, list, { id }, facts)).toBeNull();
+    expect(whyNotRemove({ ...config, disks: [] }, "disks", {}, facts)).toBeNull();
   });
 
   test("memory that was plugged already has taken its room", () => {

@@ -1,5 +1,6 @@
 /** Each constraint of a VmConfig, one by one: the smallest config that breaks it, where it is said to be broken, and nothing else said. */
 import { describe, expect, test } from "vitest";
+import { totalRam } from "../../../src/model/cloud-hypervisor/check-machine.ts";
 import { bodyLimit, checkVmConfig } from "../../../src/model/cloud-hypervisor/check-vm-config.ts";
 import { pathText } from "../../../src/model/cloud-hypervisor/problem.ts";
 import type { VmConfig } from "../../../src/model/cloud-hypervisor/vm-config.ts";
@@ -481,4 +482,15 @@ test("a config that is too long for the version's server is refused before it is
 test("what vm.info says back is as good as what was sent", () => {
   const config = configOf({ disks: [overlay("root")], nics: [nic("eth0")] });
   expect(checkVmConfig(asVmInfoSays(config), { version: "53.0" })).toEqual([]);
+});
+
+test("what a guest boots with is its memory, or all of its zones, and half a gibibyte when nobody says", () => {
+  expect(totalRam(undefined)).toBe(512 * MIB);
+  expect(totalRam({ size: 64 * MIB, zones: [] })).toBe(64 * MIB);
+  expect(totalRam({ size: 64 * MIB, hotplugged_size: 32 * MIB })).toBe(96 * MIB);
+  const zones = [
+    { id: "a", size: 64 * MIB },
+    { id: "b", size: 8 * MIB, hotplugged_size: 4 * MIB },
+  ];
+  expect(totalRam({ size: 0, zones })).toBe(76 * MIB);
 });
