@@ -275,10 +275,10 @@ test("a device of one node is one guest's, in whatever spelling; of VMs that may
 
 test("what is wrong with one disk says nothing against the others: those are still looked at", () => {
   const disk = (name: string, rest: string) => `{ name: ${name}, ${rest} }`;
-  const half = aVm("a", `disks: [${disk("x", "size: 20GB")}, ${disk("d", 'source: "rbd://p/d"')}]`);
+  const half = aVm("a", `disks: [${disk("X", "size: 1GiB")}, ${disk("d", 'source: "rbd://p/d"')}]`);
   const whole = aVm("b", `disks: [${disk("d", 'source: "rbd://p/d"')}]`);
   expect(mistakesIn({ "a.yaml": half, "b.yaml": whole })).toEqual([
-    expect.stringMatching(/^a\.yaml:6:28 bad-size/),
+    expect.stringMatching(/^a\.yaml:6:19 bad-name/),
     expect.stringMatching(/^b\.yaml:6:30 shared-disk: a's disk d is the same bytes/),
   ]);
 });

@@ -111,6 +111,8 @@ function mark(value: unknown, at: Segments, gone: Map<object, Set<string>>): boo
   for (const segment of at) {
     // What was refused around it goes with it.
     if (typeof current !== "object" || current === null) return parents.length > 0 || at.length === 0;
+    // Asked as it was written: an item whose name is refused has none a moment later.
+    if (Array.isArray(current)) areNamed(current);
     parents.push(current);
     current = (current as Record<string | number, unknown>)[segment];
   }
