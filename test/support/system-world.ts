@@ -65,7 +65,7 @@ const aFleet = ({ hypervisor = "noop", policy = [] }: Parameters<SystemWorld["de
 };
 
 /** For describe: a world is many processes, and the machine may be busy with other tests. Who is done goes on at once. */
-export const PATIENT = { timeout: 300_000 };
+export const PATIENT = { timeout: 900_000 };
 
 /** Commands that give up on slow agents: on a machine busy with tests all are slow. A dead one is noticed at once. */
 const ASKS_AGENTS = new Set(["plan", "apply", "status", "destroy", "diff", "vm"]);
