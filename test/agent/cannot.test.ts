@@ -22,6 +22,8 @@ const QEMU: QemuHost = {
   executable: "qemu-system-x86_64",
   version: "7.2.22",
   accelerator: "tcg",
+  machine: "pc-q35-7.2",
+  machines: ["pc-q35-7.2"],
   sandbox: true,
   vhostNet: false,
   uefiFirmware: null,

@@ -13,6 +13,8 @@ const HOST: QemuHost = {
   executable: "qemu-system-x86_64",
   version: "7.2.0",
   accelerator: "tcg",
+  machine: "pc-q35-7.2",
+  machines: ["pc-q35-7.1", "pc-q35-7.2"],
   sandbox: true,
   vhostNet: false,
   uefiFirmware: null,

@@ -69,7 +69,7 @@ test("without seccomp the guests run without it", async () => {
 describe.runIf(requires("the probe of a real QEMU", "qemu-system-x86_64"))("a real QEMU", () => {
   test("is found with its version and what it can do", async () => {
     const report = await createQemuHypervisor(settings()).probe(patience());
-    expect(report).toMatchObject({ kind: "qemu", accelerator: "tcg", capabilities: { pause: true, migrate: false } });
+    expect(report).toMatchObject({ kind: "qemu", accelerator: "tcg", capabilities: { pause: true, migrate: true } });
     expect(report?.version).toMatch(/^\d+\.\d+/);
   });
 });

@@ -13,6 +13,7 @@ import type { LaunchInput } from "../hypervisor.ts";
 import { type BlockNode, blockNode, diskDevice, readOnlyFileNode } from "./block-node.ts";
 import { FIRMWARE_ID, QMP_ID, RNG_ID, SEED_ID, SERIAL_ID } from "./device-ids.ts";
 import type { QemuHost } from "./host.ts";
+import { checkMachine, knownMachine, machineOf, type QemuMachine } from "./machine.ts";
 import { netBackend, nicDevice } from "./net-backend.ts";
 import { optionText, type Properties } from "./option-text.ts";
 import { passthroughArgs } from "./passthrough.ts";
@@ -27,6 +28,10 @@ export const consoleInput = (paths: VmPaths): string => join(paths.runFolder, "c
 /** What was attached since the boot; see `attached.ts`. */
 export const attachedFile = (paths: VmPaths): string => join(paths.runFolder, "attached.json");
 
+/** Of a process that takes a guest in: where memory and disks come. */
+export const incomingSocket = (paths: VmPaths): string => join(paths.runFolder, "in.sock");
+export const nbdSocket = (paths: VmPaths): string => join(paths.runFolder, "nbd.sock");
+
 /** sun_path has 108 bytes, the last one a NUL. */
 const SOCKET_PATH_BYTES = 107;
 
@@ -35,30 +40,38 @@ const MEMORY_SLOTS = 32;
 
 export function toLaunchCommand(vm: LaunchInput, host: QemuHost): LaunchCommand {
   const { name, spec, paths } = vm;
+  const known = knownMachine(vm);
+  if (known !== null && vm.incoming) checkMachine(name, known, host);
+  const machine = known ?? machineOf(vm, host);
   for (const socket of [qmpSocket(paths), consoleSocket(paths)]) checkSocketPath(socket);
   return {
     kind: "qemu",
     executable: host.executable,
     args: [
-      ...machineArgs(vm, host),
+      ...machineArgs(vm, machine, host),
       ...bootArgs(spec, host),
       ...consoleArgs(paths),
-      ...portArgs(spec),
-      ...nicArgs(name, spec, host),
-      ...diskArgs(spec, paths),
+      ...portArgs(machine),
+      ...nicArgs(name, spec, machine, host),
+      ...diskArgs(spec, machine, paths),
+      ...machine.addedCpus.flatMap(({ driver, ...rest }) => device(driver, rest)),
       ...passthroughArgs(spec.passthrough),
+      // Never runs by itself, whatever has come: its agent says when.
+      ...(vm.incoming ? ["-S", "-incoming", "defer"] : []),
     ],
     env: { LC_ALL: "C" },
     workingFolder: paths.runFolder,
     outputFile: join(paths.logFolder, "qemu.log"),
-    staleFiles: [qmpSocket(paths), consoleSocket(paths), consoleInput(paths), attachedFile(paths)],
+    staleFiles: [
+      ...[qmpSocket(paths), consoleSocket(paths), consoleInput(paths), attachedFile(paths)],
+      ...[incomingSocket(paths), nbdSocket(paths)],
+    ],
     needs: processNeeds(vm, host),
   };
 }
 
-function machineArgs({ name, spec, uuid }: LaunchInput, host: QemuHost): string[] {
-  const { count, max } = spec.cpus;
-  const { sizeMiB, maxMiB } = spec.memory;
+function machineArgs({ name, spec, uuid }: LaunchInput, known: QemuMachine, host: QemuHost): string[] {
+  const { cpus: count, maxCpus: max, memoryMiB: sizeMiB, maxMemoryMiB: maxMiB } = known;
   // What q35 brings and a server does not need costs firmware time at each boot.
   const machine: Properties = { sata: false, smbus: false, usb: false, vmport: false };
   const firmware: Properties = flashImage(spec, host) === null ? {} : { pflash0: FIRMWARE_ID };
@@ -68,7 +81,7 @@ function machineArgs({ name, spec, uuid }: LaunchInput, host: QemuHost): string[
     ...(uuid === undefined ? [] : ["-uuid", uuid]),
     ...["-nodefaults", "-no-user-config", "-display", "none", "-msg", "timestamp=on"],
     ...(host.sandbox ? SANDBOX_ARGS : []),
-    ...["-machine", optionText("q35", { ...machine, ...firmware })],
+    ...["-machine", optionText(known.version, { ...machine, ...firmware })],
     ...["-accel", host.accelerator],
     // Both give the guest all that the accelerator has.
     ...["-cpu", host.accelerator === "kvm" ? "host" : "max"],
@@ -138,27 +151,29 @@ function consoleArgs(paths: VmPaths): string[] {
   ];
 }
 
-function portArgs(spec: VmSpec): string[] {
-  return [...ports("nic", spec.nics.length), ...ports("disk", spec.disks.length)].flatMap((port) =>
-    device("pcie-root-port", port),
-  );
+function portArgs({ ports: { nic, disk } }: QemuMachine): string[] {
+  return [...ports("nic", nic), ...ports("disk", disk)].flatMap((port) => device("pcie-root-port", port));
 }
 
-function nicArgs(vm: string, spec: VmSpec, host: QemuHost): string[] {
+function nicArgs(vm: string, spec: VmSpec, { places }: QemuMachine, host: QemuHost): string[] {
   return spec.nics.flatMap((nic, index) => {
     const backend = netBackend(vm, nic, host);
     return [
       ...(backend === null ? [] : ["-netdev", optionText(backend.type, backend.properties)]),
-      ...device("virtio-net-pci", { ...nicDevice(nic), ...placeInPort("nic", index) }),
+      ...device("virtio-net-pci", { ...nicDevice(nic), ...placeInPort("nic", places.nic[nic.name] ?? index) }),
     ];
   });
 }
 
 /** Firmware tries the disks in the order of the manifest. */
-function diskArgs(spec: VmSpec, paths: VmPaths): string[] {
+function diskArgs(spec: VmSpec, { places }: QemuMachine, paths: VmPaths): string[] {
   const disks = spec.disks.flatMap((disk, index) => [
     ...blockdev(blockNode(disk, paths)),
-    ...device("virtio-blk-pci", { ...diskDevice(disk), ...placeInPort("disk", index), bootindex: index + 1 }),
+    ...device("virtio-blk-pci", {
+      ...diskDevice(disk),
+      ...placeInPort("disk", places.disk[disk.name] ?? index),
+      bootindex: index + 1,
+    }),
   ]);
   if (spec.cloudInit === null) return disks;
   return [

@@ -1,12 +1,14 @@
 /** QEMU as a Hypervisor: probe once, compile purely, connect over QMP. */
 import { closeSync, constants, openSync } from "node:fs";
 import { OdoroboError } from "../../../model/errors.ts";
-import type { Hypervisor } from "../hypervisor.ts";
-import { NOTHING_ATTACHED, readAttached } from "./attached.ts";
+import type { Hypervisor, LaunchInput } from "../hypervisor.ts";
+import { type Attached, NOTHING_ATTACHED, readAttached } from "./attached.ts";
 import { attachedFile, qmpSocket, toLaunchCommand } from "./compile.ts";
 import { explainStart } from "./explain-start.ts";
 import { QemuGuest } from "./guest.ts";
 import type { QemuHost } from "./host.ts";
+import { admitGuest } from "./incoming.ts";
+import { machineOf } from "./machine.ts";
 import { type ProbedHost, probeQemu, type QemuSettings, toReport } from "./probe.ts";
 import { QmpClient } from "./qmp.ts";
 import { openSerialLine } from "./serial-line.ts";
@@ -35,6 +37,16 @@ export function createQemuHypervisor(settings: QemuSettings): Hypervisor {
       hint: "install QEMU 6.2 or later (Debian: apt-get install qemu-system-x86), then restart the agent",
     });
   };
+  const toGuest = async (vm: LaunchInput, qmp: QmpClient, attached: Attached, signal: AbortSignal) =>
+    new QemuGuest({
+      vm,
+      host,
+      qmp,
+      serial: await openSerialLine(qmp, vm.paths, signal),
+      attached,
+      detachMs: settings.detachMs ?? DETACH_MS,
+      clock: settings.clock,
+    });
   return {
     kind: "qemu",
     disks: "real",
@@ -43,22 +55,24 @@ export function createQemuHypervisor(settings: QemuSettings): Hypervisor {
       return known && toReport(known);
     },
     explainStart,
+    machineOf: (vm) => machineOf(vm, host()),
     compile: (vm) => toLaunchCommand(vm, host()),
     async connect(vm, { fresh, signal }) {
       const attached = fresh ? NOTHING_ATTACHED : await readAttached(attachedFile(vm.paths));
       await using opened = new AsyncDisposableStack();
       const qmp = opened.use(await QmpClient.connect(qmpSocket(vm.paths), { signal }));
-      const serial = await openSerialLine(qmp, vm.paths, signal);
+      const guest = await toGuest(vm, qmp, attached, signal);
       opened.move();
-      return new QemuGuest({
-        vm,
-        host,
-        qmp,
-        serial,
-        attached,
-        detachMs: settings.detachMs ?? DETACH_MS,
-        clock: settings.clock,
-      });
+      return guest;
+    },
+    async admit(vm, { again, signal }) {
+      await using opened = new AsyncDisposableStack();
+      const qmp = opened.use(await QmpClient.connect(qmpSocket(vm.paths), { signal }));
+      // All that it has was on the command line of its process here.
+      const toGuestThen = (own: AbortSignal) => toGuest(vm, qmp, NOTHING_ATTACHED, own);
+      const admission = await admitGuest({ vm, qmp, toGuest: toGuestThen }, again, signal);
+      opened.move();
+      return admission;
     },
   };
 }

@@ -1,19 +1,19 @@
 /** One running QEMU guest: RunningVm over a QMP connection. */
 
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
-import type { LiveConfig } from "../../../model/observed-state.ts";
+import type { LiveConfig, Movable } from "../../../model/observed-state.ts";
 import type { Disk, VmSpec } from "../../../model/vm-spec.ts";
 import type { Clock } from "../../../platform/clock.ts";
 import { consoleLog } from "../../launch-command.ts";
 import type { SerialPort } from "../../serial-port.ts";
-import {
-  type GuestStatus,
-  type HeldDevice,
-  type HypervisorEvent,
-  type LaunchInput,
-  NO_ABILITIES,
-  type RunningVm,
-  type Stall,
+import type {
+  GuestAbilities,
+  GuestStatus,
+  HeldDevice,
+  HypervisorEvent,
+  LaunchInput,
+  RunningVm,
+  Stall,
 } from "../hypervisor.ts";
 import { type Attached, withDisk, withNic, withReleased, withReleasing, writeAttached } from "./attached.ts";
 import { attachedFile } from "./compile.ts";
@@ -21,6 +21,8 @@ import { deviceIdOf, diskId } from "./device-ids.ts";
 import type { QemuHost } from "./host.ts";
 import { liveChanges } from "./live-changes.ts";
 import { toLiveConfig } from "./live-config.ts";
+import { movable } from "./movable.ts";
+import { outgoingGuest } from "./outgoing.ts";
 import { type ChangeContext, performChange, removeRemains, removeUnusedNodes } from "./perform-changes.ts";
 import type { QmpClient } from "./qmp.ts";
 import type { BlockBackend, QmpEvent } from "./qmp-commands.ts";
@@ -59,7 +61,7 @@ export class QemuGuest implements RunningVm {
   readonly serial: SerialPort;
   readonly loggedBy = "hypervisor";
   readonly consoleLog: string;
-  readonly abilities = NO_ABILITIES;
+  readonly abilities: GuestAbilities;
   readonly #parts: QemuGuestParts;
   readonly #listeners = new Set<() => void>();
   readonly #eventListeners = new Set<(event: HypervisorEvent) => void>();
@@ -72,6 +74,7 @@ export class QemuGuest implements RunningVm {
   constructor(parts: QemuGuestParts) {
     this.#parts = parts;
     this.#attached = parts.attached;
+    this.abilities = { depart: outgoingGuest(() => this.#asItIs(), parts.qmp) };
     this.serial = parts.serial;
     this.consoleLog = consoleLog(parts.vm.paths);
     parts.qmp.onEvent((event) => {
@@ -115,6 +118,17 @@ export class QemuGuest implements RunningVm {
     // Looks which of them the guest has let go of since.
     await this.liveConfig(signal);
     return this.#attached.releasing.map(({ list, name, since }) => ({ path: `${list}.${name}`, since }));
+  }
+
+  movable(): Movable {
+    const { vm } = this.#parts;
+    const [held] = this.#attached.releasing;
+    if (held !== undefined)
+      return {
+        live: false,
+        why: `it was asked to let go of ${held.list}.${held.name} and has not: after its next boot`,
+      };
+    return movable(vm);
   }
 
   async powerButton(signal: AbortSignal): Promise<void> {
@@ -174,6 +188,13 @@ export class QemuGuest implements RunningVm {
     this.#listeners.clear();
     this.#eventListeners.clear();
     await this.#parts.qmp[Symbol.asyncDispose]();
+  }
+
+  /** With what was attached since its boot: that is what it has. */
+  #asItIs(): LaunchInput {
+    const { vm } = this.#parts;
+    const { disks, nics } = this.#attached;
+    return { ...vm, spec: { ...vm.spec, disks: [...vm.spec.disks, ...disks], nics: [...vm.spec.nics, ...nics] } };
   }
 
   async #stall(signal: AbortSignal): Promise<Stall> {

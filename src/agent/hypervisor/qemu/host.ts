@@ -8,6 +8,10 @@ export interface QemuHost {
   readonly executable: string;
   readonly version: string;
   readonly accelerator: Accelerator;
+  /** What `q35` stands for in this version: `pc-q35-7.2`. */
+  readonly machine: string;
+  /** All the versions of it that are here; empty: QEMU does not say. */
+  readonly machines: readonly string[];
   /** QEMU was built with seccomp and this kernel lets it filter its own system calls. */
   readonly sandbox: boolean;
   /** /dev/vhost-net can be opened at this moment: taps are served by the kernel, not by the QEMU process. */

@@ -1,6 +1,5 @@
 /** What one guest may have at most on this host's QEMU: CPUs as its machine says, memory as the addresses of the (emulated) CPU reach. */
 import { readFile } from "node:fs/promises";
-import { runTool } from "../run-tool.ts";
 import type { Accelerator } from "./host.ts";
 
 /** Without the kernel's interrupt controller, which only KVM has, there are 8 bits for the number of a CPU, and one is taken. */
@@ -15,56 +14,16 @@ const EMULATED_ADDRESS_BITS = 40;
  */
 const TAKEN_GIB = 68;
 
-export async function probeLimits(
-  executable: string,
+export async function toLimits(
+  machineCpus: number | null,
   accelerator: Accelerator,
-  signal: AbortSignal,
 ): Promise<{ readonly cpus?: number; readonly memoryMiB?: number }> {
-  const [machineCpus, bits] = await Promise.all([
-    askForCpus(executable, signal),
-    accelerator === "kvm" ? hostAddressBits() : EMULATED_ADDRESS_BITS,
-  ]);
+  const bits = accelerator === "kvm" ? await hostAddressBits() : EMULATED_ADDRESS_BITS;
   const cpus = accelerator === "kvm" ? machineCpus : Math.min(machineCpus ?? CPUS_WITHOUT_KVM, CPUS_WITHOUT_KVM);
   return {
     ...(cpus === null ? {} : { cpus }),
     ...(bits === null ? {} : { memoryMiB: (2 ** (bits - 30) - TAKEN_GIB) * 1024 }),
   };
-}
-
-/** `cpu-max` of the machine that we start. Null: it does not say. */
-async function askForCpus(executable: string, signal: AbortSignal): Promise<number | null> {
-  const args = ["-machine", "none", "-nodefaults", "-no-user-config", "-display", "none", "-qmp", "stdio"];
-  const input = ["qmp_capabilities", "query-machines", "quit"]
-    .map((execute) => `${JSON.stringify({ execute })}\n`)
-    .join("");
-  const { stdout } = await runTool(executable, args, { signal, input });
-  return parseMachines(stdout);
-}
-
-interface Machine {
-  readonly name?: unknown;
-  readonly alias?: unknown;
-  readonly "cpu-max"?: unknown;
-}
-
-/** Of what QMP said, line by line. */
-export function parseMachines(text: string): number | null {
-  for (const line of text.split("\n")) {
-    const machines = readAnswer(line);
-    if (!Array.isArray(machines)) continue;
-    const q35 = (machines as Machine[]).find(({ name, alias }) => alias === "q35" || name === "q35");
-    const max = q35?.["cpu-max"];
-    return typeof max === "number" && max >= 1 ? max : null;
-  }
-  return null;
-}
-
-function readAnswer(line: string): unknown {
-  try {
-    return (JSON.parse(line) as { readonly return?: unknown }).return;
-  } catch {
-    return null;
-  }
 }
 
 /** `address sizes : 46 bits physical, 48 bits virtual`: a guest on KVM has as many. */

@@ -61,7 +61,7 @@ async function addCpus(count: number, { qmp, signal }: ChangeContext): Promise<v
   }
 }
 
-function byPlace(a: CpuSlot, b: CpuSlot): number {
+export function byPlace(a: CpuSlot, b: CpuSlot): number {
   for (const key of ["socket-id", "die-id", "core-id", "thread-id"]) {
     const difference = (a.props[key] ?? 0) - (b.props[key] ?? 0);
     if (difference !== 0) return difference;

@@ -5,8 +5,9 @@ import type { Clock } from "../../../platform/clock.ts";
 import { runTool } from "../run-tool.ts";
 import { chooseAccelerator } from "./accelerator.ts";
 import type { Accelerator, QemuHost } from "./host.ts";
-import { probeLimits } from "./limits.ts";
+import { toLimits } from "./limits.ts";
 import { LIVE_CAPABILITIES } from "./live-changes.ts";
+import { askForMachines } from "./machines.ts";
 import { SANDBOX_ARGS } from "./sandbox.ts";
 
 export interface QemuSettings {
@@ -45,7 +46,7 @@ export async function probeQemu(settings: QemuSettings, signal: AbortSignal): Pr
   const { executable, tinyGuest } = settings;
   const version = parseVersion((await runTool(executable, ["--version"], { signal })).stdout);
   if (version === null || !isNewEnough(version)) return null;
-  const [accelerator, sandbox, uefiFirmware, rbd, iscsi] = await Promise.all([
+  const [accelerator, sandbox, uefiFirmware, rbd, iscsi, { machine, machines, cpuMax }] = await Promise.all([
     settings.accelerator === "auto"
       ? chooseAccelerator({ ...settings, version, signal, kvmDevice: "/dev/kvm" })
       : settings.accelerator,
@@ -53,10 +54,22 @@ export async function probeQemu(settings: QemuSettings, signal: AbortSignal): Pr
     firstReadable(UEFI_IMAGES),
     canLoad("rbd", signal),
     canLoad("iscsi", signal),
+    askForMachines(executable, signal),
   ]);
-  const limits = await probeLimits(executable, accelerator, signal);
+  const limits = await toLimits(cpuMax, accelerator);
   const blockDrivers = [...(rbd ? (["rbd"] as const) : []), ...(iscsi ? (["iscsi"] as const) : [])];
-  return { executable, version, accelerator, sandbox, uefiFirmware, blockDrivers, limits, tinyGuest };
+  return {
+    executable,
+    version,
+    accelerator,
+    machine,
+    machines,
+    sandbox,
+    uefiFirmware,
+    blockDrivers,
+    limits,
+    tinyGuest,
+  };
 }
 
 export const toReport = (host: ProbedHost): HypervisorReport => ({
@@ -66,7 +79,7 @@ export const toReport = (host: ProbedHost): HypervisorReport => ({
   capabilities: {
     live: LIVE_CAPABILITIES,
     pause: true,
-    migrate: false,
+    migrate: true,
     bootKinds: ["firmware", "kernel"],
     diskKinds: ["image", "blank", "file", "nbd", "nbd+unix", ...host.blockDrivers],
     nicKinds: ["user", "bridge", "none"],

@@ -43,13 +43,17 @@ export type PortKind = keyof typeof GROUPS;
 
 export const maxPorts = (kind: PortKind): number => GROUPS[kind].slots * PORTS_PER_SLOT;
 
-/** The ports of a guest that starts with `used` devices of this kind, as `-device` properties without the driver. */
-export function ports(kind: PortKind, used: number): Properties[] {
+/** How many ports a guest has that starts with `used` devices of this kind. Throws UNSUPPORTED. */
+export function portCount(kind: PortKind, used: number): number {
   if (used > maxPorts(kind)) {
     throw new OdoroboError("UNSUPPORTED", `QEMU guests take at most ${maxPorts(kind)} ${kind}s, not ${used}`);
   }
+  return Math.min(used + SPARE[kind], maxPorts(kind));
+}
+
+/** So many ports, as `-device` properties without the driver. */
+export function ports(kind: PortKind, count: number): Properties[] {
   const { portId, firstSlot, firstChassis } = GROUPS[kind];
-  const count = Math.min(used + SPARE[kind], maxPorts(kind));
   return Array.from({ length: count }, (_, index) =>
     port(
       portId(index),
@@ -71,6 +75,13 @@ const port = (id: string, addr: string, chassis: number): Properties => ({
   // Firmware would set 4 KiB of the 64 KiB of I/O space aside for each port and run out after a dozen; virtio needs none.
   "io-reserve": 0,
 });
+
+/** Of a bus as QEMU names it: `/machine/peripheral/port.disk.3/port.disk.3`. Null: it is none of these ports. */
+export function portIndexOf(kind: PortKind, bus: string): number | null {
+  const port = bus.slice(bus.lastIndexOf("/") + 1);
+  for (let index = 0; index < maxPorts(kind); index++) if (GROUPS[kind].portId(index) === port) return index;
+  return null;
+}
 
 /** The place of the n-th disk or NIC: alone behind its port. */
 export const placeInPort = (kind: PortKind, index: number): { readonly bus: string; readonly addr: string } => ({
