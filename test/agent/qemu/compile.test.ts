@@ -78,7 +78,7 @@ describe("the command line of a QEMU guest", () => {
         "-display none",
         "-msg timestamp=on",
         "-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-        "-machine q35,sata=off,smbus=off,usb=off,vmport=off",
+        "-machine pc-q35-7.2,sata=off,smbus=off,usb=off,vmport=off",
         "-accel tcg",
         "-cpu max",
         "-smp cpus=1,maxcpus=1,sockets=1,cores=1,threads=1",
@@ -190,7 +190,7 @@ describe("the command line of a QEMU guest", () => {
   test("booting UEFI, where the node has it", () => {
     expect(added(firmware("uefi"), { uefiFirmware: "/usr/share/OVMF/OVMF_CODE.fd" })).toMatchInlineSnapshot(`
       [
-        "-machine q35,sata=off,smbus=off,usb=off,vmport=off,pflash0=firmware.0",
+        "-machine pc-q35-7.2,sata=off,smbus=off,usb=off,vmport=off,pflash0=firmware.0",
         "-blockdev {"driver":"raw","file":{"driver":"file","filename":"/usr/share/OVMF/OVMF_CODE.fd"},"node-name":"firmware.0","read-only":true}",
       ]
     `);
