@@ -38,6 +38,7 @@ import VmDetach from "./vm/detach.ts";
 import VmInfo from "./vm/info.ts";
 import VmListCommand from "./vm/list.ts";
 import VmLogs from "./vm/logs.ts";
+import VmMigrate from "./vm/migrate.ts";
 import VmMigrateReceive from "./vm/migrate-receive.ts";
 import VmMigrateSend from "./vm/migrate-send.ts";
 import VmNmi from "./vm/nmi.ts";
@@ -89,6 +90,7 @@ export const COMMANDS = {
   "vm:attach": VmAttach,
   "vm:coredump": VmCoredump,
   "vm:detach": VmDetach,
+  "vm:migrate": VmMigrate,
   "vm:migrate-receive": VmMigrateReceive,
   "vm:migrate-send": VmMigrateSend,
   "vm:nmi": VmNmi,

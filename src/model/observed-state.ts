@@ -123,7 +123,15 @@ export interface HypervisorCapabilities {
     readonly nicDetach: boolean;
   };
   readonly pause: boolean;
+  /** One end at a time, by hand. */
   readonly migrate: boolean;
+  /** How two agents move its guests between them; left out by agents that cannot, or did not say so yet. */
+  readonly moves?: {
+    /** While they run. */
+    readonly live: boolean;
+    /** With disks that the agent keeps on its node: their bytes go along. */
+    readonly ownDisks: boolean;
+  };
   readonly bootKinds: readonly ("firmware" | "kernel")[];
   /** URL schemes of external disks, and the own kinds: `image`, `blank`, `file`, `nbd`, `rbd`, `iscsi`. */
   readonly diskKinds: readonly string[];

@@ -102,11 +102,11 @@ function rowsOf({ node, agent, hypervisors, phases, unfinished, unreadable, wher
 }
 
 function hypervisorRows({ kind, version, accelerator, untried, capabilities }: HypervisorReport): readonly Row[] {
-  const { live, pause, migrate, bootKinds, diskKinds, nicKinds, cloudInit } = capabilities;
+  const { live, pause, migrate, moves, bootKinds, diskKinds, nicKinds, cloudInit } = capabilities;
   const can = Object.entries(live).flatMap(([change, isLive]) => (isLive ? [LIVE_WORDS[change] ?? change] : []));
   const abilities = [
     ...(pause ? ["pause"] : []),
-    ...(migrate ? ["migrate"] : []),
+    ...(moves?.live || migrate ? ["migrate"] : []),
     ...(cloudInit ? ["cloud-init"] : []),
   ];
   const name = kind;

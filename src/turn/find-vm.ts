@@ -25,7 +25,9 @@ export function findVm(name: VmName, observed: ObservedState): FoundVm {
       if (vm.name === name) found.push({ node: node.name, vm });
     }
   }
-  const [first, second] = found;
+  // After a move the node that it left still has its record, and before it the other one keeps room for it.
+  const homes = found.filter(({ vm }) => !isOnTheOtherSide(vm));
+  const [first, second] = homes.length === 0 ? found : homes;
   if (first && second) {
     throw new OdoroboError("USAGE", `${name} exists on ${found.map((each) => each.node).join(" and ")}`, {
       hint: "say which one is meant: --node NAME",
@@ -37,6 +39,9 @@ export function findVm(name: VmName, observed: ObservedState): FoundVm {
     hint: deleted !== undefined ? tellDeleted(deleted) : suggestName(name, names, "odorobo vm list", silent),
   });
 }
+
+const isOnTheOtherSide = ({ migration }: VmReport): boolean =>
+  migration?.stage !== undefined && migration.stage !== "sending";
 
 /**
  * As `findVm`, but of two homes the one where the guest runs: after a migration by hand the node that it left still has its

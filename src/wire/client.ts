@@ -37,6 +37,8 @@ export interface AgentClient extends AgentApi {
   /** As given, for people. */
   readonly address: string;
   vm(name: VmName, signal: AbortSignal): Promise<VmReport>;
+  /** How far an operation is. Rejects with NOT_FOUND for one that it never had. */
+  operation(id: string, signal: AbortSignal): Promise<OperationResult>;
   /** The serial log's last lines, and with `follow` what is added until the signal. */
   followLog(name: VmName, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** What happens from now on, or after an event that was seen. Comes back by itself after a cut. */
@@ -135,6 +137,12 @@ export function connectAgent(options: ConnectOptions): AgentClient {
       perform("PUT", routes.vm(name), request, `giving ${name} its spec`, signal),
     operate: (name, request: OperationRequest, signal) =>
       perform("POST", routes.operations(name), request, `${request.kind} of ${name}`, signal),
+    async operation(id, signal) {
+      const value = await get<OperationResult>(routes.operation(id), null, "a result", signal);
+      const problem = findAnswerError("operation-result", value);
+      if (problem !== null) throw transport.protocolError(`answered with something else than a result: ${problem}`);
+      return value;
+    },
     lookFor: (questions, signal) => look(transport, questions, answerMs, signal),
     async *followLog(name, { tailLines, follow }, signal) {
       const query = new URLSearchParams();

@@ -100,12 +100,19 @@ function upgrade(
   address: string,
   signal: AbortSignal,
 ): Promise<Duplex> {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve, fail) => {
+    // Not the request's own: it would end the connection after it has become a channel.
+    const onAbort = () => socket.destroy(signal.reason as Error);
+    signal.addEventListener("abort", onAbort, { once: true });
+    const ended = () => signal.removeEventListener("abort", onAbort);
+    const reject = (error: unknown) => {
+      ended();
+      fail(error);
+    };
     const request = httpRequest({
       createConnection: () => socket,
       host: new URL(origin).host,
       path,
-      signal,
       headers: {
         host: new URL(origin).host,
         connection: "upgrade",
@@ -115,6 +122,7 @@ function upgrade(
     });
     request.once("error", reject);
     request.once("upgrade", (_, upgraded: Duplex, head: Buffer) => {
+      ended();
       // What was read with the answer's head belongs to the stream.
       if (head.length > 0) upgraded.unshift(head);
       resolve(upgraded);

@@ -235,5 +235,3 @@ export interface RawAnswer {
   readonly contentType: string | null;
   readonly body: Uint8Array;
 }
-
-export const NO_ABILITIES: GuestAbilities = {};

@@ -112,6 +112,8 @@ describe("the command line of a QEMU guest", () => {
         "/run/o/web-1/console.sock",
         "/run/o/web-1/console.in",
         "/run/o/web-1/attached.json",
+        "/run/o/web-1/in.sock",
+        "/run/o/web-1/nbd.sock",
       ],
       needs: {
         reads: ["/opt/odorobo/guest/tiny.elf"],

@@ -69,7 +69,11 @@ test("without seccomp the guests run without it", async () => {
 describe.runIf(requires("the probe of a real QEMU", "qemu-system-x86_64"))("a real QEMU", () => {
   test("is found with its version and what it can do", async () => {
     const report = await createQemuHypervisor(settings()).probe(patience());
-    expect(report).toMatchObject({ kind: "qemu", accelerator: "tcg", capabilities: { pause: true, migrate: true } });
+    expect(report).toMatchObject({
+      kind: "qemu",
+      accelerator: "tcg",
+      capabilities: { pause: true, moves: { live: true } },
+    });
     expect(report?.version).toMatch(/^\d+\.\d+/);
   });
 });

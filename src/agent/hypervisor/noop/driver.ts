@@ -31,6 +31,7 @@ const REPORT: HypervisorReport = {
     },
     pause: true,
     migrate: true,
+    moves: { live: true, ownDisks: true },
     bootKinds: ["firmware", "kernel"],
     diskKinds: ["image", "blank", "file", "nbd", "rbd", "iscsi"],
     nicKinds: ["user", "bridge", "none"],

@@ -11,7 +11,7 @@ import { GuestFile, type NoopGuest } from "./guest-file.ts";
 import type { Failable, NoopSettings } from "./settings.ts";
 
 /** What a file that never ends would fill. A guest's has a few KiB. */
-const MAX_GUEST_CHARS = 16 * 1024 * 1024;
+const MAX_GUEST_BYTES = 16 * 1024 * 1024;
 const STEPS = 10;
 
 export const outgoingGuest = (file: GuestFile, settings: () => NoopSettings): OutgoingGuest => ({
@@ -88,17 +88,19 @@ export function admitGuest(vm: LaunchInput, options: AdmitOptions): Admission {
       if (channel !== "memory" && !isDisk)
         throw new OdoroboError("BAD_REQUEST", `the noop guest ${vm.name} has no ${channel} to take in`);
       open.add(stream);
-      let text = "";
-      stream.setEncoding("utf8");
-      stream.on("data", (chunk: string) => {
-        text += chunk;
-        if (text.length > MAX_GUEST_CHARS) stream.destroy(new Error("too much for a noop guest"));
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      stream.on("data", (chunk: Buffer) => {
+        chunks.push(chunk);
+        bytes += chunk.length;
+        if (bytes > MAX_GUEST_BYTES) stream.destroy(new Error("too much for a noop guest"));
       });
       stream.on("end", () => stream.end());
       stream.on("error", () => stream.destroy());
       stream.once("close", () => {
         open.delete(stream);
         if (channel !== "memory") return;
+        const text = Buffer.concat(chunks).toString("utf8");
         if (text.endsWith("\n")) takeIn(text);
         else whole.reject(neverComes(vm.name, "the connection broke"));
       });

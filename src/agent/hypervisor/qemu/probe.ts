@@ -79,7 +79,9 @@ export const toReport = (host: ProbedHost): HypervisorReport => ({
   capabilities: {
     live: LIVE_CAPABILITIES,
     pause: true,
-    migrate: true,
+    // By hand it cannot.
+    migrate: false,
+    moves: { live: true, ownDisks: true },
     bootKinds: ["firmware", "kernel"],
     diskKinds: ["image", "blank", "file", "nbd", "nbd+unix", ...host.blockDrivers],
     nicKinds: ["user", "bridge", "none"],

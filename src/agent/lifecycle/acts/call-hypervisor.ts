@@ -82,10 +82,11 @@ export function abilityOf<Ability extends GuestAbilities[keyof GuestAbilities]>(
   guest: Guest,
   ability: Ability,
   can: string,
+  hint = "guests of cloud-hypervisor can",
 ): NonNullable<Ability> {
   if (ability !== undefined) return ability as NonNullable<Ability>;
   const { name } = guest.input;
   throw new OdoroboError("UNSUPPORTED", `${name} runs on ${guest.hypervisor.kind} here, whose guests cannot ${can}`, {
-    hint: "guests of cloud-hypervisor can",
+    hint,
   });
 }

@@ -45,7 +45,7 @@ export async function prepareMigrate(
 ): Promise<Act> {
   checkTarget(parts, vm, asked);
   const guest = runningGuest(slot);
-  if (guest.connection !== null) abilityOf(guest, guest.connection.abilities.depart, CAN);
+  if (guest.connection !== null) abilityOf(guest, guest.connection.abilities.depart, CAN, HINT);
   checkMovable(vm, guest);
   const ticket = digestOfText(asked.to.ticket);
   await parts.store.saveTexts(vm.name, new Map([[ticket, asked.to.ticket]]));
@@ -192,7 +192,8 @@ async function send(
   return sent;
 }
 
-const CAN = "be moved by its agents";
+const CAN = "be moved while they run, by their agents";
+const HINT = "stop it and start it on the other node; or by hand: vm migrate-receive and vm migrate-send";
 const NOTHING_SENT = {
   stage: "preparing",
   sentBytes: 0,

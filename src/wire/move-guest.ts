@@ -1,0 +1,53 @@
+/**
+ * Both halves of a move, as whoever asks for it says them: one agent is told to expect the guest, the other to bring it.
+ *
+ * The ticket is the caller's: neither agent ever has to tell a secret, so results may be read by others and asked for again.
+ */
+import { randomBytes } from "node:crypto";
+import type { NodeName, VmName } from "../model/names.ts";
+import type { VmReport } from "../model/observed-state.ts";
+import type { AgentApi } from "./agent-api.ts";
+import type { OperationResult } from "./operations.ts";
+
+/** Base64url, of 256 bits. A secret: shown to the two agents and to nobody else. */
+export const makeTicket = (): string => randomBytes(32).toString("base64url");
+
+export interface Move {
+  readonly vm: VmName;
+  /** As its node reports it now. */
+  readonly report: Pick<VmReport, "generation" | "spec">;
+  readonly fleet: string | null;
+  readonly from: { readonly node: NodeName; readonly agent: AgentApi };
+  /** `address`: of its agent, as the other node reaches it. */
+  readonly to: { readonly node: NodeName; readonly agent: AgentApi; readonly address: string };
+  /** Of the two operations. Repeated, with the ticket they were first sent with, they are done once. */
+  readonly ids: { readonly expect: string; readonly migrate: string };
+  readonly ticket: string;
+  readonly bandwidthMiBps?: number | null;
+}
+
+/** The result of the half that failed, or of the whole. Rejects with what was refused. */
+export async function moveGuest(move: Move, signal: AbortSignal): Promise<OperationResult> {
+  const { vm, report, fleet, from, to, ids, ticket } = move;
+  const expected = await to.agent.operate(
+    vm,
+    {
+      kind: "expect-guest",
+      ...{ id: ids.expect, expect: null, fleet },
+      ...{ from: from.node, ticket, generation: report.generation, spec: report.spec },
+    },
+    signal,
+  );
+  if (expected.outcome !== "done") return expected;
+  const fingerprint = expected.detail?.fingerprint ?? null;
+  return from.agent.operate(
+    vm,
+    {
+      kind: "migrate",
+      ...{ id: ids.migrate, expect: null, fleet, mode: "live" },
+      to: { node: to.node, address: to.address, ticket, fingerprint },
+      bandwidthMiBps: move.bandwidthMiBps ?? null,
+    },
+    signal,
+  );
+}
