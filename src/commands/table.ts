@@ -13,8 +13,13 @@ import Destroy from "./destroy.ts";
 import Diff from "./diff.ts";
 import Doctor from "./doctor.ts";
 import Init from "./init.ts";
+import NodeCordon from "./node/cordon.ts";
+import NodeDrain from "./node/drain.ts";
+import NodeFence from "./node/fence.ts";
 import NodeInfoCommand from "./node/info.ts";
 import NodeListCommand from "./node/list.ts";
+import NodeUncordon from "./node/uncordon.ts";
+import NodeUndrain from "./node/undrain.ts";
 import PlanCommand from "./plan.ts";
 import RunsAbort from "./runs/abort.ts";
 import RunsAttach from "./runs/attach.ts";
@@ -106,4 +111,9 @@ export const COMMANDS = {
   "vm:spawn": VmSpawn,
   "node:list": NodeListCommand,
   "node:info": NodeInfoCommand,
+  "node:cordon": NodeCordon,
+  "node:uncordon": NodeUncordon,
+  "node:drain": NodeDrain,
+  "node:undrain": NodeUndrain,
+  "node:fence": NodeFence,
 };

@@ -32,6 +32,7 @@ export const ERROR_CODES = {
   PLAN_REFUSED: facts(409, 3),
   PLAN_BROKEN: facts(500, 1),
   NOT_CONFIRMED: facts(400, 3),
+  NODE_ANSWERS: facts(409, 3),
   INTERRUPTED: facts(499, 130),
   // Runs
   RUN_OVER: facts(409, 1),

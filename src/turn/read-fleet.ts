@@ -33,6 +33,7 @@ export interface Fleet {
   readonly warnings: readonly Diagnostic[];
   readonly warningsText: string;
   readonly specs: FleetReading["specs"];
+  readonly texts: FleetReading["texts"];
 }
 
 export interface FleetReading {
@@ -97,6 +98,7 @@ export async function loadFleet(location: FleetLocation, signal: AbortSignal): P
     warnings: diagnostics,
     warningsText: renderDiagnostics(diagnostics, texts).trimEnd(),
     specs,
+    texts,
   };
 }
 
