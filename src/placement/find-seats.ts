@@ -10,13 +10,7 @@
 import { findDepartures } from "./departures.ts";
 import { APART, CLOSED, NOT_ALLOWED, type Seats } from "./seats.ts";
 import type { LaidRule } from "./terrain.ts";
-
-/** What is to be put right besides seating: a node that is too full, or a broken rule. */
-export type Trouble =
-  | { readonly kind: "overfull"; readonly node: number }
-  | { readonly kind: "pair"; readonly rule: LaidRule; readonly one: number; readonly other: number }
-  | { readonly kind: "lonely"; readonly rule: LaidRule; readonly vm: number }
-  | { readonly kind: "crowded"; readonly rule: LaidRule; readonly domain: number };
+import type { Trouble } from "./troubles.ts";
 
 export interface Goal {
   /** VMs that sit nowhere. */

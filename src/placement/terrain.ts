@@ -5,6 +5,7 @@
  *
  * Never changed once made: who sits where is in `Seats`.
  */
+import { byName } from "../model/names.ts";
 import { domainsThatCount } from "./counting-domains.ts";
 import type { Problem, ProblemVm, Rule } from "./problem.ts";
 
@@ -33,7 +34,7 @@ export interface LaidRule {
  * Of as many bytes, fewer moves: 2^-10 MiB for each.
  */
 const COLD_MOVE = 2 ** 20;
-const EACH_MOVE = 2 ** -10;
+export const EACH_MOVE = 2 ** -10;
 
 export class Terrain {
   readonly problem: Problem;
@@ -53,6 +54,7 @@ export class Terrain {
   readonly leaving: Uint8Array;
   /** By VM: 1 for each node that it may live on. */
   readonly allowed: readonly Uint8Array[];
+  /** Sorted by what they say. */
   readonly rules: readonly LaidRule[];
   /** By VM: the required and the preferred rules that it is a subject of, or one of the others. */
   readonly requiredOf: readonly (readonly LaidRule[])[];
@@ -113,7 +115,7 @@ function layRules(problem: Problem): LaidRule[] {
     known.set(domains, division);
     return division;
   };
-  return problem.rules.map((rule, index) => {
+  const laid = problem.rules.map((rule, index): LaidRule => {
     const { domainOf, nodesIn } = divisionOf(rule.domainOf);
     const [isSubject, isOther] = [new Set(rule.subjects), new Set(rule.others)];
     return {
@@ -121,13 +123,23 @@ function layRules(problem: Problem): LaidRule[] {
       rule,
       domainOf,
       nodesIn,
-      subjects: Int32Array.from(isSubject),
-      others: Int32Array.from(isOther),
+      subjects: Int32Array.from(isSubject).sort(),
+      others: Int32Array.from(isOther).sort(),
       isSubject,
       isOther,
       counting: rule.kind === "spread" ? [...domainsThatCount(problem, rule)] : [],
     };
   });
+  return sortRules(laid);
+}
+
+/** By what they say, so that the order in which they are listed makes no difference. */
+function sortRules(rules: readonly LaidRule[]): LaidRule[] {
+  const keyed = rules.map((laid) => {
+    const { kind, text, skew, weight } = laid.rule;
+    return { laid, key: `${kind} ${text} ${skew} ${weight} ${laid.subjects.join()} ${laid.others.join()}` };
+  });
+  return keyed.sort((a, b) => byName(a.key, b.key)).map(({ laid }) => laid);
 }
 
 function divide(domains: readonly number[]): Division {

@@ -1,0 +1,32 @@
+/** What is to be put right besides seating: nodes that are too full, and required rules that do not hold. */
+import type { Seats } from "./seats.ts";
+import type { LaidRule } from "./terrain.ts";
+
+export type Trouble =
+  | { readonly kind: "overfull"; readonly node: number }
+  | { readonly kind: "pair"; readonly rule: LaidRule; readonly one: number; readonly other: number }
+  | { readonly kind: "lonely"; readonly rule: LaidRule; readonly vm: number }
+  | { readonly kind: "crowded"; readonly rule: LaidRule; readonly domain: number };
+
+/** Required rules that do not hold as everybody sits. */
+export function* brokenRules(seats: Seats): Generator<Trouble> {
+  for (const rule of seats.terrain.rules) {
+    if (rule.rule.weight !== null) continue;
+    if (rule.rule.kind === "together") for (const vm of seats.lonely(rule, false)) yield { kind: "lonely", rule, vm };
+    else if (rule.rule.kind === "spread")
+      for (const domain of seats.crowded(rule, false)) yield { kind: "crowded", rule, domain };
+    else yield* pairsTogether(seats, rule);
+  }
+}
+
+/** Each pair once. */
+function* pairsTogether(seats: Seats, rule: LaidRule): Generator<Trouble> {
+  const domainOf = (vm: number): number => (seats.at[vm]! < 0 ? -1 : rule.domainOf[seats.at[vm]!]!);
+  const othersIn = Map.groupBy(rule.others, domainOf);
+  for (const one of rule.subjects) {
+    for (const other of domainOf(one) < 0 ? [] : (othersIn.get(domainOf(one)) ?? [])) {
+      const isTheOtherWayRound = other < one && rule.isSubject.has(other) && rule.isOther.has(one);
+      if (other !== one && !isTheOtherWayRound) yield { kind: "pair", rule, one, other };
+    }
+  }
+}
