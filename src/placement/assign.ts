@@ -31,7 +31,10 @@ export function assign(problem: Problem): Assignment {
     const { unhoused } = attempt.run();
     // Who found no place, and whose home others were given meanwhile, keeps it, and all others are seated anew.
     if (unhoused.length === 0) return tell(terrain, attempt);
+    const before = heldBack.size;
     for (const vm of unhoused) heldBack.add(vm);
+    // Nobody can be named whose staying would help: then nobody is seated anew, and only those move who make something right.
+    if (heldBack.size === before) for (const vm of attempt.seatedAnew) heldBack.add(vm);
   }
 }
 

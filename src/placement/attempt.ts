@@ -9,7 +9,7 @@ import type { Failure } from "./explain-conflict.ts";
 import { type Goal, NARROW, SeatSearch, WIDE } from "./find-seats.ts";
 import { inSeatingOrder } from "./seating-order.ts";
 import { Seats } from "./seats.ts";
-import { EACH_MOVE, type Terrain } from "./terrain.ts";
+import { EACH_MOVE, type LaidRule, type Terrain } from "./terrain.ts";
 import { brokenRules, type Trouble } from "./troubles.ts";
 
 /** In steps of the search: what a whole fleet's may take. */
@@ -23,8 +23,6 @@ export class Attempt {
   readonly #heldBack: ReadonlySet<number>;
   readonly #search: SeatSearch;
   readonly #chooser: SeatChooser;
-  /** What each node would have left if everybody stayed. */
-  readonly #freeAtStart: Float64Array;
   readonly #overfullAtStart: readonly number[];
   readonly #cured: Trouble[] = [];
   readonly #brokenAtStart: readonly Trouble[];
@@ -37,11 +35,15 @@ export class Attempt {
     this.#terrain = terrain;
     this.#heldBack = heldBack;
     this.seats = new Seats(terrain);
-    this.#freeAtStart = Float64Array.from(this.seats.free);
     this.#overfullAtStart = range(terrain.nodes).filter((node) => this.seats.isOverfull(node));
     this.#brokenAtStart = [...brokenRules(this.seats)];
     this.#search = new SeatSearch(this.seats, PATIENCE);
     this.#chooser = new SeatChooser(this.seats);
+  }
+
+  /** Who is new, or must leave. */
+  get seatedAnew(): readonly number[] {
+    return range(this.#terrain.vms).filter((vm) => this.#terrain.home[vm]! < 0 || this.#mustLeave.has(vm));
   }
 
   run(): { readonly unhoused: readonly number[] } {
@@ -59,7 +61,7 @@ export class Attempt {
     this.#tryCheaper();
     this.#sendHome();
     this.#settleWell();
-    for (const vm of this.#heldBack) this.failed.push({ kind: "seatless", vm });
+    for (const vm of this.#heldBack) if (this.seats.at[vm] === home[vm]) this.failed.push({ kind: "seatless", vm });
     return { unhoused: [] };
   }
 
@@ -103,27 +105,21 @@ export class Attempt {
     const troubles = crowded.map((node): Trouble => ({ kind: "overfull", node }));
     const isOneAlone = waiting.length + crowded.length < 2;
     if (!isOneAlone && this.#find({ seatless: waiting, troubles })) return;
-    for (const vm of waiting) if (!this.#find({ seatless: [vm], troubles: [] })) this.#giveUp(vm);
+    const { home } = this.#terrain;
+    for (const vm of waiting) if (home[vm]! >= 0 && !this.#find({ seatless: [vm], troubles: [] })) this.#giveUp(vm);
+    // Who belongs to one that went home again knows only now where that is.
+    const fresh = waiting.filter((vm) => home[vm]! < 0);
+    for (const vm of this.#seatAll(fresh)) this.failed.push({ kind: "seatless", vm });
     for (const node of crowded) if (!this.#relieve(node)) this.failed.push({ kind: "overfull", node });
   }
 
+  /** Back to where it was; where others were given its room meanwhile, it is to be held back from the start. */
   #giveUp(vm: number): void {
-    if (this.#terrain.home[vm]! < 0) this.failed.push({ kind: "seatless", vm });
-    else if (this.#isHomeFree(vm)) {
-      this.seats.seat(vm, this.#terrain.home[vm]!);
+    const home = this.#terrain.home[vm]!;
+    if (this.seats.fits(vm, home) && this.seats.isForgivenAtHome(vm)) {
+      this.seats.seat(vm, home);
       this.failed.push({ kind: "seatless", vm });
     } else this.#unhoused.add(vm);
-  }
-
-  /** Whether it can go back to where it was without making anything worse than it was. */
-  #isHomeFree(vm: number): boolean {
-    const { home, resources, wants } = this.#terrain;
-    for (let r = 0; r < resources; r++) {
-      const at = home[vm]! * resources + r;
-      const left = this.seats.free[at]! - wants[vm * resources + r]!;
-      if (left < Math.min(0, this.#freeAtStart[at]!)) return false;
-    }
-    return this.seats.isForgivenAtHome(vm);
   }
 
   /** Wider and wider, until there is a way. */
@@ -172,10 +168,24 @@ export class Attempt {
           ? this.seats.lonely(rule).map((vm) => ({ kind: "lonely", rule, vm }))
           : this.seats.crowded(rule).map((domain) => ({ kind: "crowded", rule, domain }));
       if (this.#find({ seatless: [], troubles })) continue;
-      const { home } = this.#terrain;
-      for (const vm of [...rule.isSubject, ...rule.isOther])
-        if (this.seats.at[vm]! >= 0 && this.seats.at[vm] !== home[vm]) this.#unhoused.add(vm);
+      for (const vm of this.#culprits(rule, troubles)) this.#unhoused.add(vm);
     }
+  }
+
+  /** Who was seated anew and is to be held back, so that a rule holds: those whose trouble it is, or else whoever is in it. */
+  #culprits(rule: LaidRule, troubles: readonly Trouble[]): number[] {
+    const { home } = this.#terrain;
+    const isAnew = (vm: number): boolean =>
+      this.seats.at[vm]! >= 0 && (home[vm]! < 0 || (this.#mustLeave.has(vm) && this.seats.at[vm] !== home[vm]));
+    const isMeant = (vm: number): boolean =>
+      troubles.some(
+        (each) =>
+          (each.kind === "lonely" && each.vm === vm) ||
+          (each.kind === "crowded" && each.domain === rule.domainOf[this.seats.at[vm]!]),
+      );
+    const anew = [...new Set([...rule.subjects, ...rule.others])].filter(isAnew);
+    const meant = anew.filter((vm) => rule.isSubject.has(vm) && isMeant(vm));
+    return meant.length > 0 ? meant : anew;
   }
 
   /** Rules that did not hold at the start are made to hold where that is possible; what was put right is not undone for the next. */

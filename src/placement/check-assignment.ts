@@ -63,7 +63,7 @@ function checkHomes({ vms, nodes }: Problem, homes: ArrayLike<number>, tell: Tel
   }
 }
 
-/** Too full is forgiven where it would be as full, or fuller, if everybody stayed. */
+/** Too full is forgiven where it would be as full, or fuller, if everybody stayed, and where nobody comes who takes of it. */
 function checkRoom({ vms, nodes, resources }: Problem, homes: ArrayLike<number>, tell: Tell): void {
   const sum = (where: (vm: number) => number): number[][] => {
     const used = nodes.map(() => resources.map(() => 0));
@@ -73,6 +73,10 @@ function checkRoom({ vms, nodes, resources }: Problem, homes: ArrayLike<number>,
     }
     return used;
   };
+  const comers = Map.groupBy(
+    [...vms.keys()].filter((vm) => homes[vm] !== vms[vm]?.home),
+    (vm) => homes[vm] ?? -1,
+  );
   const staying = sum((vm) => vms[vm]?.home ?? -1);
   for (const [node, used] of sum((vm) => homes[vm] ?? -1).entries()) {
     for (const [r, resource] of resources.entries()) {
@@ -80,7 +84,8 @@ function checkRoom({ vms, nodes, resources }: Problem, homes: ArrayLike<number>,
       const [now, before] = [used[r] ?? 0, staying[node]?.[r] ?? 0];
       if (now <= room) continue;
       const text = `${nodes[node]?.name} would hold ${now} ${resource} and has room for ${room}`;
-      tell(now <= before, { kind: "room", vm: null, node, rule: null, text });
+      const hasComer = (comers.get(node) ?? []).some((vm) => (vms[vm]?.wants[r] ?? 0) > 0);
+      tell(now <= before && !hasComer, { kind: "room", vm: null, node, rule: null, text });
     }
   }
 }

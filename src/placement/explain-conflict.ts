@@ -115,6 +115,8 @@ class Clerk {
     const vm = failure.kind === "seatless" ? failure.vm : -1;
     const terrain = new Terrain(relax(this.#terrain.problem, this.#seats.at, vm, dropped));
     const seats = new Seats(terrain);
+    const home = vm < 0 ? -1 : terrain.home[vm]!;
+    if (home >= 0 && terrain.leaving[home] === 0 && terrain.allowed[vm]![home] === 1) return true;
     if (vm >= 0 && terrain.movable[vm] === 0) return false;
     if (vm >= 0) seats.lift(vm);
     const goal =

@@ -1,0 +1,49 @@
+/** What is said to stand in the way does, all of it, and nothing that is not needed: held against trying everything. */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { assign } from "../../src/placement/assign.ts";
+import { anyProblem } from "../support/any-problem.ts";
+import { hasWay } from "../support/has-way.ts";
+
+test("with the core alone there is no way, and without any one of it there is", () => {
+  let [cores, members] = [0, 0];
+  fc.assert(
+    fc.property(anyProblem({ nodes: 4, vms: 6 }), (problem) => {
+      const { homes, conflicts } = assign(problem);
+      for (const conflict of conflicts) {
+        expect(conflict.othersStay).toBe(false);
+        expect(conflict.core).not.toEqual([]);
+        expect(hasWay(problem, homes, conflict, conflict.core)).toBe(false);
+        for (const each of conflict.core)
+          expect(
+            hasWay(
+              problem,
+              homes,
+              conflict,
+              conflict.core.filter((other) => other !== each),
+            ),
+          ).toBe(true);
+        cores++;
+        members += conflict.core.length;
+      }
+    }),
+    { numRuns: 500 },
+  );
+  expect(cores).toBeGreaterThan(200);
+  expect(members).toBeGreaterThan(cores);
+});
+
+test("filters count down to none for one that fits nowhere as the others sit", () => {
+  fc.assert(
+    fc.property(anyProblem({ nodes: 5, vms: 8 }), (problem) => {
+      for (const { kind, filters } of assign(problem).conflicts) {
+        if (kind === "overfull") continue;
+        const left = filters.map((filter) => filter.left);
+        expect(left[0]).toBe(problem.nodes.length);
+        expect(left).toEqual([...left].sort((a, b) => b - a));
+        if (kind === "unplaced") expect(left.at(-1)).toBe(0);
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
