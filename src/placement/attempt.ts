@@ -57,12 +57,36 @@ export class Attempt {
     if (this.#unhoused.size > 0) return { unhoused: [...this.#unhoused] };
     for (const node of this.#overfullAtStart)
       if (!this.seats.isOverfull(node)) this.#cured.push({ kind: "overfull", node });
-    this.#cureRules();
-    this.#tryCheaper();
-    this.#sendHome();
-    this.#settleWell();
     for (const vm of this.#heldBack) if (this.seats.at[vm] === home[vm]) this.failed.push({ kind: "seatless", vm });
+    this.#tryAgain();
+    for (let before = Number.POSITIVE_INFINITY; this.failed.length < before; this.#tryAgain()) {
+      before = this.failed.length;
+      this.#cureRules();
+      this.#tryCheaper();
+      this.#sendHome();
+      this.#settleWell();
+      if (before === 0) break;
+    }
     return { unhoused: [] };
+  }
+
+  /** Those who failed, now that all others have their seats: whom they needed may have come, or gone. */
+  #tryAgain(): void {
+    const { movable, home } = this.#terrain;
+    const isDone = (failure: Failure): boolean => {
+      if (failure.kind === "overfull") return this.#relieve(failure.node);
+      const { vm } = failure;
+      if (movable[vm] === 0) return false;
+      this.seats.lift(vm);
+      const isSeated = this.#find({ seatless: [vm], troubles: [] });
+      if (!isSeated && home[vm]! >= 0) this.seats.seat(vm, home[vm]!);
+      return isSeated;
+    };
+    for (let before = Number.POSITIVE_INFINITY; this.failed.length > 0 && this.failed.length < before; ) {
+      before = this.failed.length;
+      const left = this.failed.filter((failure) => !isDone(failure));
+      this.failed.splice(0, before, ...left);
+    }
   }
 
   #liftThoseWhoMustLeave(): number[] {
@@ -190,7 +214,7 @@ export class Attempt {
 
   /** Rules that did not hold at the start are made to hold where that is possible; what was put right is not undone for the next. */
   #cureRules(): void {
-    let left = this.#brokenAtStart;
+    let left = this.#brokenAtStart.filter((trouble) => !this.#cured.includes(trouble));
     for (let before = Number.POSITIVE_INFINITY; left.length > 0 && left.length < before; ) {
       before = left.length;
       left = left.filter((trouble) => {

@@ -9,7 +9,7 @@
 import { NARROW, type SearchLimits, SeatSearch, WIDE } from "./find-seats.ts";
 import type { Problem } from "./problem.ts";
 import { CLOSED, NOT_ALLOWED, Seats } from "./seats.ts";
-import { Terrain } from "./terrain.ts";
+import { type LaidRule, Terrain } from "./terrain.ts";
 
 /** What nobody found a way for: a VM that has no seat, or sits where it should not; or a node that is too full. */
 export type Failure =
@@ -151,10 +151,19 @@ class Clerk {
       if (laid.rule.weight !== null || !(laid.isSubject.has(vm) || laid.isOther.has(vm))) continue;
       const said = new Uint8Array(nodes);
       seats.object(laid, vm, said);
-      keep({ kind: "rule", rule: laid.index }, (node) => said[node] === 0, false);
+      keep({ kind: "rule", rule: laid.index }, (node) => said[node] === 0 && !this.#breaksAt(laid, vm, node), false);
     }
     if (before >= 0) seats.seat(vm, before);
     return filters;
+  }
+
+  /** Whether one that sits nowhere would leave another alone, or crowd a domain, by being there. */
+  #breaksAt(laid: LaidRule, vm: number, node: number): boolean {
+    if (laid.rule.kind === "apart") return false;
+    this.#seats.seat(vm, node);
+    const isBroken = this.#seats.isBroken(laid);
+    this.#seats.lift(vm);
+    return isBroken;
   }
 }
 

@@ -268,10 +268,11 @@ export class SeatSearch {
         });
         this.#departed -= leave.length;
       }
-      this.#cost = cost;
-      // The last one sits as cheaply as it can: another node with room would be no better.
       const wasLast = this.#seatless.length === 0 && leave.length === 0 && !isDetour;
-      if (wasLast && this.#bound < bound) break;
+      // The last one sits as cheaply as it can, and nobody had to move after it: another node with room would be no better.
+      const isSettled = wasLast && this.#bound < bound && this.#bound >= this.#cost;
+      this.#cost = cost;
+      if (isSettled) break;
     }
     this.#seatless.push(vm);
   }
