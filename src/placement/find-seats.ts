@@ -270,7 +270,7 @@ export class SeatSearch {
       }
       const wasLast = this.#seatless.length === 0 && leave.length === 0 && !isDetour;
       // The last one sits as cheaply as it can, and nobody had to move after it: another node with room would be no better.
-      const isSettled = wasLast && this.#bound < bound && this.#bound >= this.#cost;
+      const isSettled = wasLast && this.#bound < bound && this.#bound <= this.#cost;
       this.#cost = cost;
       if (isSettled) break;
     }
