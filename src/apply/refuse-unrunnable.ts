@@ -13,6 +13,7 @@ export function refuseUnrunnable(
   files: ReadonlyMap<Digest, string>,
   ended: ReadonlySet<string> = new Set(),
 ): void {
+  refuseAssumed(plan);
   const [refusal] = plan.refusals;
   if (refusal) {
     const others = plan.refusals.length === 1 ? "" : ` (and ${plan.refusals.length - 1} more)`;
@@ -24,4 +25,12 @@ export function refuseUnrunnable(
     if (ended.has(step.id)) continue;
     if (step.kind === "createVm" || step.kind === "updateVm") toPutRequest(step, { plan, files, expect: step.expect });
   }
+}
+
+/** Throws PLAN_REFUSED for a plan that answers "what if". */
+export function refuseAssumed({ base: { assumed = [] } }: Plan): void {
+  if (assumed.length === 0) return;
+  throw new OdoroboError("PLAN_REFUSED", `this plan is for a world that was assumed, not seen: ${assumed.join(", ")}`, {
+    hint: "plan without --assume: what is so is seen then",
+  });
 }

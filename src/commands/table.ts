@@ -28,6 +28,7 @@ import RunsPause from "./runs/pause.ts";
 import RunsResume from "./runs/resume.ts";
 import RunsShow from "./runs/show.ts";
 import SchemaCommand from "./schema.ts";
+import Snapshot from "./snapshot.ts";
 import Status from "./status.ts";
 import Validate from "./validate.ts";
 import VmAttach from "./vm/attach.ts";
@@ -68,6 +69,7 @@ export const COMMANDS = {
   demo: DemoCommand,
   destroy: Destroy,
   schema: SchemaCommand,
+  snapshot: Snapshot,
   status: Status,
   diff: Diff,
   doctor: Doctor,

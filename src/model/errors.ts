@@ -31,6 +31,7 @@ export const ERROR_CODES = {
   PLAN_STALE: facts(409, 5),
   PLAN_REFUSED: facts(409, 3),
   PLAN_BROKEN: facts(500, 1),
+  SNAPSHOT_INVALID: facts(422, 1),
   NOT_CONFIRMED: facts(400, 3),
   NODE_ANSWERS: facts(409, 3),
   INTERRUPTED: facts(499, 130),

@@ -40,6 +40,8 @@ export interface PlanInput {
   readonly allowances: Allowances;
   /** Why the fleet's VMs that are not desired go, for people; left out: the manifests no longer name them. */
   readonly removedBecause?: string;
+  /** What of `observed` was not seen but taken to be so, for people: `n3=down`. */
+  readonly assumed?: readonly string[];
 }
 
 export function makePlan(input: PlanInput): Plan {
@@ -131,6 +133,7 @@ function draftPlan(
       observedDigest: digestOfObserved(observed),
       observedAt: observed.at,
       selection,
+      ...(input.assumed === undefined || input.assumed.length === 0 ? {} : { assumed: input.assumed }),
       vms: Object.fromEntries(chains.map((chain) => [chain.vm, chain.seen] as const).sort(([a], [b]) => byName(a, b))),
     },
     summary: summarise(changes, unchanged, unknown, blocked),

@@ -46,6 +46,8 @@ export interface PlanBase {
   readonly observedAt: Instant;
   /** Which VMs the plan was narrowed to; null: all. */
   readonly selection: Selection | null;
+  /** Left out of a plan for the world as it was seen. Such as `n3=down`: nobody may carry that one out. */
+  readonly assumed?: readonly string[];
   /** What each VM that the plan touches looked like; null: it was not there. `apply plan.json` refuses when one has moved on. */
   readonly vms: Readonly<Record<VmName, SeenVm | null>>;
 }

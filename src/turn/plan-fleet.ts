@@ -8,6 +8,7 @@ import type { Selection } from "../model/changes.ts";
 import { digestOf } from "../model/digest.ts";
 import { OdoroboError } from "../model/errors.ts";
 import type { ObservedState } from "../model/observed-state.ts";
+import { type Assumption, assume, showAssumption } from "../plan/assume.ts";
 import { assertPlanKeepsPromises } from "../plan/check-plan.ts";
 import type { Allowances } from "../plan/guards.ts";
 import { makePlan } from "../plan/make-plan.ts";
@@ -16,6 +17,7 @@ import type { Clock } from "../platform/clock.ts";
 import { type AgentAccess, type Agents, connectAgents, observeAgents } from "./connect-agents.ts";
 import { planLookingAhead } from "./look-around.ts";
 import { type Fleet, type FleetLocation, loadFleet } from "./read-fleet.ts";
+import { requireNodes } from "./require-nodes.ts";
 
 export interface PlanRequest {
   readonly location: FleetLocation;
@@ -23,6 +25,8 @@ export interface PlanRequest {
   readonly selection: Selection | null;
   readonly allowances: Allowances;
   readonly clock: Clock;
+  /** Nodes that are taken to be down, whether they are or not. */
+  readonly assumptions?: readonly Assumption[];
 }
 
 /** A plan with what is needed to carry it out. Disposing closes the connections. */
@@ -53,17 +57,21 @@ export async function planDestruction(request: PlanRequest, signal: AbortSignal)
   return await planFor({ ...fleet, desired }, request, signal, "odorobo destroy asks for it");
 }
 
-async function planFor(
+export async function planFor(
   fleet: Fleet,
   request: PlanRequest,
   signal: AbortSignal,
   removedBecause?: string,
 ): Promise<PlannedFleet> {
-  const { desired, source, commit } = fleet;
-  const { access, clock, selection, allowances } = request;
-  const agents = await connectAgents(desired.nodes, access, fleet.specs);
+  const { source, commit } = fleet;
+  const { access, clock, selection, allowances, assumptions = [] } = request;
+  requireNodes(fleet.desired, assumptions);
+  const nodes = fleet.desired.nodes.filter(({ name }) => !assumptions.some(({ node }) => node === name));
+  const agents = await connectAgents(nodes, access, fleet.specs);
   try {
-    const seen = await observeAgents(desired.nodes, agents, { access, clock, signal });
+    const answered = await observeAgents(nodes, agents, { access, clock, signal });
+    const { desired, observed: seen } = assume(fleet.desired, answered, assumptions);
+    const assumed = assumptions.map(showAssumption);
     const make = (observed: ObservedState) =>
       makePlan({
         desired,
@@ -72,6 +80,7 @@ async function planFor(
         commit,
         selection,
         allowances,
+        assumed,
         ...(removedBecause !== undefined && { removedBecause }),
       });
     const { plan, observed } = await planLookingAhead(seen, make, (node) => agents.of(node), signal);

@@ -4,6 +4,7 @@
  */
 import { findStale, refuseStale } from "../apply/find-stale.ts";
 import { readPlanFile } from "../apply/plan-file.ts";
+import { refuseAssumed } from "../apply/refuse-unrunnable.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import { OdoroboError } from "../model/errors.ts";
 import type { NodeName } from "../model/names.ts";
@@ -21,6 +22,7 @@ export interface SavedPlanRequest extends Pick<PlanRequest, "location" | "access
 /** Rejects with PLAN_FILE_INVALID, PLAN_VERSION or PLAN_STALE. The manifests give the agents' addresses and secret texts; what is done is the plan's alone. */
 export async function openSavedPlan(request: SavedPlanRequest, signal: AbortSignal): Promise<PlannedFleet> {
   const plan = await readPlanFile(request.path);
+  refuseAssumed(plan);
   return await lookAgain(plan, request, signal, (fleet, observed) => {
     refuseStale(plan, findStale(plan, observed, fencedNodes(fleet.desired)));
     refuseOverfull(plan, fleet, observed);

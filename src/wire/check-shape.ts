@@ -1,5 +1,5 @@
 /**
- * Whether a document that came over the wire is what it should be, by the schemas in `schemas/`.
+ * Whether a document that came over the wire, or holds what did, is what it should be, by the schemas in `schemas/`.
  *
  * Requests are read strictly: a field that the agent does not know would be a wish that it silently drops.
  * Answers are read tolerantly: a newer agent may say more than we know, but nothing may be missing or of another type.
@@ -19,6 +19,7 @@ const DOCUMENTS = [
   "node-report",
   "operation-result",
   "doctor-report",
+  "fleet-snapshot",
 ] as const;
 export type WireDocument = (typeof DOCUMENTS)[number];
 

@@ -5,7 +5,7 @@ import { columnsOf, noteLine, printLine, type Screen, wantsColour } from "./term
 
 /** A variable says where to look when no flag does: each, and the flags that say something else. */
 const OVERRULED: readonly (readonly [variable: string, by: readonly string[]])[] = [
-  ["ODOROBO_FLEET", ["--agent", "--repo"]],
+  ["ODOROBO_FLEET", ["--agent", "--repo", "--from"]],
   ["ODOROBO_AGENT", ["--fleet", "--repo", "--node"]],
 ];
 
