@@ -1,7 +1,8 @@
 /** Whether a node's hypervisors can run a spec at all, from the capabilities the agent reports. "Can't" is found at plan time. */
 import { checkVmConfig } from "../model/cloud-hypervisor/check-vm-config.ts";
 import { PLACEHOLDERS } from "../model/cloud-hypervisor/places.ts";
-import { toVmConfig } from "../model/cloud-hypervisor/to-vm-config.ts";
+import { type ConfiguredSpec, toVmConfig } from "../model/cloud-hypervisor/to-vm-config.ts";
+import { toLiveConfig } from "../model/fields.ts";
 import { isFirmwarePath } from "../model/firmware.ts";
 import { schemeOf } from "../model/identity/disk-url.ts";
 import type { HypervisorReport, NodeReport } from "../model/observed-state.ts";
@@ -47,21 +48,44 @@ export const needsCloserLook = (spec: VmSpec): boolean =>
   spec.hypervisor === "cloud-hypervisor" &&
   (Object.keys(spec.passthrough).length > 0 || JSON.stringify(spec).length >= LONG_SPEC_CHARACTERS);
 
-/** Kinds of disks and NICs were looked at: what its capabilities say that it can, it can. */
-const withPlaceholders = (spec: VmSpec): VmSpec => ({
-  ...spec,
+/**
+ * Kinds of disks and NICs were looked at: what its capabilities say that it can, it can. And what no version minds is the same for
+ * all VMs, so that those of one kind are looked at once.
+ */
+const withPlaceholders = (spec: VmSpec): ConfiguredSpec => ({
+  ...toLiveConfig(spec),
   disks: spec.disks.map((disk) =>
     disk.origin.kind === "external" && !disk.origin.url.startsWith("file:")
       ? { ...disk, origin: { kind: "external", url: "file:///elsewhere" } }
       : disk,
   ),
-  nics: spec.nics.map((nic) => ({ ...nic, attachment: { kind: "bridge", bridge: "" } })),
+  nics: spec.nics.map((nic, index) => ({
+    ...nic,
+    attachment: { kind: "bridge", bridge: "" },
+    mac: `52:54:00:00:00:${index.toString(16).padStart(2, "0")}`,
+    address: null,
+  })),
 });
 
+/** By version and what was looked at, which say it all. A fleet has a handful of them. */
+const refusals = new Map<string, string | null>();
+const REFUSALS_AT_MOST = 500;
+
 /** What only this version of Cloud Hypervisor minds: manifests are checked for all of them. */
-function whyRefused(spec: VmSpec, { kind, version }: HypervisorReport): string | null {
+function whyRefused(spec: VmSpec, hypervisor: HypervisorReport): string | null {
   if (!needsCloserLook(spec)) return null;
-  const config = toVmConfig({ name: "", spec: withPlaceholders(spec), places: PLACEHOLDERS, version });
+  const looked = withPlaceholders(spec);
+  const key = `${hypervisor.kind} ${hypervisor.version} ${JSON.stringify(looked)}`;
+  const known = refusals.get(key);
+  if (known !== undefined) return known;
+  const why = lookCloser(looked, hypervisor);
+  if (refusals.size >= REFUSALS_AT_MOST) refusals.clear();
+  refusals.set(key, why);
+  return why;
+}
+
+function lookCloser(spec: ConfiguredSpec, { kind, version }: HypervisorReport): string | null {
+  const config = toVmConfig({ name: "", spec, places: PLACEHOLDERS, version });
   const [problem] = checkVmConfig(config, { version });
   if (problem === undefined) return null;
   const { path, message } = problem;
