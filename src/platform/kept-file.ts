@@ -58,15 +58,27 @@ function* linesOf(file: number): Generator<Buffer> {
 export async function writeKept(path: string, header: string, lines: readonly string[]): Promise<void> {
   const temporary = `${path}.${process.pid}-${randomUUID()}.tmp`;
   try {
-    const body = lines.map((line) => `${line}\n`).join("");
-    const checksum = createHash("sha256").update(body).digest("hex");
+    const digest = createHash("sha256");
+    for (const line of lines) digest.update(line).update("\n");
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await writeFile(temporary, `${header}\n${checksum}\n${body}`, { mode: 0o600 });
+    await writeFile(temporary, piecesOf([header, digest.digest("hex"), ...lines]), { mode: 0o600 });
     await rename(temporary, path);
     await tidy(dirname(path));
   } catch {
     await rm(temporary, { force: true }).catch(() => {});
   }
+}
+
+/** Lines with their ends, some at a time: all of a large fleet in one text would be in memory three times. */
+function* piecesOf(lines: readonly string[]): Generator<string> {
+  let piece = "";
+  for (const line of lines) {
+    piece += `${line}\n`;
+    if (piece.length < CHUNK_BYTES) continue;
+    yield piece;
+    piece = "";
+  }
+  if (piece !== "") yield piece;
 }
 
 /** Of one folder: fleets and nodes come and go, and nobody else clears up after them. 10,000 VMs take some 40 MB. */

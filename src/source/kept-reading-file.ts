@@ -1,9 +1,10 @@
-/** The last reading of a fleet without mistakes, on disk: a file per fleet, its VMs a line each. */
+/** The last reading of a fleet without mistakes, on disk: a file per fleet, what its VMs share and its VMs a line each. */
 import { hash } from "node:crypto";
 import { join } from "node:path";
 import type { KeptReading, KeptVm } from "../manifest/vm/kept-reading.ts";
 import { cacheFolder } from "../platform/cache-folder.ts";
 import { readKept, writeKept } from "../platform/kept-file.ts";
+import { SharingWriter, unpackShared } from "./shared-values.ts";
 
 export interface KeptReadingFile {
   readonly reading: KeptReading | null;
@@ -17,21 +18,42 @@ export function openKeptReading(key: string, code: string, folder = cacheFolder(
   const header = `odorobo reading ${code}`;
   return {
     reading: load(path, header),
-    save: ({ vms, ...head }) =>
-      writeKept(
-        path,
-        header,
-        [head, ...vms].map((line) => JSON.stringify(line)),
-      ),
+    save({ vms, ...reading }) {
+      const writer = new SharingWriter();
+      const rows = vms.map(({ spec, source, ...vm }) =>
+        JSON.stringify([writer.pack(vm), source, writer.pack(spec)] satisfies Row),
+      );
+      const head: Head = { ...reading, shared: writer.table.length };
+      return writeKept(path, header, [JSON.stringify(head), ...writer.table, ...rows]);
+    },
   };
 }
 
+/** The first line; what is shared and the VMs follow, a line each. */
+interface Head extends Omit<KeptReading, "vms"> {
+  readonly shared: number;
+}
+
+type Row = readonly [vm: object, source: KeptVm["source"], spec: object];
+
 function load(path: string, header: string): KeptReading | null {
-  let head: Omit<KeptReading, "vms"> | null = null as Omit<KeptReading, "vms"> | null;
+  let head: Head | null = null as Head | null;
+  const table: unknown[] = [];
   const vms: KeptVm[] = [];
   const isOurs = readKept(path, header, (text) => {
-    if (head === null) head = JSON.parse(text()) as Omit<KeptReading, "vms">;
-    else vms.push(JSON.parse(text()) as KeptVm);
+    if (head === null) head = JSON.parse(text()) as Head;
+    else if (table.length < head.shared) table.push(JSON.parse(text()));
+    else vms.push(toVm(JSON.parse(text()) as Row, table));
   });
-  return head !== null && isOurs ? { ...head, vms } : null;
+  if (head === null || !isOurs) return null;
+  const { shared: _, ...reading } = head;
+  return { ...reading, vms };
+}
+
+function toVm([vm, source, spec]: Row, table: readonly unknown[]): KeptVm {
+  const unpacked = unpackShared(vm as Readonly<Record<string, unknown>>, table);
+  return Object.assign(unpacked, {
+    source,
+    spec: unpackShared(spec as Readonly<Record<string, unknown>>, table),
+  }) as unknown as KeptVm;
 }
