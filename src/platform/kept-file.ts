@@ -21,14 +21,14 @@ export function readKept(path: string, header: string, onLine: (text: () => stri
   let file: number | null = null;
   try {
     file = openSync(path, "r");
-    const lines = linesOf(file);
-    if (lines.next().value?.toString("utf8") !== header) return false;
-    const checksum = lines.next().value?.toString("latin1");
     const digest = createHash("sha256");
-    for (const line of lines) {
-      digest.update(line).update("\n");
-      onLine(() => line.toString("utf8"));
-    }
+    let checksum: string | null = null;
+    const take = (text: () => string, number: number) => {
+      if (number > 1) onLine(text);
+      else if (number === 1) checksum = text();
+      else if (text() !== header) throw new Error("another's");
+    };
+    readLines(file, take, (body) => void digest.update(body));
     return checksum === digest.digest("hex");
   } catch {
     return false;
@@ -37,21 +37,36 @@ export function readKept(path: string, header: string, onLine: (text: () => stri
   }
 }
 
-/** Each is overwritten by the next ones. Throws when the last one has no end: we end them all. */
-function* linesOf(file: number): Generator<Buffer> {
+/** `onBody`: all that follows the first two lines, as it comes. Throws when the last line has no end: we end them all. */
+function readLines(
+  file: number,
+  onLine: (text: () => string, number: number) => void,
+  onBody: (bytes: Buffer) => void,
+): void {
   const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, fstatSync(file).size));
-  let begun: Buffer = Buffer.alloc(0);
+  let begun: Buffer | null = null;
+  let number = 0;
   for (let length = readSync(file, chunk); length > 0; length = readSync(file, chunk)) {
     let start = 0;
+    let body = number < 2 ? length : 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0 && end < length; end = chunk.indexOf(NEWLINE, start)) {
-      const line = chunk.subarray(start, end);
-      yield begun.length === 0 ? line : Buffer.concat([begun, line]);
-      begun = Buffer.alloc(0);
+      const [from, to, before] = [start, end, begun];
+      begun = null;
       start = end + 1;
+      onLine(
+        () =>
+          before === null
+            ? chunk.toString("utf8", from, to)
+            : Buffer.concat([before, chunk.subarray(from, to)]).toString("utf8"),
+        number,
+      );
+      number++;
+      if (number === 2) body = start;
     }
-    begun = Buffer.concat([begun, chunk.subarray(start, length)]);
+    if (start < length) begun = Buffer.concat([begun ?? Buffer.alloc(0), chunk.subarray(start, length)]);
+    if (body < length) onBody(chunk.subarray(body, length));
   }
-  if (begun.length > 0) throw new Error("torn");
+  if (begun !== null) throw new Error("torn");
 }
 
 /** Mode 600: manifests may hold cloud-init texts. Not synced: after a power cut the checksum tells, and nothing is lost. */

@@ -43,9 +43,9 @@ export function toText(path: string, bytes: Buffer, blobId: string | null = null
     throw new OdoroboError("SOURCE_UNREADABLE", `${path} is a pointer of git LFS, not the file itself`, {
       hint: "keep texts in git itself: git lfs untrack, and commit the file again",
     });
-  if (!written.includes("\r\n")) return { path, text: written, blobId: blobId ?? gitBlobId(written) };
+  if (!written.includes("\r\n")) return { path, text: written, blobId: blobId ?? gitBlobId(bytes) };
   const text = written.replaceAll("\r\n", "\n");
-  return { path, text, blobId: gitBlobId(text) };
+  return { path, text, blobId: gitBlobId(Buffer.from(text)) };
 }
 
 /** The first line of a pointer, also as git LFS wrote it before its first release. */
@@ -53,8 +53,7 @@ const LFS_POINTER =
   /^version (https:\/\/git-lfs\.github\.com\/spec\/|https:\/\/hawser\.github\.com\/spec\/|http:\/\/git-media\.io\/v\/)/;
 
 /** As git computes it, so that a folder and a repository share what is known about a file. */
-export function gitBlobId(text: string, algorithm: "sha1" | "sha256" = "sha1"): string {
-  const bytes = Buffer.from(text);
+export function gitBlobId(bytes: Uint8Array, algorithm: "sha1" | "sha256" = "sha1"): string {
   return hash(algorithm, Buffer.concat([Buffer.from(`blob ${bytes.length}\0`), bytes]), "hex");
 }
 

@@ -79,7 +79,7 @@ export class WorkTree {
   async #changed(expected: ReadonlyMap<string, string>, texts: readonly ManifestText[]): Promise<ManifestText[]> {
     const differing = texts.filter(({ path, text, blobId }) => {
       const id = expected.get(path);
-      return id !== blobId && (id?.length !== 64 || id !== gitBlobId(text, "sha256"));
+      return id !== blobId && (id?.length !== 64 || id !== gitBlobId(Buffer.from(text), "sha256"));
     });
     const committed = differing.filter(({ path }) => expected.has(path));
     const blobs = await this.#git.readBlobs(committed.map(({ path }) => expected.get(path) ?? ""));
