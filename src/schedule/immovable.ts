@@ -28,16 +28,16 @@ export function findImmovable(ordering: Ordering): Immovable {
     });
     return fits && (isThere || !world.foesOf(vm, node).some((foe) => guests.has(foe)));
   };
-  const places = vms.map((_, vm) =>
-    mayLeave(ordering, vm)
-      ? [...new Set([...(pending.has(vm) ? [at(targets, vm)] : []), ...placesFor(ordering, vm)])]
-      : [],
-  );
+  const canLeave = (vm: number): boolean => {
+    if (!mayLeave(ordering, vm)) return false;
+    const position = at(world.position, vm);
+    const isPlace = (node: number): boolean => node !== position && couldBeOn(vm, node);
+    return (pending.has(vm) && isPlace(at(targets, vm))) || placesFor(ordering, vm).some(isPlace);
+  };
   for (let isNew = true; isNew; ) {
     isNew = false;
     for (const [vm, { home }] of vms.entries()) {
-      if (home < 0 || guests.has(vm)) continue;
-      if (at(places, vm).some((node) => node !== at(world.position, vm) && couldBeOn(vm, node))) continue;
+      if (home < 0 || guests.has(vm) || canLeave(vm)) continue;
       add(vm);
       isNew = true;
     }

@@ -21,6 +21,8 @@ export class Ordering {
   readonly pending = new Set<number>();
   /** Guests that were moved out of the way and have to go home. */
   readonly strayed = new Set<number>();
+  /** Take guests. */
+  readonly openNodes: readonly number[];
   readonly #undos: Undo[] = [];
   readonly #wishes: ReadonlySet<number>;
   readonly #waitingAt = new Map<number, number[]>();
@@ -30,6 +32,7 @@ export class Ordering {
     this.problem = problem;
     this.world = new World(problem);
     this.targets = targets;
+    this.openNodes = problem.nodes.flatMap(({ closed }, node) => (closed ? [] : [node]));
     this.#wishes = new Set(wishes);
     for (const vm of wishes) this.pending.add(vm);
     const byTarget = Map.groupBy(wishes, (vm) => at(targets, vm));
@@ -121,10 +124,9 @@ export class Ordering {
 }
 
 /** Nodes that it may be parked on. */
-export function placesFor({ problem }: Ordering, vm: number): number[] {
+export function placesFor({ problem, openNodes }: Ordering, vm: number): readonly number[] {
   const { allowed, parkable = allowed } = at(problem.vms, vm);
-  const all = parkable ?? problem.nodes.map((_, node) => node);
-  return all.filter((node) => !at(problem.nodes, node).closed);
+  return parkable === null ? openNodes : parkable.filter((node) => !at(problem.nodes, node).closed);
 }
 
 /**
