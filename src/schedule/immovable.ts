@@ -30,6 +30,8 @@ export function findImmovable(ordering: Ordering): Immovable {
   };
   const canLeave = (vm: number): boolean => {
     if (!mayLeave(ordering, vm)) return false;
+    // Stopped ahead of its move it is in nobody's way, wherever it may go afterwards.
+    if (pending.has(vm) && at(vms, vm).moves === "cold" && at(targets, vm) !== at(vms, vm).home) return true;
     const position = at(world.position, vm);
     const isPlace = (node: number): boolean => node !== position && couldBeOn(vm, node);
     return (pending.has(vm) && isPlace(at(targets, vm))) || placesFor(ordering, vm).some(isPlace);

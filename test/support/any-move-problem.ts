@@ -12,8 +12,8 @@ export interface MoveProblem {
 export interface Shape {
   readonly mostNodes: number;
   readonly mostVms: number;
-  /** Moves by chance between where everybody is and where everybody should be. */
-  readonly live: boolean;
+  /** Nobody grows, shrinks, or is new. */
+  readonly onlyMoves: boolean;
 }
 
 export const anyMoveProblem = (shape: Partial<Shape> = {}): fc.Arbitrary<MoveProblem> =>
@@ -24,7 +24,7 @@ const SIZES = [1, 2, 2, 3, 4, 6] as const;
 
 export function moveProblem(
   seed: number,
-  { mostNodes = 6, mostVms = 10, live = false }: Partial<Shape> = {},
+  { mostNodes = 6, mostVms = 10, onlyMoves = false }: Partial<Shape> = {},
 ): MoveProblem {
   const chance = new Chance(seed);
   const nodeCount = 2 + chance.below(mostNodes - 1);
@@ -40,14 +40,14 @@ export function moveProblem(
     chance.below(8) === 0 ? memory + 1024 : chance.below(10) === 0 ? memory - 512 : memory,
   );
   const members = starts.flatMap((_, vm) => (chance.below(4) === 0 ? [vm] : []));
-  const groupOf = starts.map(() => (!live && chance.below(2) === 0 ? 0 : -1));
+  const groupOf = starts.map(() => (chance.below(2) === 0 ? 0 : -1));
   const vms = starts.map((home, vm): ProblemVm => {
-    const isNew = chance.below(20) === 0;
-    const moves = live ? "live" : chance.of(["live", "live", "live", "cold", "never"] as const);
+    const isNew = chance.below(20) === 0 && !onlyMoves;
+    const moves = chance.of(["live", "live", "live", "cold", "never"] as const);
     const { [vm]: memory = 0 } = memories;
     return aVm(`vm${vm}`, isNew ? -1 : home, memory, {
       holds: isNew ? [0, 0] : [1, memory],
-      wants: [1, grown[vm]!],
+      wants: [1, onlyMoves ? memory : grown[vm]!],
       moves: isNew || (moves === "never" && home === ends[vm]) ? "never" : moves === "never" ? "live" : moves,
       allowed:
         chance.below(6) === 0 ? [...new Set([home, ends[vm]!, chance.below(nodeCount)])].sort((a, b) => a - b) : null,
