@@ -100,10 +100,10 @@ const matters = (silent: NodeName, planned: SeenVm | null, steps: ReadonlySet<No
 
 function nodesOf(plan: Plan): ReadonlyMap<VmName, ReadonlySet<NodeName>> {
   const nodes = new Map<VmName, Set<NodeName>>();
-  for (const { vm, node } of plan.steps) {
-    const known = nodes.get(vm);
-    if (known) known.add(node);
-    else nodes.set(vm, new Set([node]));
+  for (const step of plan.steps) {
+    const known = nodes.get(step.vm) ?? new Set();
+    nodes.set(step.vm, known.add(step.node));
+    if (step.kind === "migrateVm") known.add(step.fromNode);
   }
   return nodes;
 }

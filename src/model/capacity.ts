@@ -24,6 +24,11 @@ export const fits = (amount: Amount, room: Amount): boolean =>
   amount.cpus <= room.cpus && amount.memoryMiB <= room.memoryMiB;
 export const isNothing = (a: Amount): boolean => a.cpus === 0 && a.memoryMiB === 0;
 
+export const larger = (a: Amount, b: Amount): Amount => ({
+  cpus: Math.max(a.cpus, b.cpus),
+  memoryMiB: Math.max(a.memoryMiB, b.memoryMiB),
+});
+
 /** The part of `a` by which it exceeds `b`, resource by resource. */
 export const excess = (a: Amount, b: Amount): Amount => ({
   cpus: Math.max(0, a.cpus - b.cpus),
@@ -51,13 +56,14 @@ export function heldBy(vm: VmReport): Amount {
     return wantsRunning(vm.spec.runStrategy, vm.endedBy === "guest") === true ? sizeOf(vm.spec) : NOTHING;
   const promised = sizeOf(vm.spec);
   const live = vm.live === null ? promised : sizeOf(vm.live);
-  return { cpus: Math.max(live.cpus, promised.cpus), memoryMiB: Math.max(live.memoryMiB, promised.memoryMiB) };
+  return larger(live, promised);
 }
 
 export const heldOn = (report: NodeReport): Amount => report.vms.map(heldBy).reduce(plus, NOTHING);
 
 /** `2 cpus, 4 GiB` */
-export function describeAmount({ cpus, memoryMiB }: Amount): string {
-  const memory = memoryMiB % 1024 === 0 ? `${memoryMiB / 1024} GiB` : `${memoryMiB} MiB`;
-  return `${cpus} ${cpus === 1 ? "cpu" : "cpus"}, ${memory}`;
-}
+export const describeAmount = ({ cpus, memoryMiB }: Amount): string =>
+  `${cpus} ${cpus === 1 ? "cpu" : "cpus"}, ${describeMemory(memoryMiB)}`;
+
+export const describeMemory = (mebibytes: number): string =>
+  mebibytes % 1024 === 0 ? `${mebibytes / 1024} GiB` : `${mebibytes} MiB`;

@@ -7,7 +7,7 @@
 import type { Reason } from "../model/changes.ts";
 import type { NodeName } from "../model/names.ts";
 import { isLocal } from "../model/vm-spec.ts";
-import type { Homeless } from "../reconcile/diff-vm.ts";
+import type { Homeless } from "../reconcile/draft.ts";
 
 /** What nobody should find out afterwards: disks that it leaves behind, and disks of an earlier life that it wakes up beside. */
 export function disksLeftOrFound({ vm, spec, from, keptDisks, remains }: Homeless, node: NodeName): Reason[] {

@@ -6,10 +6,10 @@
  * Those first that have one node to go to, because the others can go elsewhere; then biggest first, then by name. Among the
  * nodes that may and can take it, the one that is emptiest afterwards (spread).
  * A VM whose disks were kept somewhere goes back to them or nowhere: it never wakes up beside an empty disk by surprise.
- * VMs that have a home are never moved to make room.
+ * VMs that have a home are never moved to make room; one that moves for a reason of its own goes as it runs where both ends can.
  */
 import type { Looks } from "../model/boot-needs.ts";
-import { type Amount, describeAmount, fits, minus, NOTHING, sizeOf } from "../model/capacity.ts";
+import { type Amount, describeAmount, fits, larger, minus, NOTHING, sizeOf } from "../model/capacity.ts";
 import type { Blocked } from "../model/changes.ts";
 import type { DesiredNode } from "../model/desired-state.ts";
 import { schemeOf } from "../model/identity/disk-url.ts";
@@ -18,10 +18,11 @@ import { byName, type NodeName } from "../model/names.ts";
 import type { NodeReport } from "../model/observed-state.ts";
 import { isLocal, type VmSpec, wantsRunning } from "../model/vm-spec.ts";
 import { needsCloserLook, whyUnsupported } from "../reconcile/check-support.ts";
-import type { Homeless } from "../reconcile/diff-vm.ts";
+import type { Homeless } from "../reconcile/draft.ts";
 import type { KeptDisks } from "../reconcile/locate-vms.ts";
 import { homeNeeds, whyLacking } from "../reconcile/look-ahead.ts";
 import type { AffinityBook, AffinityJudge, Settled } from "./affinity-book.ts";
+import { whyItCannotArrive } from "./why-it-cannot-arrive.ts";
 
 export interface Site {
   readonly node: DesiredNode;
@@ -69,7 +70,7 @@ export function placeVms(
     each.vm.placement.nodes.length === 1 || candidatesOf(each, sites, siteByName, mayLeaveDisks).length === 1;
   const [tied, others] = [homeless.filter(isTied), homeless.filter((each) => !isTied(each))];
   for (const each of [...tied.sort(biggestFirst), ...others.sort(biggestFirst)]) {
-    const holds = wantsRunning(each.spec.runStrategy, false) === true ? sizeOf(each.spec) : NOTHING;
+    const holds = holdingsOf(each);
     const settled = toSettled(each);
     const affinity = book.judge(settled, each.vm.placement.affinity);
     const candidates = candidatesOf(each, sites, siteByName, mayLeaveDisks);
@@ -94,6 +95,12 @@ export function placeVms(
   return { placed, blocked };
 }
 
+/** A guest that moves is as big as it is until it is as big as it will be. */
+function holdingsOf({ spec, moves }: Homeless): Amount {
+  if (moves !== null) return larger(moves.draft.before, moves.draft.after);
+  return wantsRunning(spec.runStrategy, false) === true ? sizeOf(spec) : NOTHING;
+}
+
 export const toSettled = ({ vm, spec }: Homeless): Settled => ({
   labels: spec.labels,
   antiAffinity: vm.placement.antiAffinity,
@@ -101,12 +108,13 @@ export const toSettled = ({ vm, spec }: Homeless): Settled => ({
 
 /** Where its bytes are, if anywhere; else everywhere. */
 function candidatesOf(
-  { vm, keptDisks, from, spec }: Homeless,
+  { vm, keptDisks, from, spec, moves }: Homeless,
   sites: readonly Site[],
   siteByName: ReadonlyMap<NodeName, Site>,
   mayLeaveDisks: boolean,
 ): readonly Site[] {
   const hasLocalDisks = spec.disks.some((disk) => isLocal(disk.origin));
+  if (moves !== null) return sites.filter(({ node }) => node.name !== moves.draft.node);
   if (from?.stays && hasLocalDisks) return [siteByName.get(from.seen.node)].filter((site) => site !== undefined);
   if (keptDisks === null || !hasLocalDisks || !keepsDisks(spec, keptDisks)) return sites;
   const home = siteByName.get(keptDisks.node);
@@ -163,6 +171,8 @@ function whyNot(
   if (closed !== null && !(each.from?.stays && each.from.seen.node === node.name)) return because(closed);
   const unsupported = support(each.spec, report);
   if (unsupported !== null) return because(unsupported, "ability");
+  const closed = each.moves === null ? null : whyItCannotArrive(each.moves, report);
+  if (closed !== null) return because(closed, "ability");
   const lacking = looks === undefined ? null : whyLacking(each.spec, homeNeeds(each.spec), looks);
   if (lacking !== null) return because(lacking, lacking.startsWith("lacks ") ? "files" : "ability");
   const apart = affinity.whyApart(node);
@@ -196,7 +206,7 @@ function explain(each: Homeless, holds: Amount, objections: readonly (WhyNot | n
     code: "UNPLACEABLE",
     message:
       kept === null
-        ? `${name} (${size}) fits nowhere: ${sayWhys(whys)}`
+        ? `${name} (${size}) ${each.moves === null ? "fits nowhere" : `has to leave ${each.moves.draft.node} and fits nowhere else`}: ${sayWhys(whys)}`
         : `${name} (${size}) cannot go back to its disks, which are kept on ${kept.node}: ${sayWhys(whys)}`,
     hint:
       kept === null

@@ -1,11 +1,23 @@
 /** How much room nodes have: now, after what must happen where it is, and for whom that is not enough. */
 import type { Looks } from "../model/boot-needs.ts";
-import { type Amount, excess, fits, heldOn, isNothing, minus, NOTHING, plus, roomOf } from "../model/capacity.ts";
-import type { Blocked } from "../model/changes.ts";
+import {
+  type Amount,
+  describeMemory,
+  excess,
+  fits,
+  heldOn,
+  isNothing,
+  minus,
+  NOTHING,
+  plus,
+  roomOf,
+} from "../model/capacity.ts";
+import type { Blocked, Reason } from "../model/changes.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import { whyClosed } from "../model/maintenance.ts";
 import type { Instant, NodeName } from "../model/names.ts";
-import type { Draft, Homeless } from "../reconcile/diff-vm.ts";
+import { toMover } from "../reconcile/departure.ts";
+import type { Draft, Homeless } from "../reconcile/draft.ts";
 import type { Sightings } from "../reconcile/locate-vms.ts";
 import type { Site } from "./place-vms.ts";
 
@@ -19,11 +31,11 @@ export function freeNow(desired: DesiredState, sightings: Sightings): Map<NodeNa
   return free;
 }
 
-/** VMs that grow where they are, as long as there is room at the end of the plan; the others are blocked, smaller first. */
+/** VMs that grow where they are, as long as there is room at the end of the plan, first come first served; the others are too big. */
 export function fitGrowth(
   drafts: readonly Draft[],
   free: ReadonlyMap<NodeName, Amount>,
-): { growing: Draft[]; tooBig: Blocked[] } {
+): { growing: Draft[]; tooBig: TooBig[] } {
   const left = new Map(free);
   const room = (node: NodeName): Amount => left.get(node) ?? NOTHING;
   const moreOf = (draft: Draft) => excess(draft.after, draft.before);
@@ -32,18 +44,12 @@ export function fitGrowth(
     if (isNothing(moreOf(draft))) left.set(draft.node, plus(room(draft.node), excess(draft.before, draft.after)));
   }
   const growing: Draft[] = [];
-  const tooBig: Blocked[] = [];
+  const tooBig: TooBig[] = [];
   for (const draft of drafts) {
     const more = moreOf(draft);
     const isGrowth = !isNothing(more);
     if (isGrowth && !fits(more, room(draft.node))) {
-      tooBig.push({
-        name: draft.name,
-        code: "UNPLACEABLE",
-        message: `${draft.name} needs ${more.cpus} more cpus and ${more.memoryMiB} MiB more memory than ${draft.node} has to give (${room(draft.node).cpus} cpus, ${room(draft.node).memoryMiB} MiB free)`,
-        hint: "ask for less, or free room on that node",
-        source: draft.source,
-      });
+      tooBig.push({ draft, more, room: room(draft.node) });
       continue;
     }
     if (isGrowth) left.set(draft.node, minus(room(draft.node), more));
@@ -51,6 +57,43 @@ export function fitGrowth(
   }
   return { growing, tooBig };
 }
+
+/** One that wants `more` than its node has left. */
+export interface TooBig {
+  readonly draft: Draft;
+  readonly more: Amount;
+  readonly room: Amount;
+}
+
+/** It grows elsewhere, where it can go there as it runs; null: it cannot. */
+export function growElsewhere({ draft, more, room }: TooBig): Homeless | null {
+  const field = more.memoryMiB > 0 ? "memory.sizeMiB" : "cpus.count";
+  const lacks = [
+    ...(more.cpus > 0 ? [`${more.cpus} more cpus (${room.cpus} free)`] : []),
+    ...(more.memoryMiB > 0
+      ? [`${describeMemory(more.memoryMiB)} more memory (${describeMemory(room.memoryMiB)} free)`]
+      : []),
+  ];
+  const text = `${draft.node} has not the room: it needs ${lacks.join(" and ")}`;
+  const reason: Reason = {
+    because: "placement",
+    field,
+    from: draft.node,
+    to: null,
+    class: "migrate",
+    text,
+    source: null,
+  };
+  return toMover({ ...draft, reasons: [...draft.reasons, reason] });
+}
+
+export const blockTooBig = ({ draft, more, room }: TooBig): Blocked => ({
+  name: draft.name,
+  code: "UNPLACEABLE",
+  message: `${draft.name} needs ${more.cpus} more cpus and ${more.memoryMiB} MiB more memory than ${draft.node} has to give (${room.cpus} cpus, ${room.memoryMiB} MiB free)${draft.departure.kind === "rooted" ? `, and it cannot move: ${draft.departure.why}` : ""}`,
+  hint: "ask for less, or free room on that node",
+  source: draft.source,
+});
 
 /** What each node has left once all but the placements is done. */
 export function freeAfter(

@@ -94,6 +94,12 @@ function worstMoment(
 /** Follows each VM through its steps: what it holds where, before and after each. */
 function effectsByNode(plan: Plan, sightings: Sightings): Map<NodeName, Effect[]> {
   const effects = new Map<NodeName, Effect[]>();
+  const note = (node: NodeName, effect: Effect): void => {
+    if (isNothing(effect.takes) && isNothing(effect.gives)) return;
+    const ofNode = effects.get(node);
+    if (ofNode === undefined) effects.set(node, [effect]);
+    else ofNode.push(effect);
+  };
   const vms: Map<VmName, Step[]> = Map.groupBy(plan.steps, (step) => step.vm);
   for (const [name, steps] of vms) {
     const location = sightings.locate(name);
@@ -102,12 +108,10 @@ function effectsByNode(plan: Plan, sightings: Sightings): Map<NodeName, Effect[]
     let isUp = vm !== null && hasProcess(vm);
     for (const [index, step] of steps.entries()) {
       const after = heldAfter(step, { isLast: index === steps.length - 1, isUp, held, vm, plan });
-      const effect = { step, takes: excess(after, held), gives: excess(held, after) };
-      if (!isNothing(effect.takes) || !isNothing(effect.gives)) {
-        const ofNode = effects.get(step.node);
-        if (ofNode === undefined) effects.set(step.node, [effect]);
-        else ofNode.push(effect);
-      }
+      if (step.kind === "migrateVm") {
+        note(step.node, { step, takes: held, gives: NOTHING });
+        note(step.fromNode, { step, takes: NOTHING, gives: held });
+      } else note(step.node, { step, takes: excess(after, held), gives: excess(held, after) });
       held = after;
       isUp = UP_AFTER[step.kind] ?? isUp;
     }
@@ -150,6 +154,7 @@ function heldAfter(step: Step, { isLast, isUp, held, vm, plan }: Moment): Amount
     case "rebootVm":
       return size;
     case "resumeVm":
+    case "migrateVm":
       return held;
     case "shutdownVm":
     case "deleteVm":

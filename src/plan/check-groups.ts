@@ -5,15 +5,18 @@
  * largest set of members none of which must wait for another: by Dilworth's theorem the number of chains that cover
  * them, found with a maximum matching.
  */
+import type { Change } from "../model/changes.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import type { VmName } from "../model/names.ts";
 import type { Step } from "../schedule/step.ts";
 import type { Plan } from "./plan-document.ts";
 
 const TAKES_DOWN: ReadonlySet<string> = new Set(["reboot", "stop", "replace"]);
+const takesDown = ({ action, class: changeClass }: Change): boolean =>
+  TAKES_DOWN.has(action) || (action === "migrate" && changeClass === "reboot");
 
 export function findCrowdedGroups(plan: Plan, desired: DesiredState): string[] {
-  const down = new Set(plan.changes.filter((change) => TAKES_DOWN.has(change.action)).map((change) => change.name));
+  const down = new Set(plan.changes.filter(takesDown).map((change) => change.name));
   const groupOf = new Map(desired.vms.map((vm) => [vm.name, vm.spec.group]));
   const byId = new Map(plan.steps.map((step) => [step.id, step]));
   return desired.groups.flatMap((group) => {

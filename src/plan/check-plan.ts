@@ -6,7 +6,7 @@
  */
 
 import type { Looks } from "../model/boot-needs.ts";
-import { isWorse } from "../model/change-class.ts";
+import { type ChangeClass, isWorse } from "../model/change-class.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import { OdoroboError } from "../model/errors.ts";
 import type { NodeName, VmName } from "../model/names.ts";
@@ -41,6 +41,7 @@ const RULES: readonly ((world: World) => Violation[])[] = [
   dataOutlives,
   isADag,
   isItself,
+  stepsAreWhereTheVmIs,
 ];
 
 export function checkPlan(plan: Plan, desired: DesiredState, observed: ObservedState): Violation[] {
@@ -93,12 +94,34 @@ function oneHome({ plan, sightings, stepsOf }: World): Violation[] {
   return violations;
 }
 
+/** Every act is asked of the node that has the VM by then: a guest that has moved is changed where it arrived. */
+function stepsAreWhereTheVmIs({ sightings, stepsOf }: World): Violation[] {
+  const violations: Violation[] = [];
+  for (const [name, steps] of stepsOf) {
+    const location = sightings.locate(name);
+    let at = location.kind === "present" ? location.node : null;
+    for (const step of steps) {
+      const asked = step.kind === "migrateVm" ? step.fromNode : step.node;
+      if (step.kind !== "createVm" && asked !== at)
+        violations.push({
+          promise: "one-home",
+          message: `${describeStep(step)}: it is ${at === null ? "nowhere" : `on ${at}`} by then`,
+        });
+      if (step.kind === "migrateVm" && step.node === step.fromNode)
+        violations.push({ promise: "one-home", message: `${describeStep(step)}: it is there` });
+      at = step.kind === "deleteVm" ? null : step.node;
+    }
+  }
+  return violations;
+}
+
 /** What we could not see gets no step, and nothing is done to a VM that may be there. */
 function unknownIsLeftAlone({ plan, sightings }: World): Violation[] {
   const violations: Violation[] = [];
   for (const step of plan.steps) {
-    if (!sightings.reports.has(step.node))
-      violations.push({ promise: "three-values", message: `${describeStep(step)}: ${step.node} does not answer` });
+    for (const node of step.kind === "migrateVm" ? [step.fromNode, step.node] : [step.node])
+      if (!sightings.reports.has(node))
+        violations.push({ promise: "three-values", message: `${describeStep(step)}: ${node} does not answer` });
     const { kind } = sightings.locate(step.vm);
     if (kind === "unknown" || kind === "two-homes")
       violations.push({ promise: "three-values", message: `${describeStep(step)}: its home is ${kind}` });
@@ -116,6 +139,13 @@ function unknownIsLeftAlone({ plan, sightings }: World): Violation[] {
   return violations;
 }
 
+/** A step of these kinds cannot be milder, whatever it calls itself. */
+const MILDEST: Partial<Record<Step["kind"], ChangeClass>> = {
+  rebootVm: "reboot",
+  shutdownVm: "reboot",
+  migrateVm: "migrate",
+};
+
 /** Every step belongs to a change that is shown, and does nothing worse than it says; groups keep enough members up. */
 function nothingUnannounced({ plan, desired, stepsOf }: World): Violation[] {
   const violations: Violation[] = [];
@@ -128,8 +158,8 @@ function nothingUnannounced({ plan, desired, stepsOf }: World): Violation[] {
         promise: "no-surprise",
         message: `${describeStep(step)} is ${step.class}, its change says ${change.class}`,
       });
-    const disruptive = step.kind === "rebootVm" || step.kind === "shutdownVm";
-    if (disruptive && isWorse("reboot", step.class))
+    const atLeast = MILDEST[step.kind];
+    if (atLeast !== undefined && isWorse(atLeast, step.class))
       violations.push({ promise: "no-surprise", message: `${describeStep(step)} calls itself ${step.class}` });
   }
   for (const change of plan.changes) {

@@ -17,9 +17,10 @@ import { wantsRunning } from "../model/vm-spec.ts";
 import { AffinityBook, type Settled } from "../placement/affinity-book.ts";
 import { disksLeftOrFound } from "../placement/disks-of-lives.ts";
 import { type Placed, placeVms } from "../placement/place-vms.ts";
-import { fitGrowth, freeAfter, freeNow, toSites } from "../placement/room.ts";
+import { blockTooBig, fitGrowth, freeAfter, freeNow, growElsewhere, toSites } from "../placement/room.ts";
 import { findDifferences } from "../reconcile/diff.ts";
-import type { Draft, Finding, Homeless } from "../reconcile/diff-vm.ts";
+import type { Finding } from "../reconcile/diff-vm.ts";
+import type { Draft, Homeless } from "../reconcile/draft.ts";
 import { locateVms, type Sightings } from "../reconcile/locate-vms.ts";
 import { lackingAt, looksByNode, needsFor, whyLacking } from "../reconcile/look-ahead.ts";
 import { unmatchedPatterns } from "../reconcile/select.ts";
@@ -97,7 +98,11 @@ function draftPlan(
 
   const now = freeNow(desired, sightings);
   const { growing, tooBig } = fitGrowth(drafts, now);
-  blocked.push(...tooBig);
+  for (const each of tooBig) {
+    const mover = growElsewhere(each);
+    if (mover === null) blocked.push(blockTooBig(each));
+    else homeless.push(mover);
+  }
   const after = freeAfter(now, growing, homeless);
   const sites = toSites(desired, sightings, looks, observed.at);
   const { placed, blocked: unplaceable } = placeVms(homeless, sites, after, settledBook(desired, sightings, homeless), {
@@ -204,6 +209,7 @@ const toChange = (draft: Draft): Change => ({
 
 function toPlacedChange({ homeless, node }: Placed): Change {
   const { vm, from, reasons } = homeless;
+  if (homeless.moves !== null) return toMove(homeless.moves.draft, node);
   const aboutDisks = disksLeftOrFound(homeless, node);
   return {
     kind: "VirtualMachine",
@@ -216,6 +222,16 @@ function toPlacedChange({ homeless, node }: Placed): Change {
     reasons: [...(from || aboutDisks.every((reason) => reason.class === "live") ? reasons : []), ...aboutDisks],
   };
 }
+
+const toMove = ({ name, node, class: changeClass, reasons }: Draft, to: NodeName): Change => ({
+  kind: "VirtualMachine",
+  name,
+  node: to,
+  fromNode: node,
+  action: "migrate",
+  class: worstClass(["migrate", changeClass]),
+  reasons,
+});
 
 function refusePatterns({ desired, selection }: PlanInput, sightings: Sightings): Plan["refusals"] {
   if (selection === null) return [];

@@ -6,10 +6,10 @@
  * Desired differs from applied: we changed our mind (`git`). Live differs from applied: somebody else did (`drift`).
  */
 
-import { type Amount, hasProcess, heldBy, NOTHING, sizeOf } from "../model/capacity.ts";
+import { hasProcess, heldBy, NOTHING, sizeOf } from "../model/capacity.ts";
 import { type ChangeClass, isWorse, worstClass } from "../model/change-class.ts";
 import type { Action, Blocked, Reason, SeenVm, Unknown } from "../model/changes.ts";
-import type { DesiredNode, DesiredVm, SourcePosition } from "../model/desired-state.ts";
+import type { DesiredNode, DesiredVm } from "../model/desired-state.ts";
 import {
   compareLive,
   compareSpecs,
@@ -20,43 +20,15 @@ import {
 } from "../model/fields.ts";
 import { inWordsOf } from "../model/identity/in-words-of.ts";
 import { mayLiveOn } from "../model/may-live-on.ts";
-import type { NodeName, VmName } from "../model/names.ts";
 import type { ImageProblem, NodeReport, StalledState, VmReport } from "../model/observed-state.ts";
 import { isLocal, type VmSpec, wantsRunning } from "../model/vm-spec.ts";
 import { findHypervisor, whyUnsupported } from "./check-support.ts";
 import { classify, type RunningGuest } from "./classify.ts";
+import { departureOf, toMover, whyRooted } from "./departure.ts";
 import { describeDifference } from "./describe-difference.ts";
+import type { Draft, Homeless } from "./draft.ts";
 import { NEW_DISKS_NOTE } from "./judge-cloud-init.ts";
 import type { KeptDisks } from "./locate-vms.ts";
-
-/** What a VM that exists needs. */
-export interface Draft {
-  readonly name: VmName;
-  readonly node: NodeName;
-  readonly action: Action;
-  readonly class: ChangeClass;
-  readonly reasons: readonly Reason[];
-  readonly seen: SeenVm;
-  /** The spec to give it first; null: it has the right one. */
-  readonly put: VmSpec | null;
-  readonly power: "boot" | "reboot" | "shutdown" | "resume" | "delete" | null;
-  /** What it holds of its node now and afterwards. */
-  readonly before: Amount;
-  readonly after: Amount;
-  readonly group: string | null;
-  readonly source: SourcePosition | null;
-}
-
-/** A VM that needs a home: it is new, or it must leave the one it has (`from`). */
-export interface Homeless {
-  readonly vm: DesiredVm;
-  readonly spec: VmSpec;
-  readonly keptDisks: KeptDisks | null;
-  /** Of all its former lives, and of others' VMs of its name. */
-  readonly remains: readonly KeptDisks[];
-  readonly from: { readonly seen: SeenVm; readonly held: Amount; readonly stays: boolean } | null;
-  readonly reasons: readonly Reason[];
-}
 
 export type Finding =
   | { readonly kind: "unchanged" }
@@ -97,15 +69,20 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
   const seen: SeenVm = { node: node.name, generation: vm.generation, serial: vm.serial };
   const reasons: Reason[] = [];
   const leaves = !mayLiveOn(desired.placement, node);
+  const departure = departureOf(desired, spec, { vm, report, remains });
+  const rooted = leaves ? whyRooted(departure) : null;
   if (leaves) {
     const source = desired.whereIs("/spec/placement") ?? desired.source;
-    const text = `its placement no longer allows ${node.name}, and it cannot be migrated: ${whatIsLeft(vm)}`;
+    const text =
+      rooted === null
+        ? `its placement no longer allows ${node.name}`
+        : `its placement no longer allows ${node.name}, and it cannot be migrated (${rooted}): ${whatIsLeft(vm)}`;
     reasons.push({
       because: "placement",
       field: "placement",
       from: node.name,
       to: null,
-      class: "replace",
+      class: rooted === null ? "migrate" : "replace",
       text,
       source,
     });
@@ -161,6 +138,7 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
         keptDisks: null,
         remains,
         from: { seen, held: heldBy(vm), stays: !leaves },
+        moves: null,
         reasons,
       },
     };
@@ -185,23 +163,23 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
     power === "shutdown"
       ? false
       : running || power === "boot" || wantsRunning(spec.runStrategy, vm.endedBy === "guest") === true;
-  return {
-    kind: "change",
-    draft: {
-      name: vm.name,
-      node: node.name,
-      action: toAction(power, changeClass),
-      class: changeClass,
-      reasons,
-      seen,
-      put,
-      power,
-      before: heldBy(vm),
-      after: holds ? sizeOf(put === null && power === "reboot" ? spec : given()) : NOTHING,
-      group: spec.group,
-      source: desired.source,
-    },
+  const draft: Draft = {
+    name: vm.name,
+    node: node.name,
+    action: leaves ? "migrate" : toAction(power, changeClass),
+    class: changeClass,
+    reasons,
+    seen,
+    put,
+    power,
+    before: heldBy(vm),
+    after: holds ? sizeOf(put === null && power === "reboot" ? spec : given()) : NOTHING,
+    departure,
+    group: spec.group,
+    source: desired.source,
   };
+  const mover = leaves ? toMover(draft) : null;
+  return mover === null ? { kind: "change", draft } : { kind: "homeless", homeless: mover };
 }
 
 /** What a VM that is made anew on another node leaves on this one. */

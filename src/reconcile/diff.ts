@@ -66,7 +66,10 @@ function findDifference(
           source: vm.source,
         },
       ] as const;
-      return { kind: "homeless", homeless: { vm, spec: vm.spec, keptDisks: kept, remains, from: null, reasons } };
+      return {
+        kind: "homeless",
+        homeless: { vm, spec: vm.spec, keptDisks: kept, remains, from: null, moves: null, reasons },
+      };
     }
     case "present": {
       const node = nodes.get(location.node);

@@ -14,7 +14,7 @@ import type { NodeName, VmName } from "../model/names.ts";
 import type { Tombstone } from "../model/observed-state.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
 import type { Placed } from "../placement/place-vms.ts";
-import type { Draft } from "../reconcile/diff-vm.ts";
+import type { Draft, Travel } from "../reconcile/draft.ts";
 import type { Step, StepKind } from "./step.ts";
 
 /** All the steps of one VM, in order. */
@@ -71,8 +71,38 @@ export function stepsOfDraft(draft: Draft): Chain {
   };
 }
 
+/** One that goes to another node as it runs; then what is to be done to it is done there. */
+function stepsOfMover({ draft }: Travel, to: NodeName, holds: Amount): Chain {
+  const generation = draft.seen.generation + (draft.put === null ? 0 : 1);
+  const kinds: { kind: StepKind; node: NodeName; class: ChangeClass }[] = [
+    { kind: "migrateVm", node: to, class: "migrate" },
+  ];
+  if (draft.put !== null) kinds.push({ kind: "updateVm", node: to, class: classOf("updateVm", draft.class) });
+  if (draft.power === "reboot") kinds.push({ kind: "rebootVm", node: to, class: "reboot" });
+  const reboots = draft.power === "reboot";
+  const steps = toSteps(draft.name, draft.seen, kinds, generation, { exists: true, wokenFrom: null, defer: reboots });
+  const [move, last] = [steps[0], steps.at(-1)];
+  if (move === undefined || last === undefined) throw new Error(`${draft.name} moves without a step`);
+  const less = excess(holds, draft.after);
+  return {
+    vm: draft.name,
+    group: draft.group,
+    disrupts: reboots,
+    restores: false,
+    seen: draft.seen,
+    spec: draft.put,
+    steps,
+    takes: isNothing(holds) ? [] : [{ step: move.id, node: to, amount: holds }],
+    gives: [
+      ...(isNothing(draft.before) ? [] : [{ step: move.id, node: draft.node, amount: draft.before }]),
+      ...(isNothing(less) ? [] : [{ step: last.id, node: to, amount: less }]),
+    ],
+  };
+}
+
 /** A new VM, or one that is deleted where it was and made anew. */
 export function stepsOfPlaced({ homeless, node, holds }: Placed, startsNow: boolean): Chain {
+  if (homeless.moves !== null) return stepsOfMover(homeless.moves, node, holds);
   const { vm, spec, from, keptDisks, remains } = homeless;
   // Above all former lives, wherever they were: an agent that still knows one takes less for an old plan.
   const last = Math.max(from?.seen.generation ?? 0, ...remains.map(({ tombstone }) => tombstone.generation));
@@ -133,7 +163,8 @@ function toSteps(
       class: changeClass,
       expect: expectationOf(kind === "createVm" ? wokenFrom : before || !exists ? null : seed),
     };
-    if (kind === "createVm") steps.push({ ...head, kind, generation });
+    if (kind === "migrateVm") steps.push({ ...head, kind, fromNode: before?.node ?? seed.node });
+    else if (kind === "createVm") steps.push({ ...head, kind, generation });
     else if (kind === "updateVm") steps.push({ ...head, kind, generation, ...(defer ? { defer } : {}) });
     else steps.push({ ...head, kind });
   }

@@ -47,6 +47,8 @@ interface Need {
   readonly vm: VmName;
   readonly step: string;
   readonly amount: Amount;
+  /** Its chain gives nothing that anybody could wait for. */
+  readonly isPure: boolean;
 }
 
 /**
@@ -57,10 +59,14 @@ function waitForRoom(chains: readonly Chain[], free: ReadonlyMap<NodeName, Amoun
   const stuck: VmName[] = [];
   const takes = new Map<NodeName, Need[]>();
   const gives = new Map<NodeName, Need[]>();
-  for (const chain of chains) {
-    for (const { take, give } of netHoldings(chain)) {
-      if (take) push(takes, take.node, { vm: chain.vm, ...take });
-      if (give) push(gives, give.node, { vm: chain.vm, ...give });
+  const lateGives = new Map<NodeName, Need[]>();
+  // Those who give something first: they can wait for fewer, so what is free now is theirs.
+  const isPure = (chain: Chain): boolean => chain.gives.length === 0;
+  for (const chain of [...chains.filter((each) => !isPure(each)), ...chains.filter(isPure)]) {
+    for (const { take, give, late } of netHoldings(chain)) {
+      if (take) push(takes, take.node, { vm: chain.vm, isPure: isPure(chain), ...take });
+      if (give) push(gives, give.node, { vm: chain.vm, isPure: false, ...give });
+      if (late) push(lateGives, late.node, { vm: chain.vm, isPure: false, ...late });
     }
   }
   for (const [node, needs] of takes) {
@@ -70,12 +76,13 @@ function waitForRoom(chains: readonly Chain[], free: ReadonlyMap<NodeName, Amoun
       if (fits(need.amount, room)) room = minus(room, need.amount);
       else late.push(need);
     }
-    const sources = gives.get(node) ?? [];
+    const early = gives.get(node) ?? [];
+    const sources = [...early, ...(lateGives.get(node) ?? [])];
     let used = 0;
     for (const need of late) {
       room = minus(room, need.amount);
-      while (!fits({ cpus: 0, memoryMiB: 0 }, room) && used < sources.length)
-        room = plus(room, (sources[used++] as Need).amount);
+      const most = need.isPure ? sources.length : early.length;
+      while (!fits({ cpus: 0, memoryMiB: 0 }, room) && used < most) room = plus(room, (sources[used++] as Need).amount);
       if (!fits({ cpus: 0, memoryMiB: 0 }, room)) {
         stuck.push(need.vm);
         room = plus(room, need.amount);
@@ -92,15 +99,17 @@ function waitForRoom(chains: readonly Chain[], free: ReadonlyMap<NodeName, Amoun
 }
 
 /**
- * What a chain asks of and offers to others, node by node. A give that comes after a take of the same chain is not offered:
- * two such chains could wait for each other. A delete and a create on the same node are settled within the chain.
+ * What a chain asks of and offers to others, node by node. A give that comes with or after a take of the same chain (a move)
+ * is `late`: only for those who offer nothing themselves, or two such chains could wait for each other. A delete and a create
+ * on the same node are settled within the chain.
  */
-function netHoldings(chain: Chain): { take?: Holding; give?: Holding }[] {
+function netHoldings(chain: Chain): { take?: Holding; give?: Holding; late?: Holding }[] {
   const position = new Map(chain.steps.map((step, index) => [step.id, index]));
   const firstTake = Math.min(...chain.takes.map((take) => position.get(take.step) ?? 0));
   const offered = chain.gives.filter((give) => (position.get(give.step) ?? 0) < firstTake);
   const nodes = [...new Set([...chain.takes, ...offered].map((holding) => holding.node))];
-  return nodes.map((node) => {
+  const late = chain.gives.filter((give) => !offered.includes(give)).map((give) => ({ late: give }));
+  const net = nodes.map((node) => {
     const take = chain.takes.find((holding) => holding.node === node);
     const give = offered.find((holding) => holding.node === node);
     if (!take || !give) return { ...(take && { take }), ...(give && { give }) };
@@ -111,6 +120,7 @@ function netHoldings(chain: Chain): { take?: Holding; give?: Holding }[] {
       ...(!isNothing(less) && { give: { ...give, amount: less } }),
     };
   });
+  return [...net, ...late];
 }
 
 /** Members that come up do so first; then at most `maxUnavailable` are taken down side by side, each lane one after another. */

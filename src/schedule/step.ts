@@ -17,6 +17,8 @@ interface StepArgs {
   /** Power cycle with the spec as last applied. */
   rebootVm: object;
   resumeVm: object;
+  /** The guest goes on on `node` where it stood on `fromNode`, with the spec as last applied; both hold it until it has left. */
+  migrateVm: { readonly fromNode: NodeName };
   /** Stops it and leaves a tombstone; disks stay until the retention ends. */
   deleteVm: object;
 }
@@ -28,6 +30,7 @@ interface StepHead<K extends StepKind> {
   readonly id: string;
   readonly kind: K;
   readonly vm: VmName;
+  /** Whose act it is; of a migration: where the VM is afterwards. */
   readonly node: NodeName;
   /** Ids of the steps that must have succeeded before this one starts. Sorted. */
   readonly after: readonly string[];
@@ -45,6 +48,7 @@ const sentences: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
   bootVm: (step) => `boot ${step.vm} on ${step.node}`,
   shutdownVm: (step) => `shut down ${step.vm} on ${step.node}`,
   rebootVm: (step) => `reboot ${step.vm} on ${step.node}`,
+  migrateVm: (step) => `migrate ${step.vm} from ${step.fromNode} to ${step.node}`,
   resumeVm: (step) => `resume ${step.vm} on ${step.node}`,
   deleteVm: (step) => `delete ${step.vm} from ${step.node}, keeping its disks`,
 };

@@ -732,7 +732,7 @@ describe("what goes", () => {
       return planOf(fleet, world, { maxClass: "replace" }).changes[0]?.reasons[0]?.text;
     };
     const external = (url: string) => ({ name: "data", origin: { kind: "external", url }, readonly: false }) as const;
-    const text = "its placement no longer allows n1, and it cannot be migrated: ";
+    const text = "its placement no longer allows n1, and it cannot be migrated (noop 1 on n1 does not send guests): ";
     expect(moved([], [])).toBe(`${text}it is deleted here and made anew elsewhere`);
     expect(moved([external("rbd://p/i")], [])).toBe(`${text}it is deleted here and made anew elsewhere`);
     expect(moved([blank(4)], [])).toBe(`${text}it is deleted here and made anew elsewhere`);

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { NOTHING } from "../../src/model/capacity.ts";
 import { instant, nodeName, vmName } from "../../src/model/names.ts";
-import type { Draft, Homeless } from "../../src/reconcile/diff-vm.ts";
+import type { Draft, Homeless } from "../../src/reconcile/draft.ts";
 import type { KeptDisks } from "../../src/reconcile/locate-vms.ts";
 import { type Chain, stepsOfDraft, stepsOfPlaced } from "../../src/schedule/make-steps.ts";
 import { aFleet, aSpec } from "../support/a-fleet.ts";
@@ -20,6 +20,7 @@ const draft = (over: Partial<Draft> = {}): Draft => ({
   seen: { node: N1, generation: 7, serial: 3 },
   put: null,
   power: null,
+  departure: { kind: "rooted", why: "" },
   before: ONE,
   after: ONE,
   group: "web",
@@ -126,6 +127,7 @@ describe("a VM that gets a home", () => {
     keptDisks: null,
     remains: [],
     from: null,
+    moves: null,
     reasons: [],
     ...over,
   });

@@ -198,6 +198,7 @@ export interface SeenInput {
   readonly images?: readonly ImageBelow[];
   readonly stalled?: VmReport["stalled"];
   readonly owed?: VmReport["owed"];
+  readonly movable?: VmReport["movable"];
 }
 
 export class WorldBuilder {
@@ -208,6 +209,7 @@ export class WorldBuilder {
   #nameless = new Set<string>();
   #unreadable = new Map<string, UnreadableVm[]>();
   #able = new Map<string, HypervisorCapabilities>();
+  #sends = new Set<string>();
   #names: readonly NodeName[];
   #capacities: ReadonlyMap<string, { cpus: number; memoryMiB: number }>;
 
@@ -233,6 +235,7 @@ export class WorldBuilder {
       images,
       owed,
       stalled,
+      movable,
     } = input;
     const known = (this.#vms.get(on) ?? []).filter((each) => each.name !== vm);
     const isUp = phase === "running" || phase === "paused";
@@ -261,6 +264,7 @@ export class WorldBuilder {
       ...(images === undefined ? {} : { images }),
       ...(owed === undefined ? {} : { owed }),
       ...(stalled === undefined ? {} : { stalled }),
+      ...(movable === undefined ? {} : { movable }),
     };
     this.#vms.set(on, [...known, report]);
     return this;
@@ -326,6 +330,12 @@ export class WorldBuilder {
     return this;
   }
 
+  /** The hypervisors of these nodes send guests and take them in. */
+  sends(...nodes: string[]): this {
+    for (const node of nodes) this.#sends.add(node);
+    return this;
+  }
+
   able(node: string, live: Partial<HypervisorCapabilities["live"]>): this {
     this.#able.set(node, { ...ABLE, live: { ...ABLE.live, ...live } });
     return this;
@@ -347,7 +357,13 @@ export class WorldBuilder {
       at: NOON,
       node: { name, id: `id-${name}`, agentVersion: "0.1.0", bootId: "boot-1", startedAt: NOON },
       capacity: this.#capacities.get(name) ?? { cpus: 16, memoryMiB: 16384 },
-      hypervisors: [{ kind: "noop", version: "1", capabilities: this.#able.get(name) ?? ABLE }],
+      hypervisors: [
+        {
+          kind: "noop",
+          version: "1",
+          capabilities: { ...(this.#able.get(name) ?? ABLE), migrate: this.#sends.has(name) },
+        },
+      ],
       vms: sorted(this.#vms.get(name) ?? []),
       tombstones: sorted(this.#tombstones.get(name) ?? []),
       unfinished: [],

@@ -39,7 +39,7 @@ export class PlanBuilder {
   }
 
   /** A step whose id is its sentence: `createVm web-1`. `after` are such ids. */
-  step(kind: StepKind, vm: string, on: string, ...after: string[]): this {
+  step(kind: Exclude<StepKind, "migrateVm">, vm: string, on: string, ...after: string[]): this {
     const head = {
       id: `${kind} ${vm}`,
       vm: vmName(vm),
@@ -49,6 +49,19 @@ export class PlanBuilder {
       expect: null,
     } as const;
     this.#steps.push(kind === "createVm" || kind === "updateVm" ? { ...head, kind, generation: 1 } : { ...head, kind });
+    return this;
+  }
+
+  /** A step whose id is `migrateVm web-1`. */
+  migrate(vm: string, from: string, to: string, ...after: string[]): this {
+    const head = {
+      id: `migrateVm ${vm}`,
+      vm: vmName(vm),
+      node: nodeName(to),
+      after: after.sort(),
+      expect: null,
+    } as const;
+    this.#steps.push({ ...head, kind: "migrateVm", fromNode: nodeName(from), class: "migrate" });
     return this;
   }
 

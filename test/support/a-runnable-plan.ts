@@ -26,7 +26,7 @@ export class RunnablePlan {
   #over: Partial<Plan> = {};
 
   /** Its id is `createVm-web-1`; `after` are such ids. Creates and updates get a spec. */
-  step(kind: StepKind, vm: string, on: string, input: StepInput = {}): this {
+  step(kind: Exclude<StepKind, "migrateVm">, vm: string, on: string, input: StepInput = {}): this {
     const { after = [], generation = 1, expect = null, spec = aSpec() } = input;
     const node = nodeName(on);
     const name = vmName(vm);

@@ -90,6 +90,7 @@ export const anyWorld: fc.Arbitrary<AnyWorld> = fc
     nodes: fc.array(anyNode, { minLength: 1, maxLength: 4 }),
     silence: anySilence,
     able: fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
+    sends: fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
     vms: fc.array(anyVm, { maxLength: VMS.length }),
     maxUnavailable: fc.integer({ min: 1, max: 2 }),
     maxClass: fc.constantFrom("destroy", "destroy", "reboot", null),
@@ -152,6 +153,7 @@ export const anyWorld: fc.Arbitrary<AnyWorld> = fc
     if (told.length > 0) world.told(Object.fromEntries(told));
     for (const [index, name] of names.entries()) {
       if (drawn.silence[index]) world.silent(name);
+      if (drawn.sends[index]) world.sends(name);
       if (!drawn.able[index])
         world.able(name, { cpusUp: false, cpusDown: false, memoryUp: false, memoryDown: false, diskAttach: false });
     }

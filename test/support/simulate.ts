@@ -10,7 +10,7 @@ import { byName, type NodeName } from "../../src/model/names.ts";
 import type { NodeReport, ObservedState, Tombstone, VmReport } from "../../src/model/observed-state.ts";
 import { type VmSpec, wantsRunning } from "../../src/model/vm-spec.ts";
 import type { Plan } from "../../src/plan/plan-document.ts";
-import { describeStep, type Step } from "../../src/schedule/step.ts";
+import { describeStep, type Step, type StepOf } from "../../src/schedule/step.ts";
 import { NOON } from "./a-fleet.ts";
 
 export interface Simulation {
@@ -57,6 +57,8 @@ class SimulatedWorld {
   readonly #before: ObservedState;
   readonly #specs: Plan["specs"];
   readonly #vms = new Map<NodeName, Map<string, VmReport>>();
+  /** Guests on their way: where they go. */
+  readonly #arriving = new Map<string, NodeName>();
   readonly #tombstones = new Map<NodeName, Map<string, Tombstone>>();
   /** Node loads that were too high before the plan are not its fault; they must not grow. */
   readonly #allowedLoad = new Map<NodeName, { cpus: number; memoryMiB: number }>();
@@ -87,6 +89,10 @@ class SimulatedWorld {
     const vms = this.#vms.get(step.node);
     if (!vms) {
       this.broken.push(`${describeStep(step)}: the node is silent`);
+      return;
+    }
+    if (step.kind === "migrateVm") {
+      this.#depart(step, vms);
       return;
     }
     const vm = vms.get(step.vm);
@@ -124,8 +130,30 @@ class SimulatedWorld {
     }
   }
 
+  /** Both ends hold it from the first byte on; it has one home all the same, and that is where it comes from. */
+  #depart(step: StepOf<"migrateVm">, there: Map<string, VmReport>): void {
+    const complain = (what: string) => void this.broken.push(`${describeStep(step)}: ${what}`);
+    const vm = this.#vms.get(step.fromNode)?.get(step.vm);
+    if (!vm || there.has(step.vm)) {
+      complain(vm ? "it is there already" : "it is not there");
+      return;
+    }
+    if (vm.phase !== "running") complain(`it is ${vm.phase}`);
+    if (step.expect && (step.expect.generation !== vm.generation || step.expect.serial !== vm.serial))
+      complain("stale");
+    this.#arriving.set(step.vm, step.node);
+  }
+
   /** What is sure only once it has ended: hold less. */
   end(step: Step): void {
+    if (step.kind === "migrateVm") {
+      const vm = this.#vms.get(step.fromNode)?.get(step.vm);
+      if (!vm) return;
+      this.#arriving.delete(step.vm);
+      this.#vms.get(step.fromNode)?.delete(step.vm);
+      this.#vms.get(step.node)?.set(step.vm, { ...vm, serial: vm.serial + 1 });
+      return;
+    }
     const vms = this.#vms.get(step.node);
     const vm = vms?.get(step.vm);
     if (!vms || !vm) return;
@@ -281,7 +309,8 @@ class SimulatedWorld {
   #load(node: NodeName): { cpus: number; memoryMiB: number } {
     let cpus = 0;
     let memoryMiB = 0;
-    for (const vm of this.#vms.get(node)?.values() ?? []) {
+    const arriving = [...this.#arriving].flatMap(([name, to]) => (to === node ? this.#named(name) : []));
+    for (const vm of [...(this.#vms.get(node)?.values() ?? []), ...arriving]) {
       const up = vm.phase === "running" || vm.phase === "paused" || vm.phase === "starting" || vm.phase === "stopping";
       if (!up && wantsRunning(vm.spec.runStrategy, vm.endedBy === "guest") !== true) continue;
       cpus += Math.max(vm.spec.cpus.count, up ? (vm.live?.cpus.count ?? 0) : 0);
@@ -289,6 +318,8 @@ class SimulatedWorld {
     }
     return { cpus, memoryMiB };
   }
+
+  #named = (name: string): VmReport[] => [...this.#vms.values()].flatMap((vms) => vms.get(name) ?? []);
 
   #twoHomesBefore(): string[] {
     const seen = new Set<string>();

@@ -15,6 +15,7 @@ const verbs: { readonly [K in StepKind]: string } = {
   shutdownVm: "shut down",
   rebootVm: "reboot",
   resumeVm: "resume",
+  migrateVm: "migrate",
   deleteVm: "delete",
 };
 

@@ -1,0 +1,28 @@
+/** Whether a node can take in a guest that another sends: the other half of `reconcile/why-it-cannot-move.ts`. */
+import type { NodeReport } from "../model/observed-state.ts";
+import { findHypervisor, whyUnsupported } from "../reconcile/check-support.ts";
+import type { Travel } from "../reconcile/draft.ts";
+
+/** Null: it can. Else why not, to stand behind the name of the node. */
+export function whyItCannotArrive({ applied, by }: Travel, report: NodeReport): string | null {
+  const here = findHypervisor(applied, report);
+  if (here === undefined) return `lacks ${applied.hypervisor}`;
+  if (!here.capabilities.migrate) return `${here.kind} ${here.version} there takes in no guests`;
+  // A guest keeps the machine it was booted with: an older hypervisor may not know it.
+  if (isOlder(here.version, by.version)) return `has the older ${here.kind} ${here.version}, it runs on ${by.version}`;
+  if (here.accelerator !== by.accelerator)
+    return `runs guests by ${here.accelerator ?? "other means"}, it runs by ${by.accelerator ?? "other means"}`;
+  return whyUnsupported(applied, report);
+}
+
+/** By the numbers in them, the first that differs counts: `7.2.22` is older than `10.0`. */
+function isOlder(version: string, than: string): boolean {
+  const [ours, theirs] = [numbersIn(version), numbersIn(than)];
+  for (const [index, number] of theirs.entries()) {
+    const own = ours[index] ?? 0;
+    if (own !== number) return own < number;
+  }
+  return false;
+}
+
+const numbersIn = (version: string): number[] => [...version.matchAll(/\d+/g)].map(([digits]) => Number(digits));

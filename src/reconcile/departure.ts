@@ -1,0 +1,51 @@
+/**
+ * Whether a guest can go to another node as it runs, as far as its own node can tell; the other's half is asked by `placement/`.
+ *
+ *   diff-vm.ts → [departure.ts] → place-vms.ts
+ */
+import type { DesiredVm } from "../model/desired-state.ts";
+import type { NodeReport, VmReport } from "../model/observed-state.ts";
+import { type VmSpec, wantsRunning } from "../model/vm-spec.ts";
+import { findHypervisor } from "./check-support.ts";
+import type { Departure, Draft, Homeless } from "./draft.ts";
+import type { KeptDisks } from "./locate-vms.ts";
+
+interface Seen {
+  readonly vm: VmReport;
+  readonly report: NodeReport;
+  readonly remains: readonly KeptDisks[];
+}
+
+/** `spec`: as desired; what it is sent with is the one last applied. */
+export function departureOf(desired: DesiredVm, spec: VmSpec, { vm, report, remains }: Seen): Departure {
+  const rooted = (why: string): Departure => ({ kind: "rooted", why });
+  if (vm.phase !== "running") return rooted(`it is ${vm.phase}`);
+  if (vm.live === null) return rooted("what its guest has cannot be seen");
+  if (wantsRunning(spec.runStrategy, vm.endedBy === "guest") === false) return rooted("it is to be off");
+  if (spec.migration.mode !== "live") return rooted(`its migration mode is ${spec.migration.mode}`);
+  const by = findHypervisor(vm.spec, report);
+  if (by?.capabilities.migrate !== true) {
+    const what = by === undefined ? vm.spec.hypervisor : `${by.kind} ${by.version}`;
+    return rooted(`${what} on ${report.node.name} does not send guests`);
+  }
+  if (vm.movable?.live === false) return rooted(vm.movable.why);
+  return { kind: "able", vm: desired, spec, remains, applied: vm.spec, by };
+}
+
+/** Null: it is not rooted. */
+export const whyRooted = (departure: Departure): string | null => (departure.kind === "rooted" ? departure.why : null);
+
+/** The same change, done elsewhere: the guest goes there first. Null: it cannot. */
+export function toMover(draft: Draft): Homeless | null {
+  if (draft.departure.kind === "rooted") return null;
+  const { vm, spec, remains, applied, by } = draft.departure;
+  return {
+    vm,
+    spec,
+    keptDisks: null,
+    remains,
+    from: { seen: draft.seen, held: draft.before, stays: false },
+    moves: { applied, by, draft },
+    reasons: draft.reasons,
+  };
+}

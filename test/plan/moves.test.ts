@@ -1,0 +1,138 @@
+/** Guests that go to another node as they run: which, where to, in which order, and what is done to them there. */
+import { describe, expect, test } from "vitest";
+import { checkPlan } from "../../src/plan/check-plan.ts";
+import type { Plan } from "../../src/plan/plan-document.ts";
+import { describeStep } from "../../src/schedule/step.ts";
+import { aFleet, aSpec, type FleetBuilder, type PlanOptions, planOf, type WorldBuilder } from "../support/a-fleet.ts";
+
+function plan(fleet: FleetBuilder, world: WorldBuilder, options: PlanOptions = {}): Plan {
+  const made = planOf(fleet, world, options);
+  expect(checkPlan(made, fleet.desired(), world.observed())).toEqual([]);
+  return made;
+}
+
+const steps = ({ steps: all, blocked, refusals }: Plan): string[] => [
+  ...all.map(describeStep),
+  ...blocked.map((each) => `blocked ${each.message}`),
+  ...refusals.map((each) => `refused ${each.message}`),
+];
+
+const of = (memoryMiB: number, cpus = 1) => ({
+  memory: { sizeMiB: memoryMiB, maxMiB: 8 * memoryMiB },
+  cpus: { count: cpus, max: 8 },
+});
+
+describe("a placement that no longer allows its node", () => {
+  const fleet = () => aFleet().nodes("n1", "n2").vm("web-1", { on: "n2" });
+  const world = () => fleet().empty().has("web-1", "n1", { generation: 4, serial: 9 });
+
+  test("moves the guest as it runs, without being asked for more than the plan says", () => {
+    const made = plan(fleet(), world().sends("n1", "n2"));
+    expect(steps(made)).toEqual(["migrate web-1 from n1 to n2"]);
+    expect(made.steps[0]).toMatchObject({ fromNode: "n1", node: "n2", expect: { generation: 4, serial: 9 } });
+    expect(made.changes[0]).toMatchObject({ action: "migrate", class: "migrate", fromNode: "n1", node: "n2" });
+    expect(made).toMatchObject({ applyable: true, complete: true, summary: { migrate: 1, replace: 0 } });
+  });
+
+  test("what else is to change is changed where it arrived", () => {
+    const bigger = aFleet()
+      .nodes("n1", "n2")
+      .vm("web-1", { on: "n2", ...of(2048) });
+    const seen = bigger
+      .empty()
+      .has("web-1", "n1", { spec: aSpec(of(1024)), live: { memory: { sizeMiB: 1024, maxMiB: 8192 } } })
+      .sends("n1", "n2");
+    const made = plan(bigger, seen);
+    // Its own room for growth is another as well, and that is given at a boot only.
+    expect(steps(made)).toEqual(["migrate web-1 from n1 to n2", "update web-1 on n2", "reboot web-1 on n2"]);
+    expect(made.changes[0]).toMatchObject({ action: "migrate", class: "reboot" });
+  });
+
+  test.each<[string, WorldBuilder, string]>([
+    ["its own node cannot", world().sends("n2"), "noop 1 on n1 does not send guests"],
+    ["it stands still", world().has("web-1", "n1", { phase: "paused" }).sends("n1", "n2"), "it is paused"],
+    [
+      "its guest has what stays",
+      world()
+        .has("web-1", "n1", { movable: { live: false, why: "it has the device gpu0 of n1" } })
+        .sends("n1", "n2"),
+      "it has the device gpu0 of n1",
+    ],
+  ])("where %s, it would have to be made anew, and that is asked for", (_, seen, why) => {
+    const made = plan(fleet(), seen);
+    expect(made.changes[0]?.reasons[0]?.text).toBe(
+      `its placement no longer allows n1, and it cannot be migrated (${why}): it is deleted here and made anew elsewhere`,
+    );
+    expect(made.refusals[0]?.message).toMatch(/^no VM is replaced unless that is asked for/);
+  });
+
+  test("where only the other node cannot, it stays, and the plan says what that node lacks", () => {
+    const made = plan(fleet(), world().sends("n1"));
+    expect(steps(made)).toEqual([
+      "blocked web-1 (1 cpu, 1 GiB) has to leave n1 and fits nowhere else: n2: noop 1 there takes in no guests",
+    ]);
+  });
+
+  test("a budget that allows less refuses it", () => {
+    const made = plan(fleet(), world().sends("n1", "n2"), { maxClass: "live" });
+    expect(made.refusals[0]?.message).toBe("at most live is allowed: web-1 would need migrate");
+  });
+});
+
+describe("more than its node has", () => {
+  const fleet = () =>
+    aFleet()
+      .node("n1", { memoryMiB: 4096 })
+      .node("n2", { memoryMiB: 16384 })
+      .vm("web-1", { ...of(1024), memory: { sizeMiB: 6144, maxMiB: 8192 } })
+      .vm("web-2", of(1024));
+  const small = aSpec({ ...of(1024), memory: { sizeMiB: 1024, maxMiB: 8192 } });
+  const world = () =>
+    fleet()
+      .empty()
+      .has("web-1", "n1", { spec: small })
+      .has("web-2", "n1", { spec: aSpec(of(1024)) });
+
+  test("goes where there is room, and grows there", () => {
+    const made = plan(fleet(), world().sends("n1", "n2"));
+    expect(steps(made)).toEqual(["migrate web-1 from n1 to n2", "update web-1 on n2"]);
+    expect(made.changes[0]?.reasons.map((reason) => reason.text)).toContainEqual(
+      "n1 has not the room: it needs 5 GiB more memory (2 GiB free)",
+    );
+  });
+
+  test("is blocked where it cannot go, and says why", () => {
+    expect(steps(plan(fleet(), world()))[0]).toMatch(
+      /^blocked web-1 needs 0 more cpus and 5120 MiB .* and it cannot move: noop 1 on n1 does not send guests$/,
+    );
+  });
+});
+
+describe("in which order", () => {
+  const tight = () => aFleet().node("n1", { memoryMiB: 4096 }).node("n2", { memoryMiB: 4096 });
+
+  test("a guest moves when what was deleted has made room", () => {
+    const fleet = tight().vm("a", { on: "n2", ...of(3072) });
+    const world = fleet
+      .empty()
+      .has("a", "n1", { spec: aSpec(of(3072)) })
+      .has("old", "n2", { spec: aSpec(of(2048)) })
+      .sends("n1", "n2");
+    const made = plan(fleet, world);
+    expect(steps(made)).toEqual(["delete old from n2, keeping its disks", "migrate a from n1 to n2"]);
+    expect(made.steps[1]?.after).toEqual([made.steps[0]?.id]);
+  });
+
+  test("a new VM starts when a guest that moves has left", () => {
+    const fleet = tight()
+      .vm("a", { on: "n2", ...of(3072) })
+      .vm("b", { on: "n1", ...of(2048) });
+    const world = fleet
+      .empty()
+      .has("a", "n1", { spec: aSpec(of(3072)) })
+      .sends("n1", "n2");
+    const made = plan(fleet, world);
+    expect(steps(made)).toEqual(["migrate a from n1 to n2", "create b on n1", "boot b on n1"]);
+    expect(made.steps[1]?.after).toEqual([made.steps[0]?.id]);
+  });
+});
