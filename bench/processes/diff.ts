@@ -25,7 +25,7 @@ const observed = await observe(desired.nodes, (node) => cannedAgent(reports, nod
 
 const once = () => {
   const begun = performance.now();
-  const findings = findDifferences(desired, locateVms(desired, observed), null);
+  const findings = findDifferences(desired, locateVms(desired, observed), null, observed.at);
   return { milliseconds: performance.now() - begun, findings };
 };
 const first = once();

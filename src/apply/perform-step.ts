@@ -37,6 +37,7 @@ const performers: Performers = {
   shutdownVm: (step, context) => operate(step, { kind: "shutdown", ...GRACE_OF_SPEC }, context),
   rebootVm: (step, context) => operate(step, { kind: "reboot", ...GRACE_OF_SPEC }, context),
   migrateVm: () => Promise.reject(new Error("not yet")),
+  pauseVm: (step, context) => operate(step, { kind: "pause" }, context),
   resumeVm: (step, context) => operate(step, { kind: "resume" }, context),
   deleteVm: (step, context) => operate(step, { kind: "delete", ...GRACE_OF_SPEC }, context),
 };

@@ -171,8 +171,8 @@ function whyNot(
   if (closed !== null && !(each.from?.stays && each.from.seen.node === node.name)) return because(closed);
   const unsupported = support(each.spec, report);
   if (unsupported !== null) return because(unsupported, "ability");
-  const closed = each.moves === null ? null : whyItCannotArrive(each.moves, report);
-  if (closed !== null) return because(closed, "ability");
+  const barred = each.moves === null ? null : whyItCannotArrive(each.moves, report);
+  if (barred !== null) return because(barred, "ability");
   const lacking = looks === undefined ? null : whyLacking(each.spec, homeNeeds(each.spec), looks);
   if (lacking !== null) return because(lacking, lacking.startsWith("lacks ") ? "files" : "ability");
   const apart = affinity.whyApart(node);

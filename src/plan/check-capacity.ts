@@ -153,6 +153,7 @@ function heldAfter(step: Step, { isLast, isUp, held, vm, plan }: Moment): Amount
     case "bootVm":
     case "rebootVm":
       return size;
+    case "pauseVm":
     case "resumeVm":
     case "migrateVm":
       return held;

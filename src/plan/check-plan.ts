@@ -144,6 +144,7 @@ const MILDEST: Partial<Record<Step["kind"], ChangeClass>> = {
   rebootVm: "reboot",
   shutdownVm: "reboot",
   migrateVm: "migrate",
+  pauseVm: "pause",
 };
 
 /** Every step belongs to a change that is shown, and does nothing worse than it says; groups keep enough members up. */

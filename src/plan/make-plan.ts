@@ -47,7 +47,7 @@ export interface PlanInput {
 
 export function makePlan(input: PlanInput): Plan {
   const sightings = locateVms(input.desired, input.observed);
-  const findings = findDifferences(input.desired, sightings, input.selection, input.removedBecause);
+  const findings = findDifferences(input.desired, sightings, input.selection, input.observed.at, input.removedBecause);
   // VMs that wait for one another in a circle give way one by one; the rest is planned again without them.
   const heldBack = new Map<VmName, Blocked>();
   for (;;) {

@@ -9,7 +9,7 @@
 import { hasProcess, heldBy, NOTHING, sizeOf } from "../model/capacity.ts";
 import { type ChangeClass, isWorse, worstClass } from "../model/change-class.ts";
 import type { Action, Blocked, Reason, SeenVm, Unknown } from "../model/changes.ts";
-import type { DesiredNode, DesiredVm } from "../model/desired-state.ts";
+import type { DesiredNode, DesiredVm, Maintenance } from "../model/desired-state.ts";
 import {
   compareLive,
   compareSpecs,
@@ -27,6 +27,7 @@ import { classify, type RunningGuest } from "./classify.ts";
 import { departureOf, toMover, whyRooted } from "./departure.ts";
 import { describeDifference } from "./describe-difference.ts";
 import type { Draft, Homeless } from "./draft.ts";
+import { type Drain, drainOf } from "./drain.ts";
 import { NEW_DISKS_NOTE } from "./judge-cloud-init.ts";
 import type { KeptDisks } from "./locate-vms.ts";
 
@@ -41,10 +42,16 @@ export interface Present {
   readonly vm: VmReport;
   readonly node: DesiredNode;
   readonly report: NodeReport;
+  /** The node is to be empty; null: it is not, or not now. */
+  readonly maintenance: Maintenance | null;
   readonly remains: readonly KeptDisks[];
 }
 
-export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }: Present, fleet: string): Finding {
+export function diffPresentVm(
+  desired: DesiredVm,
+  { vm, node, report, maintenance, remains }: Present,
+  fleet: string,
+): Finding {
   const blocked = (code: Blocked["code"], message: string, hint: string): Finding => ({
     kind: "blocked",
     blocked: { name: desired.name, code, message, hint, source: desired.source },
@@ -68,10 +75,14 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
   const given = () => (vm.live === null ? spec : keepFields(spec, { ...vm.spec, ...vm.live }, desired.ignore));
   const seen: SeenVm = { node: node.name, generation: vm.generation, serial: vm.serial };
   const reasons: Reason[] = [];
-  const leaves = !mayLiveOn(desired.placement, node);
+  const isForbidden = !mayLiveOn(desired.placement, node);
   const departure = departureOf(desired, spec, { vm, report, remains });
-  const rooted = leaves ? whyRooted(departure) : null;
-  if (leaves) {
+  const rooted = isForbidden ? whyRooted(departure) : null;
+  const drain: Drain = isForbidden ? { kind: "none" } : drainOf(vm, spec, node, maintenance, departure);
+  if (drain.kind === "blocks") return blocked("NOT_MOVABLE", drain.message, drain.hint);
+  if (drain.kind === "moves") reasons.push(becauseOfNode(node, "migrate", drain.text));
+  const leaves = isForbidden || drain.kind === "moves";
+  if (isForbidden) {
     const source = desired.whereIs("/spec/placement") ?? desired.source;
     const text =
       rooted === null
@@ -144,7 +155,7 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
     };
   }
 
-  const power = decidePower(vm, spec, desired, reasons);
+  const power = decidePower(vm, spec, desired, drain, node, reasons);
   if (reasons.length === 0 && running && vm.live === null) {
     const because = `what its guest has cannot be seen: ${vm.reason ?? "its hypervisor does not answer"}`;
     return { kind: "unknown", unknown: { kind: "VirtualMachine", name: vm.name, node: node.name, because } };
@@ -159,8 +170,9 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
       ? given()
       : null;
   const changeClass = worstClass(reasons.map((reason) => reason.class));
+  // What its node's maintenance stops is to come back: its room stays its own.
   const holds =
-    power === "shutdown"
+    power === "shutdown" && drain.kind !== "stops"
       ? false
       : running || power === "boot" || wantsRunning(spec.runStrategy, vm.endedBy === "guest") === true;
   const draft: Draft = {
@@ -172,6 +184,7 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
     seen,
     put,
     power,
+    restsAfter: power === "reboot" && (drain.kind === "pauses" || drain.kind === "rests"),
     before: heldBy(vm),
     after: holds ? sizeOf(put === null && power === "reboot" ? spec : given()) : NOTHING,
     departure,
@@ -181,6 +194,16 @@ export function diffPresentVm(desired: DesiredVm, { vm, node, report, remains }:
   const mover = leaves ? toMover(draft) : null;
   return mover === null ? { kind: "change", draft } : { kind: "homeless", homeless: mover };
 }
+
+const becauseOfNode = (node: DesiredNode, changeClass: ChangeClass, text: string): Reason => ({
+  because: "placement",
+  field: null,
+  from: node.name,
+  to: null,
+  class: changeClass,
+  text,
+  source: node.source,
+});
 
 /** What a VM that is made anew on another node leaves on this one. */
 function whatIsLeft({ spec, disks: made = spec.disks.map((disk) => disk.name) }: VmReport): string {
@@ -244,14 +267,21 @@ const whatHelps = ({ disks, noRoom }: StalledState): string =>
     : "see to the disk, then: odorobo vm resume";
 
 /** Whether the guest must be started, stopped or cycled; adds the reason where it is the guest's state and not a field. */
-function decidePower(vm: VmReport, spec: VmSpec, desired: DesiredVm, reasons: Reason[]): Draft["power"] {
+function decidePower(
+  vm: VmReport,
+  spec: VmSpec,
+  desired: DesiredVm,
+  drain: Drain,
+  node: DesiredNode,
+  reasons: Reason[],
+): Draft["power"] {
   const wants = wantsRunning(spec.runStrategy, vm.endedBy === "guest");
   const because = (to: string, changeClass: ChangeClass, text: string) => {
     const source = desired.whereIs("/spec/runStrategy") ?? desired.source;
     reasons.push({ because: "state", field: null, from: vm.phase, to, class: changeClass, text, source });
   };
   if (!hasProcess(vm)) {
-    if (wants !== true) return null;
+    if (wants !== true || drain.kind === "rests") return null;
     const story = (vm.reason === null ? "" : `: ${vm.reason}`) + whatItsAgentDoes(vm) + whatItStandsOn(vm);
     because("running", "live", vm.endedBy === null ? "it has never run" : `it should run and is ${vm.phase}${story}`);
     return "boot";
@@ -260,8 +290,17 @@ function decidePower(vm: VmReport, spec: VmSpec, desired: DesiredVm, reasons: Re
     because("stopped", "reboot", `it ${vm.phase === "paused" ? "is paused" : "runs"} and should be off`);
     return "shutdown";
   }
+  if (drain.kind === "stops") {
+    reasons.push(becauseOfNode(node, "reboot", drain.text));
+    return "shutdown";
+  }
   const needsReboot = reasons.some((reason) => !isWorse("reboot", reason.class));
   if (needsReboot) return "reboot";
+  if (drain.kind === "pauses") {
+    reasons.push(becauseOfNode(node, "pause", drain.text));
+    return "pause";
+  }
+  if (drain.kind === "rests") return null;
   // Its agent lets it go on as soon as it can; before that nobody could.
   if (vm.phase === "paused" && wants === true && vm.stalled === undefined) {
     because("running", "live", `it should run and is paused${vm.reason === null ? "" : `: ${vm.reason}`}`);

@@ -18,7 +18,9 @@ export interface Draft {
   readonly seen: SeenVm;
   /** The spec to give it first; null: it has the right one. */
   readonly put: VmSpec | null;
-  readonly power: "boot" | "reboot" | "shutdown" | "resume" | "delete" | null;
+  readonly power: "boot" | "reboot" | "shutdown" | "pause" | "resume" | "delete" | null;
+  /** After the reboot it stands still again: its node is in maintenance. */
+  readonly restsAfter: boolean;
   /** What it holds of its node now and afterwards. */
   readonly before: Amount;
   readonly after: Amount;

@@ -47,6 +47,7 @@ export function stepsOfDraft(draft: Draft): Chain {
   if (draft.power === "shutdown") kinds.unshift("shutdownVm");
   else if (draft.power === "resume") kinds.unshift("resumeVm");
   else if (draft.power !== null) kinds.push(POWER_STEPS[draft.power]);
+  if (draft.restsAfter) kinds.push("pauseVm");
   const steps = toSteps(
     draft.name,
     draft.seen,
@@ -132,6 +133,7 @@ export function stepsOfPlaced({ homeless, node, holds }: Placed, startsNow: bool
 const POWER_STEPS = {
   boot: "bootVm",
   reboot: "rebootVm",
+  pause: "pauseVm",
   delete: "deleteVm",
 } as const satisfies Partial<Record<NonNullable<Draft["power"]>, StepKind>>;
 

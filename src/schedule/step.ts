@@ -16,6 +16,8 @@ interface StepArgs {
   shutdownVm: object;
   /** Power cycle with the spec as last applied. */
   rebootVm: object;
+  /** The guest stands still, and keeps what it holds. */
+  pauseVm: object;
   resumeVm: object;
   /** The guest goes on on `node` where it stood on `fromNode`, with the spec as last applied; both hold it until it has left. */
   migrateVm: { readonly fromNode: NodeName };
@@ -49,6 +51,7 @@ const sentences: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
   shutdownVm: (step) => `shut down ${step.vm} on ${step.node}`,
   rebootVm: (step) => `reboot ${step.vm} on ${step.node}`,
   migrateVm: (step) => `migrate ${step.vm} from ${step.fromNode} to ${step.node}`,
+  pauseVm: (step) => `pause ${step.vm} on ${step.node}`,
   resumeVm: (step) => `resume ${step.vm} on ${step.node}`,
   deleteVm: (step) => `delete ${step.vm} from ${step.node}, keeping its disks`,
 };

@@ -110,9 +110,9 @@ export class FleetBuilder {
       labels: {},
       reserved: { cpus: 0, memoryMiB: 0 },
       overcommit: { cpus: 1, memory: 1 },
+      maintenance: null,
       cordoned: false,
       fenced: false,
-      maintenance: null,
       source: null,
       ...node,
     });

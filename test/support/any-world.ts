@@ -22,6 +22,7 @@ const anyNode = fc.record({
   memoryMiB: fc.integer({ min: 1, max: 6 }).map((gib) => gib * 1024),
   cordoned: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
   fenced: fc.boolean(),
+  maintenance: fc.constantFrom(null, null, null, null, { from: null, until: null, reason: "new disks" }),
   rack: fc.constantFrom("r1", "r2"),
 });
 
@@ -44,6 +45,7 @@ const anySpec: fc.Arbitrary<VmSpec> = fc
     disk: fc.constantFrom(null, 64, 128),
     kernel: fc.constantFrom("builtin:tiny", "/boot/other"),
     nic: fc.boolean(),
+    onDrain: fc.constantFrom("migrate", "migrate", "stop", "pause", "block"),
   })
   .map((each) =>
     aSpec({
@@ -51,6 +53,7 @@ const anySpec: fc.Arbitrary<VmSpec> = fc
       cpus: { count: each.cpus, max: each.cpus + each.cpuRoom },
       memory: { sizeMiB: each.memory * 1024, maxMiB: (each.memory + each.memoryRoom) * 1024 },
       group: each.group,
+      onDrain: each.onDrain as VmSpec["onDrain"],
       protect: each.protect,
       labels: { app: each.app },
       boot: { kind: "kernel", kernel: each.kernel, initramfs: null, cmdline: "" },

@@ -168,6 +168,9 @@ class SimulatedWorld {
       case "rebootVm":
         vms.set(step.vm, this.#settled({ ...vm, serial, live: toLiveConfig(vm.spec) }));
         return;
+      case "pauseVm":
+        vms.set(step.vm, { ...vm, serial, phase: "paused" });
+        return;
       case "resumeVm":
         vms.set(step.vm, { ...vm, serial, phase: "running" });
         return;

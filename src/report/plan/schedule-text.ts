@@ -14,6 +14,7 @@ const verbs: { readonly [K in StepKind]: string } = {
   bootVm: "boot",
   shutdownVm: "shut down",
   rebootVm: "reboot",
+  pauseVm: "pause",
   resumeVm: "resume",
   migrateVm: "migrate",
   deleteVm: "delete",
