@@ -62,7 +62,7 @@ export interface DesiredNode {
   readonly source: SourcePosition | null;
 }
 
-/** The node is to be worked on and takes no new VMs meanwhile. */
+/** The node is to be worked on: meanwhile its VMs leave as their `onDrain` says, and none comes. */
 export interface Maintenance {
   /** In UTC. Null: since ever. */
   readonly from: Instant | null;

@@ -438,7 +438,7 @@ export interface NodeSpec {
    */
   fenced?: boolean | null;
   /**
-   * The node is to be worked on: it takes no new VMs. true, or since when, until when and why; what is left out of from and until is open.
+   * The node is to be worked on: it takes no new VMs, and those it has leave as their onDrain says. true, or since when, until when and why; what is left out of from and until is open.
    */
   maintenance?:
     | boolean
