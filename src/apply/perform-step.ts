@@ -36,7 +36,8 @@ const performers: Performers = {
   bootVm: (step, context) => operate(step, { kind: "boot" }, context),
   shutdownVm: (step, context) => operate(step, { kind: "shutdown", ...GRACE_OF_SPEC }, context),
   rebootVm: (step, context) => operate(step, { kind: "reboot", ...GRACE_OF_SPEC }, context),
-  migrateVm: () => Promise.reject(new Error("not yet")),
+  migrateVm: (step) =>
+    Promise.reject(new OdoroboError("UNSUPPORTED", `${step.vm} is to move, and this odorobo only plans that`)),
   pauseVm: (step, context) => operate(step, { kind: "pause" }, context),
   resumeVm: (step, context) => operate(step, { kind: "resume" }, context),
   deleteVm: (step, context) => operate(step, { kind: "delete", ...GRACE_OF_SPEC }, context),
