@@ -158,6 +158,8 @@ function heldAfter(step: Step, { isLast, isUp, held, vm, plan }: Moment): Amount
     case "migrateVm":
       return held;
     case "shutdownVm":
+      // One that is to come back (its node is in maintenance) keeps its room.
+      return wantsRunning(spec.runStrategy, false) === true ? held : NOTHING;
     case "deleteVm":
       return NOTHING;
   }

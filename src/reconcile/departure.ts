@@ -35,9 +35,9 @@ export function departureOf(desired: DesiredVm, spec: VmSpec, { vm, report, rema
 /** Null: it is not rooted. */
 export const whyRooted = (departure: Departure): string | null => (departure.kind === "rooted" ? departure.why : null);
 
-/** The same change, done elsewhere: the guest goes there first. Null: it cannot. */
+/** The same change, done elsewhere: the guest goes there first. Null: it cannot, or is not to go on. */
 export function toMover(draft: Draft): Homeless | null {
-  if (draft.departure.kind === "rooted") return null;
+  if (draft.departure.kind === "rooted" || (draft.power !== null && draft.power !== "reboot")) return null;
   const { vm, spec, remains, applied, by } = draft.departure;
   return {
     vm,
