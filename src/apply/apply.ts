@@ -25,6 +25,10 @@ import { StepRunner } from "./step-runner.ts";
 export interface ApplyOptions {
   /** The texts that specs refer to by digest: `DesiredState.files`. */
   readonly files: ReadonlyMap<Digest, string>;
+  /** Of a node's agent, as other nodes reach it. */
+  readonly addressOf: (node: NodeName) => string;
+  /** A secret for each move of a guest: random, at least 128 bits. */
+  readonly newTicket: () => string;
   readonly limits: Limits;
   readonly clock: Clock;
   readonly sleep: Sleep;
@@ -62,9 +66,9 @@ export async function apply(
   const startedAt = clock.now();
   const events = new EventSink(options.onEvent);
   events.emit({ event: "started", at: startedAt, steps: plan.steps.length });
-  const { run, journal = NO_JOURNAL, refused = new Map() } = options;
+  const { addressOf, newTicket, run, journal = NO_JOURNAL, refused = new Map() } = options;
   const runner = new StepRunner(
-    { plan, agents, files, clock, sleep, retries, hardSignal, events, run, journal, refused },
+    { plan, agents, addressOf, newTicket, files, clock, sleep, retries, hardSignal, events, run, journal, refused },
     before,
   );
   const { interrupted } = await runSteps(graph, runner, {

@@ -16,7 +16,8 @@ export class LeftBehind {
 
   /** Null: nothing. The VM is new there, or gone. */
   by(step: Step): Expectation | null {
-    return this.#left.get(keyOf(step)) ?? null;
+    const node = step.kind === "migrateVm" ? step.fromNode : step.node;
+    return this.#left.get(keyOf({ vm: step.vm, node })) ?? null;
   }
 }
 

@@ -5,22 +5,35 @@
  *   apply.ts → retry.ts → [perform-step.ts] → wire/agent-api.ts
  */
 import { fromErrorBody, OdoroboError } from "../model/errors.ts";
-import type { Digest } from "../model/names.ts";
+import type { Digest, NodeName } from "../model/names.ts";
 import { referencedFiles, type VmSpec } from "../model/vm-spec.ts";
 import type { Plan } from "../plan/plan-document.ts";
+import type { Sleep } from "../platform/sleep.ts";
 import type { Step, StepKind, StepOf } from "../schedule/step.ts";
 import type { AgentApi } from "../wire/agent-api.ts";
 import type { Expectation, OperationArgs, OperationResult, PutVmRequest } from "../wire/operations.ts";
+import { performMove } from "./perform-move.ts";
 
 export interface PerformContext {
   readonly plan: Pick<Plan, "fleet" | "base" | "specs">;
   readonly files: ReadonlyMap<Digest, string>;
   readonly agent: AgentApi;
+  readonly moving: Moving;
   /** What the agent must still see; null: no condition. */
   readonly expect: Expectation | null;
   /** Which run the step belongs to; undefined: none that is kept. */
   readonly run?: string | undefined;
   readonly signal: AbortSignal;
+}
+
+/** What a guest that moves between two agents needs beside the one that the step names. */
+export interface Moving {
+  readonly agentOf: (node: NodeName) => AgentApi;
+  /** Of a node's agent, as the other nodes reach it: its manifest's. */
+  readonly addressOf: (node: NodeName) => string;
+  /** Another each time, and not to be guessed. */
+  readonly newTicket: () => string;
+  readonly sleep: Sleep;
 }
 
 type Performers = {
@@ -36,8 +49,7 @@ const performers: Performers = {
   bootVm: (step, context) => operate(step, { kind: "boot" }, context),
   shutdownVm: (step, context) => operate(step, { kind: "shutdown", ...GRACE_OF_SPEC }, context),
   rebootVm: (step, context) => operate(step, { kind: "reboot", ...GRACE_OF_SPEC }, context),
-  migrateVm: (step) =>
-    Promise.reject(new OdoroboError("UNSUPPORTED", `${step.vm} is to move, and this odorobo only plans that`)),
+  migrateVm: (step, context) => migrate(step, context),
   pauseVm: (step, context) => operate(step, { kind: "pause" }, context),
   resumeVm: (step, context) => operate(step, { kind: "resume" }, context),
   deleteVm: (step, context) => operate(step, { kind: "delete", ...GRACE_OF_SPEC }, context),
@@ -59,7 +71,7 @@ export async function performStep(step: Step, context: PerformContext): Promise<
 /** The step's request of the plan, resolved: throws where the plan or the texts beside it are not complete. */
 export function toPutRequest(
   step: StepOf<"createVm"> | StepOf<"updateVm">,
-  context: Omit<PerformContext, "agent" | "signal">,
+  context: Omit<PerformContext, "agent" | "moving" | "signal">,
 ): PutVmRequest {
   const { plan, files, expect, run } = context;
   const spec = specOf(step, plan);
@@ -78,6 +90,15 @@ export function toPutRequest(
 
 const putVm = (step: StepOf<"createVm"> | StepOf<"updateVm">, context: PerformContext): Promise<OperationResult> =>
   context.agent.putVm(step.vm, toPutRequest(step, context), context.signal);
+
+const migrate = (
+  { id, vm, node, fromNode }: StepOf<"migrateVm">,
+  { agent, moving, plan, expect, run, signal }: PerformContext,
+): Promise<OperationResult> => {
+  const to = { node, address: moving.addressOf(node) };
+  const move = { id, vm, fleet: plan.fleet, from: fromNode, to, expect, ticket: moving.newTicket(), run };
+  return performMove(moving.agentOf(fromNode), agent, move, moving.sleep, signal);
+};
 
 const operate = (step: Step, args: OperationArgs, { agent, plan, expect, run, signal }: PerformContext) =>
   agent.operate(

@@ -25,6 +25,8 @@ import type { StepJournal } from "./step-journal.ts";
 interface StepRunnerParts {
   readonly plan: Plan;
   readonly agents: (node: NodeName) => AgentApi;
+  readonly addressOf: (node: NodeName) => string;
+  readonly newTicket: () => string;
   readonly files: ReadonlyMap<Digest, string>;
   readonly clock: Clock;
   readonly sleep: Sleep;
@@ -72,11 +74,12 @@ export class StepRunner implements StepActions {
     if (refusal !== undefined) return { succeeded: false, error: refusal };
     const expect = step.expect ?? this.#left.by(step);
     try {
-      const { agents, plan, files, sleep, retries, run } = this.#parts;
+      const { agents, addressOf, newTicket, plan, files, sleep, retries, run } = this.#parts;
+      const moving = { agentOf: agents, addressOf, newTicket, sleep };
       const attempt = (number: number) => {
         hardSignal.throwIfAborted();
         tries.attempts = number;
-        return performStep(step, { plan, files, agent: agents(step.node), expect, run, signal: hardSignal });
+        return performStep(step, { plan, files, agent: agents(step.node), moving, expect, run, signal: hardSignal });
       };
       const result = await withRetries(attempt, {
         node: step.node,

@@ -6,6 +6,7 @@ import type { ObservedState } from "../model/observed-state.ts";
 import type { Plan } from "../plan/plan-document.ts";
 import type { Clock } from "../platform/clock.ts";
 import { type Sleep, systemSleep } from "../platform/sleep.ts";
+import { makeTicket } from "../wire/move-guest.ts";
 import type { Agents } from "./connect-agents.ts";
 import { tellWhereabouts } from "./tell-whereabouts.ts";
 
@@ -34,6 +35,8 @@ export async function applyPlan(request: ApplyRequest): Promise<ApplyReport> {
   if (!signal.aborted) await tellWhereabouts(request);
   return await apply(plan, (node) => agents.of(node), {
     files: desired.files,
+    addressOf: (node) => agents.of(node).address,
+    newTicket: makeTicket,
     limits: toLimits(desired.fleet.policy.parallelism, request.parallelism),
     clock,
     sleep: request.sleep ?? systemSleep,

@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import type { NodeName, VmName } from "../model/names.ts";
 import type { VmReport } from "../model/observed-state.ts";
 import type { AgentApi } from "./agent-api.ts";
-import type { OperationResult } from "./operations.ts";
+import type { Expectation, OperationResult } from "./operations.ts";
 
 /** Base64url, of 256 bits. A secret: shown to the two agents and to nobody else. */
 export const makeTicket = (): string => randomBytes(32).toString("base64url");
@@ -16,6 +16,10 @@ export interface Move {
   readonly vm: VmName;
   /** As its node reports it now. */
   readonly report: Pick<VmReport, "generation" | "spec">;
+  /** What its node must still see; null or left out: no condition. */
+  readonly expect?: Expectation | null;
+  /** Which run asks; left out: none. */
+  readonly run?: string | undefined;
   readonly fleet: string | null;
   readonly from: { readonly node: NodeName; readonly agent: AgentApi };
   /** `address`: of its agent, as the other node reaches it. */
@@ -29,11 +33,12 @@ export interface Move {
 /** The result of the half that failed, or of the whole. Rejects with what was refused. */
 export async function moveGuest(move: Move, signal: AbortSignal): Promise<OperationResult> {
   const { vm, report, fleet, from, to, ids, ticket } = move;
+  const run = move.run === undefined ? {} : { run: move.run };
   const expected = await to.agent.operate(
     vm,
     {
       kind: "expect-guest",
-      ...{ id: ids.expect, expect: null, fleet },
+      ...{ id: ids.expect, expect: null, fleet, ...run },
       ...{ from: from.node, ticket, generation: report.generation, spec: report.spec },
     },
     signal,
@@ -44,7 +49,7 @@ export async function moveGuest(move: Move, signal: AbortSignal): Promise<Operat
     vm,
     {
       kind: "migrate",
-      ...{ id: ids.migrate, expect: null, fleet, mode: "live" },
+      ...{ id: ids.migrate, expect: move.expect ?? null, fleet, mode: "live", ...run },
       to: { node: to.node, address: to.address, ticket, fingerprint },
       bandwidthMiBps: move.bandwidthMiBps ?? null,
     },

@@ -1,4 +1,5 @@
 /** What apply itself costs: agents that answer at once, and nobody else to blame. */
+
 import { expect, test } from "vitest";
 import { apply } from "../../src/apply/apply.ts";
 import { OdoroboError } from "../../src/model/errors.ts";
@@ -8,6 +9,7 @@ import { systemSleep } from "../../src/platform/sleep.ts";
 import type { AgentApi } from "../../src/wire/agent-api.ts";
 import { aSpec } from "../support/a-fleet.ts";
 import { aRunnablePlan } from "../support/a-runnable-plan.ts";
+import { TEST_MOVES } from "../support/an-apply.ts";
 import { aResult } from "../support/wire-builders.ts";
 
 const instantly: AgentApi = {
@@ -33,6 +35,7 @@ async function measure(plan: Plan, agent: AgentApi = instantly) {
   const start = performance.now();
   const report = await apply(plan, () => agent, {
     files: new Map(),
+    ...TEST_MOVES,
     limits: { total: 64, perNode: 8 },
     clock: systemClock,
     sleep: systemSleep,

@@ -6,6 +6,13 @@ import { aFleet } from "./a-fleet.ts";
 import { FakeFleet } from "./fake-fleet.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
+/** Where the fake agents are, and what they know a guest by. */
+export const TEST_MOVES = {
+  addressOf: (node: string): string => `unix:///fake/${node}`,
+  newTicket: (): string => `ticket-${++tickets}-of-a-test`,
+};
+let tickets = 0;
+
 export class Rehearsal {
   readonly time = new VirtualTime();
   readonly fleet: FakeFleet;
@@ -27,6 +34,7 @@ export class Rehearsal {
   apply(plan: Plan, options: Partial<ApplyOptions> = {}): Promise<ApplyReport> {
     const applying = apply(plan, this.fleet.agent, {
       files: new Map(),
+      ...TEST_MOVES,
       limits: { total: 64, perNode: 8 },
       clock: this.time,
       sleep: this.time.sleep,

@@ -7,7 +7,7 @@ import type { Request } from "../../src/agent/lifecycle/parts/decision.ts";
 import { type ErrorBody, OdoroboError } from "../../src/model/errors.ts";
 import { byName, type NodeName, type VmName } from "../../src/model/names.ts";
 import type { Capacity, LiveConfig, NodeReport } from "../../src/model/observed-state.ts";
-import { referencedFiles } from "../../src/model/vm-spec.ts";
+import { referencedFiles, type VmSpec } from "../../src/model/vm-spec.ts";
 import type { Clock } from "../../src/platform/clock.ts";
 import type { AgentApi } from "../../src/wire/agent-api.ts";
 import type { OperationKind, OperationRequest, OperationResult, PutVmRequest } from "../../src/wire/operations.ts";
@@ -51,6 +51,8 @@ export interface ActWatcher {
   ended(node: NodeName, vm: VmName, kind: OperationKind, succeeded: boolean): void;
   /** The guest is off, and no act did it. */
   died(node: NodeName, vm: VmName): void;
+  /** The guest runs on another node from now on. */
+  moved(from: NodeName, to: NodeName, vm: VmName): void;
 }
 
 export class FakeAgent implements AgentApi {
@@ -68,10 +70,20 @@ export class FakeAgent implements AgentApi {
   readonly #queues = new Map<VmName, Promise<unknown>>();
   readonly #answers = new Map<string, Promise<OperationResult>>();
   readonly #times = new Map<string, number>();
+  /** Room that is kept for guests to come. */
+  readonly #expected = new Map<VmName, VmSpec>();
+  /** Where guests can be sent. */
+  peers: (node: NodeName) => FakeAgent = (node) => {
+    throw new Error(`${node} is no agent that ${this.node} knows`);
+  };
   readonly #busy = new Map<VmName, { readonly id: string; readonly kind: OperationKind }>();
 
   /** Begins as the report says. */
-  constructor(report: NodeReport, clock: Clock, watcher: ActWatcher = { begun() {}, ended() {}, died() {} }) {
+  constructor(
+    report: NodeReport,
+    clock: Clock,
+    watcher: ActWatcher = { begun() {}, ended() {}, died() {}, moved() {} },
+  ) {
     this.node = report.node.name;
     this.#template = report;
     this.#clock = clock;
@@ -120,6 +132,10 @@ export class FakeAgent implements AgentApi {
     for (const { live } of this.#vms.values()) {
       cpus += live?.cpus.count ?? 0;
       memoryMiB += live?.memory.sizeMiB ?? 0;
+    }
+    for (const spec of this.#expected.values()) {
+      cpus += spec.cpus.count;
+      memoryMiB += spec.memory.sizeMiB;
     }
     return { cpus, memoryMiB };
   }
@@ -184,12 +200,21 @@ export class FakeAgent implements AgentApi {
     await behaviour.during;
     const error = behaviour.fail ?? null;
     const before = this.#vms.get(name) ?? null;
-    const after = error === null ? carryOut(name, request, before, this.#clock.now()) : before;
+    if (request.kind === "expect-guest" && error === null) this.#expected.set(name, request.spec);
+    if (request.kind === "migrate") this.peers(request.to.node).#expected.delete(name);
+    const hasMoved = request.kind === "migrate" && error === null && before !== null;
+    if (hasMoved) this.peers(request.to.node).#arrive(before);
+    const after = hasMoved ? null : error === null ? carryOut(name, request, before, this.#clock.now()) : before;
     if (after === null) this.#vms.delete(name);
     else this.#vms.set(name, remember(after, { id: request.id, kind, error }));
     this.#busy.delete(name);
     this.#watcher.ended(this.node, name, kind, error === null);
+    if (hasMoved) this.#watcher.moved(this.node, request.to.node, name);
     return this.#result(name, { id: request.id, kind, error }, false);
+  }
+
+  #arrive(vm: FakeVm): void {
+    this.#vms.set(vm.record.name, happened(vm, {}, vm.live));
   }
 
   #result(

@@ -38,7 +38,9 @@ export class FakeFleet {
     this.#before = observed;
     for (const node of observed.nodes) {
       if (node.reach === "silent") continue;
-      this.#agents.set(node.name, new FakeAgent(node.report, clock, this.#watcher));
+      const agent = new FakeAgent(node.report, clock, this.#watcher);
+      agent.peers = this.agent;
+      this.#agents.set(node.name, agent);
       for (const vm of node.report.vms) if (vm.live !== null) this.#homesOf(vm.name).add(node.name);
       this.#measure(node.name);
     }
@@ -100,6 +102,12 @@ export class FakeFleet {
       this.#measure(node);
     },
     died: (node, vm) => void this.#homesOf(vm).delete(node),
+    moved: (from, to, vm) => {
+      const homes = this.#homesOf(vm);
+      homes.delete(from);
+      homes.add(to);
+      this.#measure(to);
+    },
   };
 
   #homesOf(vm: VmName): Set<NodeName> {
