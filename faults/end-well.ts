@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { processesOf, socketsOf } from "../test/support/system-leftovers.ts";
 import { until } from "../test/support/until.ts";
-import { untilAllRun } from "./all-run.ts";
+import { busyIn, restartsIn, untilCalm } from "./calm.ts";
 import { checkSettled, type Homes, SETTLE_MS } from "./check.ts";
 import { takeTurn } from "./turn.ts";
 import type { World } from "./world.ts";
@@ -29,6 +29,7 @@ export async function endWell(world: World, homes: Homes): Promise<void> {
 
 async function converge(world: World): Promise<void> {
   for (let tries = 1; tries <= APPLIES; tries++) {
+    await atRest(world);
     const { plan, report } = await takeTurn(world, { answerMs: ANSWER_MS });
     world.note(`calm apply ${tries}: ${plan.steps.length} steps, ${JSON.stringify(report?.counts ?? null)}`);
     const rest = { changes: plan.changes, unknown: plan.unknown, blocked: plan.blocked, refusals: plan.refusals };
@@ -44,17 +45,29 @@ async function converge(world: World): Promise<void> {
 
 /** A guest that misbehaves as it was booted to may have ended a moment ago, and its agent put off its start. */
 async function expectAllRun(world: World): Promise<void> {
-  const fleet = {
-    wanted: () => [...world.manifests.wanted].map(([vm, { node }]) => `${vm} on ${node}`),
-    running: () => world.guests().map(({ vm, node }) => `${vm} on ${node}`),
-    restartsAt: async () => {
-      const reports = await Promise.all(world.nodes.map(({ agent }) => agent.report()));
-      const moments = reports.flatMap(({ vms }) => vms.flatMap(({ restart }) => restart?.nextAt ?? []));
-      return moments.map((moment) => Date.parse(moment));
-    },
+  const named = (all: Iterable<{ readonly vm: string; readonly node: string }>) =>
+    new Set([...all].map(({ vm, node }) => `${vm} on ${node}`));
+  const wrong = () => {
+    const wanted = named([...world.manifests.wanted].map(([vm, { node }]) => ({ vm, node })));
+    const running = named(world.guests());
+    return [
+      ...[...wanted].filter((each) => !running.has(each)).map((each) => `${each} does not run`),
+      ...[...running].filter((each) => !wanted.has(each)).map((each) => `${each} runs`),
+    ];
   };
-  for (const wrong of await untilAllRun(fleet, SETTLE_MS)) world.violate(`nothing is left to do, and ${wrong}`);
+  const restartsAt = async () => restartsIn(await reportsOf(world));
+  for (const each of await untilCalm({ wrong, restartsAt }, SETTLE_MS))
+    world.violate(`nothing is left to do, and ${each}`);
 }
+
+/** Between two applies: a plan calls what is under way unknown, and how long it takes is the machine's to say. */
+async function atRest(world: World): Promise<void> {
+  const wrong = async () => busyIn(await reportsOf(world));
+  const restartsAt = async () => restartsIn(await reportsOf(world));
+  for (const each of await untilCalm({ wrong, restartsAt }, SETTLE_MS)) world.violate(`no end of it: ${each}`);
+}
+
+const reportsOf = (world: World) => Promise.all(world.nodes.map(({ agent }) => agent.report()));
 
 async function empty(world: World): Promise<void> {
   const { report } = await takeTurn(world, { answerMs: ANSWER_MS, destroys: true });

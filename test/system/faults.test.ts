@@ -4,12 +4,14 @@ import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { untilAllRun } from "../../faults/all-run.ts";
+import { busyIn, restartsIn, untilCalm } from "../../faults/calm.ts";
 import { doublesIn, guestsOn } from "../../faults/host.ts";
 import { KeptDisks } from "../../faults/kept-disks.ts";
 import { listFaults } from "../../faults/list-faults.ts";
+import { instant, vmName } from "../../src/model/names.ts";
 import { requires } from "../support/requirements.ts";
 import { aTempFolder } from "../support/temp-folder.ts";
+import { aNodeReport, aVmReport } from "../support/wire-builders.ts";
 
 const RUN = fileURLToPath(new URL("../../faults/run.ts", import.meta.url));
 const SEED = process.env.ODOROBO_FAULTS_SEED ?? "1";
@@ -68,16 +70,30 @@ describe("random faults", () => {
 
   test("a guest whose start its agent has put off is waited for, and one that nobody starts is missed", async () => {
     const startsAt = Date.now() + 400;
-    const fleet = {
-      wanted: () => ["web-1 on n1"],
-      running: () => (Date.now() < startsAt ? [] : ["web-1 on n1"]),
-      restartsAt: async () => [startsAt],
-    };
-    expect(await untilAllRun(fleet, 100)).toEqual([]);
-    const never = { ...fleet, running: () => [] };
-    expect(await untilAllRun(never, 100)).toEqual(["web-1 on n1 does not run"]);
-    const unasked = { ...fleet, running: () => ["web-1 on n1", "web-1 on n2"] };
-    expect(await untilAllRun(unasked, 100)).toEqual(["web-1 on n2 runs"]);
+    const off = ["web-1 on n1 does not run"];
+    const restartsAt = async () => [startsAt];
+    expect(await untilCalm({ wrong: () => (Date.now() < startsAt ? off : []), restartsAt }, 100)).toEqual([]);
+    expect(await untilCalm({ wrong: () => off, restartsAt }, 100)).toEqual(off);
+  });
+
+  test("an agent is busy with what it has begun, and with what it will begin by itself", () => {
+    const nextAt = instant("2026-01-01T12:00:09.000Z");
+    const restart = { attempts: 1, nextAt, givenUp: false };
+    const report = aNodeReport("n1", {
+      vms: [
+        aVmReport("web-1"),
+        aVmReport("web-2", { phase: "starting" }),
+        aVmReport("web-3", { phase: "crashed", restart }),
+        aVmReport("web-4", { phase: "crashed", restart: { attempts: 10, nextAt: null, givenUp: true } }),
+      ],
+      unfinished: [{ id: "op-1", vm: vmName("web-1"), kind: "update", begunAt: nextAt }],
+    });
+    expect(busyIn([report])).toEqual([
+      "update of web-1 on n1 is under way",
+      "web-2 on n1 is starting",
+      "web-3 on n1 is to be started again",
+    ]);
+    expect(restartsIn([report])).toEqual([Date.parse(nextAt)]);
   });
 
   test.runIf(requires("random faults with full disks and real guests", "mounts", "qemu-system-x86_64"))(
