@@ -1,6 +1,6 @@
 /** A copy of the work tree in a folder of its own, with Stryker beside what the project needs: 166 packages nobody else wants. */
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 /** Pinned: mutators come and go, and with them what a seed means. */
@@ -18,8 +18,11 @@ export function copyTree(root: string, folder: string): void {
     mkdirSync(dirname(join(folder, file)), { recursive: true });
     cpSync(join(root, file), join(folder, file));
   }
-  // No link: npm would change the project's own.
-  cpSync(join(root, "node_modules"), join(folder, "node_modules"), { recursive: true, verbatimSymlinks: true });
+  // No link, also where it is one: npm would change the project's own.
+  cpSync(realpathSync(join(root, "node_modules")), join(folder, "node_modules"), {
+    recursive: true,
+    verbatimSymlinks: true,
+  });
 }
 
 export function installStryker(folder: string): void {
