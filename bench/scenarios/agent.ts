@@ -29,7 +29,7 @@ export const agent: Scenario = {
     });
     const rows = (name: string, key: string, unit: Unit, did: string, comparison: Comparison = {}): Row[] =>
       rowsOf(name, turns, bench, { unit, value: ({ values }) => values[key] ?? Number.NaN, did, ...comparison });
-    const asked = `${turns.ours[0]?.values.running} asked each time, median of 20`;
+    const asked = `${turns.ours[0]?.values.running} in one answer, each asked at most once a second, median of 20`;
     return [
       ...rows("boot by the agent", "agentBootMs", "ms", `median of ${pairs}, until the guest counts`),
       ...rows("boot by hand", "handBootMs", "ms", "the same command line, in turns"),

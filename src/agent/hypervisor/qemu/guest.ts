@@ -28,6 +28,8 @@ import type { QmpClient } from "./qmp.ts";
 import type { BlockBackend, QmpEvent } from "./qmp-commands.ts";
 
 const DEVICES_KNOWN_MS = 30_000;
+/** How long one that hangs may pass for one that runs, beside the time that it is waited for. */
+const RUNNING_KNOWN_MS = 1_000;
 
 /**
  * One reboot of a guest is two or three resets: the one that it asks for, one of the firmware, one more with several processors, all
@@ -68,7 +70,9 @@ export class QemuGuest implements RunningVm {
   #attached: Attached;
   #resetAtMs = Number.NEGATIVE_INFINITY;
   #devices: { readonly live: LiveConfig; readonly askedAtMs: number } | null = null;
-  /** How often its devices may have changed: an answer that was under way meanwhile may be of before. */
+  /** When it last said that it runs; nothing was heard of it since. */
+  #runningAtMs: number | null = null;
+  /** How often it may have changed: an answer that was under way meanwhile may be of before. */
   #changes = 0;
 
   constructor(parts: QemuGuestParts) {
@@ -78,7 +82,7 @@ export class QemuGuest implements RunningVm {
     this.serial = parts.serial;
     this.consoleLog = consoleLog(parts.vm.paths);
     parts.qmp.onEvent((event) => {
-      this.#forgetDevices();
+      this.#forget();
       const told = toHypervisorEvent(event);
       if (told !== null && (told.kind !== "reboot" || this.#isNewReset()))
         for (const listener of this.#eventListeners) listener(told);
@@ -87,8 +91,15 @@ export class QemuGuest implements RunningVm {
     void parts.qmp.closed.then(() => this.#changed());
   }
 
+  /** Whatever stops it is told by an event: one that ran a moment ago and has said nothing since still does, or hangs. */
   async status(signal: AbortSignal): Promise<GuestStatus> {
-    const { status } = await this.#parts.qmp.call("query-status", { signal });
+    const { qmp, clock } = this.#parts;
+    const askedAtMs = clock.monotonicMs();
+    const known = this.#runningAtMs;
+    if (known !== null && askedAtMs - known < RUNNING_KNOWN_MS && !qmp.isClosed) return { phase: "running" };
+    const changes = this.#changes;
+    const { status } = await qmp.call("query-status", { signal });
+    this.#runningAtMs = status === "running" && changes === this.#changes ? askedAtMs : null;
     if (status === "io-error") return { phase: "paused", stalled: await this.#stall(signal) };
     return toGuestStatus(status);
   }
@@ -146,12 +157,12 @@ export class QemuGuest implements RunningVm {
   /** Tries every change, then says which failed: one disk in use must not keep a CPU away. */
   async update(spec: VmSpec, signal: AbortSignal): Promise<void> {
     const context = this.#changeContext(signal);
-    this.#forgetDevices();
+    this.#forget();
     await removeUnusedNodes(context);
     const failures: unknown[] = [];
     for (const change of liveChanges(await this.liveConfig(signal), spec)) {
       try {
-        await performChange(change, context).finally(() => this.#forgetDevices());
+        await performChange(change, context).finally(() => this.#forget());
       } catch (error) {
         signal.throwIfAborted();
         failures.push(error);
@@ -210,9 +221,10 @@ export class QemuGuest implements RunningVm {
     return isNew;
   }
 
-  #forgetDevices(): void {
+  #forget(): void {
     this.#changes++;
     this.#devices = null;
+    this.#runningAtMs = null;
   }
 
   #changed(): void {
