@@ -32,6 +32,7 @@ function toScreens(block: string): Screen[] {
 const settle = (text: string): string =>
   text
     .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, "TIME")
+    .replace(/\d{8}-\d{6}-[0-9a-f]{4}/g, "RUN")
     .replace(/\(\d+(\.\d+)? m?s\)/g, "(DURATION)")
     .replace(/in \d+(\.\d+)? m?s\b/g, "in DURATION");
 

@@ -95,7 +95,9 @@ function rowsOf({ node, agent, hypervisors, phases, unfinished, unreadable, wher
     ["VMs", counts.length === 0 ? "none" : counts.map(([phase, count]) => `${count} ${phase}`).join(", ")],
     ...(node.tombstones ? [["deleted", `${plural(node.tombstones, "VM")} whose disks are kept`] as const] : []),
     ...hypervisors.flatMap(hypervisorRows),
-    ...unfinished.map((entry): Row => ["unfinished", `${entry.kind} of ${entry.vm}, begun at ${entry.begunAt}`]),
+    ...unfinished.map(
+      (entry): Row => ["unfinished", `${entry.kind} of ${entry.vm}, begun at ${entry.begunAt}${ofRun(entry)}`],
+    ),
     ...unreadable.map((vm): Row => ["unreadable", `${vm.name}: ${vm.problem}`]),
     ...whereabouts.map(({ fleet, at, vms }): Row => [`fleet ${fleet}`, `${plural(vms, "VM")} as told at ${at}`]),
   ];
@@ -136,3 +138,5 @@ const LIVE_WORDS: Readonly<Record<string, string>> = {
   nicAttach: "attach NICs",
   nicDetach: "detach NICs",
 };
+
+const ofRun = ({ id, run }: JournalEntry): string => (run === undefined ? "" : `, the step ${id} of the run ${run}`);

@@ -8,7 +8,6 @@ import { unlink } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { digestOfText } from "../model/digest.ts";
 import { fromErrorBody, isErrno, isOdoroboError, OdoroboError, toErrorBody } from "../model/errors.ts";
 import type { RunCommand } from "../run/decide.ts";
@@ -21,8 +20,8 @@ const doorOf = (key: string): string => {
 };
 
 export interface OpenDoor extends AsyncDisposable {
-  /** Null: orders are refused, for nobody hears them yet. */
-  listener: ((order: Order) => void) | null;
+  /** Hears what was ordered so far and is from here on. Until then, whoever orders waits. */
+  listen(listener: (order: Order) => void): void;
   /** Rings at all who look on: there is something new in the journal. */
   ring(): void;
 }
@@ -32,7 +31,8 @@ export async function openDoor(key: string): Promise<OpenDoor | null> {
   const path = doorOf(key);
   const watchers = new Set<Socket>();
   const all = new Set<Socket>();
-  const door: { listener: OpenDoor["listener"] } = { listener: null };
+  const waiting: { readonly order: Order; readonly socket: Socket }[] = [];
+  let listener: ((order: Order) => void) | null = null;
   const server = createServer((socket) => {
     all.add(socket);
     socket
@@ -41,22 +41,23 @@ export async function openDoor(key: string): Promise<OpenDoor | null> {
         all.delete(socket);
         watchers.delete(socket);
       });
-    createInterface({ input: socket }).once("line", (line) => answer(line, socket));
+    firstLine(socket, (line) => answer(line, socket));
   });
   const answer = (line: string, socket: Socket): void => {
     const asked = parseLine(line);
-    if (asked?.key !== key) return void socket.destroy();
-    if (asked.order === null) return void watchers.add(socket);
-    socket.end(`${JSON.stringify(obey(asked.order))}\n`);
-  };
-  const obey = (order: Order): unknown => {
-    try {
-      if (door.listener === null) throw new OdoroboError("RUN_OVER", "this run is not ready to be told anything yet");
-      door.listener(order);
-      return {};
-    } catch (error) {
-      return { error: toErrorBody(isOdoroboError(error) ? error : new OdoroboError("INTERNAL", String(error))) };
+    if (asked?.key !== key) socket.destroy();
+    else if (asked.order !== null) {
+      waiting.push({ order: asked.order, socket });
+      obey();
+    } else {
+      watchers.add(socket);
+      // It may have read the journal before we knew of it.
+      socket.write("\n");
     }
+  };
+  const obey = (): void => {
+    if (listener === null) return;
+    for (const { order, socket } of waiting.splice(0)) socket.end(`${JSON.stringify(reply(listener, order))}\n`);
   };
   const listen = () =>
     new Promise<void>((resolve, reject) => {
@@ -77,11 +78,9 @@ export async function openDoor(key: string): Promise<OpenDoor | null> {
   }
   server.on("error", () => {}).unref();
   return {
-    get listener() {
-      return door.listener;
-    },
-    set listener(listener) {
-      door.listener = listener;
+    listen(given) {
+      listener = given;
+      obey();
     },
     ring() {
       for (const socket of watchers) socket.write("\n");
@@ -89,9 +88,36 @@ export async function openDoor(key: string): Promise<OpenDoor | null> {
     [Symbol.asyncDispose]: () =>
       new Promise<void>((resolve) => {
         server.close(() => resolve());
-        for (const socket of all) socket.end();
+        // Whatever was said to them goes out; whoever does not listen holds nobody up.
+        for (const socket of all) socket.destroySoon();
       }),
   };
+}
+
+function reply(listener: (order: Order) => void, order: Order): unknown {
+  try {
+    listener(order);
+    return {};
+  } catch (error) {
+    return { error: toErrorBody(isOdoroboError(error) ? error : new OdoroboError("INTERNAL", String(error))) };
+  }
+}
+
+/** Of a key, an order and a name. Anybody on this machine can knock: who says more, or nothing, is not kept. */
+const LINE_AT_MOST = 2_000;
+const LINE_MS = 10_000;
+
+function firstLine(socket: Socket, onLine: (line: string) => void): void {
+  let said = "";
+  const hear = (bytes: Buffer) => {
+    said += bytes.toString("utf8");
+    const end = said.indexOf("\n");
+    if (end < 0 && said.length <= LINE_AT_MOST) return;
+    socket.off("data", hear).setTimeout(0).resume();
+    if (end < 0) socket.destroy();
+    else onLine(said.slice(0, end));
+  };
+  socket.on("data", hear).setTimeout(LINE_MS, () => socket.destroy());
 }
 
 function parseLine(line: string): { readonly key: unknown; readonly order: Order | null } | null {

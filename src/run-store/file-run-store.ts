@@ -50,7 +50,7 @@ export class FileRunStore implements RunStore {
         hint: "choose another place with --state FOLDER, or ODOROBO_STATE",
       });
     }
-    const claim = await this.claim(id);
+    const claim = await this.#claim(id, plan);
     if (claim === null) throw new Error(`somebody executes ${id}, which nobody knows yet`);
     await this.#tidy(begun.at);
     return claim;
@@ -85,7 +85,12 @@ export class FileRunStore implements RunStore {
     return await readPlanFile(join(this.#path(id), "plan.json"));
   }
 
-  async claim(id: string): Promise<RunClaim | null> {
+  claim(id: string): Promise<RunClaim | null> {
+    return this.#claim(id, null);
+  }
+
+  /** `given`: of a large fleet it takes a second to be read and checked. */
+  async #claim(id: string, given: Plan | null): Promise<RunClaim | null> {
     const door = await openDoor(await this.#key(id));
     if (door === null) return null;
     try {
@@ -94,7 +99,7 @@ export class FileRunStore implements RunStore {
       const fold = new JournalFold();
       for (const event of reader.next()) fold.add(event);
       requireState(id, fold);
-      const plan = await this.plan(id);
+      const plan = given ?? (await this.plan(id));
       const journal = new JournalWriter(path, reader.length);
       return {
         id,
@@ -106,7 +111,7 @@ export class FileRunStore implements RunStore {
           door.ring();
         },
         onCommand(listener) {
-          door.listener = listener;
+          door.listen(listener);
         },
         async [Symbol.asyncDispose]() {
           await door[Symbol.asyncDispose]();

@@ -32,7 +32,7 @@ export interface ApplyRequest {
 /** A plan with nothing to do gives a report of nothing done; agents that are new hear of the fleet all the same. */
 export async function applyPlan(request: ApplyRequest): Promise<ApplyReport> {
   const { plan, desired, agents, clock, signal, hardSignal, onEvent } = request;
-  if (!signal.aborted) await tellWhereabouts(request);
+  if (!signal.aborted) await tellWhereabouts({ ...request, plan: stillToDo(request) });
   return await apply(plan, (node) => agents.of(node), {
     files: desired.files,
     addressOf: (node) => agents.of(node).address,
@@ -45,6 +45,13 @@ export async function applyPlan(request: ApplyRequest): Promise<ApplyReport> {
     onEvent,
     ...request.run,
   });
+}
+
+/** Where a VM was made is no news, and may not be where it is by now. */
+function stillToDo({ plan, run }: ApplyRequest): Plan {
+  const ended = new Set(run?.before?.map(({ report }) => report.id));
+  const steps = plan.steps.filter(({ id, vm }) => !ended.has(id) && run?.refused?.has(vm) !== true);
+  return steps.length === plan.steps.length ? plan : { ...plan, steps };
 }
 
 /** `total`: at most this many steps at a time, in all; null: as the fleet's policy says. */

@@ -29,7 +29,7 @@ test("plan, apply, plan: what differs is shown, done, and then gone", async () =
   expect(apply.code).toBe(0);
   expect(apply.stdout).toMatch(/\nApplied: 4 done, 0 failed, 0 skipped in .*\n$/);
   expect(apply.stderr.trim().split("\n")).toHaveLength(5);
-  expect(apply.stderr).toMatch(/^Run \d{8}-\d{6}-\w{4}: .*\n\[1\/4\] done {4}create web-. on n. \(/);
+  expect(apply.stderr).toMatch(/^Run \d{8}-\d{6}-\w{4}\. .*\n\[1\/4\] done {4}create web-. on n. \(/);
 
   const again = await odorobo("plan", fleet.folder, "--detailed-exitcode");
   expect(again.code).toBe(0);

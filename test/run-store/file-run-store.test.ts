@@ -107,22 +107,30 @@ test("who looks on is told everything from the beginning, as it happens, until t
 test("the executor hears orders and may refuse them; nobody hears them where there is none", async () => {
   const claim = await begin("r1");
   const heard: unknown[] = [];
-  await expect(store.tell("r1", { kind: "pause", by: "me" })).rejects.toMatchObject({ code: "RUN_OVER" });
+  // Before it listens: who orders waits.
+  const early = store.tell("r1", { kind: "pause", by: "early" });
   claim.onCommand((command) => {
     heard.push(command);
     if (command.kind === "abort") throw new OdoroboError("RUN_OVER", "too late");
   });
+  expect(await early).toBe(true);
   expect(await store.tell("r1", { kind: "pause", by: "me" })).toBe(true);
   await expect(store.tell("r1", { kind: "abort", by: "me" })).rejects.toMatchObject({
     code: "RUN_OVER",
     message: "too late",
   });
   expect(heard).toEqual([
+    { kind: "pause", by: "early" },
     { kind: "pause", by: "me" },
     { kind: "abort", by: "me" },
   ]);
   await claim[Symbol.asyncDispose]();
   expect(await store.tell("r1", { kind: "pause", by: "me" })).toBe(false);
+  // One that goes before it listens leaves nobody waiting.
+  const deaf = (await store.claim("r1"))!;
+  const unheard = store.tell("r1", { kind: "pause", by: "me" });
+  await deaf[Symbol.asyncDispose]();
+  expect(await unheard).toBe(false);
 });
 
 describe("finding", () => {

@@ -55,7 +55,7 @@ export async function beginRun(
   if (plan.steps.length === 0) return { claim: memoryRun(plan, begun), isKept: false };
   try {
     const claim = await (await openRuns(place.state)).create(plan, begun);
-    screen.note(`Run ${claim.id}: should this command end early, odorobo runs attach ${claim.id} carries on.`);
+    screen.note(`Run ${claim.id}. Should this end early: odorobo runs attach`);
     return { claim, isKept: true };
   } catch (error) {
     if (!isOdoroboError(error, "FILE_UNWRITABLE") || place.state !== undefined) throw error;
