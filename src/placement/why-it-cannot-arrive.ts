@@ -4,7 +4,7 @@ import { findHypervisor, whyUnsupported } from "../reconcile/check-support.ts";
 import type { Travel } from "../reconcile/draft.ts";
 
 /** Null: it can. Else why not, to stand behind the name of the node. */
-export function whyItCannotArrive({ applied, by }: Travel, report: NodeReport): string | null {
+export function whyItCannotArrive({ applied, by }: Pick<Travel, "applied" | "by">, report: NodeReport): string | null {
   const here = findHypervisor(applied, report);
   if (here === undefined) return `lacks ${applied.hypervisor}`;
   if (!here.capabilities.migrate) return `${here.kind} ${here.version} there takes in no guests`;

@@ -8,12 +8,11 @@
 
 import type { Looks } from "../model/boot-needs.ts";
 import { worstClass } from "../model/change-class.ts";
-import { ACTIONS, type Blocked, type Change, type Selection, type Unknown } from "../model/changes.ts";
+import { ACTIONS, type Blocked, type Change, type Reason, type Selection, type Unknown } from "../model/changes.ts";
 import type { DesiredState, DesiredVm } from "../model/desired-state.ts";
 import { digestOf } from "../model/digest.ts";
 import { byName, type Digest, type NodeName, type VmName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
-import { wantsRunning } from "../model/vm-spec.ts";
 import { AffinityBook, type Settled } from "../placement/affinity-book.ts";
 import { disksLeftOrFound } from "../placement/disks-of-lives.ts";
 import { type Placed, placeVms } from "../placement/place-vms.ts";
@@ -25,8 +24,9 @@ import { locateVms, type Sightings } from "../reconcile/locate-vms.ts";
 import { lackingAt, looksByNode, needsFor, whyLacking } from "../reconcile/look-ahead.ts";
 import { unmatchedPatterns } from "../reconcile/select.ts";
 import { unknownNode } from "../reconcile/unknown-node.ts";
-import { type Chain, stepsOfDraft, stepsOfPlaced } from "../schedule/make-steps.ts";
-import { orderSteps } from "../schedule/order-steps.ts";
+import type { StuckVm } from "../schedule/order-moves.ts";
+import { scheduleChains } from "../schedule/schedule-chains.ts";
+import type { Step } from "../schedule/step.ts";
 import { type Allowances, allowsReplace, findRefusals } from "./guards.ts";
 import { PLAN_VERSION, type Plan, type PlanSummary } from "./plan-document.ts";
 import { planIdOf } from "./plan-id.ts";
@@ -53,21 +53,21 @@ export function makePlan(input: PlanInput): Plan {
   for (;;) {
     const draft = draftPlan(input, sightings, findings, heldBack);
     if (draft.stuck.length === 0) return draft.plan;
-    for (const name of draft.stuck) heldBack.set(name, giveWay(name));
+    for (const each of draft.stuck) heldBack.set(each.name, giveWay(each));
   }
 }
 
-const giveWay = (name: VmName): Blocked => ({
+const giveWay = ({ name, message }: StuckVm): Blocked => ({
   name,
   code: "UNPLACEABLE",
-  message: `${name} waits for room that only comes when others have moved, and they wait for it`,
+  message,
   hint: "apply the rest and plan again, or free some room",
   source: null,
 });
 
 interface PlanDraft {
   readonly plan: Plan;
-  readonly stuck: readonly VmName[];
+  readonly stuck: readonly StuckVm[];
 }
 
 function draftPlan(
@@ -111,12 +111,17 @@ function draftPlan(
   });
   blocked.push(...unplaceable);
 
-  const chains: Chain[] = [
-    ...growing.map(stepsOfDraft),
-    ...placed.map((each) => stepsOfPlaced(each, wantsRunning(each.homeless.spec.runStrategy, false) === true)),
-  ];
-  const { steps, stuck } = orderSteps(chains, now, desired.groups);
-  const changes = [...growing.map(toChange), ...placed.map(toPlacedChange)].sort((a, b) => byName(a.name, b.name));
+  const unchangedVms = [...findings].flatMap(([name, finding]) => (finding.kind === "unchanged" ? [name] : []));
+  const scheduled = scheduleChains({
+    ...{ desired, sightings, at: observed.at, drafts: growing, placed, free: now },
+    // Nobody that was left out by name is moved for others.
+    bystanders: new Set(selection === null ? unchangedVms : []),
+  });
+  const { steps, chains, stuck, times } = scheduled;
+  unchanged -= scheduled.placed.length - placed.length;
+  const changes = [...growing.map(toChange), ...scheduled.placed.map((each) => toPlacedChange(each, steps))].sort(
+    (a, b) => byName(a.name, b.name),
+  );
 
   const atStake = { size: sightings.ofFleet.size, deletionIsAsked: input.removedBecause !== undefined };
   const refusals = [
@@ -144,6 +149,7 @@ function draftPlan(
     summary: summarise(changes, unchanged, unknown, blocked),
     changes,
     steps,
+    ...(times === null ? {} : { times }),
     unknown,
     blocked,
     refusals,
@@ -207,9 +213,9 @@ const toChange = (draft: Draft): Change => ({
   reasons: draft.reasons,
 });
 
-function toPlacedChange({ homeless, node }: Placed): Change {
+function toPlacedChange({ homeless, node }: Placed, steps: readonly Step[]): Change {
   const { vm, from, reasons } = homeless;
-  if (homeless.moves !== null) return toMove(homeless.moves.draft, node);
+  if (homeless.moves !== null) return toMove(homeless.moves.draft, node, steps);
   const aboutDisks = disksLeftOrFound(homeless, node);
   return {
     kind: "VirtualMachine",
@@ -223,15 +229,25 @@ function toPlacedChange({ homeless, node }: Placed): Change {
   };
 }
 
-const toMove = ({ name, node, class: changeClass, reasons }: Draft, to: NodeName): Change => ({
-  kind: "VirtualMachine",
-  name,
-  node: to,
-  fromNode: node,
-  action: "migrate",
-  class: worstClass(["migrate", changeClass]),
-  reasons,
-});
+function toMove(
+  { name, node, class: changeClass, reasons, source }: Draft,
+  to: NodeName,
+  steps: readonly Step[],
+): Change {
+  const legs = steps.filter((step) => step.vm === name && step.kind === "migrateVm").map((step) => step.node);
+  const parked = legs.slice(0, -1);
+  const text = `it waits on ${parked.join(", then on ")} until there is room on ${to}`;
+  const way: Reason = { because: "placement", field: null, from: node, to, class: "migrate", text, source };
+  return {
+    kind: "VirtualMachine",
+    name,
+    node: to,
+    fromNode: to === node ? null : node,
+    action: "migrate",
+    class: worstClass(["migrate", changeClass]),
+    reasons: parked.length === 0 || to === node ? reasons : [...reasons, way],
+  };
+}
 
 function refusePatterns({ desired, selection }: PlanInput, sightings: Sightings): Plan["refusals"] {
   if (selection === null) return [];

@@ -6,6 +6,7 @@ import type { Action, Blocked, Change, SeenVm, Selection, Unknown } from "../mod
 import type { ErrorCode } from "../model/errors.ts";
 import type { Digest, Instant, VmName } from "../model/names.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
+import type { MoveTimes } from "../schedule/schedule-chains.ts";
 import type { Step } from "../schedule/step.ts";
 
 /** Raised when an older reader would misread the document. A reader refuses every other version. */
@@ -23,6 +24,8 @@ export interface Plan {
   readonly changes: readonly Change[];
   /** In an order that respects `after`. */
   readonly steps: readonly Step[];
+  /** When moves begin and end, as predicted; left out where nothing moves. */
+  readonly times?: MoveTimes;
   /** What we could not see and therefore leave alone, sorted by name. */
   readonly unknown: readonly Unknown[];
   /** VMs that need something which cannot be done; the rest of the plan stands. Sorted by name. */

@@ -73,16 +73,19 @@ export function stepsOfDraft(draft: Draft): Chain {
 }
 
 /** One that goes to another node as it runs; then what is to be done to it is done there. */
-function stepsOfMover({ draft }: Travel, to: NodeName, holds: Amount): Chain {
+function stepsOfMover({ draft }: Travel, legs: readonly NodeName[], holds: Amount): Chain {
+  const to = legs.at(-1) ?? draft.node;
   const generation = draft.seen.generation + (draft.put === null ? 0 : 1);
-  const kinds: { kind: StepKind; node: NodeName; class: ChangeClass }[] = [
-    { kind: "migrateVm", node: to, class: "migrate" },
-  ];
+  const kinds: { kind: StepKind; node: NodeName; class: ChangeClass }[] = legs.map((node) => ({
+    kind: "migrateVm",
+    node,
+    class: "migrate",
+  }));
   if (draft.put !== null) kinds.push({ kind: "updateVm", node: to, class: classOf("updateVm", draft.class) });
   if (draft.power === "reboot") kinds.push({ kind: "rebootVm", node: to, class: "reboot" });
   const reboots = draft.power === "reboot";
   const steps = toSteps(draft.name, draft.seen, kinds, generation, { exists: true, wokenFrom: null, defer: reboots });
-  const [move, last] = [steps[0], steps.at(-1)];
+  const [move, last] = [steps[legs.length - 1], steps.at(-1)];
   if (move === undefined || last === undefined) throw new Error(`${draft.name} moves without a step`);
   const less = excess(holds, draft.after);
   return {
@@ -102,8 +105,13 @@ function stepsOfMover({ draft }: Travel, to: NodeName, holds: Amount): Chain {
 }
 
 /** A new VM, or one that is deleted where it was and made anew. */
-export function stepsOfPlaced({ homeless, node, holds }: Placed, startsNow: boolean): Chain {
-  if (homeless.moves !== null) return stepsOfMover(homeless.moves, node, holds);
+/** `legs`: where one that moves goes on its way, and then stays; left out: straight to its node. */
+export function stepsOfPlaced(
+  { homeless, node, holds }: Placed,
+  startsNow: boolean,
+  legs: readonly NodeName[] = [node],
+): Chain {
+  if (homeless.moves !== null) return stepsOfMover(homeless.moves, legs, holds);
   const { vm, spec, from, keptDisks, remains } = homeless;
   // Above all former lives, wherever they were: an agent that still knows one takes less for an old plan.
   const last = Math.max(from?.seen.generation ?? 0, ...remains.map(({ tombstone }) => tombstone.generation));

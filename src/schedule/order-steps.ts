@@ -20,16 +20,17 @@ export interface OrderedSteps {
   readonly stuck: readonly VmName[];
 }
 
-/** `free`: what each node has left right now, before the plan. */
-export function orderSteps(
-  chains: readonly Chain[],
-  free: ReadonlyMap<NodeName, Amount>,
-  groups: readonly Group[],
-): OrderedSteps {
+/** What orders steps because of room: what each node has left right now, or who waits for whom, worked out before. */
+export type RoomOrder =
+  | { readonly free: ReadonlyMap<NodeName, Amount> }
+  | { readonly waits: ReadonlyMap<string, readonly string[]> };
+
+export function orderSteps(chains: readonly Chain[], groups: readonly Group[], room: RoomOrder): OrderedSteps {
   const sorted = [...chains].sort((a, b) => byName(a.vm, b.vm));
   const edges = new Edges();
   for (const chain of sorted) for (const step of chain.steps) edges.add(step.id, step.after);
-  const stuck = waitForRoom(sorted, free, edges);
+  const stuck = "free" in room ? waitForRoom(sorted, room.free, edges) : [];
+  if ("waits" in room) for (const [step, after] of room.waits) edges.add(step, after);
   waitForGroups(sorted, groups, edges);
   const levels = edges.levels();
   const waiting = sorted.filter((chain) => chain.steps.some((step) => !levels.has(step.id)));

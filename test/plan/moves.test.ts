@@ -136,3 +136,85 @@ describe("in which order", () => {
     expect(made.steps[1]?.after).toEqual([made.steps[0]?.id]);
   });
 });
+
+describe("where there is no room for both", () => {
+  const full = () => aFleet().node("n1", { memoryMiB: 4096 }).node("n2", { memoryMiB: 4096 });
+  const swap = (fleet: FleetBuilder) => fleet.vm("a", { on: "n2", ...of(4096) }).vm("b", { on: "n1", ...of(4096) });
+  const sized = (memoryMiB: number) => ({ spec: aSpec(of(memoryMiB)) });
+
+  test("two guests that are to change places use a third node, one of them once", () => {
+    const fleet = swap(full().node("n3", { memoryMiB: 4096 }));
+    const world = fleet.empty().has("a", "n1", sized(4096)).has("b", "n2", sized(4096)).sends("n1", "n2", "n3");
+    const made = plan(fleet, world);
+    expect(made.steps).toHaveLength(3);
+    const [parked, second, third] = made.steps;
+    expect(parked).toMatchObject({ kind: "migrateVm", node: "n3" });
+    expect(second?.after).toEqual([parked?.id]);
+    expect(third?.after).toEqual([parked?.id, second?.id].sort());
+    expect(third).toMatchObject({ kind: "migrateVm", vm: parked?.vm, fromNode: "n3", expect: null });
+    const change = made.changes.find((each) => each.name === parked?.vm);
+    expect(change?.reasons.at(-1)?.text).toMatch(/^it waits on n3 until there is room on n[12]$/);
+    expect(made.summary).toMatchObject({ migrate: 2, unchanged: 0, blocked: 0 });
+  });
+
+  test("without a third node the plan says who waits for whom, and moves neither", () => {
+    const fleet = swap(full());
+    const world = fleet.empty().has("a", "n1", sized(4096)).has("b", "n2", sized(4096)).sends("n1", "n2");
+    const made = plan(fleet, world);
+    expect(made.steps).toEqual([]);
+    expect(made.blocked.map(({ name }) => name)).toEqual(["a", "b"]);
+    expect(made.blocked[0]?.message).toContain("lacks 4096 MiB on n2");
+  });
+
+  test("a guest that nobody asked to move makes way and comes back, and the plan says so", () => {
+    const fleet = swap(full().node("n3", { memoryMiB: 4096 }).node("n4", { memoryMiB: 2048 })).vm("c", {
+      on: "n3",
+      ...of(1024),
+    });
+    const world = fleet
+      .empty()
+      .has("a", "n1", sized(4096))
+      .has("b", "n2", sized(4096))
+      .has("c", "n3", sized(1024))
+      .sends("n1", "n2", "n3", "n4");
+    const made = plan(fleet, world);
+    expect(made.blocked).toEqual([]);
+    const aside = made.changes.find(({ name }) => name === "c");
+    expect(aside).toMatchObject({ action: "migrate", node: "n3", fromNode: null });
+    expect(aside?.reasons[0]?.text).toBe("it makes way on n3 for other moves: it goes to n4 and back");
+    expect(made.summary).toMatchObject({ migrate: 3, unchanged: 0 });
+    // One that was left out by name is not moved for others.
+    expect(plan(fleet, world, { selection: { targets: ["a", "b"], excludes: [] } }).steps).toEqual([]);
+  });
+
+  test("guests that may not be together are not together on the way either", () => {
+    const apart = { antiAffinity: [{ match: { app: "db" }, per: "node", required: true }], labels: { app: "db" } };
+    const fleet = aFleet()
+      .nodes("n1", "n2", "n3")
+      .vm("a", { on: "n2", ...of(1024), ...apart })
+      .vm("b", { on: "n3", ...of(1024), ...apart });
+    const spec = aSpec({ ...of(1024), labels: apart.labels });
+    const world = fleet.empty().has("a", "n1", { spec }).has("b", "n2", { spec }).sends("n1", "n2", "n3");
+    const made = plan(fleet, world);
+    expect(steps(made)).toEqual(["migrate b from n2 to n3", "migrate a from n1 to n2"]);
+    expect(made.steps[1]?.after).toEqual([made.steps[0]?.id]);
+  });
+
+  test("how long it takes, how much room is left, and how long guests stand still", () => {
+    const fleet = aFleet()
+      .nodes("n1", "n2")
+      .vm("a", { on: "n2", ...of(2300) });
+    const world = fleet.empty().has("a", "n1", sized(2300)).sends("n1", "n2");
+    const { times, steps: all } = plan(fleet, world);
+    // 2,300 MiB over a link of 1,150 MiB/s, and 0.2 s to get ready and let go.
+    expect(times).toMatchObject({
+      makespanSeconds: 2.2,
+      moves: [{ step: all[0]?.id, startSeconds: 0, endSeconds: 2.2, memoryMiB: 2300 }],
+      busiestLink: { node: "n1", direction: "up", seconds: 2 },
+      headroom: [
+        { node: "n1", cpus: 15, memoryMiB: 14084 },
+        { node: "n2", cpus: 15, memoryMiB: 14084 },
+      ],
+    });
+  });
+});

@@ -1,0 +1,199 @@
+/**
+ * Everything that takes or gives room in a plan, and everybody who stands in its way, as numbers: so that the order of moves can
+ * be worked out with both ends counted, guests parked, and bystanders moved aside.
+ *
+ *   place-vms.ts → [moves-problem.ts] → sequence.ts → order-moves.ts
+ */
+import { type Amount, heldBy, NOTHING, roomOf } from "../model/capacity.ts";
+import type { AffinityRule, DesiredNode, DesiredState } from "../model/desired-state.ts";
+import { whyClosed } from "../model/maintenance.ts";
+import { type Labels, matches } from "../model/may-live-on.ts";
+import { byName, type Instant, type NodeName, type VmName } from "../model/names.ts";
+import type { NodeReport, VmReport } from "../model/observed-state.ts";
+import type { Placed } from "../placement/place-vms.ts";
+import type { Amounts, Problem, ProblemVm, Rule } from "../placement/problem.ts";
+import { whyItCannotArrive } from "../placement/why-it-cannot-arrive.ts";
+import { departureOf } from "../reconcile/departure.ts";
+import type { Departure, Draft, Travel } from "../reconcile/draft.ts";
+import type { Sightings } from "../reconcile/locate-vms.ts";
+
+/** Whose a VM of the problem is. A VM that is made anew elsewhere is two: what goes, and what comes. */
+export type Part =
+  | { readonly kind: "draft"; readonly draft: Draft }
+  | { readonly kind: "mover"; readonly placed: Placed; readonly travel: Travel }
+  | { readonly kind: "comes"; readonly placed: Placed }
+  | { readonly kind: "goes"; readonly placed: Placed }
+  | {
+      readonly kind: "bystander";
+      readonly vm: VmReport;
+      readonly node: NodeName;
+      readonly departure: Departure | null;
+    };
+
+export interface MovesProblem {
+  readonly problem: Problem;
+  /** The node each VM of the problem is to be on. */
+  readonly homes: readonly number[];
+  readonly parts: readonly Part[];
+}
+
+/**
+ * What a link is taken to carry for migrations where nobody has said: 10 Gbit/s less what TCP takes, 1,150 MiB/s
+ * (as measured of one stream on such a link).
+ */
+const USUAL_LINK_MIBPS = 1150;
+
+const toAmounts = ({ cpus, memoryMiB }: Amount): Amounts => [cpus, memoryMiB];
+
+interface Entry {
+  readonly name: string;
+  readonly vm: ProblemVm;
+  readonly home: number;
+  readonly part: Part;
+  readonly labels: Labels;
+}
+
+export function toMovesProblem(
+  desired: DesiredState,
+  sightings: Sightings,
+  at: Instant,
+  drafts: readonly Draft[],
+  placed: readonly Placed[],
+  bystanders: ReadonlySet<VmName>,
+): MovesProblem {
+  const nodes = desired.nodes.filter((node) => sightings.reports.has(node.name));
+  const indexOf = new Map(nodes.map((node, index) => [node.name, index]));
+  const reports = nodes.map((node) => sightings.reports.get(node.name) as NodeReport);
+  const nodeOf = (name: NodeName): number => indexOf.get(name) ?? -1;
+  const openTo = openNodes(nodes, reports, at);
+  const fixed = { dirtyMiBps: 0, group: -1, moveMiB: 0, moves: "never" } as const;
+  // Who has nothing to do is only room that is taken, unless it may be moved aside.
+  const involved = new Set<VmName>([
+    ...drafts.map(({ name }) => name),
+    ...placed.map(({ homeless }) => homeless.vm.name),
+  ]);
+  const entries: Entry[] = [];
+  const enter = (name: string, home: number, vm: Omit<ProblemVm, "name">, part: Part, labels: Labels): void => {
+    entries.push({ name, home, vm: { name, ...vm }, part, labels });
+  };
+
+  for (const draft of drafts) {
+    const home = nodeOf(draft.node);
+    const [holds, wants] = [toAmounts(draft.before), toAmounts(draft.after)];
+    const labels = draft.put?.labels ?? labelsOf(sightings, draft.name);
+    enter(draft.name, home, { ...fixed, home, holds, wants, allowed: [home] }, { kind: "draft", draft }, labels);
+  }
+  for (const each of placed) {
+    const { homeless, node, holds } = each;
+    const { vm, spec, from, moves } = homeless;
+    const target = nodeOf(node);
+    const wants = toAmounts(holds);
+    if (moves !== null) {
+      const { draft, applied } = moves;
+      const home = nodeOf(draft.node);
+      const moving = { moves: "live", moveMiB: applied.memory.sizeMiB, dirtyMiBps: 0, group: -1 } as const;
+      const room = { home, holds: toAmounts(draft.before), wants, allowed: [target], parkable: openTo(moves) };
+      enter(vm.name, target, { ...moving, ...room }, { kind: "mover", placed: each, travel: moves }, spec.labels);
+      continue;
+    }
+    const arrives = { ...fixed, home: -1, holds: toAmounts(NOTHING), wants, allowed: [target] };
+    enter(vm.name, target, arrives, { kind: "comes", placed: each }, spec.labels);
+    if (from === null) continue;
+    const home = nodeOf(from.seen.node);
+    const leaves = { ...fixed, home, holds: toAmounts(from.held), wants: toAmounts(NOTHING), allowed: [home] };
+    enter(`${vm.name} as it was`, home, leaves, { kind: "goes", placed: each }, labelsOf(sightings, vm.name));
+  }
+  const wanted = new Map(desired.vms.map((vm) => [vm.name, vm]));
+  for (const [home, report] of reports.entries()) {
+    for (const vm of report.vms) {
+      if (involved.has(vm.name)) continue;
+      const holds = toAmounts(heldBy(vm));
+      const mine = bystanders.has(vm.name) ? wanted.get(vm.name) : undefined;
+      const departure =
+        mine === undefined ? null : departureOf(mine, mine.spec, { vm, report, remains: sightings.remains(vm.name) });
+      const isFree = departure?.kind === "able" && !report.unfinished.some((entry) => entry.vm === vm.name);
+      const moving = isFree
+        ? { ...fixed, moves: "live" as const, moveMiB: vm.spec.memory.sizeMiB, parkable: openTo(departure) }
+        : fixed;
+      const part = { kind: "bystander", vm, node: report.node.name, departure: isFree ? departure : null } as const;
+      enter(vm.name, home, { ...moving, home, holds, wants: holds, allowed: [home] }, part, vm.spec.labels);
+    }
+  }
+  entries.sort((a, b) => byName(a.name, b.name));
+  const problem: Problem = {
+    resources: ["cpus", "memoryMiB"],
+    nodes: nodes.map((node, index) => ({
+      name: node.name,
+      room: toAmounts(roomOf((reports[index] as NodeReport).capacity, node)),
+      closed: whyClosed(node, at) !== null,
+      leaving: false,
+      upMiBps: USUAL_LINK_MIBPS,
+      downMiBps: USUAL_LINK_MIBPS,
+    })),
+    vms: entries.map(({ vm }) => vm),
+    rules: rulesAbout(desired, nodes, entries),
+    groups: [],
+  };
+  return { problem, homes: entries.map(({ home }) => home), parts: entries.map(({ part }) => part) };
+}
+
+function labelsOf(sightings: Sightings, name: VmName): Labels {
+  const location = sightings.locate(name);
+  return location.kind === "present" ? location.vm.spec.labels : {};
+}
+
+/** Nodes that could run a guest for a while, sorted. Few kinds of guests ask the same question again and again. */
+function openNodes(
+  nodes: readonly DesiredNode[],
+  reports: readonly NodeReport[],
+  at: Instant,
+): (travel: Pick<Travel, "applied" | "by">) => readonly number[] {
+  const open = nodes.flatMap((node, index) => (whyClosed(node, at) === null ? [index] : []));
+  const known = new Map<string, readonly number[]>();
+  return ({ applied, by }) => {
+    const { cpus, memory, boot, disks, nics, passthrough } = applied;
+    const origins = disks.map((disk) => [disk.origin.kind, disk.origin.kind === "external" ? disk.origin.url : ""]);
+    const kinds = [origins, nics.map((nic) => nic.attachment)];
+    const key = JSON.stringify([by.kind, by.version, by.accelerator, cpus, memory, boot, kinds, passthrough]);
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const answer = open.filter((index) => whyItCannotArrive({ applied, by }, reports[index] as NodeReport) === null);
+    known.set(key, answer);
+    return answer;
+  };
+}
+
+/** Required anti-affinity that somebody who moves or comes has, or is meant by: it holds on the way as well. */
+function rulesAbout(desired: DesiredState, nodes: readonly DesiredNode[], entries: readonly Entry[]): Rule[] {
+  const restless = entries.filter(({ part }) => part.kind === "mover" || part.kind === "comes");
+  const ofVm = new Map(
+    desired.vms.map((vm) => [vm.name as string, vm.placement.antiAffinity.filter(({ required }) => required)]),
+  );
+  const subjects = new Map<string, { readonly rule: AffinityRule; readonly members: number[] }>();
+  for (const [index, { name }] of entries.entries()) {
+    for (const rule of ofVm.get(name) ?? []) {
+      const key = JSON.stringify([rule.per, Object.entries(rule.match).sort(([a], [b]) => byName(a, b))]);
+      const known = subjects.get(key);
+      if (known) known.members.push(index);
+      else subjects.set(key, { rule, members: [index] });
+    }
+  }
+  const movers = new Set(restless.map(({ name }) => name));
+  return [...subjects.values()].flatMap(({ rule, members }): Rule[] => {
+    const isMeant = restless.some(({ labels }) => matches(labels, rule.match));
+    if (!isMeant && !members.some((member) => movers.has((entries[member] as Entry).name))) return [];
+    const others = entries.flatMap(({ labels }, index) => (matches(labels, rule.match) ? [index] : []));
+    const domains = new Map<string, number>();
+    const domainOf = nodes.map((node, index) => {
+      if (rule.per === "node") return index;
+      const value = Object.hasOwn(node.labels, rule.per) ? node.labels[rule.per] : undefined;
+      if (value === undefined) return -1;
+      const domain = domains.get(value) ?? domains.size;
+      domains.set(value, domain);
+      return domain;
+    });
+    const match = Object.entries(rule.match).map(([key, value]) => `${key}=${value}`);
+    const text = `${match.join(",")} per ${rule.per}`;
+    return [{ kind: "apart", subjects: members, others, domainOf, skew: 1, weight: null, text }];
+  });
+}

@@ -1,0 +1,176 @@
+/**
+ * What is to change, and where it goes → steps in a safe order, and how long the moves among them take.
+ *
+ *   place-vms.ts → [schedule-chains.ts] → make-plan.ts
+ *
+ *   without moves   make-steps.ts → order-steps.ts
+ *   with moves      moves-problem.ts → sequence.ts → order-moves.ts → make-steps.ts → order-steps.ts
+ */
+
+import type { Amount } from "../model/capacity.ts";
+import { heldBy } from "../model/capacity.ts";
+import type { DesiredState } from "../model/desired-state.ts";
+import type { Instant, NodeName, VmName } from "../model/names.ts";
+import { wantsRunning } from "../model/vm-spec.ts";
+import type { Placed } from "../placement/place-vms.ts";
+import type { Draft } from "../reconcile/draft.ts";
+import type { Sightings } from "../reconcile/locate-vms.ts";
+import { type Chain, stepsOfDraft, stepsOfPlaced } from "./make-steps.ts";
+import { type MovesProblem, type Part, toMovesProblem } from "./moves-problem.ts";
+import {
+  type ActSteps,
+  bystandersIn,
+  draftOfBystander,
+  nameOf,
+  routesOf,
+  type StuckVm,
+  stuckIn,
+  waitsOf,
+} from "./order-moves.ts";
+import { orderSteps } from "./order-steps.ts";
+import { type Sequence, type SequencedMove, sequence } from "./sequence.ts";
+import type { Step } from "./step.ts";
+
+export interface ToSchedule {
+  readonly desired: DesiredState;
+  readonly sightings: Sightings;
+  /** When the world was seen. */
+  readonly at: Instant;
+  readonly drafts: readonly Draft[];
+  readonly placed: readonly Placed[];
+  /** VMs that are as they should be, and may be moved aside for others. */
+  readonly bystanders: ReadonlySet<VmName>;
+  /** What each node has left right now. */
+  readonly free: ReadonlyMap<NodeName, Amount>;
+}
+
+export interface Scheduled {
+  readonly steps: readonly Step[];
+  readonly chains: readonly Chain[];
+  /** Those that were placed, and the bystanders that make way. */
+  readonly placed: readonly Placed[];
+  /** When there are any, nothing else of this is usable: the plan is made again without them. */
+  readonly stuck: readonly StuckVm[];
+  /** Null: nothing moves. */
+  readonly times: MoveTimes | null;
+}
+
+/** Predicted, for links of the usual speed. */
+export interface MoveTimes {
+  readonly makespanSeconds: number;
+  readonly moves: readonly MoveTime[];
+  /** Null: nothing is sent. */
+  readonly busiestLink: { readonly node: NodeName; readonly direction: "up" | "down"; readonly seconds: number } | null;
+  /** The least that each node has left at any moment, of those that take part; sorted by name. */
+  readonly headroom: readonly ({ readonly node: NodeName } & Amount)[];
+}
+
+export interface MoveTime {
+  readonly step: string;
+  readonly startSeconds: number;
+  readonly endSeconds: number;
+  /** How long the guest stands still. */
+  readonly downtimeMs: number;
+  readonly memoryMiB: number;
+}
+
+export function scheduleChains(to: ToSchedule): Scheduled {
+  const isMove = ({ homeless }: Placed): boolean => homeless.moves !== null;
+  return to.placed.some(isMove) ? withMoves(to) : withoutMoves(to);
+}
+
+const startsNow = ({ homeless }: Placed): boolean => wantsRunning(homeless.spec.runStrategy, false) === true;
+
+function withoutMoves({ drafts, placed, free, desired }: ToSchedule): Scheduled {
+  const chains = [...drafts.map(stepsOfDraft), ...placed.map((each) => stepsOfPlaced(each, startsNow(each)))];
+  const { steps, stuck } = orderSteps(chains, desired.groups, { free });
+  return { steps, chains, placed, stuck: stuck.map(waitsForOthers), times: null };
+}
+
+const waitsForOthers = (name: VmName): StuckVm => ({
+  name,
+  message: `${name} waits for room that only comes when others have moved, and they wait for it`,
+});
+
+function withMoves({ desired, sightings, at, drafts, placed, bystanders }: ToSchedule): Scheduled {
+  const moves = toMovesProblem(desired, sightings, at, drafts, placed, bystanders);
+  const found = sequence(moves.problem, moves.homes);
+  const routes = routesOf(moves, found);
+  const legsOf = (name: VmName): readonly NodeName[] | undefined => routes.get(name)?.legs;
+  const aside = bystandersIn(moves, found).map((part) =>
+    draftOfBystander(part, legsOf(part.vm.name) ?? [], heldBy(part.vm)),
+  );
+  const all = [...placed, ...aside];
+  const chains = [
+    ...drafts.map(stepsOfDraft),
+    ...all.map((each) => stepsOfPlaced(each, startsNow(each), legsOf(each.homeless.vm.name))),
+  ];
+  const stuck = stuckIn(moves, found);
+  if (stuck.length > 0) return { steps: [], chains, placed: all, stuck, times: null };
+  const acts = findActs(moves, chains);
+  const { steps, stuck: circle } = orderSteps(chains, desired.groups, { waits: waitsOf(moves, found, acts) });
+  return { steps, chains, placed: all, stuck: circle.map(waitsForOthers), times: toTimes(moves, found, acts.ofMove) };
+}
+
+/** A VM's legs are its migrateVm steps, in order; what it does without a move is the rest of its chain. */
+function findActs({ parts }: MovesProblem, chains: readonly Chain[]) {
+  const chainOf = new Map(chains.map((chain) => [chain.vm, chain]));
+  const legsTaken = new Map<VmName, number>();
+  const known = new Map<SequencedMove, ActSteps | null>();
+  const ofMove = (move: SequencedMove): ActSteps | null => {
+    const before = known.get(move);
+    if (before !== undefined) return before;
+    const name = nameOf(parts[move.vm] as Part);
+    const taken = legsTaken.get(name) ?? 0;
+    legsTaken.set(name, taken + 1);
+    const legs = (chainOf.get(name)?.steps ?? []).filter((step) => step.kind === "migrateVm");
+    const leg = legs[taken];
+    const act = leg === undefined ? null : { first: leg.id, last: leg.id };
+    known.set(move, act);
+    return act;
+  };
+  const ofPart = (part: Part): ActSteps | null => {
+    const steps = chainOf.get(nameOf(part))?.steps ?? [];
+    const only = (kind: Step["kind"]): ActSteps | null => {
+      const step = steps.find((each) => each.kind === kind);
+      return step === undefined ? null : { first: step.id, last: step.id };
+    };
+    if (part.kind === "comes") return only("createVm");
+    if (part.kind === "goes") return only("deleteVm");
+    const [first, last] = [steps[0], steps.at(-1)];
+    return first && last ? { first: first.id, last: last.id } : null;
+  };
+  return { ofMove, ofPart };
+}
+
+function toTimes(
+  { problem }: MovesProblem,
+  { moves, makespanS, busiestLink, headroom }: Sequence,
+  ofMove: (move: SequencedMove) => ActSteps | null,
+): MoveTimes {
+  const nodeAt = (index: number): NodeName => (problem.nodes[index] as { name: string }).name as NodeName;
+  const touched = new Set(moves.flatMap(({ from, to }) => [from, to]));
+  return {
+    makespanSeconds: round(makespanS),
+    moves: moves.flatMap((move) => {
+      const act = ofMove(move);
+      if (act === null) return [];
+      const { startS, endS, downtimeMs, moveMiB } = move;
+      const times = { startSeconds: round(startS), endSeconds: round(endS), downtimeMs: Math.round(downtimeMs) };
+      return [{ step: act.first, ...times, memoryMiB: moveMiB }];
+    }),
+    busiestLink:
+      busiestLink === null
+        ? null
+        : { node: nodeAt(busiestLink.node), direction: busiestLink.direction, seconds: round(busiestLink.seconds) },
+    headroom: [...touched]
+      .sort((a, b) => a - b)
+      .map((node) => {
+        const [cpus = 0, memoryMiB = 0] = headroom[node] ?? [];
+        return { node: nodeAt(node), cpus, memoryMiB };
+      }),
+  };
+}
+
+/** To hundredths: nobody predicts better, and the same plan is to have the same bytes on every machine. */
+const round = (seconds: number): number => Math.round(seconds * 100) / 100;
