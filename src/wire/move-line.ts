@@ -78,11 +78,16 @@ type Answerer = <Q extends MoveQuestion>(
   asked: MoveQuestions[Q]["asked"],
 ) => Promise<MoveQuestions[Q]["answer"]>;
 
-export interface MoveLineOptions {
+export interface LinePace {
+  /** How often each says that it is there. */
+  readonly beatMs?: number;
+  /** When nothing was heard for so long nobody is there. */
+  readonly silenceMs?: number;
+}
+
+export interface MoveLineOptions extends LinePace {
   /** Left out: who asks us is told that we are not the one to ask. */
   readonly answer?: Answerer;
-  readonly beatMs?: number;
-  readonly silenceMs?: number;
 }
 
 export class MoveLine {

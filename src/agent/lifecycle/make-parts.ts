@@ -4,6 +4,7 @@ import type { Capacity } from "../../model/observed-state.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { type Logger, silentLogger } from "../../platform/logger.ts";
 import { type Dial, openMoveChannel } from "../../wire/move-channel.ts";
+import type { LinePace } from "../../wire/move-line.ts";
 import type { StartAfterReboot } from "../config.ts";
 import { noSerialLines, type SerialLines } from "../console/serial-lines.ts";
 import { type Hooks, NO_HOOKS } from "../hooks/hooks.ts";
@@ -45,6 +46,8 @@ export interface LifecycleOptions extends Pace, MovePace {
   readonly startAfterReboot?: StartAfterReboot;
   /** Over their own doors when left out. */
   readonly dial?: Dial;
+  /** As it is right for networks when left out. */
+  readonly line?: LinePace;
   /** None when left out. */
   readonly hooks?: Hooks;
   /** Where people may have files written and taken from. None when left out. */
@@ -93,6 +96,7 @@ export async function makeParts(
     whereabouts,
     verdicts,
     dial: options.dial ?? openMoveChannel,
+    line: options.line ?? {},
     startAfterReboot: options.startAfterReboot ?? "auto",
     allowedRoots: options.allowedRoots ?? [],
     stopping,

@@ -48,7 +48,10 @@ export class ArrivalSession {
   /** The latest line counts: a source that was killed and comes back opens a new one. */
   takeLine(stream: Duplex): void {
     this.#line?.close();
-    const line = new MoveLine(stream, { answer: (question, asked) => this.#answer(question, asked) as never });
+    const line = new MoveLine(stream, {
+      ...this.#parts.line,
+      answer: (question, asked) => this.#answer(question, asked) as never,
+    });
     this.#line = line;
     if (this.#away !== null) clearTimeout(this.#away);
     this.#away = null;

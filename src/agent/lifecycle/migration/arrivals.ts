@@ -125,6 +125,7 @@ export class Arrivals {
   /** A guest that was taken in long ago, and whose source has not heard of it. */
   #answerAfterwards(stream: Duplex, slot: Slot | null, ticket: Digest): void {
     const line = new MoveLine(this.#keep(stream), {
+      ...this.#parts.line,
       answer: (async (question: string) => {
         if (question === "farewell" && slot !== null) await slot.enqueue(() => forgetTaken(this.#parts, slot, ticket));
         if (question === "abandon") return { taken: true };

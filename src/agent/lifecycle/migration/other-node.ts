@@ -33,7 +33,8 @@ export class OtherNode implements Disposable {
     asked: MoveQuestions[Q]["asked"],
     signal: AbortSignal,
   ): Promise<MoveQuestions[Q]["answer"]> {
-    if (this.#line === null || this.#line.isClosed) this.#line = new MoveLine(await this.#dial("control", signal));
+    if (this.#line === null || this.#line.isClosed)
+      this.#line = new MoveLine(await this.#dial("control", signal), this.#parts.line);
     return this.#line.ask(question, asked, signal);
   }
 

@@ -4,6 +4,7 @@ import type { HypervisorKind } from "../../../model/vm-spec.ts";
 import type { Clock } from "../../../platform/clock.ts";
 import type { Logger } from "../../../platform/logger.ts";
 import type { Dial } from "../../../wire/move-channel.ts";
+import type { LinePace } from "../../../wire/move-line.ts";
 import type { StartAfterReboot } from "../../config.ts";
 import type { SerialLines } from "../../console/serial-lines.ts";
 import type { Hooks } from "../../hooks/hooks.ts";
@@ -44,8 +45,9 @@ export interface Parts {
   readonly whereabouts: WhereaboutsStore;
   /** What became of guests that others brought here, or were to. */
   readonly verdicts: ArrivalVerdicts;
-  /** The way to other agents. */
+  /** The way to other agents, and when the line to one counts as dead. */
   readonly dial: Dial;
+  readonly line: LinePace;
   readonly startAfterReboot: StartAfterReboot;
   /** Where people may have files written and taken from, beside the agent's own folders. */
   readonly allowedRoots: readonly string[];

@@ -1,0 +1,258 @@
+/**
+ * Two agents in processes of their own, a link between them that can be cut or made to swallow what is sent, and guests that count aloud. For tests of
+ * what is left where when something breaks in the middle of a move.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { nodeName, type VmName, vmName } from "../../src/model/names.ts";
+import type { VmReport } from "../../src/model/observed-state.ts";
+import type { Disk, VmSpec } from "../../src/model/vm-spec.ts";
+import { type AgentClient, connectAgent } from "../../src/wire/client.ts";
+import { makeTicket, moveGuest } from "../../src/wire/move-guest.ts";
+import type { OperationResult } from "../../src/wire/operations.ts";
+import { aSpec, NEVER } from "./an-agent.ts";
+import { aTempFolder } from "./temp-folder.ts";
+import { until } from "./until.ts";
+import { aPut } from "./wire-builders.ts";
+
+const AGENT = fileURLToPath(new URL("moving-agent.ts", import.meta.url));
+export const PATIENCE_MS = 60_000;
+
+export type NodeOf = "n1" | "n2";
+
+export interface MovingAgent {
+  readonly client: AgentClient;
+  /** Resolves when it stands still there. */
+  stand(boundary: string, vm: string): Promise<void>;
+  go(): void;
+  /** SIGKILL, and a new one in its place. */
+  killAndStart(): Promise<void>;
+}
+
+export interface Link {
+  /** Ends all that is open, and refuses nothing new. */
+  cut(): void;
+  /** What is sent in this direction on what is open now gets nowhere. */
+  swallow(direction: "forth" | "back"): void;
+}
+
+export interface MovingWorld extends AsyncDisposable {
+  readonly n1: MovingAgent;
+  readonly n2: MovingAgent;
+  readonly link: Link;
+  /** Boots it on n1 and waits until it counts. */
+  boot(vm: string): Promise<void>;
+  /** From n1 to n2. Resolves with how it ended, or why it was refused. */
+  move(vm: string): Promise<OperationResult | Error>;
+  report(node: NodeOf, vm: string): Promise<VmReport | null>;
+  /** Waits until neither of them is in the middle of it any more. */
+  settled(vm: string): Promise<void>;
+  /** kill -9 of its guest there, if one is. */
+  killGuest(node: NodeOf, vm: string): void;
+  /** Numbers that it said, there first, then here, as they stand in both logs. */
+  counted(vm: string): number[];
+  /** Waits until it has counted on. */
+  countsOn(node: NodeOf, vm: string): Promise<void>;
+  /** Processes and files that a guest leaves in a run folder. */
+  remains(node: NodeOf, vm: string): readonly string[];
+  remove(vm: string): Promise<void>;
+}
+
+export async function aMovingWorld(kind: "qemu" | "noop"): Promise<MovingWorld> {
+  await using opened = new AsyncDisposableStack();
+  const { path: folder } = opened.use(await aTempFolder());
+  const start = async (name: NodeOf) => opened.use(await startAgent(name, folder, kind));
+  const [n1, n2] = await Promise.all([start("n1"), start("n2")]);
+  const link = opened.use(await openLink(join(folder, "link.sock"), join(folder, "n2.sock")));
+  const agents = { n1, n2 };
+  const logOf = (node: NodeOf, vm: string): string => {
+    const path = join(folder, node, "d/vms", vm, "logs/console.log");
+    return existsSync(path) ? readFileSync(path, "latin1") : "";
+  };
+  const numbers = (text: string) => [...text.matchAll(/COUNTER (\d+)\s/g)].map((match) => Number(match[1]));
+  const report = async (node: NodeOf, vm: string) =>
+    (await agents[node].client.report(NEVER)).vms.find(({ name }) => name === vm) ?? null;
+  const guestsOf = (node: NodeOf, vm: string): readonly number[] => guestPids(join(folder, node, "r/vms", vm));
+  const killAll = () => {
+    for (const node of ["n1", "n2"] as const)
+      for (const pid of guestPids(join(folder, node, "r/vms"))) process.kill(pid, "SIGKILL");
+  };
+  opened.defer(killAll);
+  const whole = opened.move();
+  const world: MovingWorld = {
+    ...agents,
+    link,
+    async boot(vm) {
+      await n1.client.putVm(vmName(vm), aPut({ id: `put-${vm}`, spec: specOf(kind), generation: 1 }), NEVER);
+      await n1.client.operate(vmName(vm), { id: `boot-${vm}`, expect: null, kind: "boot" }, NEVER);
+      if (kind === "qemu") await until("it counts", () => numbers(logOf("n1", vm)).length > 0, PATIENCE_MS);
+    },
+    async move(vm) {
+      const seen = (await report("n1", vm)) as VmReport;
+      try {
+        return await moveGuest(
+          {
+            vm: vm as VmName,
+            report: seen,
+            fleet: null,
+            from: { node: nodeName("n1"), agent: n1.client },
+            to: { node: nodeName("n2"), agent: n2.client, address: `unix://${join(folder, "link.sock")}` },
+            ids: { expect: `expect-${vm}`, migrate: `migrate-${vm}` },
+            ticket: makeTicket(),
+          },
+          NEVER,
+        );
+      } catch (error) {
+        return error as Error;
+      }
+    },
+    report,
+    async settled(vm) {
+      await until(
+        `it is known where ${vm} is`,
+        async () => {
+          const seen = await Promise.all([report("n1", vm), report("n2", vm)]).catch(() => null);
+          if (seen === null) return false;
+          return seen.every((each) => {
+            const stage = each?.migration?.stage;
+            return stage === undefined || stage === "left";
+          });
+        },
+        PATIENCE_MS,
+      );
+    },
+    killGuest(node, vm) {
+      for (const pid of guestsOf(node, vm)) process.kill(pid, "SIGKILL");
+      if (kind === "noop") rmSync(join(folder, node, "r/vms", vm, "guest.json"), { force: true });
+    },
+    counted: (vm) => [...numbers(logOf("n1", vm)), ...numbers(logOf("n2", vm))],
+    async countsOn(node, vm) {
+      if (kind === "noop") return;
+      const from = numbers(logOf(node, vm)).length;
+      await until(`${vm} counts on`, () => numbers(logOf(node, vm)).length > from, PATIENCE_MS);
+    },
+    remains(node, vm) {
+      const run = join(folder, node, "r/vms", vm);
+      const files = existsSync(run) ? readdirSync(run) : [];
+      return [
+        ...guestsOf(node, vm).map((pid) => `process ${pid}`),
+        ...files.filter((file) => file === "guest.json" || /^(in|out|nbd|d\d+)\.sock$/.test(file)),
+      ];
+    },
+    async remove(vm) {
+      for (const { client } of [n1, n2]) {
+        const ask = (kind: "delete" | "purge") =>
+          client.operate(
+            vmName(vm),
+            { id: `${kind}-${vm}`, expect: null, kind, ...(kind === "delete" ? { graceSeconds: 0 } : {}) } as never,
+            NEVER,
+          );
+        await ask("delete")
+          .then(() => ask("purge"))
+          .catch(() => {});
+      }
+    },
+    [Symbol.asyncDispose]: () => whole.disposeAsync(),
+  };
+  return world;
+}
+
+const DISK: Disk = { name: "data", origin: { kind: "blank", sizeMiB: 1 }, readonly: false };
+
+const specOf = (kind: "qemu" | "noop"): VmSpec =>
+  aSpec({
+    hypervisor: kind,
+    runStrategy: "Manual",
+    cpus: { count: 1, max: 1 },
+    memory: { sizeMiB: 16, maxMiB: 16 },
+    boot: { kind: "kernel", kernel: "builtin:tiny", initramfs: null, cmdline: "" },
+    disks: [DISK],
+  });
+
+async function startAgent(name: NodeOf, folder: string, kind: string): Promise<MovingAgent & AsyncDisposable> {
+  let child = await begin(name, folder, kind);
+  const client = connectAgent({ address: `unix://${join(folder, `${name}.sock`)}` });
+  return {
+    client,
+    async stand(boundary, vm) {
+      const stands = once(child, "message");
+      child.send({ stand: [boundary, vm] });
+      await stands;
+    },
+    go: () => void child.send({ go: true }),
+    async killAndStart() {
+      const gone = once(child, "exit");
+      child.kill("SIGKILL");
+      await gone;
+      child = await begin(name, folder, kind);
+    },
+    async [Symbol.asyncDispose]() {
+      await client.close();
+      const gone = once(child, "exit");
+      child.kill("SIGKILL");
+      await gone;
+    },
+  };
+}
+
+async function begin(name: string, folder: string, kind: string): Promise<ChildProcess> {
+  const child = fork(AGENT, [name, folder, kind], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  await Promise.race([
+    once(child, "message"),
+    once(child, "exit").then(([code]) => Promise.reject(new Error(`agent ${name} ended with ${code}`))),
+  ]);
+  return child;
+}
+
+async function openLink(path: string, target: string): Promise<Link & AsyncDisposable> {
+  const pairs = new Set<readonly [Socket, Socket]>();
+  const server = createServer({ allowHalfOpen: true }, (one) => {
+    const other = connect({ path: target, allowHalfOpen: true });
+    const pair = [one, other] as const;
+    pairs.add(pair);
+    for (const [from, to] of [pair, [other, one] as const]) {
+      from.pipe(to);
+      from.on("error", () => from.destroy());
+      from.once("close", () => {
+        pairs.delete(pair);
+        if (!from.readableEnded) to.destroy();
+      });
+    }
+  });
+  server.listen(path);
+  await once(server, "listening");
+  const cut = () => {
+    for (const pair of pairs) for (const socket of pair) socket.destroy();
+  };
+  return {
+    cut,
+    swallow(direction) {
+      for (const [one, other] of pairs) {
+        const [from, to] = direction === "forth" ? [one, other] : [other, one];
+        from.unpipe(to);
+        from.resume();
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      cut();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** Of QEMUs that work below this folder. */
+function guestPids(runFolder: string): readonly number[] {
+  return readdirSync("/proc").flatMap((entry) => {
+    if (!/^\d+$/.test(entry)) return [];
+    try {
+      const args = readFileSync(`/proc/${entry}/cmdline`, "latin1");
+      return args.startsWith("qemu") && args.includes(`${runFolder}/`) ? [Number(entry)] : [];
+    } catch {
+      return [];
+    }
+  });
+}
