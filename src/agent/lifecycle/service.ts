@@ -55,6 +55,7 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
   for (const name of found.keys()) if (!slots.has(name)) slots.set(name, new Slot(name, null));
   await ofAll((slot) => slot.enqueue(() => meetGuest(parts, slot, moves, found.get(slot.name))));
   for (const slot of slots.values()) carryOn(parts, slot, moves);
+  moves.carryOn(slots.values());
   await ofAll(ask);
   const sweep = createSweep(parts);
   const stopClockwork = startClockwork(parts, slots, sweep, options);

@@ -154,6 +154,7 @@ const PRESENT: Shape = {
   restart: orAbsent(has({ attempts: isCount, nextAt: orNull(isInstant), givenUp: isBoolean, hostBootId: isText })),
   migration: orAbsent(has({ role: oneOf("source", "destination"), since: isInstant, url: isText })),
   move: orAbsent((value) => isDeparture(value) || isArrival(value)),
+  calledOff: orAbsent((value) => listOf(isDeparture)(value)),
   stalled: orAbsent(isObject),
   owed: orAbsent(listOf(has({ path: isText, since: isInstant }))),
 };

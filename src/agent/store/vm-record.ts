@@ -69,6 +69,8 @@ export interface VmRecord extends RecordHead {
   readonly migration?: MigrationState | null;
   /** While two agents move it: what each of them has said, and does not take back. `migration` says it to people. */
   readonly move?: Departure | Arrival | null;
+  /** Moves that were called off without the other node having heard of it: it is told until it has. Left out: none. */
+  readonly calledOff?: readonly Departure[];
   /** With `paused`: its hypervisor stopped it, and nobody else. */
   readonly stalled?: StalledState | null;
   /** Where the guest differed from the spec last applied when that was applied, and differs still: nobody else's doing. */

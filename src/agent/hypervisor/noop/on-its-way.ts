@@ -110,7 +110,7 @@ export function admitGuest(vm: LaunchInput, options: AdmitOptions): Admission {
     async take({ paused }) {
       options.refuseIf("take");
       const guest = file.read();
-      if (guest === null) throw gone(file);
+      if (guest === null) throw neverComes(vm.name, "it was killed");
       if (guest.phase === "whole") file.write({ ...guest, phase: paused ? "paused" : "running" });
       return options.begin();
     },

@@ -60,7 +60,8 @@ export async function admitGuest(parts: IncomingParts, again: boolean, signal: A
       }
     },
     async take({ paused }, own) {
-      await releaseDisks(qmp, own);
+      // Before it was told to go on it cannot have: a process that is gone by then never ran it.
+      await ask(() => releaseDisks(qmp, own), vm.name);
       if (!paused) {
         await qmp.call("cont", { signal: own });
         // Switches learn where it is; what QEMU sends by itself it sends when all has come, and it may have waited since.

@@ -121,8 +121,8 @@ async function migrate(
     slot.progress = { ...(slot.progress ?? NOTHING_SENT), stage: "settling" };
     const settled = await settleWithin(parts, slot, other, settling.withinMs, signal);
     const outcome = outcomeOf(parts, slot, settled, failure, parts.clock.monotonicMs() - from);
-    if (settled === null) settling.watch(slot);
-    else if (settled.home === "there") sayFarewell(parts, slot, settled.move);
+    if (settled === null || settled.stored.calledOff !== undefined) settling.watch(slot);
+    if (settled?.home === "there") sayFarewell(parts, slot, settled.move);
     return settled?.home === "there" ? withAfterHooks(parts, slot, "migrate-send", asked, outcome) : outcome;
   } finally {
     slot.progress = null;

@@ -69,6 +69,12 @@ export class Moves {
     }
   }
 
+  /** At the start of the agent: nodes that have not heard that a move was called off are told again. */
+  carryOn(slots: Iterable<Slot>): void {
+    for (const slot of slots)
+      if (slot.stored?.state === "present" && slot.stored.calledOff !== undefined) this.#settling.watch(slot);
+  }
+
   close(): void {
     this.#arrivals.close();
     this.#settling.close();

@@ -12,6 +12,7 @@ import { abilityOf } from "../acts/call-hypervisor.ts";
 import { stopped } from "../acts/perform-stop.ts";
 import { clearAway } from "../guest/clear-away.ts";
 import { save } from "../operations/run-operation.ts";
+import type { Guest } from "../parts/guest.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Slot } from "../parts/slot.ts";
 import type { OtherNode } from "./other-node.ts";
@@ -34,23 +35,32 @@ export async function settle(parts: Parts, slot: Slot, other: OtherNode, signal:
   const vm = slot.stored as VmRecord;
   const move = vm.move as Departure;
   if (move.stage === "given") return settleGiven(parts, slot, other, signal);
-  const taken = await callOff(other, signal);
-  if (!taken) return stay(parts, slot, vm, "it was called off", signal);
+  const heard = await callOff(other, signal);
+  if (heard !== "taken") {
+    // It is not let run there without our word, so nobody waits for that node. But it keeps room, and perhaps all of the guest.
+    const told: VmRecord = heard === "told" ? vm : { ...vm, calledOff: [...(vm.calledOff ?? []), move] };
+    return stay(parts, slot, told, "it was called off", signal);
+  }
   // A person let it run there: that is where it is.
   const given: Departure = { ...move, stage: "given" };
   await save(parts, slot, { ...vm, migration: departureState("given", given), move: given }, { fromReserve: true });
   return settleGiven(parts, slot, other, signal);
 }
 
-/** True: too late, it was taken. Whether it was heard does not matter: it is not let run there without our word. */
-async function callOff(other: OtherNode, signal: AbortSignal): Promise<boolean> {
+/** `taken`: too late. `unheard`: nobody knows. */
+export async function callOff(other: OtherNode, signal: AbortSignal): Promise<"told" | "taken" | "unheard"> {
   try {
-    return (await other.ask("abandon", {}, AbortSignal.any([signal, AbortSignal.timeout(ABANDON_MS)]))).taken;
-  } catch {
+    const { taken } = await other.ask("abandon", {}, AbortSignal.any([signal, AbortSignal.timeout(ABANDON_MS)]));
+    return taken ? "taken" : "told";
+  } catch (error) {
     signal.throwIfAborted();
-    return false;
+    // There is nothing to call off: it was refused, or forgotten.
+    const isOver = isOdoroboError(error) && OVER.has(error.code);
+    return isOver ? "told" : "unheard";
   }
 }
+
+const OVER: ReadonlySet<string> = new Set(["ARRIVAL_REFUSED", "UNAUTHORIZED", "WRONG_PHASE", "NOT_FOUND"]);
 
 async function settleGiven(parts: Parts, slot: Slot, other: OtherNode, signal: AbortSignal): Promise<Settled | null> {
   const vm = slot.stored as VmRecord;
@@ -77,6 +87,13 @@ async function settleGiven(parts: Parts, slot: Slot, other: OtherNode, signal: A
   return { home: "there", stored: { ...left, move: null }, move, why: "" };
 }
 
+/** One without a process says so itself. */
+async function hasEnded(guest: Guest, signal: AbortSignal): Promise<boolean> {
+  const status = await guest.status(STAY_MS, signal).catch(() => null);
+  signal.throwIfAborted();
+  return status?.phase === "off" && status.hasMoved !== true;
+}
+
 /** Null: it cannot be let run on yet. */
 async function stay(parts: Parts, slot: Slot, vm: VmRecord, why: string, signal: AbortSignal): Promise<Settled | null> {
   const move = vm.move as Departure;
@@ -85,7 +102,7 @@ async function stay(parts: Parts, slot: Slot, vm: VmRecord, why: string, signal:
   const isGone =
     guest === null || guest.exit !== null || (guest.process !== null && !parts.supervisor.isRunning(guest.process));
   // It ended here, as guests do: whoever looks at it next sees to that.
-  if (isGone) return { home: "here", stored: ours, move, why };
+  if (isGone || (await hasEnded(guest, signal))) return { home: "here", stored: ours, move, why };
   try {
     await guest.askOnce(STAY_MS, signal, (connection, own) =>
       abilityOf(guest, connection.abilities.depart, "be moved by its agents").stay({ paused: move.paused }, own),

@@ -9,11 +9,11 @@ import { referencedFiles } from "../../../model/vm-spec.ts";
 import type { Departure, UnfinishedOperation, VmRecord } from "../../store/vm-record.ts";
 import { watchGuest } from "../guest/guest-watch.ts";
 import { noteEvent } from "../guest/note-event.ts";
-import type { Act, Outcome } from "../operations/run-operation.ts";
+import { type Act, keep, type Outcome } from "../operations/run-operation.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Slot } from "../parts/slot.ts";
 import { OtherNode } from "./other-node.ts";
-import { type Settled, settle } from "./settle.ts";
+import { callOff, type Settled, settle } from "./settle.ts";
 
 /** How long the operation waits for the other node's word before it ends without one. */
 const SETTLE_MS = 60_000;
@@ -68,6 +68,8 @@ export class Settling {
   async #look(slot: Slot): Promise<void> {
     const vm = slot.stored;
     if (this.#parts.stopping.aborted) return;
+    if (vm?.state === "present" && vm.move?.role !== "source" && vm.calledOff !== undefined)
+      return this.#tellCalledOff(slot, vm, vm.calledOff);
     if (vm?.state !== "present" || vm.move?.role !== "source") {
       clearInterval(this.#timers.get(slot.name));
       this.#timers.delete(slot.name);
@@ -84,6 +86,20 @@ export class Settling {
     await noteEvent(this.#parts, slot, vm, { ...rest, serial: vm.serial, move: null }, { kind: "phase", message });
     if (settled.home === "there") sayFarewell(this.#parts, slot, vm.move);
     else watchAgain(this.#parts, slot);
+  }
+
+  /** One at each look: that node keeps room for it until it knows. */
+  async #tellCalledOff(slot: Slot, vm: VmRecord, [first, ...others]: readonly Departure[]): Promise<void> {
+    const { calledOff: _, ...rest } = vm;
+    const left = (told: readonly Departure[]): VmRecord => (told.length === 0 ? rest : { ...rest, calledOff: told });
+    if (first === undefined) return void (await keep(this.#parts, slot, left(others)));
+    using other = await OtherNode.of(this.#parts, slot, first);
+    const heard = await callOff(other, this.#parts.stopping);
+    if (heard === "unheard") return void (await keep(this.#parts, slot, left([...others, first])));
+    if (heard === "taken")
+      this.#parts.logger.error({ vm: vm.name, node: first.to.node }, "a guest was let run on both nodes, by hand");
+    await keep(this.#parts, slot, left(others));
+    if (others.length === 0) await forgetTicket(this.#parts, slot);
   }
 }
 
@@ -105,9 +121,9 @@ export function restOfMigrate(parts: Parts, slot: Slot, settling: Settling, oper
         null,
         Date.parse(parts.clock.now()) - Date.parse(operation.begunAt),
       );
-      if (settled === null) settling.watch(slot);
-      else if (settled.home === "there") sayFarewell(parts, slot, settled.move);
-      else void slot.enqueue(async () => watchAgain(parts, slot)).catch(() => {});
+      if (settled === null || settled.stored.calledOff !== undefined) settling.watch(slot);
+      if (settled?.home === "there") sayFarewell(parts, slot, settled.move);
+      if (settled?.home === "here") void slot.enqueue(async () => watchAgain(parts, slot)).catch(() => {});
       return outcome;
     },
   };
@@ -194,6 +210,6 @@ export function sayFarewell(parts: Parts, slot: Slot, move: Departure): void {
 
 async function forgetTicket(parts: Parts, slot: Slot): Promise<void> {
   const vm = slot.stored;
-  if (vm?.state === "present" && !vm.move)
+  if (vm?.state === "present" && !vm.move && vm.calledOff === undefined)
     await parts.store.keepOnlyTexts(vm.name, [vm.spec, vm.guest?.bootedSpec ?? vm.spec].flatMap(referencedFiles));
 }
