@@ -155,7 +155,7 @@ export interface OperationDetail {
     readonly seconds: number;
     /** Memory and disks. */
     readonly sentBytes: number;
-    /** How long the guest stood still, as its hypervisor says; null: it does not. */
+    /** How long the guest stood still, until the other node said that it runs; null: its hypervisor does not say. */
     readonly downtimeMs: number | null;
   };
 }

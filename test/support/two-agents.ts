@@ -22,9 +22,15 @@ export interface TwoAgents extends AsyncDisposable {
   /** Ends all that is open between them. */
   cut(): void;
   /** Both halves of a move of `web-1` from n1 to n2. */
-  move(options?: { readonly ticket?: string; readonly id?: string }): Promise<OperationResult>;
+  move(options?: HowToMove): Promise<OperationResult>;
   expect(ticket?: string): Promise<OperationResult>;
-  migrate(options?: { readonly ticket?: string; readonly id?: string }): Promise<OperationResult>;
+  migrate(options?: HowToMove): Promise<OperationResult>;
+}
+
+interface HowToMove {
+  readonly ticket?: string;
+  readonly id?: string;
+  readonly bandwidthMiBps?: number;
 }
 
 export async function twoAgents(
@@ -72,12 +78,13 @@ export async function twoAgents(
       const { spec, generation, fleet } = await n1.vm("web-1");
       return n2.operate("web-1", { kind: "expect-guest", from: nodeName("n1"), ticket, generation, spec, fleet });
     },
-    migrate: ({ ticket = TICKET, id = `migrate-${++ids}` } = {}) =>
+    migrate: ({ ticket = TICKET, id = `migrate-${++ids}`, bandwidthMiBps } = {}) =>
       n1.operate("web-1", {
         kind: "migrate",
         id,
         to: { node: nodeName("n2"), address: "http://n2:8890", ticket, fingerprint: null },
         mode: "live",
+        ...(bandwidthMiBps === undefined ? {} : { bandwidthMiBps }),
       }),
     async move(how = {}) {
       await world.expect(how.ticket);

@@ -4,7 +4,7 @@
  * Invariant: a disk counts as copied only when its job says `completed` and no error, after the guest stood still. An idle guest's mirror notices
  * a lost connection by nothing else.
  */
-import { rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { OdoroboError } from "../../../model/errors.ts";
@@ -95,6 +95,10 @@ export class MirroredDisks {
       if (node.startsWith(`${PREFIX}to.`))
         await this.#qmp.call("blockdev-del", { "node-name": node }, { signal }).catch(() => signal.throwIfAborted());
     this.#jobs = [];
+    // Of an agent that died with them open.
+    const { runFolder } = this.#vm.paths;
+    for (const file of await readdir(runFolder))
+      if (/^d\d+\.sock$/.test(file)) await rm(join(runFolder, file), { force: true });
   }
 
   async #untilAlike(passage: Passage, signal: AbortSignal): Promise<number> {

@@ -53,6 +53,7 @@ export function outgoingGuest(asItIs: () => LaunchInput, qmp: QmpClient): Outgoi
     async stay({ paused }, signal) {
       await callOff(qmp, signal);
       await mirrors.end(signal);
+      await rm(memorySocket, { force: true });
       const { status } = await qmp.call("query-status", { signal });
       if (status === "running" || (paused && status === "paused")) return;
       await qmp.call("cont", { signal });

@@ -110,9 +110,11 @@ async function migrate(
   slot.progress = NOTHING_SENT;
   try {
     let failure: OdoroboError | null = null;
+    let sentAt = from;
     using other = await OtherNode.of(parts, slot, begun.move as Departure);
     try {
       const sent = await send(parts, slot, guest, begun, asked, other, signal);
+      sentAt = sent.atMs;
       await give(parts, slot, begun, sent);
     } catch (error) {
       if (signal.aborted) throw error;
@@ -120,7 +122,8 @@ async function migrate(
     }
     slot.progress = { ...(slot.progress ?? NOTHING_SENT), stage: "settling" };
     const settled = await settleWithin(parts, slot, other, settling.withinMs, signal);
-    const outcome = outcomeOf(parts, slot, settled, failure, parts.clock.monotonicMs() - from);
+    const now = parts.clock.monotonicMs();
+    const outcome = outcomeOf(parts, slot, settled, failure, { tookMs: now - from, heldMs: now - sentAt });
     if (settled === null || settled.stored.calledOff !== undefined) settling.watch(slot);
     if (settled?.home === "there") sayFarewell(parts, slot, settled.move);
     return settled?.home === "there" ? withAfterHooks(parts, slot, "migrate-send", asked, outcome) : outcome;
@@ -138,7 +141,7 @@ async function send(
   asked: Migrate,
   other: OtherNode,
   stopping: AbortSignal,
-): Promise<Sent> {
+): Promise<Sent & { readonly atMs: number }> {
   const called = slot.departures.signal();
   const signal = AbortSignal.any([stopping, called]);
   const machine = await guest.askOnce(PREPARE_MS, signal, (connection, own) =>
@@ -185,11 +188,12 @@ async function send(
   const sent = await guest.askOnce(disks.length > 0 ? DISKS_MS : patience, onTheWay, (connection, own) =>
     abilityOf(guest, connection.abilities.depart, CAN).send(passage, own),
   );
+  const atMs = parts.clock.monotonicMs();
   slot.progress = { ...(slot.progress ?? NOTHING_SENT), stage: "handing-over", remainingBytes: 0 };
   await other.ask("whole", {}, AbortSignal.any([onTheWay, AbortSignal.timeout(WHOLE_MS)]));
   // The last moment at which it can be called off.
   signal.throwIfAborted();
-  return sent;
+  return { ...sent, atMs };
 }
 
 const CAN = "be moved while they run, by their agents";

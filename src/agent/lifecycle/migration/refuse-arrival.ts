@@ -5,6 +5,7 @@
  */
 import { rm } from "node:fs/promises";
 import { ownDiskFile } from "../../launch-command.ts";
+import { removeRunFolder } from "../../leftovers.ts";
 import type { Arrival, StoredVm, VmRecord } from "../../store/vm-record.ts";
 import { clearAway } from "../guest/clear-away.ts";
 import { keep } from "../operations/run-operation.ts";
@@ -23,6 +24,7 @@ export async function refuseArrival(parts: Parts, slot: Slot, vm: VmRecord, why:
 async function clearArrival(parts: Parts, slot: Slot, vm: VmRecord, why: string): Promise<StoredVm | null> {
   const { before, from } = vm.move as Arrival;
   await clearAway(parts, slot);
+  await removeRunFolder(vm.name, parts.store.paths(vm.name).runFolder);
   await removeBrought(parts, vm);
   parts.events.emit({ kind: "phase", vm: vm.name, message: `${vm.name} does not come from ${from}: ${why}` });
   if (before !== null) {

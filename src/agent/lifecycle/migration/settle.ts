@@ -7,6 +7,7 @@
  * Invariant: in `given` it is let run on here only upon the other node's word that it never ran there and never will.
  */
 import { isOdoroboError } from "../../../model/errors.ts";
+import { removeRunFolder } from "../../leftovers.ts";
 import type { Departure, VmRecord } from "../../store/vm-record.ts";
 import { abilityOf } from "../acts/call-hypervisor.ts";
 import { stopped } from "../acts/perform-stop.ts";
@@ -78,6 +79,7 @@ async function settleGiven(parts: Parts, slot: Slot, other: OtherNode, signal: A
   }
   try {
     await clearAway(parts, slot);
+    await removeRunFolder(vm.name, parts.store.paths(vm.name).runFolder);
   } catch (error) {
     signal.throwIfAborted();
     parts.logger.error({ err: error, vm: vm.name }, "what is left of a guest that has moved cannot be ended");

@@ -93,7 +93,10 @@ export class Settling {
     const { calledOff: _, ...rest } = vm;
     const left = (told: readonly Departure[]): VmRecord => (told.length === 0 ? rest : { ...rest, calledOff: told });
     if (first === undefined) return void (await keep(this.#parts, slot, left(others)));
-    using other = await OtherNode.of(this.#parts, slot, first);
+    // Without its ticket nobody there would listen.
+    const known = await OtherNode.of(this.#parts, slot, first).catch(() => null);
+    if (known === null) return void (await keep(this.#parts, slot, left(others)));
+    using other = known;
     const heard = await callOff(other, this.#parts.stopping);
     if (heard === "unheard") return void (await keep(this.#parts, slot, left([...others, first])));
     if (heard === "taken")
@@ -114,13 +117,8 @@ export function restOfMigrate(parts: Parts, slot: Slot, settling: Settling, oper
       if (move?.role !== "source") return { stored: begun, error: cutShort(begun) };
       using other = await OtherNode.of(parts, slot, move);
       const settled = await settleWithin(parts, slot, other, settling.withinMs, signal);
-      const outcome = outcomeOf(
-        parts,
-        slot,
-        settled,
-        null,
-        Date.parse(parts.clock.now()) - Date.parse(operation.begunAt),
-      );
+      const tookMs = Date.parse(parts.clock.now()) - Date.parse(operation.begunAt);
+      const outcome = outcomeOf(parts, slot, settled, null, { tookMs, heldMs: Math.max(0, tookMs) });
       if (settled === null || settled.stored.calledOff !== undefined) settling.watch(slot);
       if (settled?.home === "there") sayFarewell(parts, slot, settled.move);
       if (settled?.home === "here") void slot.enqueue(async () => watchAgain(parts, slot)).catch(() => {});
@@ -163,7 +161,7 @@ export function outcomeOf(
   slot: Slot,
   settled: Settled | null,
   failure: OdoroboError | null,
-  tookMs: number,
+  { tookMs, heldMs }: { readonly tookMs: number; readonly heldMs: number },
 ): Outcome {
   if (settled === null) {
     const vm = slot.stored as VmRecord;
@@ -180,7 +178,9 @@ export function outcomeOf(
   }
   if (settled.home === "there") {
     const { sentBytes = 0, downtimeMs = null } = settled.move;
-    const migration = { seconds: Math.max(0, tookMs / 1000), sentBytes, downtimeMs };
+    // Until its hypervisor has sent it, and then until the other node says that it runs.
+    const stoodStillMs = downtimeMs === null ? null : Math.round(downtimeMs + Math.max(0, heldMs));
+    const migration = { seconds: Math.max(0, tookMs / 1000), sentBytes, downtimeMs: stoodStillMs };
     return { stored: settled.stored, error: null, detail: { migration } };
   }
   const error =
