@@ -19,7 +19,7 @@ import type { VmConfigPlaces } from "../../../model/cloud-hypervisor/places.ts";
 import { toVmConfig } from "../../../model/cloud-hypervisor/to-vm-config.ts";
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import type { Instant } from "../../../model/names.ts";
-import type { ChangeRule, LiveConfig } from "../../../model/observed-state.ts";
+import type { ChangeRule, LiveConfig, Movable } from "../../../model/observed-state.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
 import type { Clock } from "../../../platform/clock.ts";
 import { consoleLog } from "../../launch-command.ts";
@@ -160,6 +160,14 @@ export class CloudHypervisorGuest implements RunningVm {
     });
     this.#live = { info, sizes, attached: this.#attached, value };
     return value;
+  }
+
+  /** Its destination runs it as soon as all of it is there, whatever agents have agreed on: that needs an order of its own. */
+  movable(): Movable {
+    return {
+      live: false,
+      why: "guests of Cloud Hypervisor are moved by hand only: vm migrate-receive, vm migrate-send",
+    };
   }
 
   async changeRules(signal: AbortSignal): Promise<readonly ChangeRule[]> {
