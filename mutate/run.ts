@@ -20,7 +20,7 @@ import { copyTree, installStryker } from "./scratch-tree.ts";
 import { listCandidates, runStryker } from "./stryker.ts";
 
 /** The core: no clock, no files. `agent` and the rest are judged by faults instead. */
-const ROOMS = ["model", "manifest", "reconcile", "placement", "schedule", "plan", "report"] as const;
+const ROOMS = ["model", "manifest", "reconcile", "placement", "schedule", "plan", "run", "report"] as const;
 
 /** Generated from schemas: what is wrong there is wrong in a schema. */
 const GENERATED = ["src/manifest/text/document-schemas.ts", "src/model/documents.ts"];

@@ -9,7 +9,7 @@ export default defineConfig({
   resolve: { alias: [{ find: /^fast-check$/, replacement: join(import.meta.dirname, "few-runs.ts") }] },
   test: {
     include: [
-      "test/{model,manifest,reconcile,placement,schedule,plan,report,apply,turn}/**/*.test.ts",
+      "test/{model,manifest,reconcile,placement,schedule,plan,run,report,apply,turn}/**/*.test.ts",
       "test/examples.test.ts",
     ],
     exclude: [

@@ -7,7 +7,7 @@ import type { RunBegun, RunEvent } from "../../src/run/journal.ts";
 import type { RunClaim } from "../../src/run/run-store.ts";
 import { type RunState, stateOf } from "../../src/run/state.ts";
 import type { Agents } from "../../src/turn/connect-agents.ts";
-import { executeRun } from "../../src/turn/execute-run.ts";
+import { type ExecuteRequest, executeRun } from "../../src/turn/execute-run.ts";
 import { findRefused } from "../../src/turn/take-up-run.ts";
 import type { AgentApi } from "../../src/wire/agent-api.ts";
 import type { AgentClient } from "../../src/wire/client.ts";
@@ -53,8 +53,10 @@ export class RunInMemory {
     return stateOf(this.events) as RunState;
   }
 
-  /** As a process would: nothing but plan, journal and world are known to it. */
-  execute(): Executor {
+  /** As a process would: nothing but plan, journal and world are known to it. `keep`: instead of adding to the journal. */
+  execute(
+    over: Partial<Pick<ExecuteRequest, "signal" | "hardSignal">> & { readonly keep?: (event: RunEvent) => void } = {},
+  ): Executor {
     const { time, fleet } = this.#rehearsal;
     const life = { isOver: false };
     const never = new Promise<never>(() => {});
@@ -81,7 +83,9 @@ export class RunInMemory {
       plan: this.plan,
       state: () => this.state,
       append: (event) => {
-        if (!life.isOver) this.events.push(event);
+        if (life.isOver) return;
+        over.keep?.(event);
+        this.events.push(event);
       },
       onCommand: (listener) => {
         orders.listener = listener;
@@ -98,8 +102,8 @@ export class RunInMemory {
       agents,
       clock: time,
       sleep: time.sleep,
-      signal: new AbortController().signal,
-      hardSignal: new AbortController().signal,
+      signal: over.signal ?? new AbortController().signal,
+      hardSignal: over.hardSignal ?? new AbortController().signal,
       onEvent: () => {},
       refused: findRefused(this.plan, this.state, observed, new Set()),
     });
