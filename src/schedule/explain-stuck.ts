@@ -3,7 +3,7 @@ import type { Problem } from "../placement/problem.ts";
 import { at, EPSILON } from "./act.ts";
 import type { Order } from "./find-order.ts";
 import { Ordering } from "./ordering.ts";
-import { searchExactly } from "./search-exactly.ts";
+import { type Budget, searchExactly } from "./search-exactly.ts";
 import { sortWishes } from "./wishes.ts";
 
 export interface Stuck {
@@ -36,8 +36,8 @@ export interface Wait {
   readonly waitsFor: readonly number[];
 }
 
-export function explainStuck(problem: Problem, targets: Int32Array, order: Order): Stuck {
-  const { vms, isProven } = minimalSet(problem, targets, order);
+export function explainStuck(problem: Problem, targets: Int32Array, order: Order, budget: Budget): Stuck {
+  const { vms, isProven } = minimalSet(problem, targets, order, budget);
   const ordering = new Ordering(problem, targets, sortWishes(problem, targets).wishes, (a, b) => a - b);
   const waits = new Map<number, Wait>();
   const open = [...vms];
@@ -54,18 +54,19 @@ export function explainStuck(problem: Problem, targets: Int32Array, order: Order
 
 const MOST_WAITS = 20;
 /** For each of the searches that find out whom one could do without. */
-const MOST_STATES = 30_000;
+const MOST_STATES = 15_000;
 
 /** Leaves out one after another as long as the rest is impossible without it. */
 function minimalSet(
   problem: Problem,
   targets: Int32Array,
   { unmet, isHopeless }: Order,
+  budget: Budget,
 ): { readonly vms: readonly number[]; readonly isProven: boolean } {
   const { first, wishes, last } = sortWishes(problem, targets);
   const impossible = (asked: readonly number[]): boolean | null => {
     const spared = new Set(wishes.filter((vm) => !asked.includes(vm)));
-    const found = searchExactly(problem, targets, { first, wishes, spared }, MOST_STATES);
+    const found = searchExactly(problem, targets, { first, wishes, spared }, budget, MOST_STATES);
     return found === null ? null : found === "none";
   };
   const stuck = unmet.filter((vm) => wishes.includes(vm));

@@ -4,7 +4,7 @@ import { type Act, at } from "./act.ts";
 import { findImmovable } from "./immovable.ts";
 import { makeWay } from "./make-way.ts";
 import { Ordering, type Policy } from "./ordering.ts";
-import { searchExactly } from "./search-exactly.ts";
+import { type Budget, searchExactly } from "./search-exactly.ts";
 import { sortWishes } from "./wishes.ts";
 
 export interface Order {
@@ -16,7 +16,10 @@ export interface Order {
   readonly isHopeless: boolean;
 }
 
-export function findOrder(problem: Problem, targets: Int32Array): Order {
+/** Of one search; what is left of the budget is for those that explain. */
+const MOST_STATES = 60_000;
+
+export function findOrder(problem: Problem, targets: Int32Array, budget: Budget): Order {
   const { first, wishes, last } = sortWishes(problem, targets);
   let best: Order | null = null;
   for (const policy of policiesFor(problem, targets)) {
@@ -36,7 +39,7 @@ export function findOrder(problem: Problem, targets: Int32Array): Order {
     if (isDirect) return best;
   }
   const found = best as Order;
-  const exact = searchExactly(problem, targets, { first, wishes });
+  const exact = searchExactly(problem, targets, { first, wishes }, budget, Math.min(budget.states, MOST_STATES));
   if (exact === null || exact === "none") return found;
   const ordering = new Ordering(problem, targets, wishes, bySize(problem, 1));
   for (const { kind, vm, to, parked } of exact) ordering.perform(ordering.world.act(kind, vm, to, parked));

@@ -11,8 +11,11 @@ import { findImmovable } from "./immovable.ts";
 import { mayLeave, Ordering, placesFor } from "./ordering.ts";
 import type { World } from "./world.ts";
 
-/** States looked into before it gives up: some seconds at worst, for fleets that need far fewer if they can be solved at all. */
-const MOST_STATES = 150_000;
+/** States that may still be looked into, by all searches for one sequence together: what can be solved at all mostly needs some hundreds. */
+export interface Budget {
+  states: number;
+}
+
 const MOST_GUESTS = 16;
 const MOST_NODES = 10;
 
@@ -37,7 +40,8 @@ export function searchExactly(
   problem: Problem,
   targets: Int32Array,
   { first, wishes, spared = new Set() }: Asked,
-  mostStates = MOST_STATES,
+  budget: Budget,
+  mostStates = budget.states,
 ): Act[] | "none" | null {
   const ordering = new Ordering(problem, targets, wishes, (a, b) => a - b);
   const begun = first.map((vm) => ordering.world.act("resize", vm, at(targets, vm)));
@@ -48,7 +52,7 @@ export function searchExactly(
     ordering.pending.has(vm) || (mayLeave(ordering, vm) && !fixed.has(vm)) ? [vm] : [],
   );
   if (guests.length > MOST_GUESTS || problem.nodes.length > MOST_NODES) return null;
-  const found = new Search(ordering, guests, new Set(first), spared).run(mostStates);
+  const found = new Search(ordering, guests, new Set(first), spared).run(budget, mostStates);
   return found === null || found === "none" ? found : [...begun, ...found];
 }
 
@@ -82,13 +86,14 @@ class Search {
     this.#shown = String.fromCharCode(...guests.map(() => UNTOUCHED));
   }
 
-  run(mostStates: number): Act[] | "none" | null {
+  run(budget: Budget, mostStates: number): Act[] | "none" | null {
     this.#add({ codes: this.#shown, parent: null, act: null, acts: 0, mib: 0 });
     for (let states = 0; ; states++) {
       const state = this.#open.pop();
       if (state === null) return "none";
       if (costOf(state) > (this.#best.get(state.codes) ?? Number.POSITIVE_INFINITY)) continue;
-      if (states >= mostStates) return null;
+      if (states >= mostStates || budget.states <= 0) return null;
+      budget.states--;
       this.#show(state.codes);
       if (this.#left().acts === 0) return actsOf(state);
       this.#expand(state);

@@ -17,6 +17,7 @@ import { findOrder } from "./find-order.ts";
 import { leastHeadroom } from "./headroom.ts";
 import { type Limits, linkLoads, listSchedule, type Timed } from "./list-schedule.ts";
 import { type MoveCosts, USUAL_COSTS } from "./move-duration.ts";
+import type { Budget } from "./search-exactly.ts";
 import { waitEdges } from "./wait-edges.ts";
 
 /** VMs and nodes are indices into the problem. Sorted by start. */
@@ -75,6 +76,9 @@ export interface SequenceOptions {
   readonly limits?: Limits;
 }
 
+/** Some seconds at the very worst. */
+const MOST_STATES = 120_000;
+
 const NO_LIMITS: Limits = { perNode: Number.POSITIVE_INFINITY, perFleet: Number.POSITIVE_INFINITY };
 
 /** `homes`: the node each VM should be on, by index; -1: nowhere, it stays as it is or out. */
@@ -97,10 +101,11 @@ export function sequence(problem: Problem, homes: readonly number[], options: Se
 function orderWhatCanBeDone(problem: Problem, targets: Int32Array): { acts: readonly Act[]; stuck: Stuck[] } {
   const stuck: Stuck[] = [];
   const left = Int32Array.from(targets);
+  const budget: Budget = { states: MOST_STATES };
   for (;;) {
-    const order = findOrder(problem, left);
+    const order = findOrder(problem, left, budget);
     if (order.unmet.length === 0) return { acts: order.acts, stuck };
-    const reason = explainStuck(problem, left, order);
+    const reason = explainStuck(problem, left, order, budget);
     stuck.push(reason);
     // One that may not be given what it wants is not moved for others either: where it went it would have to be given it.
     for (const vm of reason.givesWay) {
