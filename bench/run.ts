@@ -5,6 +5,8 @@
  *   npm run bench -- plan apply      some of them
  *   npm run bench -- plan --against REV
  *                                    the same of a commit, in turns in one run, and the ratios pair by pair
+ *   npm run bench -- schedule --out FOLDER
+ *                                    keeps the fleets and the plans of them there, for whoever wants to check them
  *   npm run bench -- --json          the rows as JSON; --markdown: the table as it stands in docs/figures.md
  *   npm run bench -- --quick         small sizes, once each: only to see that it works
  *
@@ -12,7 +14,7 @@
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { endGuests } from "./end-guests.ts";
 import { type Row, verdictOf } from "./row.ts";
@@ -22,12 +24,13 @@ import { applyNoop } from "./scenarios/apply-noop.ts";
 import { applyQemu } from "./scenarios/apply-qemu.ts";
 import { diff } from "./scenarios/diff.ts";
 import { plan } from "./scenarios/plan.ts";
+import { schedule } from "./scenarios/schedule.ts";
 import { startUp } from "./scenarios/start-up.ts";
 import { terraform } from "./scenarios/terraform.ts";
 import { describeLoad, describeMachine, renderMarkdown, renderTable } from "./table.ts";
 import { checkOut, workTree } from "./tree.ts";
 
-const SCENARIOS: readonly Scenario[] = [startUp, plan, diff, applyNoop, applyQemu, agent, terraform];
+const SCENARIOS: readonly Scenario[] = [startUp, plan, diff, applyNoop, applyQemu, agent, terraform, schedule];
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -36,6 +39,7 @@ const { values: flags, positionals } = parseArgs({
     json: { type: "boolean", default: false },
     markdown: { type: "boolean", default: false },
     against: { type: "string" },
+    out: { type: "string" },
   },
 });
 const strangers = positionals.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
@@ -53,9 +57,10 @@ interface Flags {
   readonly json: boolean;
   readonly markdown: boolean;
   readonly against?: string | undefined;
+  readonly out?: string | undefined;
 }
 
-async function run(chosen: readonly Scenario[], { quick, json, markdown, against }: Flags): Promise<number> {
+async function run(chosen: readonly Scenario[], { quick, json, markdown, against, out }: Flags): Promise<number> {
   const load = describeLoad();
   const interrupted = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
@@ -72,7 +77,8 @@ async function run(chosen: readonly Scenario[], { quick, json, markdown, against
     const { signal } = interrupted;
     const ours = await workTree(scratch);
     const base = against === undefined ? null : await checkOut(against, scratch, signal);
-    const bench: Bench = { scratch, quick, ours, base, signal, say };
+    const kept = out === undefined ? null : resolve(out);
+    const bench: Bench = { scratch, quick, out: kept, ours, base, signal, say };
     let failed = false;
     for (const scenario of chosen) {
       if (interrupted.signal.aborted) break;

@@ -7,6 +7,8 @@ export interface Bench {
   readonly scratch: string;
   /** Small sizes, one run each, nothing judged: to see that everything works. */
   readonly quick: boolean;
+  /** `--out FOLDER`: what can be looked at afterwards goes there. Null: nowhere. */
+  readonly out: string | null;
   /** The work tree. */
   readonly ours: Tree;
   /** `--against REV`: what it is compared with. Null: nothing. */

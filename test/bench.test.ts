@@ -146,3 +146,13 @@ test("cut short, it cleans up", { timeout: 60_000 }, async () => {
   expect(await ended).toBe(130);
   expect(readdirSync(folder.path)).toEqual([]);
 });
+
+test("fleets of every family are placed and put in order, and their plans are kept where they are asked for", {
+  timeout: 120_000,
+}, async () => {
+  await using kept = await aTempFolder();
+  const rows = await bench("schedule", "--out", kept.path);
+  expect(rows.get("drain 10/100")?.did).toMatch(/^CPU time; \d+ moves, [\d.]+ GiB$/);
+  expect(rows.get("swap 10/100")?.did).toMatch(/ parked$/);
+  expect(readdirSync(kept.path).filter((name) => name.endsWith(".plan.json"))).toHaveLength(6);
+});

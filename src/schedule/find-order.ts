@@ -2,9 +2,9 @@
 import type { Problem } from "../placement/problem.ts";
 import { type Act, at } from "./act.ts";
 import { findImmovable } from "./immovable.ts";
-import { makeWay } from "./make-way.ts";
+import { beginWith, makeWay } from "./make-way.ts";
 import { Ordering, type Policy } from "./ordering.ts";
-import { type Budget, searchExactly } from "./search-exactly.ts";
+import { type Asked, type Budget, searchExactly } from "./search-exactly.ts";
 import { sortWishes } from "./wishes.ts";
 
 export interface Order {
@@ -18,32 +18,57 @@ export interface Order {
 
 /** Of one search; what is left of the budget is for those that explain. */
 const MOST_STATES = 60_000;
+/** Tried from the start: the last ones. */
+const MOST_WAYS = 4;
 
 export function findOrder(problem: Problem, targets: Int32Array, budget: Budget): Order {
   const { first, wishes, last } = sortWishes(problem, targets);
-  let best: Order | null = null;
-  for (const policy of policiesFor(problem, targets)) {
-    const ordering = new Ordering(problem, targets, wishes, policy);
-    for (const vm of first) ordering.perform(ordering.world.act("resize", vm, at(targets, vm)));
+  const tryWith = (policy: Policy, begun: readonly Act[]): { order: Order; ways: readonly (readonly Act[])[] } => {
+    const ordering = start(problem, targets, { first, wishes }, policy);
+    beginWith(ordering, begun);
     ordering.settle();
-    const isDirect = ordering.pending.size === 0;
-    if (!isDirect && best === null) {
-      ordering.rollBack(first.length);
-      const { hopeless } = findImmovable(ordering);
-      if (hopeless.length > 0) return { acts: [], unmet: hopeless, isHopeless: true };
-      ordering.settle();
-    }
-    if (!isDirect) makeWay(ordering);
-    const order = finish(ordering, last);
-    if (best === null || isBetter(problem, order, best)) best = order;
-    if (isDirect) return best;
+    return { ways: makeWay(ordering), order: finish(ordering, last) };
+  };
+  const policies = policiesFor(problem, targets);
+  const [policy] = policies;
+  const direct = start(problem, targets, { first, wishes }, policy);
+  const { hopeless } = direct.settle() === wishes.length ? { hopeless: [] } : findHopeless(direct, first.length);
+  if (direct.pending.size === 0) return finish(direct, last);
+  if (hopeless.length > 0) return { acts: [], unmet: hopeless, isHopeless: true };
+  let found: Order | null = null;
+  let ways: readonly (readonly Act[])[] = [];
+  for (const each of policies) {
+    const tried = tryWith(each, []);
+    if (found !== null && !isBetter(problem, tried.order, found)) continue;
+    found = tried.order;
+    ways = tried.ways;
   }
-  const found = best as Order;
+  // What got the last ones going would often have got all of them going, had it been done first.
+  for (const way of ways.slice(-MOST_WAYS).reverse())
+    for (const each of policies) {
+      const { order } = tryWith(each, way);
+      if (found === null || isBetter(problem, order, found)) found = order;
+    }
   const exact = searchExactly(problem, targets, { first, wishes }, budget, Math.min(budget.states, MOST_STATES));
-  if (exact === null || exact === "none") return found;
-  const ordering = new Ordering(problem, targets, wishes, bySize(problem, 1));
+  if (exact === null || exact === "none") return found ?? finish(direct, last);
+  const ordering = new Ordering(problem, targets, wishes, policy);
   for (const { kind, vm, to, parked } of exact) ordering.perform(ordering.world.act(kind, vm, to, parked));
   return finish(ordering, last);
+}
+
+/** What only gives room is done. */
+function start(problem: Problem, targets: Int32Array, { first, wishes }: Asked, policy: Policy): Ordering {
+  const ordering = new Ordering(problem, targets, wishes, policy);
+  for (const vm of first) ordering.perform(ordering.world.act("resize", vm, at(targets, vm)));
+  return ordering;
+}
+
+/** As everything was before the first move; leaves it so if there is any. */
+function findHopeless(ordering: Ordering, begun: number): { readonly hopeless: readonly number[] } {
+  ordering.rollBack(begun);
+  const { hopeless } = findImmovable(ordering);
+  if (hopeless.length === 0) ordering.settle();
+  return { hopeless };
 }
 
 /** What only takes room is added, in the order of names. */
@@ -68,7 +93,7 @@ function isBetter({ vms }: Problem, a: Order, b: Order): boolean {
 }
 
 /** Big ones first pack best; small ones first sometimes get a circle going that big ones block. */
-function policiesFor(problem: Problem, targets: Int32Array): Policy[] {
+function policiesFor(problem: Problem, targets: Int32Array): [Policy, ...Policy[]] {
   const wanted = new Set(targets);
   const freesFirst: Policy = (a, b) =>
     Number(wanted.has(at(problem.vms, b).home)) - Number(wanted.has(at(problem.vms, a).home));

@@ -46,7 +46,7 @@ export interface Schedule {
 /** The best that several rules of precedence come to. */
 export function listSchedule(given: Given): Schedule {
   const rules = [true, false].flatMap((byLoad) => [true, false].map((byTail) => ({ byLoad, byTail })));
-  const least = leastSeconds(given);
+  const least = leastSeconds(given.problem, given.acts);
   let best: Schedule | null = null;
   for (const rule of rules) {
     const schedule = new Timetable(given, rule).fill();
@@ -59,7 +59,7 @@ export function listSchedule(given: Given): Schedule {
 const clamp = (rate: number): number => Math.min(MOST_RATE, Math.max(LEAST_RATE, rate));
 
 /** No schedule of these acts can be shorter: what the busiest link has to do. */
-function leastSeconds({ problem, acts }: Given): number {
+export function leastSeconds(problem: Problem, acts: readonly Act[]): number {
   const [up, down] = linkLoads(problem, acts);
   return Math.max(0, ...up.values(), ...down.values());
 }
@@ -110,7 +110,7 @@ class Timetable {
     this.#tail = acts.map(() => 0);
     for (let index = acts.length - 1; index >= 0; index--)
       for (const each of at(this.#followers, index))
-        this.#tail[index] = Math.max(at(this.#tail, index), at(this.#tail, each) + this.#fullSpeed(each).seconds);
+        this.#tail[index] = Math.max(at(this.#tail, index), at(this.#tail, each) + this.#fullSpeed(each));
   }
 
   fill(): Schedule {
@@ -196,7 +196,7 @@ class Timetable {
       const { nodes } = this.#given.problem;
       this.#upLoad.set(from, (this.#upLoad.get(from) ?? 0) - moveMiB / clamp(at(nodes, from).upMiBps));
       this.#downLoad.set(to, (this.#downLoad.get(to) ?? 0) - moveMiB / clamp(at(nodes, to).downMiBps));
-      this.#begin(index, rate, this.#duration(index, rate));
+      this.#begin(index, rate, durationOf(this.#given.problem, at(acts, index), rate, this.#given.costs));
     }
   }
 
@@ -204,7 +204,7 @@ class Timetable {
   #urgency(index: number): readonly [number, number, number] {
     const { from, to } = at(this.#given.acts, index);
     const load = Math.max(this.#upLoad.get(from) ?? 0, this.#downLoad.get(to) ?? 0);
-    const { seconds } = this.#fullSpeed(index);
+    const seconds = this.#fullSpeed(index);
     const chain = seconds + at(this.#tail, index);
     const { byLoad, byTail } = this.#rule;
     if (byLoad) return [byTail ? Math.max(load, chain) : load, seconds, -index];
@@ -222,18 +222,21 @@ class Timetable {
     return free >= full * FAIR_PART ? Math.min(free, full) : 0;
   }
 
-  #fullSpeed(index: number): MoveDuration {
-    const { kind, from, to } = at(this.#given.acts, index);
-    if (kind !== "move") return { seconds: 0, sentMiB: 0, downtimeMs: 0, converges: true };
-    const { nodes } = this.#given.problem;
-    return this.#duration(index, Math.min(clamp(at(nodes, from).upMiBps), clamp(at(nodes, to).downMiBps)));
+  #fullSpeed(index: number): number {
+    return secondsAtFullSpeed(this.#given.problem, at(this.#given.acts, index), this.#given.costs);
   }
+}
 
-  #duration(index: number, rate: number): MoveDuration {
-    const { problem, acts, costs } = this.#given;
-    const vm = at(problem.vms, at(acts, index).vm);
-    return vm.moves === "cold" ? coldMove(vm, rate, costs) : liveMove(vm, rate, costs);
-  }
+function durationOf({ vms }: Problem, { vm }: Act, rate: number, costs: MoveCosts): MoveDuration {
+  const load = at(vms, vm);
+  return load.moves === "cold" ? coldMove(load, rate, costs) : liveMove(load, rate, costs);
+}
+
+/** With its links for itself. */
+export function secondsAtFullSpeed(problem: Problem, act: Act, costs: MoveCosts): number {
+  if (act.kind !== "move") return act.kind === "stop" ? costs.stopS : 0;
+  const rate = Math.min(clamp(at(problem.nodes, act.from).upMiBps), clamp(at(problem.nodes, act.to).downMiBps));
+  return durationOf(problem, act, rate, costs).seconds;
 }
 
 function isMore(a: readonly number[], b: readonly number[]): boolean {

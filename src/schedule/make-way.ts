@@ -3,7 +3,7 @@
  * goes on. Each way is tried to its end, and the one taken that costs the fewest acts for each wish that comes true by it.
  */
 import type { Amounts } from "../placement/problem.ts";
-import { at, EPSILON } from "./act.ts";
+import { type Act, at, EPSILON } from "./act.ts";
 import { mayLeave, type Ordering, placesFor } from "./ordering.ts";
 
 /** Looking at more of those who wait, or of the guests in their way, finds hardly anything better. */
@@ -13,26 +13,40 @@ const MOST_WAYS = 12;
 const DEPTH = 2;
 
 interface Tried {
+  /** What was done to get the others going, without what came of it. */
+  readonly way: readonly Act[];
   readonly acts: Ordering["acts"];
   readonly came: number;
   readonly cost: number;
   readonly mib: number;
 }
 
-/** Until everybody has what it wants and is home again, or no way is found. */
-export function makeWay(ordering: Ordering): void {
+/** Until everybody has what it wants and is home again, or no way is found. Returns the ways that were taken. */
+export function makeWay(ordering: Ordering): (readonly Act[])[] {
+  const taken: (readonly Act[])[] = [];
   for (;;) {
     if (ordering.pending.size === 0) ordering.sendHome();
     const waiting = ordering.pending.size > 0 ? ordering.pending : ordering.strayed;
-    if (waiting.size === 0) return;
+    if (waiting.size === 0) return taken;
     let best: Tried | null = null;
     for (const vm of nearestFirst(ordering, waiting).slice(0, MOST_WAITING))
       for (const way of waysFor(ordering, vm)) {
         const tried = tryOut(ordering, way);
         if (tried && (best === null || isBetter(tried, best))) best = tried;
       }
-    if (best === null) return;
+    if (best === null) return taken;
     for (const act of best.acts) ordering.perform(act);
+    taken.push(best.way);
+  }
+}
+
+/** Does a way before anything else is done, as far as it can be done then. */
+export function beginWith(ordering: Ordering, way: readonly Act[]): void {
+  const { world } = ordering;
+  for (const { kind, vm, from, to } of way) {
+    if (at(world.position, vm) !== from) continue;
+    if (kind === "stop") stop(ordering, vm);
+    else if (world.canMove(vm, to)) ordering.perform(world.act("move", vm, to, true));
   }
 }
 
@@ -69,7 +83,7 @@ function tryOut(ordering: Ordering, way: Way): Tried | null {
       // Each one that was led astray has yet to come home.
       const cost = acts.length + Math.max(0, ordering.strayed.size - before.strayed) - came;
       const mib = acts.reduce((sum, { vm }) => sum + at(ordering.problem.vms, vm).moveMiB, 0);
-      tried = { acts, came, cost, mib };
+      tried = { way: ways, acts, came, cost, mib };
     }
   }
   ordering.rollBack(mark);

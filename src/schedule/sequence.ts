@@ -4,7 +4,7 @@
  *   placement/ → [sequence.ts] → make-plan.ts
  *
  *   find-order.ts     one order that is possible        wait-edges.ts     what has to wait for what, and nothing else
- *   list-schedule.ts  when                              explain-stuck.ts  why not
+ *   find-times.ts     when                              explain-stuck.ts  why not
  *
  * Invariants, at every instant of every order that the `after` of the result allow: no node is asked for more room than it has,
  * both ends counted while a VM moves; required `apart` rules hold, but for pairs that broke them at the start and have not moved;
@@ -14,11 +14,11 @@ import type { Problem } from "../placement/problem.ts";
 import { type Act, at, beyond, isZero } from "./act.ts";
 import { explainStuck, type Stuck } from "./explain-stuck.ts";
 import { findOrder } from "./find-order.ts";
+import { findTimes } from "./find-times.ts";
 import { leastHeadroom } from "./headroom.ts";
-import { type Limits, linkLoads, listSchedule, type Timed } from "./list-schedule.ts";
+import { type Limits, linkLoads, type Timed } from "./list-schedule.ts";
 import { type MoveCosts, USUAL_COSTS } from "./move-duration.ts";
 import type { Budget } from "./search-exactly.ts";
-import { waitEdges } from "./wait-edges.ts";
 
 /** VMs and nodes are indices into the problem. Sorted by start. */
 export interface Sequence {
@@ -85,9 +85,8 @@ const NO_LIMITS: Limits = { perNode: Number.POSITIVE_INFINITY, perFleet: Number.
 export function sequence(problem: Problem, homes: readonly number[], options: SequenceOptions = {}): Sequence {
   const { costs = USUAL_COSTS, limits = NO_LIMITS } = options;
   const targets = Int32Array.from(homes);
-  const { acts, stuck } = orderWhatCanBeDone(problem, targets);
-  const after = waitEdges(problem, acts);
-  const { timed, happenings, makespanS } = listSchedule({ problem, acts, after, costs, limits });
+  const { acts: found, stuck } = orderWhatCanBeDone(problem, targets);
+  const { acts, after, timed, happenings, makespanS } = findTimes(problem, found, costs, limits);
   return {
     ...inOrderOfTime(problem, acts, after, timed),
     makespanS,

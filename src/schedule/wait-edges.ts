@@ -8,11 +8,14 @@
 import type { Problem } from "../placement/problem.ts";
 import { type Act, add, at, EPSILON } from "./act.ts";
 
-/** Per act: the indices of those whose end it waits for, ascending. */
-export function waitEdges(problem: Problem, acts: readonly Act[]): number[][] {
+/**
+ * Per act: the indices of those whose end it waits for, ascending. `endS`: when each is expected to end, so that those are waited
+ * for that end first; without it they are taken to end in the given order.
+ */
+export function waitEdges(problem: Problem, acts: readonly Act[], endS: readonly number[] | null = null): number[][] {
   const after: Set<number>[] = acts.map(() => new Set());
   waitForOneself(acts, after);
-  waitForRoom(problem, acts, after);
+  waitForRoom(problem, acts, after, endS);
   waitForRules(problem, acts, after);
   waitForGroups(problem, acts, after);
   return withoutDetours(after.map((each) => [...each].sort((a, b) => a - b)));
@@ -27,7 +30,12 @@ function waitForOneself(acts: readonly Act[], after: readonly Set<number>[]): vo
   }
 }
 
-function waitForRoom({ nodes, vms, resources }: Problem, acts: readonly Act[], after: readonly Set<number>[]): void {
+function waitForRoom(
+  { nodes, vms, resources }: Problem,
+  acts: readonly Act[],
+  after: readonly Set<number>[],
+  endS: readonly number[] | null,
+): void {
   const used = nodes.map(() => resources.map(() => 0));
   for (const { home, holds } of vms) if (home >= 0) add(at(used, home), holds, 1);
   const departures: number[][] = nodes.map(() => []);
@@ -38,7 +46,9 @@ function waitForRoom({ nodes, vms, resources }: Problem, acts: readonly Act[], a
       for (const resource of asked) taken[resource] = at(taken, resource) + at(takes, resource);
       const lacks = asked.map((resource) => at(taken, resource) - at(at(nodes, to).room, resource));
       const giving = (departure: number): number[] => asked.map((resource) => at(at(acts, departure).gives, resource));
-      for (const departure of enough(at(departures, to), giving, lacks)) at(after, index).add(departure);
+      const leaving = at(departures, to);
+      if (endS) leaving.sort((a, b) => at(endS, a) - at(endS, b) || a - b);
+      for (const departure of enough(leaving, giving, lacks)) at(after, index).add(departure);
     }
     if (from >= 0 && gives.some((amount) => amount > 0)) at(departures, from).push(index);
   }
