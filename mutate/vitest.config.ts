@@ -16,6 +16,7 @@ export default defineConfig({
       "test/manifest/any-value.test.ts",
       "test/manifest/hostile-yaml.test.ts",
       "test/manifest/linear-time.test.ts",
+      "test/manifest/plain-yaml.property.test.ts",
       "test/apply/apply-speed.test.ts",
       "test/turn/caches.property.test.ts",
       "test/apply/plan-apply-plan.property.test.ts",
