@@ -79,7 +79,11 @@ describe.runIf(requires("disks made from images", "qemu-img"))("with qemu-img", 
     expect(await agent.vm("web")).toMatchObject({ phase: "running" });
     await agent.shutdown("web");
     await agent.restart();
+    const { since } = await agent.vm("web");
     expect(await agent.boot("web")).toMatchObject({ outcome: "failed", error: { code: "IMAGE_CHANGED" } });
+    // Nothing was begun, so nothing failed that ran: it is as it was shut down, and says why it did not start.
+    const reason = expect.stringContaining("disk root was made over");
+    expect(await agent.vm("web")).toMatchObject({ phase: "stopped", endedBy: "operator", since, reason });
     await rm(at("a.raw"));
     expect(await agent.boot("web")).toMatchObject({ outcome: "failed", error: { code: "IMAGE_MISSING" } });
     await writeFile(at("a.raw"), Buffer.alloc(4 * MIB, "a"));

@@ -99,7 +99,7 @@ export async function prepareBoot(parts: Parts, slot: Slot, before: VmRecord, or
     }
   } catch (error) {
     if (!(error instanceof OdoroboError)) throw error;
-    return { begin: null, run: async () => ({ stored: notBooted(parts, vm, error.message), error }) };
+    return { begin: null, run: async () => ({ stored: refused(parts, vm, error.message), error }) };
   }
   const begin = { ...vm, ...launch.identity, guest: await guestToBe(parts, launch) };
   return {
@@ -133,6 +133,14 @@ export function notBooted(parts: Parts, vm: VmRecord, reason: string): VmRecord 
     since: parts.clock.now(),
     restart,
   };
+}
+
+/** Nothing was begun: what was shut down, or powered itself off, is as it was, and no run strategy takes it for a failure. */
+function refused(parts: Parts, vm: VmRecord, reason: string): VmRecord {
+  const tried = notBooted(parts, vm, reason);
+  const { phase, endedBy, since } = vm;
+  const wasEnded = phase === "stopped" && (endedBy === "operator" || endedBy === "guest");
+  return wasEnded ? { ...tried, phase, endedBy, since } : tried;
 }
 
 /** A process that could not be ended is still there: there will be no second one beside it. */
