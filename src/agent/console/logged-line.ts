@@ -5,7 +5,7 @@
  * Invariant: each byte of the log, from the moment of opening on, is received once and in order, also over files that were put
  * aside meanwhile: the hypervisor goes over to the next one in one go.
  */
-import { closeSync, constants, type FSWatcher, fstatSync, openSync, watch } from "node:fs";
+import { type BigIntStats, closeSync, constants, type FSWatcher, fstatSync, openSync, watch } from "node:fs";
 import { type FileHandle, stat } from "node:fs/promises";
 import { Socket } from "node:net";
 import { openPlainFile } from "../../platform/plain-file.ts";
@@ -21,6 +21,8 @@ export class LoggedLine implements Line {
   readonly #place: { readonly log: string; readonly input: string | null };
   readonly #listener: LineListener;
   #file: FileHandle | null = null;
+  /** What was put aside before this file was begun. Null: nothing was. */
+  #olderThanFile: string | null = null;
   #position = 0;
   #watcher: FSWatcher | null = null;
   #isHeld = false;
@@ -74,6 +76,7 @@ export class LoggedLine implements Line {
   async #run(): Promise<void> {
     const file = await this.#awaitLog();
     if (file === null) return;
+    this.#olderThanFile = await this.#putAside();
     this.#position = (await file.stat()).size;
     this.#file = file;
     this.#listener.connected(1, this.#position);
@@ -106,14 +109,14 @@ export class LoggedLine implements Line {
   }
 
   async #readOn(): Promise<void> {
-    let file = this.#file as FileHandle;
     while (true) {
+      const file = this.#file as FileHandle;
       // Asked before it is read to its end: once there is a next one nothing is added to this.
       const next = await this.#nextAfter(file);
       await this.#readToEnd(file);
       if (next === null) return;
+      this.#olderThanFile = identityOf(await file.stat({ bigint: true }));
       await file.close();
-      file = next;
       this.#file = next;
       this.#position = 0;
       this.#listenTo(this.#place.log);
@@ -127,7 +130,26 @@ export class LoggedLine implements Line {
       if (here.size < this.#position) this.#position = 0;
       return null;
     }
-    return openPlainFile(this.#place.log).catch(() => null);
+    const next = await openPlainFile(this.#place.log).catch(() => null);
+    // Looked for afterwards: what came between the two was put aside by then.
+    const between = await this.#between(file);
+    if (between !== null) await next?.close();
+    return between ?? next;
+  }
+
+  /** One that was begun after this file and put aside, too, before anybody looked. Null: there is none. */
+  async #between(file: FileHandle): Promise<FileHandle | null> {
+    const aside = await openPlainFile(`${this.#place.log}.1`).catch(() => null);
+    if (aside === null) return null;
+    const here = identityOf(await file.stat({ bigint: true }));
+    const there = identityOf(await aside.stat({ bigint: true }));
+    if (there !== here && there !== this.#olderThanFile) return aside;
+    await aside.close();
+    return null;
+  }
+
+  async #putAside(): Promise<string | null> {
+    return await stat(`${this.#place.log}.1`, { bigint: true }).then(identityOf, () => null);
   }
 
   async #readToEnd(file: FileHandle): Promise<void> {
@@ -191,3 +213,6 @@ export class LoggedLine implements Line {
     return pipe;
   }
 }
+
+/** Also of a file whose number was given to another one since. */
+const identityOf = ({ dev, ino, birthtimeNs }: BigIntStats): string => `${dev} ${ino} ${birthtimeNs}`;

@@ -1,6 +1,6 @@
 /** Lines that are terminals, and lines that are logs. */
 import { spawn } from "node:child_process";
-import { appendFileSync, readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from "node:fs";
+import { appendFileSync, readdirSync, readlinkSync, renameSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -94,6 +94,7 @@ test("a log is followed byte for byte, also over files that are put aside", asyn
   await using folder = await aTempFolder();
   const log = join(folder.path, "console.log");
   writeFileSync(log, "said before");
+  writeFileSync(`${log}.1`, "said long before");
   const { listener, heard } = aListener();
   const line = new LoggedLine({ log, input: null }, listener);
   line.open();
@@ -107,11 +108,13 @@ test("a log is followed byte for byte, also over files that are put aside", asyn
     say(`line ${time}\n`);
     // One that looks at the wrong moment finds no file at all, or an empty one.
     if (time % 3 === 2) {
-      renameSync(log, `${log}.${time}`);
-      const next = await open(log, "a");
-      await next.close();
-      // Until it reads this one: of two that are put aside between two looks it would know the last one only.
-      say(`after line ${time}\n`);
+      // Twice: the one in the middle comes and is put aside between two looks.
+      for (const word of ["after", "long after"]) {
+        renameSync(log, `${log}.1`);
+        const next = await open(log, "a");
+        await next.close();
+        say(`${word} line ${time}\n`);
+      }
       await until("it reads on", () => heard() === all, PATIENCE_MS);
     }
   }
@@ -119,5 +122,4 @@ test("a log is followed byte for byte, also over files that are put aside", asyn
   await line.end();
   expect(heard()).toBe(all);
   expect(line.write(Buffer.from("x"))).toBe("off");
-  expect(readFileSync(`${log}.2`, "latin1").startsWith("said before")).toBe(true);
 });
