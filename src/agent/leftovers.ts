@@ -8,6 +8,7 @@ import type { Dirent } from "node:fs";
 import { lstat, mkdir, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { isErrno, OdoroboError } from "../model/errors.ts";
+import { makeFolders } from "../platform/make-folders.ts";
 import { isAnswered } from "../platform/unix-socket.ts";
 
 /** Rejects with GUEST_UNEXPLAINED, and then all of them are there still. */
@@ -28,7 +29,7 @@ export async function removeRunFolder(name: string, folder: string): Promise<voi
 
 /** Rejects with GUEST_UNEXPLAINED. */
 export async function makeEmptyRunFolder(name: string, folder: string): Promise<void> {
-  const madeNow = await mkdir(folder, { recursive: true, mode: 0o700 });
+  const madeNow = await makeFolders(folder);
   if (madeNow !== undefined) return;
   await removeRunFolder(name, folder);
   await mkdir(folder, { mode: 0o700 });

@@ -6,11 +6,12 @@
  * To add a hypervisor: one line in `HYPERVISORS`, one in config.ts.
  */
 import { randomUUID } from "node:crypto";
-import { mkdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { OdoroboError } from "../model/errors.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
+import { makeFolders } from "../platform/make-folders.ts";
 import { packageVersion } from "../platform/package-version.ts";
 import { openLog } from "../platform/pino-log.ts";
 import { type ChosenSupervisor, chooseSupervisor } from "./choose-supervisor.ts";
@@ -66,7 +67,7 @@ export async function startAgent(config: AgentConfig, parts: AgentParts = {}): P
   await using opened = new AsyncDisposableStack();
   if (parts.ownsProcess) opened.use(catchSlips(log));
 
-  await makeFolders(config, log);
+  await makeOwnFolders(config, log);
   opened.use(await lockDataFolder(config.dataFolder));
   const secrets = await readSecrets(config);
   const [id, bootId, capacity] = await Promise.all([
@@ -116,13 +117,13 @@ export const readyLine = ({ nodeName, urls }: Pick<RunningAgent, "nodeName" | "u
   `odorobo agent ${nodeName} ready on ${urls.join(" ")}`;
 
 /** For the agent's user only: disks, texts with secrets and consoles are in there. A folder that is there already is left as it is. */
-async function makeFolders({ dataFolder, runFolder }: AgentConfig, log: Logger): Promise<void> {
+async function makeOwnFolders({ dataFolder, runFolder }: AgentConfig, log: Logger): Promise<void> {
   for (const [folder, flag] of [
     [dataFolder, "--data"],
     [runFolder, "--run"],
   ] as const) {
     try {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await makeFolders(folder);
       const { mode } = await stat(folder);
       if ((mode & 0o007) !== 0)
         log.warn({ folder }, "everybody on this machine can look into this folder: chmod 700 would keep them out");

@@ -1,10 +1,11 @@
 /** What the host is and has, asked once at the start of the agent. */
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { isErrno, OdoroboError } from "../../model/errors.ts";
 import type { Capacity } from "../../model/observed-state.ts";
 import { writeFileAtomically } from "../../platform/atomic-write.ts";
+import { makeFolders } from "../../platform/make-folders.ts";
 
 const BYTES_PER_MIB = 1024 * 1024;
 
@@ -41,7 +42,7 @@ export async function readOrMakeNodeId(dataFolder: string, newId: () => string):
   }
   const id = newId();
   try {
-    await mkdir(dataFolder, { recursive: true, mode: 0o700 });
+    await makeFolders(dataFolder);
     await writeFileAtomically(path, `${id}\n`, 0o644);
   } catch (error) {
     throw unreadable(path, error);

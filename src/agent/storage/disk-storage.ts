@@ -4,12 +4,13 @@
  * Invariants: bytes that exist are never overwritten and never shrunk. A disk appears whole or not at all (made under
  * another name, then renamed). Doing it again is harmless.
  */
-import { mkdir, open, readdir, realpath, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { open, readdir, realpath, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { isErrno, OdoroboError } from "../../model/errors.ts";
 import { byName } from "../../model/names.ts";
 import type { Disk } from "../../model/vm-spec.ts";
 import { syncFolder } from "../../platform/atomic-write.ts";
+import { makeFolders } from "../../platform/make-folders.ts";
 import { ownDiskFile, type VmPaths } from "../launch-command.ts";
 import { storageError } from "../storage-error.ts";
 import { checkImage } from "./check-format.ts";
@@ -59,7 +60,7 @@ export const diskStorage: DiskStorage = {
     if (own.length === 0) return {};
     const notes: Record<string, readonly ImageNote[]> = {};
     try {
-      await mkdir(paths.diskFolder, { recursive: true, mode: 0o700 });
+      await makeFolders(paths.diskFolder);
       for (const { disk, path } of own) {
         options.signal.throwIfAborted();
         if (options.kind === "placeholder") await ensurePlaceholder(`${path}.placeholder`, disk);

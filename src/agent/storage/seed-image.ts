@@ -3,11 +3,12 @@
  *
  * Texts that may hold secrets end here: in a file that only the agent's user can read, never in an argument list.
  */
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { isErrno, OdoroboError } from "../../model/errors.ts";
 import type { Digest } from "../../model/names.ts";
 import type { VmSpec } from "../../model/vm-spec.ts";
 import { writeFileAtomically } from "../../platform/atomic-write.ts";
+import { makeFolders } from "../../platform/make-folders.ts";
 import { seedImageFile, type VmPaths } from "../launch-command.ts";
 import { storageError } from "../storage-error.ts";
 import { isoImage } from "./iso9660.ts";
@@ -28,7 +29,7 @@ export async function writeSeedImage(vm: SeedInput): Promise<void> {
   if (files === null) return;
   const path = seedImageFile(vm.paths);
   try {
-    await mkdir(vm.paths.diskFolder, { recursive: true, mode: 0o700 });
+    await makeFolders(vm.paths.diskFolder);
     await writeFileAtomically(path, isoImage("CIDATA", files));
   } catch (error) {
     throw storageError(`could not write the cloud-init image ${path}`, error, "may the agent write there?");

@@ -10,9 +10,10 @@
  * Invariants: a piece that has a second name is no piece: it is what somebody reads. No text that may be secret goes in.
  */
 import { randomBytes } from "node:crypto";
-import { link, mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { link, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { syncFolder } from "../../platform/atomic-write.ts";
+import { makeFolders } from "../../platform/make-folders.ts";
 import { isNoRoom } from "../storage-error.ts";
 
 const KIB = 1024;
@@ -48,7 +49,7 @@ export async function openReserve(dataFolder: string): Promise<Reserve> {
 
   async function fill(): Promise<void> {
     try {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await makeFolders(folder);
       for (const bytes of PIECES.slice(0, Math.max(0, PIECES.length - pieces.length))) {
         if (isClosed) return;
         const path = newName();

@@ -11,12 +11,13 @@
  * Invariants: a VM is never forgotten silently: a folder with disks or a broken record is reported as unreadable, not left out.
  * Two writers of one VM must take turns (its queue sees to that).
  */
-import { mkdir, readdir, readFile, rename, rm, rmdir } from "node:fs/promises";
+import { readdir, readFile, rename, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { isErrno } from "../../model/errors.ts";
 import { byName, type Digest, isDnsLabel, type VmName, vmName } from "../../model/names.ts";
 import { syncFolder, writeFileAtomically } from "../../platform/atomic-write.ts";
 import { mapWithLimit } from "../../platform/limit.ts";
+import { makeFolders } from "../../platform/make-folders.ts";
 import { type VmPaths, vmPaths } from "../launch-command.ts";
 import { isNoRoom, storageError } from "../storage-error.ts";
 import { DamagedRecord, OtherFormat, parseRecord, recordText } from "./record-text.ts";
@@ -57,15 +58,15 @@ export async function openVmStore(folders: {
   const folderOf = (name: string) => join(root, name);
   const recordOf = (name: string) => join(root, name, "record.json");
   const textsOf = (name: string) => join(root, name, "texts");
-  await mkdir(root, { recursive: true, mode: 0o700 }).catch(failed(`could not make the folder ${root}`));
-  await mkdir(runRoot, { recursive: true, mode: 0o700 }).catch(failed(`could not make the folder ${runRoot}`));
+  await makeFolders(root).catch(failed(`could not make the folder ${root}`));
+  await makeFolders(runRoot).catch(failed(`could not make the folder ${runRoot}`));
   const syncRoot = sharedSync(() => syncFolder(root));
   /** Folders known to exist durably. */
   const made = new Set<string>();
 
   async function makeFolder(name: VmName): Promise<void> {
     if (made.has(name)) return;
-    await mkdir(folderOf(name), { recursive: true, mode: 0o700 });
+    await makeFolders(folderOf(name));
     await syncRoot();
     made.add(name);
   }
@@ -99,7 +100,7 @@ export async function openVmStore(folders: {
       if (texts.size === 0) return;
       try {
         await makeFolder(name);
-        await mkdir(textsOf(name), { recursive: true, mode: 0o700 });
+        await makeFolders(textsOf(name));
         const present = new Set(await readdir(textsOf(name)));
         for (const [digest, text] of texts)
           if (!present.has(digest)) await writeFileAtomically(join(textsOf(name), digest), text);

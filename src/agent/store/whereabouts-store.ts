@@ -2,7 +2,7 @@
  * What applies have told this node about where the VMs of its fleets are: `<data>/fleets/<fleet>.json`, the latest of each fleet.
  * Memory for others' sake: nothing on this node depends on it, and a file that cannot be read is as good as none.
  */
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { byName, isDnsLabel } from "../../model/names.ts";
 import type { Whereabouts } from "../../model/observed-state.ts";
@@ -10,6 +10,7 @@ import { noteToKeep } from "../../model/whereabouts.ts";
 import { writeFileAtomically } from "../../platform/atomic-write.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
+import { makeFolders } from "../../platform/make-folders.ts";
 import { findRequestError } from "../../wire/check-shape.ts";
 import { isNoRoom, storageError } from "../storage-error.ts";
 import type { Reserve } from "./reserve.ts";
@@ -32,7 +33,7 @@ export async function openWhereaboutsStore(
   const folder = join(dataFolder, "fleets");
   const known = new Map<string, Whereabouts>();
   let writing: Promise<void> = Promise.resolve();
-  await mkdir(folder, { recursive: true, mode: 0o700 }).catch(failed(folder));
+  await makeFolders(folder).catch(failed(folder));
   for (const file of await readdir(folder).catch(failed(folder))) {
     const told = file.endsWith(".json") ? await read(join(folder, file), logger) : null;
     if (told !== null) known.set(told.fleet, told);

@@ -165,3 +165,22 @@ describe.runIf(requires("a disk that has no room for one more file", "mounts"))(
     expect(await agent.vm("web-2")).toMatchObject({ phase: "stopped" });
   });
 });
+
+describe.runIf(requires("a disk that became read-only under an agent", "mounts"))("a read-only disk", () => {
+  test("is named by whatever needs to write, a first boot and a first put among them, and never a surprise", async () => {
+    await using folder = await aTempFolder();
+    await using disk = await aSmallDisk(folder.path);
+    await using agent = await anAgent({
+      processes: true,
+      dataFolder: join(disk.path, "d"),
+      runFolder: join(folder.path, "r"),
+    });
+    await agent.put("web-1");
+    await disk.remount("ro");
+    const readOnly = expect.objectContaining({ code: "STORAGE_FAILED", message: expect.stringContaining("EROFS") });
+    await expect(agent.boot("web-1")).rejects.toEqual(readOnly);
+    await expect(agent.put("web-2")).rejects.toEqual(readOnly);
+    await disk.remount("rw");
+    expect(await agent.boot("web-1")).toMatchObject({ outcome: "done" });
+  });
+});

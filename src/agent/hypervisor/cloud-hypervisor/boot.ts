@@ -1,6 +1,6 @@
 /** Gives an empty process its VM: defined and booted, or taken from a snapshot. */
-import { mkdir } from "node:fs/promises";
 import type { VmConfig } from "../../../model/cloud-hypervisor/vm-config.ts";
+import { makeFolders } from "../../../platform/make-folders.ts";
 import type { ApiClient } from "./client.ts";
 import { fileUrl } from "./files.ts";
 import { resumesOnRestore } from "./version.ts";
@@ -38,5 +38,5 @@ export async function restoreVm(client: ApiClient, folder: string, signal: Abort
 
 /** Landlock refuses rules about what is not there. */
 export async function makeConfinedFolders({ landlock_rules: rules }: VmConfig, own: string): Promise<void> {
-  if (rules?.some(({ path }) => path === own)) await mkdir(own, { recursive: true, mode: 0o700 });
+  if (rules?.some(({ path }) => path === own)) await makeFolders(own);
 }

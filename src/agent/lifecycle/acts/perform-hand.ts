@@ -2,6 +2,7 @@
 import { chmod, lstat, mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { isErrno, OdoroboError } from "../../../model/errors.ts";
+import { makeFolders } from "../../../platform/make-folders.ts";
 import type { OperationRequest } from "../../../wire/operations.ts";
 import { confinePath } from "../../confine-path.ts";
 import type { VmRecord } from "../../store/vm-record.ts";
@@ -114,7 +115,7 @@ export async function prepareSnapshot(
 
 /** Returns the topmost folder that was made, null: none. The guest's process may be another user's: folders that are made on the way let it pass, and show it nothing. */
 async function makeFolder(path: string): Promise<string | null> {
-  const made = await mkdir(path, { recursive: true, mode: 0o700 });
+  const made = await makeFolders(path);
   if (made === undefined) return null;
   for (let at = dirname(path); at.startsWith(made); at = dirname(at)) await chmod(at, 0o711);
   return made;

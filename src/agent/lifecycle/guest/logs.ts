@@ -1,8 +1,9 @@
 /** The log folder of a VM: how large the logs are before a boot, and the last words of a hypervisor that failed. */
 import { constants } from "node:fs";
-import { lstat, mkdir, readdir, rename } from "node:fs/promises";
+import { lstat, readdir, rename } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { writeFileAtomically } from "../../../platform/atomic-write.ts";
+import { makeFolders } from "../../../platform/make-folders.ts";
 import { openPlainFile } from "../../../platform/plain-file.ts";
 
 /** A log that has grown past this is put aside at the next boot, one generation: a chatty guest must not fill the node. */
@@ -10,7 +11,7 @@ const ROTATE_BYTES = 16 * 1024 * 1024;
 
 /** Makes the folder, rotates, and returns the sizes of what is in it. */
 export async function prepareLogs(folder: string): Promise<Readonly<Record<string, number>>> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolders(folder);
   const sizes: Record<string, number> = {};
   for (const name of await readdir(folder)) {
     if (name.endsWith(".1")) continue;
