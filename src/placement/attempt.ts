@@ -10,11 +10,11 @@ import { type Goal, NARROW, SeatSearch, WIDE } from "./find-seats.ts";
 import { inSeatingOrder } from "./seating-order.ts";
 import { Seats } from "./seats.ts";
 import { EACH_MOVE, type LaidRule, type Terrain } from "./terrain.ts";
-import { brokenRules, type Trouble } from "./troubles.ts";
+import { brokenRules, nameOfTrouble, type Trouble } from "./troubles.ts";
 
 /** In steps of the search: what a whole fleet's may take. */
-const PATIENCE = 60_000_000;
-const CHEAPER_STEPS = 2_000_000;
+const PATIENCE = 10_000_000;
+const CHEAPER_STEPS = 1_500_000;
 
 export class Attempt {
   readonly seats: Seats;
@@ -25,6 +25,9 @@ export class Attempt {
   readonly #chooser: SeatChooser;
   readonly #overfullAtStart: readonly number[];
   readonly #cured: Trouble[] = [];
+  /** What no way was found for, and how often somebody had been seated by then. */
+  readonly #inVain = new Map<string, number>();
+  #changes = 0;
   readonly #brokenAtStart: readonly Trouble[];
   readonly #unhoused = new Set<number>();
   readonly #mustLeave = new Set<number>();
@@ -89,12 +92,15 @@ export class Attempt {
     }
   }
 
+  #shouldLeave(vm: number): boolean {
+    const { home, leaving, allowed } = this.#terrain;
+    const node = home[vm]!;
+    return node >= 0 && (leaving[node] === 1 || allowed[vm]![node] === 0);
+  }
+
   #liftThoseWhoMustLeave(): number[] {
-    const { vms, home, movable, leaving, allowed, cost } = this.#terrain;
-    const must = range(vms).filter((vm) => {
-      const node = home[vm]!;
-      return node >= 0 && !this.#heldBack.has(vm) && (leaving[node] === 1 || allowed[vm]![node] === 0);
-    });
+    const { vms, movable, cost } = this.#terrain;
+    const must = range(vms).filter((vm) => !this.#heldBack.has(vm) && this.#shouldLeave(vm));
     const able = must.filter((vm) => movable[vm] === 1);
     for (const vm of must) if (movable[vm] === 0) this.failed.push({ kind: "seatless", vm });
     for (const vm of able) {
@@ -112,8 +118,10 @@ export class Attempt {
   #seatAll(vms: readonly number[]): number[] {
     const seat = (vm: number): boolean => {
       const node = this.#chooser.choose(vm);
-      if (node >= 0) this.seats.seat(vm, node);
-      return node >= 0;
+      if (node < 0) return false;
+      this.seats.seat(vm, node);
+      this.#changes++;
+      return true;
     };
     let waiting = inSeatingOrder(this.#terrain, vms);
     for (const way of [seat, (vm: number) => this.#find({ seatless: [vm], troubles: [] })])
@@ -140,18 +148,26 @@ export class Attempt {
   /** Back to where it was; where others were given its room meanwhile, it is to be held back from the start. */
   #giveUp(vm: number): void {
     const home = this.#terrain.home[vm]!;
+    this.#changes++;
     if (this.seats.fits(vm, home) && this.seats.isForgivenAtHome(vm)) {
       this.seats.seat(vm, home);
       this.failed.push({ kind: "seatless", vm });
     } else this.#unhoused.add(vm);
   }
 
-  /** Wider and wider, until there is a way. */
+  /** Wider and wider, until there is a way. Asked again while nobody has moved, it is still not there. */
   #find(goal: Goal): boolean {
+    const question = `${goal.seatless.join()} ${goal.troubles.map(nameOfTrouble).join()}`;
+    if (this.#inVain.get(question) === this.#changes) return false;
+    const troubles = [...goal.troubles, ...this.#cured.filter(({ kind }) => kind !== "overfull")];
     for (const limits of [...NARROW, WIDE]) {
-      const troubles = [...goal.troubles, ...this.#cured.filter(({ kind }) => kind !== "overfull")];
-      if (this.#search.find({ ...goal, troubles }, limits) !== null) return true;
+      if (this.#search.find({ ...goal, troubles }, limits) !== null) {
+        this.#changes++;
+        return true;
+      }
+      if (this.#search.isCertain) break;
     }
+    this.#inVain.set(question, this.#changes);
     return false;
   }
 
@@ -238,14 +254,11 @@ export class Attempt {
     const fresh = new Seats(this.#terrain);
     const { home } = this.#terrain;
     const seatless = range(this.#terrain.vms).filter(
-      (vm) => seats.at[vm]! >= 0 && (home[vm]! < 0 || this.#mustLeave.has(vm)) && seats.at[vm] !== home[vm],
+      (vm) => seats.at[vm]! >= 0 && (home[vm]! < 0 || this.#shouldLeave(vm)) && seats.at[vm] !== home[vm],
     );
     for (const vm of seatless) fresh.lift(vm);
     const search = new SeatSearch(fresh, CHEAPER_STEPS);
-    if (
-      search.find({ seatless, troubles: this.#cured }, { ...WIDE, steps: CHEAPER_STEPS }, now - EACH_MOVE / 2) === null
-    )
-      return;
+    if (search.find({ seatless, troubles: this.#cured }, WIDE, now - EACH_MOVE / 2) === null) return;
     for (let vm = 0; vm < this.#terrain.vms; vm++) if (seats.at[vm] !== fresh.at[vm]) seats.lift(vm);
     for (let vm = 0; vm < this.#terrain.vms; vm++)
       if (seats.at[vm]! < 0 && fresh.at[vm]! >= 0) seats.seat(vm, fresh.at[vm]!);
@@ -253,6 +266,7 @@ export class Attempt {
 
   /** Nobody moves who need not: who could as well be at home goes there. */
   #sendHome(): void {
+    this.#changes++;
     const { vms, home } = this.#terrain;
     for (let again = true; again; ) {
       again = false;

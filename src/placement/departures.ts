@@ -23,6 +23,7 @@ export interface DepartureLimits {
 /**
  * `needs`: by resource, how much must become free beyond what is; zero or less: nothing. `mayLeave`: asked of each VM there.
  * `priceOf`: what it costs that this one leaves where it is. Sorted by cost, then by who.
+ * `isAll`: there are no others within that cost.
  */
 export function findDepartures(
   seats: Seats,
@@ -31,11 +32,11 @@ export function findDepartures(
   mayLeave: (vm: number) => boolean,
   priceOf: (vm: number) => number,
   limits: DepartureLimits,
-): { readonly departures: Departure[]; readonly tries: number } {
+): { readonly departures: Departure[]; readonly tries: number; readonly isAll: boolean } {
   const { resources, wants } = seats.terrain;
   const short: number[] = [];
   for (let r = 0; r < resources; r++) if (needs[r]! > 0) short.push(r);
-  if (short.length === 0) return { departures: [{ vms: [], cost: 0 }], tries: 1 };
+  if (short.length === 0) return { departures: [{ vms: [], cost: 0 }], tries: 1, isAll: true };
   const give = (vm: number, r: number): number => wants[vm * resources + r]!;
   const share = (vm: number): number => short.reduce((sum, r) => sum + give(vm, r) / needs[r]!, 0);
   const some = seats.on(node).filter((vm) => mayLeave(vm) && short.some((r) => give(vm, r) > 0));
@@ -81,7 +82,7 @@ export function findDepartures(
     }
   };
   visit(0, 0);
-  return { departures: found, tries };
+  return { departures: found, tries, isAll: found.length < limits.sets && tries <= limits.tries };
 }
 
 /** Whether it makes no difference which of the two leaves. */

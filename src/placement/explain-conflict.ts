@@ -49,8 +49,11 @@ export interface Conflict {
 }
 
 /** In steps of the search: for all of a fleet's conflicts together, and for one question. */
-const PATIENCE = 30_000_000;
-const PER_QUESTION = 600_000;
+const PATIENCE = 4_000_000;
+const PER_QUESTION = 800_000;
+/** What is asked where not everything can be tried: whether there is a free seat as the others sit. */
+const OTHERS_STAY: readonly SearchLimits[] = NARROW.slice(0, 1);
+const EVERYTHING: readonly SearchLimits[] = [...NARROW.slice(0, 2), WIDE];
 
 export function explainConflicts(terrain: Terrain, seats: Seats, failures: readonly Failure[]): Conflict[] {
   const clerk = new Clerk(terrain, seats);
@@ -68,8 +71,8 @@ class Clerk {
   }
 
   explain(failure: Failure): Conflict {
-    const wide = this.#findCore(failure, [...NARROW, WIDE]);
-    const core = wide ?? this.#findCore(failure, NARROW.slice(0, 1)) ?? [];
+    const wide = this.#findCore(failure, EVERYTHING);
+    const core = wide ?? this.#findCore(failure, OTHERS_STAY) ?? [];
     const of = { core, othersStay: wide === null };
     if (failure.kind === "overfull") return { ...of, kind: "overfull", vm: null, node: failure.node, filters: [] };
     const { vm } = failure;
@@ -78,24 +81,24 @@ class Clerk {
     return { ...of, kind, vm, node: home < 0 ? null : home, filters: this.#filter(vm) };
   }
 
-  /** Null: patience ended before every constraint was tried. */
+  /** Null: nobody can say, as not everything could be tried, or there is a way after all. */
   #findCore(failure: Failure, limits: readonly SearchLimits[]): Constraint[] | null {
-    const isQuick = limits.length === 1;
     const dropped: Constraint[] = [];
     const core: Constraint[] = [];
-    if (!isQuick && this.#hasWay(failure, dropped, limits)) return null;
     // Many constraints are no part of it: they are left out together, and one by one only where that opens a way.
-    const shrink = (some: readonly Constraint[]): void => {
-      if (some.length === 0 || (!isQuick && this.#patience <= 0)) return;
+    const shrink = (some: readonly Constraint[]): boolean => {
+      if (some.length === 0) return true;
       dropped.push(...some);
-      if (!this.#hasWay(failure, dropped, limits)) return;
+      const way = this.#hasWay(failure, dropped, limits);
+      if (way === null) return false;
+      if (!way) return true;
       dropped.length -= some.length;
-      const half = some.length >> 1;
       if (some.length === 1) core.push(...some);
-      else for (const part of [some.slice(0, half), some.slice(half)]) shrink(part);
+      const half = some.length >> 1;
+      return some.length === 1 || (shrink(some.slice(0, half)) && shrink(some.slice(half)));
     };
-    shrink(this.#constraintsOn());
-    return isQuick || this.#patience > 0 ? core : null;
+    if (this.#hasWay(failure, dropped, limits) !== false) return null;
+    return shrink(this.#constraintsOn()) ? core : null;
   }
 
   /** In the order in which they are given up: what is left is told, and a VM's own placement and the room it lacks say most. */
@@ -111,7 +114,8 @@ class Clerk {
     return all;
   }
 
-  #hasWay(failure: Failure, dropped: readonly Constraint[], limits: readonly SearchLimits[]): boolean {
+  #hasWay(failure: Failure, dropped: readonly Constraint[], limits: readonly SearchLimits[]): boolean | null {
+    if (this.#patience <= 0) return null;
     const vm = failure.kind === "seatless" ? failure.vm : -1;
     const terrain = new Terrain(relax(this.#terrain.problem, this.#seats.at, vm, dropped));
     const seats = new Seats(terrain);
@@ -126,7 +130,8 @@ class Clerk {
     const search = new SeatSearch(seats, PER_QUESTION);
     const found = limits.some((each) => search.find(goal, each) !== null);
     this.#patience -= PER_QUESTION - search.patience + terrain.nodes + terrain.vms;
-    return found;
+    // That nobody leaves for it is a question that is always answered in full.
+    return found ? true : search.isCertain || limits === OTHERS_STAY ? false : null;
   }
 
   #filter(vm: number): Filter[] {

@@ -83,6 +83,16 @@ export class Seats {
     return want <= 0 || want <= this.free[node * resources + resource]!;
   }
 
+  /** Whether there would be room for it, were everybody gone who can go. */
+  couldFit(vm: number, node: number): boolean {
+    const { resources, wants, ceiling } = this.terrain;
+    for (let r = 0; r < resources; r++) {
+      const want = wants[vm * resources + r]!;
+      if (want > 0 && want > ceiling[node * resources + r]!) return false;
+    }
+    return true;
+  }
+
   isOverfull(node: number): boolean {
     const { resources } = this.terrain;
     for (let r = 0; r < resources; r++) if (this.free[node * resources + r]! < 0) return true;

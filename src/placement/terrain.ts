@@ -45,6 +45,8 @@ export class Terrain {
   readonly room: Float64Array;
   /** By VM and resource. */
   readonly wants: Float64Array;
+  /** By node and resource: the room that those who cannot move leave. */
+  readonly ceiling: Float64Array;
   readonly home: Int32Array;
   /** What it costs that a VM ends up elsewhere than at home, in MiB; new ones cost nothing. */
   readonly cost: Float64Array;
@@ -73,6 +75,10 @@ export class Terrain {
     this.home = Int32Array.from(vms, (vm) => vm.home);
     this.cost = Float64Array.from(vms, costOf);
     this.movable = Uint8Array.from(vms, ({ home, moves }) => (home < 0 || moves !== "never" ? 1 : 0));
+    this.ceiling = Float64Array.from(this.room);
+    for (const [vm, { home, wants }] of vms.entries())
+      if (home >= 0 && this.movable[vm] === 0)
+        for (const [r, want] of wants.entries()) this.ceiling[home * this.resources + r]! -= want;
     this.closed = Uint8Array.from(nodes, ({ closed, leaving }) => (closed || leaving ? 1 : 0));
     this.leaving = Uint8Array.from(nodes, ({ leaving }) => (leaving ? 1 : 0));
     this.allowed = layAllowed(problem);

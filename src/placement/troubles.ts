@@ -8,6 +8,14 @@ export type Trouble =
   | { readonly kind: "lonely"; readonly rule: LaidRule; readonly vm: number }
   | { readonly kind: "crowded"; readonly rule: LaidRule; readonly domain: number };
 
+/** Different troubles have different names. */
+export function nameOfTrouble(trouble: Trouble): string {
+  if (trouble.kind === "overfull") return `overfull ${trouble.node}`;
+  const { index } = trouble.rule;
+  if (trouble.kind === "pair") return `pair ${index} ${trouble.one} ${trouble.other}`;
+  return `${trouble.kind} ${index} ${trouble.kind === "lonely" ? trouble.vm : trouble.domain}`;
+}
+
 /** Required rules that do not hold as everybody sits. */
 export function* brokenRules(seats: Seats): Generator<Trouble> {
   for (const rule of seats.terrain.rules) {
