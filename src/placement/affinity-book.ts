@@ -4,7 +4,7 @@ import { type Labels, matches } from "../model/may-live-on.ts";
 import type { NodeName } from "../model/names.ts";
 
 /** The domain a node belongs to under a rule: itself, or the value of its label. Null: it has no such label. */
-const domainOf = (node: DesiredNode, per: string): string | null =>
+export const domainOf = (node: DesiredNode, per: string): string | null =>
   per === "node" ? node.name : Object.hasOwn(node.labels, per) ? (node.labels[per] ?? null) : null;
 
 /** A VM that has a home, as far as affinity cares. */
@@ -138,7 +138,7 @@ const keyOf = (rule: AffinityRule): string => {
   return JSON.stringify([rule.per, rule.required, match.map((key) => [key, rule.match[key]])]);
 };
 
-const describeRule = (rule: AffinityRule): string => {
+export const describeRule = (rule: AffinityRule): string => {
   const match = Object.entries(rule.match).map(([key, value]) => `${key}=${value}`);
   return `${match.join(",")} per ${rule.per}`;
 };

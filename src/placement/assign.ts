@@ -25,12 +25,19 @@ export interface Assignment {
 
 export function assign(problem: Problem): Assignment {
   const terrain = new Terrain(problem);
+  return tell(terrain, seatEverybody(terrain));
+}
+
+/** Only where: for who asks no reasons, as they take their time. */
+export const findHomes = (problem: Problem): readonly number[] => [...seatEverybody(new Terrain(problem)).seats.at];
+
+function seatEverybody(terrain: Terrain): Attempt {
   const heldBack = new Set<number>();
   for (;;) {
     const attempt = new Attempt(terrain, heldBack);
     const { unhoused } = attempt.run();
+    if (unhoused.length === 0) return attempt;
     // Who found no place, and whose home others were given meanwhile, keeps it, and all others are seated anew.
-    if (unhoused.length === 0) return tell(terrain, attempt);
     const before = heldBack.size;
     for (const vm of unhoused) heldBack.add(vm);
     // Nobody can be named whose staying would help: then nobody is seated anew, and only those move who make something right.

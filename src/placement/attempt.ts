@@ -274,7 +274,9 @@ export class Attempt {
         const node = this.seats.at[vm]!;
         if (home[vm]! < 0 || node === home[vm] || node < 0) continue;
         this.seats.lift(vm);
-        const mayStay = this.seats.mayReturn(vm) && this.seats.fits(vm, home[vm]!);
+        // A node that stays too full whoever leaves is no reason to leave it.
+        const hasRoom = this.seats.fits(vm, home[vm]!) || this.seats.isOverfull(home[vm]!);
+        const mayStay = hasRoom && this.seats.mayReturn(vm);
         if (mayStay) this.seats.seat(vm, home[vm]!);
         if (mayStay && !this.#isAnythingUndone(vm)) again = true;
         else this.seats.move(vm, node);

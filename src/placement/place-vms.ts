@@ -14,7 +14,7 @@ import type { Blocked } from "../model/changes.ts";
 import type { DesiredNode } from "../model/desired-state.ts";
 import { schemeOf } from "../model/identity/disk-url.ts";
 import { mayLiveOn } from "../model/may-live-on.ts";
-import { byName, type NodeName } from "../model/names.ts";
+import { byName, type NodeName, type VmName } from "../model/names.ts";
 import type { NodeReport } from "../model/observed-state.ts";
 import { isLocal, type VmSpec, wantsRunning } from "../model/vm-spec.ts";
 import { needsCloserLook, whyUnsupported } from "../reconcile/check-support.ts";
@@ -44,12 +44,16 @@ export interface Placed {
 export interface Placements {
   readonly placed: readonly Placed[];
   readonly blocked: readonly Blocked[];
+  /** Whether some of the blocked found a node that would take them, were others not there. */
+  readonly isCrowded: boolean;
 }
 
 export interface PlacingRules {
   /** A VM whose disks are kept where its placement no longer allows it may be made anew elsewhere, without them. */
   readonly mayLeaveDisks: boolean;
   readonly fleet: string;
+  /** Nodes that were found for some of them beforehand: they go there or nowhere, and choose first. */
+  readonly found?: ReadonlyMap<VmName, NodeName>;
 }
 
 /** `free`: what each site has left when everything else in the plan is done; it is drawn down here. */
@@ -58,24 +62,28 @@ export function placeVms(
   sites: readonly Site[],
   free: Map<NodeName, Amount>,
   book: AffinityBook,
-  { mayLeaveDisks, fleet }: PlacingRules,
+  { mayLeaveDisks, fleet, found }: PlacingRules,
 ): Placements {
   const placed: Placed[] = [];
   const blocked: Blocked[] = [];
+  let isCrowded = false;
   const support = supportCache();
   const siteByName = new Map(sites.map((site) => [site.node.name, site]));
   const freeOn = (site: Site): Amount => free.get(site.node.name) ?? NOTHING;
 
-  const isTied = (each: Homeless): boolean =>
-    each.vm.placement.nodes.length === 1 || candidatesOf(each, sites, siteByName, mayLeaveDisks).length === 1;
+  const sitesFor = (each: Homeless): readonly Site[] => {
+    const site = siteByName.get(found?.get(each.vm.name) as NodeName);
+    return site === undefined ? candidatesOf(each, sites, siteByName, mayLeaveDisks) : [site];
+  };
+  const isTied = (each: Homeless): boolean => each.vm.placement.nodes.length === 1 || sitesFor(each).length === 1;
   const [tied, others] = [homeless.filter(isTied), homeless.filter((each) => !isTied(each))];
   for (const each of [...tied.sort(biggestFirst), ...others.sort(biggestFirst)]) {
     const holds = holdingsOf(each);
     const settled = toSettled(each);
     const affinity = book.judge(settled, each.vm.placement.affinity);
-    const candidates = candidatesOf(each, sites, siteByName, mayLeaveDisks);
+    const candidates = sitesFor(each);
     const judge = (site: Site) =>
-      whyTaken(each, site, fleet) ?? whyNot(each, site, holds, freeOn(site), affinity, support);
+      whyTaken(each, site, fleet) ?? whyNever(each, site, support) ?? whyNotNow(site, holds, freeOn(site), affinity);
     let best: Site | null = null;
     let bestScore: Score = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
     for (const site of candidates) {
@@ -85,6 +93,7 @@ export function placeVms(
     }
     if (best === null) {
       blocked.push(explain(each, holds, candidates.map(judge)));
+      isCrowded ||= candidates.some((site) => (whyTaken(each, site, fleet) ?? whyNever(each, site, support)) === null);
       continue;
     }
     const node = best.node.name;
@@ -92,11 +101,35 @@ export function placeVms(
     free.set(node, minus(freeOn(best), holds));
     book.settle(settled, node);
   }
-  return { placed, blocked };
+  return { placed, blocked, isCrowded };
+}
+
+/** By VM, the nodes that may and can take it, whoever else is there; in the order of `sites`. */
+export function findCandidates(
+  homeless: readonly Homeless[],
+  sites: readonly Site[],
+  { mayLeaveDisks, fleet }: PlacingRules,
+): Map<VmName, readonly NodeName[]> {
+  const support = supportCache();
+  const siteByName = new Map(sites.map((site) => [site.node.name, site]));
+  // Many may live on the same nodes: they share one list.
+  const lists = new Map<string, readonly NodeName[]>();
+  return new Map(
+    homeless.map((each) => {
+      const fit = candidatesOf(each, sites, siteByName, mayLeaveDisks).filter(
+        (site) => (whyTaken(each, site, fleet) ?? whyNever(each, site, support)) === null,
+      );
+      const names = fit.map(({ node }) => node.name);
+      const key = names.join();
+      const list = lists.get(key) ?? names;
+      lists.set(key, list);
+      return [each.vm.name, list];
+    }),
+  );
 }
 
 /** A guest that moves is as big as it is until it is as big as it will be. */
-function holdingsOf({ spec, moves }: Homeless): Amount {
+export function holdingsOf({ spec, moves }: Homeless): Amount {
   if (moves !== null) return larger(moves.draft.before, moves.draft.after);
   return wantsRunning(spec.runStrategy, false) === true ? sizeOf(spec) : NOTHING;
 }
@@ -151,36 +184,39 @@ interface WhyNot {
   readonly lacks: "place" | "ability" | "files";
 }
 
-/** Asked in this order; the first objection counts. */
-function whyNot(
+const objection = (node: NodeName, kind: string, lacks: WhyNot["lacks"] = "place"): WhyNot => ({
+  node,
+  kind,
+  detail: null,
+  lacks,
+});
+
+/** What speaks against a node, whoever else lives there. Asked in this order; the first objection counts. */
+function whyNever(
   each: Homeless,
   { node, report, looks, closed }: Site,
-  holds: Amount,
-  room: Amount,
-  affinity: AffinityJudge,
   support: (spec: VmSpec, report: NodeReport) => string | null,
 ): WhyNot | null {
-  const because = (kind: string, lacks: WhyNot["lacks"] = "place"): WhyNot => ({
-    node: node.name,
-    kind,
-    detail: null,
-    lacks,
-  });
-  if (!mayLiveOn(each.vm.placement, node)) return because(NOT_ALLOWED);
-  if (report === null) return because("does not answer");
-  if (closed !== null && !(each.from?.stays && each.from.seen.node === node.name)) return because(closed);
+  if (!mayLiveOn(each.vm.placement, node)) return objection(node.name, NOT_ALLOWED);
+  if (report === null) return objection(node.name, "does not answer");
+  if (closed !== null && !(each.from?.stays && each.from.seen.node === node.name)) return objection(node.name, closed);
   const unsupported = support(each.spec, report);
-  if (unsupported !== null) return because(unsupported, "ability");
+  if (unsupported !== null) return objection(node.name, unsupported, "ability");
   const barred = each.moves === null ? null : whyItCannotArrive(each.moves, report);
-  if (barred !== null) return because(barred, "ability");
+  if (barred !== null) return objection(node.name, barred, "ability");
   const lacking = looks === undefined ? null : whyLacking(each.spec, homeNeeds(each.spec), looks);
-  if (lacking !== null) return because(lacking, lacking.startsWith("lacks ") ? "files" : "ability");
+  if (lacking !== null) return objection(node.name, lacking, lacking.startsWith("lacks ") ? "files" : "ability");
+  return null;
+}
+
+/** What speaks against a node because of who else lives there. */
+function whyNotNow({ node }: Site, holds: Amount, room: Amount, affinity: AffinityJudge): WhyNot | null {
   const apart = affinity.whyApart(node);
-  if (apart !== null) return because(`anti-affinity (${apart})`);
+  if (apart !== null) return objection(node.name, `anti-affinity (${apart})`);
   const alone = affinity.whyNotTogether(node);
-  if (alone !== null) return because(`affinity (${alone})`);
+  if (alone !== null) return objection(node.name, `affinity (${alone})`);
   if (fits(holds, room)) return null;
-  return { ...because("lacks room"), detail: `${describeAmount(atLeastNothing(room))} free` };
+  return { ...objection(node.name, "lacks room"), detail: `${describeAmount(atLeastNothing(room))} free` };
 }
 
 type Score = readonly [preference: number, fullness: number];

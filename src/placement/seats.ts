@@ -213,17 +213,18 @@ export class Seats {
       const { kind, weight } = laid.rule;
       const worth = kind === "together" ? -(weight ?? 0) : (weight ?? 0);
       const counts = this.#counts.fill(0);
-      const count = (all: Int32Array) => {
+      const count = (all: Int32Array, butNot?: ReadonlySet<number>) => {
         for (const each of all) {
-          const domain = each === vm || this.at[each]! < 0 ? -1 : laid.domainOf[this.at[each]!]!;
+          const isMeant = each !== vm && this.at[each]! >= 0 && !butNot?.has(each);
+          const domain = isMeant ? laid.domainOf[this.at[each]!]! : -1;
           if (domain >= 0) counts[domain]!++;
         }
       };
+      const isSubject = laid.isSubject.has(vm);
       if (kind === "spread") count(laid.subjects);
-      else {
-        if (laid.isSubject.has(vm)) count(laid.others);
-        if (kind === "apart" && laid.isOther.has(vm) && laid.rule.subjects !== laid.rule.others) count(laid.subjects);
-      }
+      else if (isSubject) count(laid.others);
+      // Each pair once, whichever of the two asks for it.
+      if (kind === "apart" && laid.isOther.has(vm)) count(laid.subjects, isSubject ? laid.isOther : undefined);
       if (kind === "spread" && !laid.isSubject.has(vm)) continue;
       const least = kind === "spread" ? laid.counting.reduce((min, d) => Math.min(min, counts[d]!), Infinity) : 0;
       for (let node = 0; node < into.length; node++) {

@@ -13,9 +13,10 @@ import type { DesiredState, DesiredVm } from "../model/desired-state.ts";
 import { digestOf } from "../model/digest.ts";
 import { byName, type Digest, type NodeName, type VmName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
-import { AffinityBook, type Settled } from "../placement/affinity-book.ts";
+import { AffinityBook } from "../placement/affinity-book.ts";
 import { disksLeftOrFound } from "../placement/disks-of-lives.ts";
-import { type Placed, placeVms } from "../placement/place-vms.ts";
+import { placeAll, type SettledVm } from "../placement/place-together.ts";
+import type { Placed } from "../placement/place-vms.ts";
 import { blockTooBig, fitGrowth, freeAfter, freeNow, growElsewhere, toSites } from "../placement/room.ts";
 import { findDifferences } from "../reconcile/diff.ts";
 import type { Finding } from "../reconcile/diff-vm.ts";
@@ -105,7 +106,9 @@ function draftPlan(
   }
   const after = freeAfter(now, growing, homeless);
   const sites = toSites(desired, sightings, looks, observed.at);
-  const { placed, blocked: unplaceable } = placeVms(homeless, sites, after, settledBook(desired, sightings, homeless), {
+  const settled = settledVms(desired, sightings, homeless);
+  const around = { sites, free: after, settled, newBook: () => openBook(desired, settled) };
+  const { placed, blocked: unplaceable } = placeAll(homeless, around, {
     mayLeaveDisks: allowsReplace(desired.fleet.policy, allowances),
     fleet: desired.fleet.name,
   });
@@ -176,23 +179,25 @@ function whyDraftLacks(draft: Draft, sightings: Sightings, looks: ReadonlyMap<No
   return why === null ? null : lackingAt(draft.name, draft.node, why, draft.source);
 }
 
-/** Everybody who has a home and keeps it, entered into a fresh book. */
-function settledBook(desired: DesiredState, sightings: Sightings, homeless: readonly Homeless[]): AffinityBook {
-  // Nobody will ask it.
-  if (homeless.length === 0) return new AffinityBook(desired.nodes, []);
+/** Everybody who has a home and keeps it; nobody where nobody asks. */
+function settledVms(desired: DesiredState, sightings: Sightings, homeless: readonly Homeless[]): SettledVm[] {
+  if (homeless.length === 0) return [];
   const leaving = new Set(homeless.map((each) => each.vm.name));
   const placements = new Map(desired.vms.map((vm) => [vm.name, vm]));
-  const book = new AffinityBook(desired.nodes, affinityRules(desired.vms));
-  for (const [node, report] of sightings.reports) {
-    for (const vm of report.vms) {
-      if (leaving.has(vm.name)) continue;
-      const settled: Settled = {
-        labels: vm.spec.labels,
-        antiAffinity: placements.get(vm.name)?.placement.antiAffinity ?? [],
-      };
-      book.settle(settled, node);
+  const settled: SettledVm[] = [];
+  for (const [home, report] of sightings.reports) {
+    for (const { name, spec } of report.vms) {
+      if (leaving.has(name)) continue;
+      const antiAffinity = placements.get(name)?.placement.antiAffinity ?? [];
+      settled.push({ name, home, vm: { labels: spec.labels, antiAffinity } });
     }
   }
+  return settled;
+}
+
+function openBook(desired: DesiredState, settled: readonly SettledVm[]): AffinityBook {
+  const book = new AffinityBook(desired.nodes, affinityRules(desired.vms));
+  for (const { vm, home } of settled) book.settle(vm, home);
   return book;
 }
 
