@@ -47,7 +47,11 @@ export default class PlanCommand extends OdoroboCommand {
       multipleNonGreedy: true,
     }),
     out: Flags.string({ char: "o", summary: "also save the plan, for: odorobo apply FILE", helpValue: "FILE" }),
-    format: Flags.string({ summary: "how to print it", options: ["text", "markdown", "json"], default: "text" }),
+    format: Flags.string({
+      summary: "how to print it; svg: when its moves run, as a picture",
+      options: ["text", "markdown", "svg", "json"],
+      default: "text",
+    }),
     "detailed-exitcode": Flags.boolean({ summary: "exit with 2 when there are changes" }),
     verbose: Flags.boolean({ char: "v", summary: "every VM of a group and every step" }),
   };
@@ -76,6 +80,10 @@ export default class PlanCommand extends OdoroboCommand {
     if (flags.format === "markdown") {
       const { renderPlanMarkdown } = await import("../report/plan/plan-markdown.ts");
       this.screen.print(renderPlanMarkdown(plan).trimEnd());
+    } else if (flags.format === "svg") {
+      const { renderGanttSvg } = await import("../report/plan/gantt-svg.ts");
+      const { barsOf } = await import("../report/plan/times-text.ts");
+      this.screen.print(renderGanttSvg(barsOf(plan)));
     } else {
       const isForNow = assumptions.length === 0 && (flags.from === undefined || flags.out !== undefined);
       const next = isForNow ? nextApply(this.argv, flags, args.folder) : null;

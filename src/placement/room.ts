@@ -74,7 +74,7 @@ export function growElsewhere({ draft, more, room }: TooBig): Homeless | null {
       ? [`${describeMemory(more.memoryMiB)} more memory (${describeMemory(room.memoryMiB)} free)`]
       : []),
   ];
-  const text = `${draft.node} has not the room: it needs ${lacks.join(" and ")}`;
+  const text = `${draft.node} has no room for that: it needs ${lacks.join(" and ")}`;
   const reason: Reason = {
     because: "placement",
     field,

@@ -97,7 +97,7 @@ describe("more than its node has", () => {
     const made = plan(fleet(), world().sends("n1", "n2"));
     expect(steps(made)).toEqual(["migrate web-1 from n1 to n2", "update web-1 on n2"]);
     expect(made.changes[0]?.reasons.map((reason) => reason.text)).toContainEqual(
-      "n1 has not the room: it needs 5 GiB more memory (2 GiB free)",
+      "n1 has no room for that: it needs 5 GiB more memory (2 GiB free)",
     );
   });
 

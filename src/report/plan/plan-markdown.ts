@@ -9,9 +9,11 @@ import { plural, showCounts, showNames } from "../words/names.ts";
 import { paintWith } from "../words/paint.ts";
 import { safeLine } from "../words/safe-text.ts";
 import { renderBlocked, renderChanges, renderRefusals, renderUnknown } from "./changes-text.ts";
+import { renderGanttMermaid } from "./gantt-mermaid.ts";
 import { groupChanges } from "./group-changes.ts";
 import { describeBase, describeNothing, summarize } from "./plan-summary.ts";
 import { renderSchedule } from "./schedule-text.ts";
+import { barsOf, renderTimes, summarizeTimes } from "./times-text.ts";
 
 /** GitHub takes comments of 65,536 characters; GitLab and Gitea take more. The rest is room for what a bot puts around it. */
 export const LONGEST_MARKDOWN = 60_000;
@@ -34,9 +36,23 @@ export function renderPlanMarkdown(plan: Plan): string {
     ...(plan.steps.length === 0
       ? []
       : folded(`Order: ${plural(plan.steps.length, "step")}`, renderSchedule(plan, plain, false), BUDGETS.steps)),
+    ...timesOf(plan),
     `<sub>${escapeMarkdown(describeBase(plan))} · plan ${escapeMarkdown(plan.id.slice(0, 12))}</sub>`,
   ];
   return `${parts.join("\n\n")}\n`;
+}
+
+/** Forges draw Mermaid; where one does not, the lines still say what goes where and when. */
+function timesOf(plan: Plan): string[] {
+  if (plan.times === undefined) return [];
+  const chart = renderGanttMermaid(barsOf(plan));
+  const room = renderTimes(plan, paintWith(false)).at(-1) ?? "";
+  return [
+    `<details><summary>${escapeMarkdown(`When: ${summarizeTimes(plan)}`)}</summary>`,
+    ["```mermaid", ...chart, "```"].join("\n"),
+    escapeMarkdown(room.trim()),
+    "</details>",
+  ];
 }
 
 function renderTableOf(plan: Plan): string {
@@ -48,7 +64,9 @@ function renderTableOf(plan: Plan): string {
         : `${changes.length} VMs: ${cell(showNames(changes.map((each) => each.name)))}`;
     const nodes =
       changes.length === 1
-        ? code(first.node)
+        ? first.fromNode === null
+          ? code(first.node)
+          : `${code(first.fromNode)} → ${code(first.node)}`
         : cell(
             showCounts(
               changes.map((each) => each.node),

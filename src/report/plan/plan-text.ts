@@ -8,6 +8,7 @@ import { safeLine } from "../words/safe-text.ts";
 import { renderBlocked, renderChanges, renderRefusals, renderUnknown } from "./changes-text.ts";
 import { describeBase, describeNothing, summarize } from "./plan-summary.ts";
 import { renderSchedule } from "./schedule-text.ts";
+import { renderTimes } from "./times-text.ts";
 
 export interface RenderPlanOptions {
   readonly colour: boolean;
@@ -24,6 +25,7 @@ export function renderPlan(plan: Plan, options: RenderPlanOptions): string {
     renderChanges(plan, paint, options.verbose),
     ...renderRest(plan, paint),
     plan.steps.length === 0 ? [] : renderSchedule(plan, paint, options.verbose),
+    renderTimes(plan, paint),
     renderEnd(plan, paint, options.next === undefined ? "odorobo apply" : options.next),
   ];
   return joinSections(sections);
