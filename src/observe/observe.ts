@@ -32,7 +32,11 @@ export interface ObserveProgress {
 
 /** An agent answers within milliseconds; one that takes seconds is overloaded and would be so for the plan too. */
 const DEADLINE_MS = 5_000;
-const PARALLELISM = 64;
+/**
+ * What is being read lies in memory until it is whole: of 64 at a time the garbage grew old, and a plan of 500 nodes took half as much memory
+ * again and a sixth more time. Who is far away gives his seat away soon (`seats.ts`), so that as many a second are asked.
+ */
+const PARALLELISM = 16;
 
 /** Rejects only with the signal's reason. */
 export async function observe(

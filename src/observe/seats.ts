@@ -7,8 +7,8 @@ export interface Seats {
   take(): Promise<() => void>;
 }
 
-/** Longer than a healthy agent takes for its report, much shorter than any deadline. */
-const SITTING_MS = 250;
+/** Longer than a healthy agent nearby takes for its report, much shorter than any deadline. */
+const SITTING_MS = 50;
 
 export function createSeats(count: number, sittingMs = SITTING_MS): Seats {
   let free = count;
