@@ -73,6 +73,9 @@ function advance(state: RunState, event: RunEvent, steps: Map<string, StepProgre
       return state.wish === "abort" ? state : { ...state, wish: "abort", by: event.by, at };
     case "ended":
       return { ...state, outcome: event.outcome, at };
+    default:
+      // A newer odorobo may have more to tell, and what matters to us is above.
+      return state;
   }
 }
 

@@ -52,7 +52,8 @@ export function findRefused(
     const { seen, orOn = [] } = expected.get(vm) ?? { seen: null };
     // A step that was begun may have been done: asked again, its agent says which.
     const homes = new Set<NodeName>([...(seen === null ? [] : [seen.node]), ...orOn]);
-    const isDoubtful = orOn.length > 0 && now !== null && now.length <= 1 && now.every(({ node }) => homes.has(node));
+    // One that was being moved may be seen at both its ends.
+    const isDoubtful = orOn.length > 0 && now !== null && now.every(({ node }) => homes.has(node));
     if (isDoubtful) continue;
     const hint = "it was changed while nobody executed the run, and nothing is done to it; make a new plan";
     refused.set(vm, { code: "PLAN_STALE", message: text, hint });

@@ -169,6 +169,15 @@ const anyEvent: fc.Arbitrary<RunEvent> = fc.oneof(
     .map((step): RunEvent => ({ event: "step-skipped", at, step: `createVm-v${step}`, skippedBecause: "x failed" })),
 );
 
+test("what a newer odorobo adds to a journal changes nothing of what we know", () => {
+  const plan = aRunnablePlan().step("createVm", "v0", "n1").build();
+  const { events } = new RunInMemory(plan, new Rehearsal("n1"), ["n1"]);
+  const started: RunEvent = { event: "step-started", at, step: "createVm-v0" };
+  const news = { event: "step-progress", at, step: "createVm-v0", percent: 40 } as unknown as RunEvent;
+  expect(stateOf([...events, started, news])).toEqual(stateOf([...events, started]));
+  expect(stateOf([news, ...events])).toBeNull();
+});
+
 test("what is decided about any journal is allowed by it, and asked twice comes to the same", () => {
   const plan = aRunnablePlan().step("createVm", "v0", "n1").step("createVm", "v1", "n1").build();
   const [begun] = new RunInMemory(plan, new Rehearsal("n1"), ["n1"]).events as [RunEvent];
