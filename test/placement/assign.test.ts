@@ -120,3 +120,38 @@ test.each(["drain", "roll", "swap", "grow", "aa", "li"] as const)(
     }
   },
 );
+
+/** What must leave the nodes that are too full, at the least: of each the cheapest set that makes room, by memory alone. */
+function mustShedMiB({ nodes, vms }: Problem): number {
+  return nodes.reduce((sum, { room }, node) => {
+    const here = vms.filter((vm) => vm.home === node);
+    const over = (here.reduce((total, vm) => total + vm.wants[1]!, 0) - room[1]!) / 1024;
+    if (over <= 0) return sum;
+    // By GiB that are freed, the fewest MiB that it takes; more than needed counts as what is needed.
+    let fewest = [0, ...Array.from({ length: Math.ceil(over) }, () => Number.POSITIVE_INFINITY)];
+    for (const { wants, moveMiB } of here) {
+      const freed = Math.floor(wants[1]! / 1024);
+      const before = fewest;
+      fewest = before.map((least, gib) => Math.min(least, before[Math.max(0, gib - freed)]! + moveMiB));
+    }
+    return sum + fewest.at(-1)!;
+  }, 0);
+}
+
+test("a packed fleet that grows sends no more than its overfull nodes must shed", () => {
+  for (const seed of [1, 2, 3]) {
+    const problem = made("grow", 100, 2000, seed);
+    const moved = assign(problem).moves.reduce((sum, { vm }) => sum + problem.vms[vm]!.moveMiB, 0);
+    expect(moved).toBeGreaterThan(0);
+    expect(moved).toBeLessThanOrEqual(1.1 * mustShedMiB(problem));
+  }
+});
+
+test("a thousand nodes of which a tenth are too full are put right at once", () => {
+  const problem = made("li", 1000, 6000, 1);
+  const { homes, moves, conflicts } = assign(problem);
+  expect(conflicts).toEqual([]);
+  expect(checkAssignment(problem, homes)).toEqual({ broken: [], kept: [] });
+  expect(new Set(moves.map(({ from }) => from)).size).toBeGreaterThan(60);
+  expect(moves.every(({ why }) => why.kind === "overfull")).toBe(true);
+});
