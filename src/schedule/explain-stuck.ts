@@ -54,7 +54,7 @@ export function explainStuck(problem: Problem, targets: Int32Array, order: Order
 
 const MOST_WAITS = 20;
 /** For each of the searches that find out whom one could do without. */
-const MOST_STATES = 15_000;
+const MOST_STATES = 6_000;
 
 /** Leaves out one after another as long as the rest is impossible without it. */
 function minimalSet(

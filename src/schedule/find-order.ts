@@ -17,7 +17,7 @@ export interface Order {
 }
 
 /** Of one search; what is left of the budget is for those that explain. */
-const MOST_STATES = 60_000;
+const MOST_STATES = 30_000;
 /** Tried from the start: the last ones. */
 const MOST_WAYS = 4;
 

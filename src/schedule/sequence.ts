@@ -77,7 +77,7 @@ export interface SequenceOptions {
 }
 
 /** Some seconds at the very worst. */
-const MOST_STATES = 120_000;
+const MOST_STATES = 50_000;
 
 const NO_LIMITS: Limits = { perNode: Number.POSITIVE_INFINITY, perFleet: Number.POSITIVE_INFINITY };
 
