@@ -17,7 +17,7 @@ import { parseArgs } from "node:util";
 import { choosePlaces } from "./choose-places.ts";
 import { findingsOf, renderFindings } from "./findings.ts";
 import { copyTree, installStryker } from "./scratch-tree.ts";
-import { listCandidates, runStryker } from "./stryker.ts";
+import { findUnfit, listCandidates, runStryker } from "./stryker.ts";
 
 /** The core: no clock, no files. `agent` and the rest are judged by faults instead. */
 const ROOMS = ["model", "manifest", "reconcile", "placement", "schedule", "plan", "run", "report"] as const;
@@ -55,7 +55,9 @@ try {
   const places = choosePlaces(await listCandidates(tree, files.sort()), { seed, count });
   if (values.list) console.log(places.join("\n"));
   else {
-    const findings = findingsOf(await runStryker(tree, places, over.signal), seed);
+    const unfit = findUnfit(tree);
+    if (unfit.length > 0) console.error(`left out, as they fail with few draws: ${unfit.join(", ")}`);
+    const findings = findingsOf(await runStryker(tree, places, unfit, over.signal), seed);
     process.stdout.write(values.json ? `${JSON.stringify(findings, null, 2)}\n` : renderFindings(findings));
   }
 } finally {

@@ -1,8 +1,8 @@
 /** Stryker 10 in a scratch tree: which mutants it knows of, and what becomes of those in the chosen places. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Candidate } from "./choose-places.ts";
 import type { MutationReport } from "./findings.ts";
@@ -30,10 +30,25 @@ export async function listCandidates(tree: string, files: readonly string[]): Pr
   return mutants.filter((each) => each.status === undefined);
 }
 
+/** Test files that fail though nothing was changed: they count what came of more draws than these. Relative to the tree. */
+export function findUnfit(tree: string): string[] {
+  const vitest = join(tree, "node_modules/vitest/vitest.mjs");
+  const args = [vitest, "run", "--config=mutate/vitest.config.ts", "--reporter=json"];
+  const { stdout } = spawnSync(process.execPath, args, {
+    cwd: tree,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", 2],
+    maxBuffer: 2 ** 28,
+  });
+  const { testResults } = JSON.parse(stdout) as { testResults: { name: string; status: string }[] };
+  return testResults.filter(({ status }) => status !== "passed").map(({ name }) => relative(tree, name));
+}
+
 /** What Stryker says meanwhile goes to this process's stderr. */
 export async function runStryker(
   tree: string,
   places: readonly string[],
+  without: readonly string[],
   signal: AbortSignal,
 ): Promise<MutationReport> {
   const config = {
@@ -59,7 +74,12 @@ export async function runStryker(
   };
   writeFileSync(join(tree, "stryker.json"), JSON.stringify(config));
   const bin = join(tree, "node_modules/@stryker-mutator/core/bin/stryker.js");
-  const stryker = spawn(process.execPath, [bin, "run", "stryker.json"], { cwd: tree, stdio: ["ignore", 2, 2], signal });
+  const stryker = spawn(process.execPath, [bin, "run", "stryker.json"], {
+    cwd: tree,
+    stdio: ["ignore", 2, 2],
+    signal,
+    env: { ...process.env, ODOROBO_MUTATE_WITHOUT: without.join(":") },
+  });
   const [code] = (await once(stryker, "exit")) as [number | null];
   if (code !== 0) throw new Error(`Stryker ended with ${code}`);
   return JSON.parse(readFileSync(join(tree, "mutants.json"), "utf8")) as MutationReport;

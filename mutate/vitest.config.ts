@@ -16,11 +16,12 @@ export default defineConfig({
       "test/manifest/any-value.test.ts",
       "test/manifest/hostile-yaml.test.ts",
       "test/manifest/linear-time.test.ts",
-      "test/manifest/plain-yaml.property.test.ts",
       "test/apply/apply-speed.test.ts",
       "test/turn/caches.property.test.ts",
       "test/apply/plan-apply-plan.property.test.ts",
       "test/apply/schemas.test.ts",
+      // What fails with few draws and no mutant (stryker.ts).
+      ...(process.env.ODOROBO_MUTATE_WITHOUT ?? "").split(":").filter((file) => file !== ""),
     ],
     // What a module holds is the same for every mutant: which one is on is asked when it is run.
     isolate: false,

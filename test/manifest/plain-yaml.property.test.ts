@@ -139,25 +139,28 @@ const anySlip = fc
   );
 
 test("a soup of what YAML is made of", () => {
-  let read = 0;
+  let [drawn, read] = [0, 0];
   fc.assert(
     fc.property(anySoup, (text) => {
+      drawn++;
       if (readsAlike(text)) read++;
     }),
     { numRuns: 8_000 },
   );
-  expect(read).toBeGreaterThan(20);
+  // One in a few hundred, also of fewer draws.
+  expect(read).toBeGreaterThanOrEqual(Math.floor(drawn / 400));
 });
 
 test("documents as people write them, with slips", () => {
-  let read = 0;
+  let [drawn, read] = [0, 0];
   fc.assert(
     fc.property(anySlip, (text) => {
+      drawn++;
       if (readsAlike(text)) read++;
     }),
     { numRuns: 2_000 },
   );
-  expect(read).toBeGreaterThan(300);
+  expect(read).toBeGreaterThanOrEqual(Math.floor(drawn / 7));
 });
 
 test("what is written as people write it is read here, and not by the library", () => {
