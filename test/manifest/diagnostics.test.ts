@@ -283,6 +283,12 @@ test("what is wrong with one disk says nothing against the others: those are sti
   ]);
 });
 
+test("a word that is near no other gets no suggestion", () => {
+  expect(mistakesIn({ "a.yaml": aVm("a", "size: 1GiB\nhypervisor: xen") })).toEqual([
+    "a.yaml:7:15 bad-value: hypervisor must be one of: cloud-hypervisor, qemu, propolis, noop",
+  ]);
+});
+
 test("the short form of a disk is found where it is written, and nowhere else", () => {
   const files = {
     "i.yaml": aDocument("Image", "deb", "path: /images/deb.qcow2"),

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { readManifests } from "../../src/manifest/read-manifests.ts";
 import { renderDiagnostics } from "../../src/manifest/text/render-diagnostics.ts";
+import { showLine } from "../../src/manifest/text/secret-lines.ts";
+import { SourceFile } from "../../src/manifest/text/source-document.ts";
 import { aFleetDocument, aVm, textsOf } from "../support/manifest-texts.ts";
 
 function screen(text: string): string {
@@ -65,4 +67,49 @@ test("still shows paths, keys and what stands after", () => {
 test("nothing is shown of files that are not ours", () => {
   expect(screen("password: hunter2\n")).not.toContain("hunter2");
   expect(screen("password: [hunter2\n")).not.toContain("hunter2");
+});
+
+test.each(["---", "--- ", "...", "--- # next"])(
+  "a line belongs to its own document: after %j nothing above counts",
+  (mark) => {
+    const lines = [
+      "apiVersion: odorobo.dev/v1",
+      "cloudInit:",
+      "  userData: |",
+      mark,
+      "  kind: Node",
+      "spec:",
+      "  cpus: 2",
+    ];
+    const shown = (index: number) => showLine(lines, index, { code: "bad-value" })?.text ?? null;
+    expect(shown(4)).toBe("  kind: Node");
+    // What only begins like a mark is text of the document above.
+    const text = lines.with(3, "---x");
+    expect(showLine(text, 4, { code: "bad-value" })).toBeNull();
+  },
+);
+
+test("a key in an item of a list is looked up below that item", () => {
+  const lines = [
+    "apiVersion: odorobo.dev/v1",
+    "spec:",
+    "  disks:",
+    "    - name: root",
+    "      size: 20GB",
+    "  cpus: 2",
+  ];
+  expect(showLine(lines, 4, { code: "bad-size" })?.text).toBe("      size: 20GB");
+  expect(showLine(lines, 3, { code: "bad-size" })?.text).toBe("    - name: root");
+});
+
+test.each([
+  ["one line without an end", "abc", 1, 1, 4],
+  ["one line without an end, beyond it", "abc", 1, 99, 4],
+  ["the last of two lines", "ab\ncdef", 4, 99, 5],
+  ["a line that has an end, over it", "ab\ncdef", 0, 5, 3],
+  ["a line that has an end, nothing meant", "ab\ncdef", 0, 0, 3],
+  ["blanks before the end", "ab  \ncd", 0, 4, 3],
+  ["an empty line", "\n\nx", 1, 1, 2],
+] as const)("where a span ends on its line: %s", (_, text, start, end, column) => {
+  expect(new SourceFile({ path: "a", text, blobId: null }).endColumn(start, end)).toBe(column);
 });
