@@ -33,14 +33,12 @@ export async function listCandidates(tree: string, files: readonly string[]): Pr
 /** Test files that fail though nothing was changed: they count what came of more draws than these. Relative to the tree. */
 export function findUnfit(tree: string): string[] {
   const vitest = join(tree, "node_modules/vitest/vitest.mjs");
-  const args = [vitest, "run", "--config=mutate/vitest.config.ts", "--reporter=json"];
-  const { stdout } = spawnSync(process.execPath, args, {
-    cwd: tree,
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", 2],
-    maxBuffer: 2 ** 28,
-  });
-  const { testResults } = JSON.parse(stdout) as { testResults: { name: string; status: string }[] };
+  const results = join(tree, "unfit.json");
+  const args = [vitest, "run", "--config=mutate/vitest.config.ts", "--reporter=json", `--outputFile=${results}`];
+  spawnSync(process.execPath, args, { cwd: tree, stdio: ["ignore", 2, 2] });
+  const { testResults } = JSON.parse(readFileSync(results, "utf8")) as {
+    testResults: { name: string; status: string }[];
+  };
   return testResults.filter(({ status }) => status !== "passed").map(({ name }) => relative(tree, name));
 }
 
