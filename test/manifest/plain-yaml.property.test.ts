@@ -8,7 +8,7 @@ import { readPlainYaml } from "../../src/manifest/text/plain-yaml.ts";
 import { type ReadValue, toValue } from "../../src/manifest/text/to-value.ts";
 import { HOSTILE } from "../support/hostile-texts.ts";
 
-vi.setConfig({ testTimeout: 18_000 });
+vi.setConfig({ testTimeout: 15_000 });
 
 function readByLibrary(text: string): (ReadValue | string)[] {
   const composer = new Composer({ version: "1.2", schema: "core", uniqueKeys: false, prettyErrors: false });
@@ -145,7 +145,7 @@ test("a soup of what YAML is made of", () => {
       drawn++;
       if (readsAlike(text)) read++;
     }),
-    { numRuns: 8_000 },
+    { numRuns: 5_000 },
   );
   // One in a few hundred, also of fewer draws.
   expect(read).toBeGreaterThanOrEqual(Math.floor(drawn / 400));
@@ -158,7 +158,7 @@ test("documents as people write them, with slips", () => {
       drawn++;
       if (readsAlike(text)) read++;
     }),
-    { numRuns: 2_000 },
+    { numRuns: 500 },
   );
   expect(read).toBeGreaterThanOrEqual(Math.floor(drawn / 7));
 });
@@ -168,7 +168,7 @@ test("what is written as people write it is read here, and not by the library", 
     fc.property(anyDocuments, (text) => {
       expect(readPlainYaml(text), text).not.toBeNull();
     }),
-    { numRuns: 300 },
+    { numRuns: 100 },
   );
 });
 

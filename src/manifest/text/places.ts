@@ -33,12 +33,15 @@ export class PlacesWriter {
 
   /** Differences in base 36: a third of what the offsets would take. */
   toString(): string {
+    const numbers = this.#numbers;
     let text = "";
     let previous = 0;
-    for (let i = 0; i < this.#numbers.length; i += 4) {
-      const [keyStart = 0, keyEnd = 0, start = 0, end = 0] = this.#numbers.slice(i, i + 4);
-      const parts = [keyStart - previous, keyEnd - keyStart, start - keyStart, end - start];
-      for (const part of parts) text += `${text === "" ? "" : " "}${part.toString(36)}`;
+    for (let i = 0; i < numbers.length; i += 4) {
+      const keyStart = numbers[i] ?? 0;
+      text += `${i === 0 ? "" : " "}${(keyStart - previous).toString(36)}`;
+      // The key's end, the value's start and its end.
+      text += ` ${((numbers[i + 1] ?? 0) - keyStart).toString(36)} ${((numbers[i + 2] ?? 0) - keyStart).toString(36)}`;
+      text += ` ${((numbers[i + 3] ?? 0) - (numbers[i + 2] ?? 0)).toString(36)}`;
       previous = keyStart;
     }
     return text;
