@@ -99,6 +99,16 @@ async function play({ command, signal, print }: DemoOptions, place: AgentPlace):
   stage.say("\nthe agent of n2 is back and has found its guests again:");
   expectExit(0, await stage.odorobo("plan", "fleet"));
 
+  stage.heading("A line in git: job-1 is to live on n2, and goes there while it runs");
+  await fleet.edit("vms/jobs.yaml", "placement: { node: n1 }", "placement: { node: n2 }");
+  await fleet.commit("job-1 moves to n2");
+  expectExit(0, await stage.odorobo("plan", "fleet"));
+  expectExit(0, await stage.odorobo("apply", "fleet", "--yes"));
+  if (hypervisor === "qemu") {
+    stage.say("\nit counts on there; its first words are in the log of n1:");
+    expectExit(0, await stage.odorobo("vm", "logs", "job-1", "--fleet", "fleet", "-n", "3"));
+  }
+
   stage.heading("A deletion: refused while protected, and it keeps its disk");
   const putBack = await fleet.remove("vms/db-1.yaml");
   expectExit(3, await stage.odorobo("plan", "fleet"));
