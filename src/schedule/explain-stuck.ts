@@ -1,9 +1,9 @@
 /** Why some of what is wanted cannot be had, whatever the order: who waits for whom, and what would help. */
-import type { Problem } from "../placement/problem.ts";
+import type { Problem, ProblemNode } from "../placement/problem.ts";
 import { at, EPSILON } from "./act.ts";
 import type { Order } from "./find-order.ts";
 import { Ordering } from "./ordering.ts";
-import { type Budget, searchExactly } from "./search-exactly.ts";
+import { type Budget, MOST_NODES, searchExactly } from "./search-exactly.ts";
 import { sortWishes } from "./wishes.ts";
 
 export interface Stuck {
@@ -16,8 +16,16 @@ export interface Stuck {
   readonly isProven: boolean;
   /** As everything is before the first move: from the VMs above on, and on to those that they wait for. */
   readonly waits: readonly Wait[];
+  /** With so much more room on this node all of `vms` could get what they want: each was tried. The least amounts come first. */
+  readonly wouldHelp: readonly Help[];
   /** Whom the schedule leaves as it is, so that the others can go on. */
   readonly givesWay: readonly number[];
+}
+
+export interface Help {
+  readonly node: number;
+  readonly resource: number;
+  readonly amount: number;
 }
 
 export interface Wait {
@@ -49,8 +57,47 @@ export function explainStuck(problem: Problem, targets: Int32Array, order: Order
     open.push(...wait.waitsFor.filter((each) => at(targets, each) !== at(problem.vms, each).home));
   }
   const biggest = vms.toSorted((a, b) => at(problem.vms, b).moveMiB - at(problem.vms, a).moveMiB || b - a);
-  return { vms, isProven, waits: [...waits.values()], givesWay: biggest.slice(0, 1) };
+  const told = [...waits.values()];
+  const isSmall = problem.nodes.length <= MOST_NODES;
+  const wouldHelp = isProven && isSmall ? findHelp(problem, targets, vms, told) : [];
+  return { vms, isProven, waits: told, givesWay: biggest.slice(0, 1), wouldHelp };
 }
+
+const MOST_HELPS = 3;
+
+/** The least additional room, of that which is lacking, on each node where it would do: as much as one of those that wait lacks or takes. */
+function findHelp(problem: Problem, targets: Int32Array, vms: readonly number[], waits: readonly Wait[]): Help[] {
+  const budget: Budget = { states: MOST_STATES_OF_HELP };
+  const resource = waits.find(({ why }) => why === "room")?.resource ?? -1;
+  if (resource < 0) return [];
+  const mine = waits.filter((wait) => wait.resource === resource);
+  const amounts = new Set(mine.flatMap(({ vm, lacks }) => [lacks, at(at(problem.vms, vm).wants, resource)]));
+  const { first, wishes } = sortWishes(problem, targets);
+  const spared = new Set(wishes.filter((vm) => !vms.includes(vm)));
+  const helps: Help[] = [];
+  for (const amount of [...amounts].sort((a, b) => a - b)) {
+    for (const [node, { closed }] of problem.nodes.entries()) {
+      if (closed || helps.some((help) => help.node === node)) continue;
+      const nodes = problem.nodes.with(node, roomier(at(problem.nodes, node), resource, amount));
+      const found = searchExactly(
+        { ...problem, nodes },
+        targets,
+        { first, wishes, spared },
+        budget,
+        MOST_STATES_OF_HELP,
+      );
+      if (found !== null && found !== "none") helps.push({ node, resource, amount });
+    }
+  }
+  return helps.slice(0, MOST_HELPS);
+}
+
+const MOST_STATES_OF_HELP = 3_000;
+
+const roomier = (node: ProblemNode, resource: number, amount: number): ProblemNode => ({
+  ...node,
+  room: node.room.with(resource, at(node.room, resource) + amount),
+});
 
 const MOST_WAITS = 20;
 /** For each of the searches that find out whom one could do without. */

@@ -17,7 +17,7 @@ export interface Budget {
 }
 
 const MOST_GUESTS = 16;
-const MOST_NODES = 10;
+export const MOST_NODES = 10;
 
 interface State {
   readonly codes: string;
@@ -43,6 +43,7 @@ export function searchExactly(
   budget: Budget,
   mostStates = budget.states,
 ): Act[] | "none" | null {
+  if (problem.nodes.length > MOST_NODES) return null;
   const ordering = new Ordering(problem, targets, wishes, (a, b) => a - b);
   const begun = first.map((vm) => ordering.world.act("resize", vm, at(targets, vm)));
   for (const act of begun) ordering.perform(act);
@@ -51,7 +52,7 @@ export function searchExactly(
   const guests = problem.vms.flatMap((_, vm) =>
     ordering.pending.has(vm) || (mayLeave(ordering, vm) && !fixed.has(vm)) ? [vm] : [],
   );
-  if (guests.length > MOST_GUESTS || problem.nodes.length > MOST_NODES) return null;
+  if (guests.length > MOST_GUESTS) return null;
   const found = new Search(ordering, guests, new Set(first), spared).run(budget, mostStates);
   return found === null || found === "none" ? found : [...begun, ...found];
 }

@@ -104,14 +104,20 @@ function orderWhatCanBeDone(problem: Problem, targets: Int32Array): { acts: read
   for (;;) {
     const order = findOrder(problem, left, budget);
     if (order.unmet.length === 0) return { acts: order.acts, stuck };
-    const reason = explainStuck(problem, left, order, budget);
-    stuck.push(reason);
-    // One that may not be given what it wants is not moved for others either: where it went it would have to be given it.
-    for (const vm of reason.givesWay) {
-      const { home, holds, wants } = at(problem.vms, vm);
-      left[vm] = isZero(beyond(wants, holds)) && isZero(beyond(holds, wants)) ? home : -1;
+    // Those whom nothing can help do not depend on one another: they are told all at once.
+    const cases = order.isHopeless ? order.unmet.map((vm) => ({ ...order, unmet: [vm] })) : [order];
+    for (const each of cases) {
+      const reason = explainStuck(problem, left, each, budget);
+      stuck.push(reason);
+      for (const vm of reason.givesWay) giveUp(problem, left, vm);
     }
   }
+}
+
+/** One that may not be given what it wants is not moved for others either: where it went it would have to be given it. */
+function giveUp({ vms }: Problem, left: Int32Array, vm: number): void {
+  const { home, holds, wants } = at(vms, vm);
+  left[vm] = isZero(beyond(wants, holds)) && isZero(beyond(holds, wants)) ? home : -1;
 }
 
 function inOrderOfTime(

@@ -119,6 +119,7 @@ describe("what cannot be done", () => {
       ],
     });
     expect(stuck[0]?.vms).toEqual([0]);
+    expect(stuck[0]?.wouldHelp).toEqual([0, 1, 2].map((at) => ({ node: at, resource: 1, amount: 4096 })));
   });
 
   test("one that may not move", () => {
