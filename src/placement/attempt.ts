@@ -267,15 +267,17 @@ export class Attempt {
   /** Nobody moves who need not: who could as well be at home goes there. */
   #sendHome(): void {
     this.#changes++;
-    const { vms, home } = this.#terrain;
+    const { vms, home, resources } = this.#terrain;
     for (let again = true; again; ) {
       again = false;
       for (let vm = 0; vm < vms; vm++) {
         const node = this.seats.at[vm]!;
         if (home[vm]! < 0 || node === home[vm] || node < 0) continue;
         this.seats.lift(vm);
-        // A node that stays too full whoever leaves is no reason to leave it.
-        const hasRoom = this.seats.fits(vm, home[vm]!) || this.seats.isOverfull(home[vm]!);
+        // Of what its node lacks whoever leaves, there is no reason to leave it.
+        const hasRoom = range(resources).every(
+          (r) => this.seats.hasRoom(vm, home[vm]!, r) || this.seats.lacks(home[vm]!, r),
+        );
         const mayStay = hasRoom && this.seats.mayReturn(vm);
         if (mayStay) this.seats.seat(vm, home[vm]!);
         if (mayStay && !this.#isAnythingUndone(vm)) again = true;

@@ -94,9 +94,12 @@ export class Seats {
   }
 
   isOverfull(node: number): boolean {
-    const { resources } = this.terrain;
-    for (let r = 0; r < resources; r++) if (this.free[node * resources + r]! < 0) return true;
+    for (let r = 0; r < this.terrain.resources; r++) if (this.lacks(node, r)) return true;
     return false;
+  }
+
+  lacks(node: number, resource: number): boolean {
+    return this.free[node * this.terrain.resources + resource]! < 0;
   }
 
   /** How full the scarcer resource would be, were it there. */

@@ -94,6 +94,25 @@ test("who is followed by another that may not be without it", () => {
   expect(told(aProblem(THREE, vms, { rules: [beside] }))).toEqual(["a: n1 → n2 (rule)", "b: n1 → n2 (allowed)"]);
 });
 
+test("who goes home to a node that lacks memory all the same leaves the cpus to those who came for them", () => {
+  const nodes = [
+    aNode("n0", { room: [3, 8192] }),
+    aNode("n1", { room: [4, 4096] }),
+    aNode("n2", { room: [3, 8192], closed: true }),
+  ];
+  const of = (cpus: number, before: number, after: number) => ({ holds: [cpus, before], wants: [cpus, after] });
+  const problem = aProblem(nodes, [
+    aVm("v0", 1, 3072, of(2, 3072, 3072)),
+    aVm("v1", 0, 0, of(0, 0, 0)),
+    aVm("v2", 1, 2048, of(1, 2048, 3072)),
+    aVm("v3", 0, 2048, of(1, 2048, 4096)),
+    aVm("v4", -1, 2048, { wants: [0, 3072] }),
+    aVm("v5", 1, 0, of(1, 0, 2048)),
+    aVm("v6", 2, 0, { ...of(2, 0, 0), allowed: [1] }),
+  ]);
+  expect(checkAssignment(problem, assign(problem).homes).broken).toEqual([]);
+});
+
 test("preferred rules choose among nodes with room, and move nobody", () => {
   const rules = [apartPerNode([0, 1, 2], 3, { weight: 10 })];
   const vms = [aVm("a", 0, 1024), aVm("b", 0, 1024), aVm("c", -1, 1024), aVm("d", 1, 6144), aVm("e", 2, 7168)];
