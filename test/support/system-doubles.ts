@@ -79,7 +79,15 @@ function guestOutputs(): string[] {
 function rehearsedTwice(agents: readonly SystemAgent[]): string[] {
   const [first, ...others] = agents;
   if (first === undefined || others.length === 0) return [];
-  const runsOn = (agent: SystemAgent, vm: string) => existsSync(join(agent.runFolder, "vms", vm, "guest.json"));
+  // On its way between two agents it has a file on both, and runs on one.
+  const runsOn = (agent: SystemAgent, vm: string) => {
+    try {
+      const { phase } = JSON.parse(readFileSync(join(agent.runFolder, "vms", vm, "guest.json"), "utf8"));
+      return phase === "running" || phase === "paused";
+    } catch {
+      return false;
+    }
+  };
   const vms = new Set(
     agents.flatMap((agent) =>
       existsSync(join(agent.runFolder, "vms")) ? readdirSync(join(agent.runFolder, "vms")) : [],

@@ -4,6 +4,7 @@ import { requires } from "../support/requirements.ts";
 import {
   agentsFor,
   aScenario,
+  boundaries,
   boundary,
   expectCode,
   expectNothingToDo,
@@ -14,24 +15,27 @@ import {
 import { PATIENT, type SystemWorld, systemTest } from "../support/system-world.ts";
 
 const WITH_QEMU = requires("an apply with real guests killed with SIGKILL", "qemu-system-x86_64", "qemu-img");
-const BOUNDARIES = Array.from({ length: STEPS - 1 }, (_, index) => index + 1);
 /** Two worlds instead of one: each ends in half the time. */
-const HALVES = [
-  { steps: "1 to 5", boundaries: BOUNDARIES.slice(0, 5) },
-  { steps: "6 to 10", boundaries: BOUNDARIES.slice(5) },
-];
-const rehearsed = HALVES.map((half) => ({ ...half, hypervisor: "noop" as const, guests: "rehearsed guests" }));
-const real = HALVES.map((half) => ({ ...half, hypervisor: "qemu" as const, guests: "real guests" }));
+const halvesOf = (hypervisor: "noop" | "qemu") => {
+  const all = boundaries(hypervisor);
+  return [all.slice(0, 5), all.slice(5)].map((after) => ({
+    steps: `${after[0]} to ${after.at(-1)}`,
+    after,
+    hypervisor,
+  }));
+};
+const rehearsed = halvesOf("noop").map((half) => ({ ...half, guests: "rehearsed guests" }));
+const real = halvesOf("qemu").map((half) => ({ ...half, guests: "real guests" }));
 /** More at a time only take turns. */
 const AT_ONCE = 2;
 
 describe.concurrent("a command that ends in the middle", PATIENT, () => {
   systemTest.for(WITH_QEMU ? [...rehearsed, ...real] : rehearsed)(
     "kill -9 after steps $steps, $guests: nothing is lost, nothing done twice",
-    async ({ boundaries, hypervisor }, { world }) => {
-      await forEachBoundary(boundaries, world, hypervisor, async (k, scenario) => {
+    async ({ after, hypervisor }, { world }) => {
+      await forEachBoundary(after, world, hypervisor, async (k, scenario) => {
         const apply = world.start(...scenario.apply);
-        await apply.waitFor("stderr", boundary(k));
+        await apply.waitFor("stderr", boundary(k, hypervisor));
         apply.child.kill("SIGKILL");
         expect((await apply.ended).code).toBe(null);
       });
@@ -39,18 +43,18 @@ describe.concurrent("a command that ends in the middle", PATIENT, () => {
     },
   );
 
-  systemTest.for(HALVES)(
+  systemTest.for(rehearsed)(
     "Ctrl-C after steps $steps: exit 130, and a report of what was done",
-    async ({ boundaries }, { world }) => {
-      await forEachBoundary(boundaries, world, "noop", async (k, scenario) => {
+    async ({ after }, { world }) => {
+      await forEachBoundary(after, world, "noop", async (k, scenario) => {
         const apply = world.start(...scenario.apply);
-        await apply.waitFor("stderr", boundary(k));
+        await apply.waitFor("stderr", boundary(k, "noop"));
         apply.child.kill("SIGINT");
         const { code, stdout, stderr } = await apply.ended;
         const [, outcome, done, skipped] =
           /\n(Applied|Interrupted): (\d+) done, 0 failed, (\d+) skipped/.exec(stdout) ?? [];
         expect(Number(done), stdout).toBeGreaterThanOrEqual(k);
-        expect(Number(done) + Number(skipped)).toBe(STEPS);
+        expect(Number(done) + Number(skipped)).toBe(STEPS.noop);
         // All was done when the signal came: it may even have come when nobody listened any more.
         if (skipped === "0") expect([0, null]).toContain(code);
         else expect(code).toBe(130);
@@ -67,7 +71,7 @@ describe.concurrent("a command that ends in the middle", PATIENT, () => {
 
 /** One world for all of these: one set of VMs for each boundary, cut short side by side. */
 async function forEachBoundary(
-  boundaries: readonly number[],
+  after: readonly number[],
   world: SystemWorld,
   hypervisor: "noop" | "qemu",
   cutShort: (k: number, scenario: Scenario) => Promise<void>,
@@ -75,7 +79,7 @@ async function forEachBoundary(
   const agents = await agentsFor(world, hypervisor);
   using scenarios = new DisposableStack();
   const all = new Map<number, Scenario>();
-  for (const k of boundaries) all.set(k, scenarios.use(await aScenario(world, agents, hypervisor, `k${k}`)));
+  for (const k of after) all.set(k, scenarios.use(await aScenario(world, agents, hypervisor, `k${k}`)));
   await expectCode(world.cli("apply", world.fleet, "--yes"), 0);
   for (const scenario of all.values()) await scenario.change();
   const left = [...all];
