@@ -93,7 +93,8 @@ async function compare(
   try {
     const theirs = await btrPlace.plan(fleetFile, PATIENCE_S);
     const isEmpty = (theirs.values.moves ?? 0) === 0;
-    const did = isEmpty ? `CPU time; no plan within ${PATIENCE_S} s by the clock: ${theirs.did}` : describe(theirs);
+    const clock = `${(theirs.milliseconds / 1_000).toFixed(0)} s by the clock, of at most ${PATIENCE_S}`;
+    const did = isEmpty ? `CPU time; no plan: ${theirs.did} after ${clock}` : describe(theirs);
     const row = rowOf(label, [theirs], { value: cpuOf, did });
     if (isEmpty) return [row];
     const ratio = median(ours.map(cpuOf)) / cpuOf(theirs);
