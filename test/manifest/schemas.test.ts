@@ -68,7 +68,7 @@ function* spoilt(value: unknown): Generator<unknown> {
 test("every document of the examples tells an editor its schema", async () => {
   for await (const path of glob("examples/*/fleet/**/*.yaml", { cwd: root, exclude: ["**/user-data/**"] })) {
     for (const text of (await readFile(new URL(path, root), "utf8")).split(/^---\n/m)) {
-      const [, schema = ""] = /^# yaml-language-server: \$schema=(\S+)\n/.exec(text) ?? [];
+      const [, schema = ""] = /^(?:#.*\n)*?# yaml-language-server: \$schema=(\S+)\n/.exec(text) ?? [];
       expect(new URL(schema, new URL(path, root)).href, path).toBe(new URL("schemas/manifest.schema.json", root).href);
     }
   }
