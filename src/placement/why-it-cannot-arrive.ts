@@ -7,7 +7,7 @@ import type { Travel } from "../reconcile/draft.ts";
 export function whyItCannotArrive({ applied, by }: Pick<Travel, "applied" | "by">, report: NodeReport): string | null {
   const here = findHypervisor(applied, report);
   if (here === undefined) return `lacks ${applied.hypervisor}`;
-  if (!here.capabilities.migrate) return `${here.kind} ${here.version} there takes in no guests`;
+  if (here.capabilities.moves?.live !== true) return `${here.kind} ${here.version} there takes in no guests`;
   // A guest keeps the machine it was booted with: an older hypervisor may not know it.
   if (isOlder(here.version, by.version)) return `has the older ${here.kind} ${here.version}, it runs on ${by.version}`;
   if (here.accelerator !== by.accelerator)

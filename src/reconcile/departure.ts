@@ -24,7 +24,7 @@ export function departureOf(desired: DesiredVm, spec: VmSpec, { vm, report, rema
   if (wantsRunning(spec.runStrategy, vm.endedBy === "guest") === false) return rooted("it is to be off");
   if (spec.migration.mode !== "live") return rooted(`its migration mode is ${spec.migration.mode}`);
   const by = findHypervisor(vm.spec, report);
-  if (by?.capabilities.migrate !== true) {
+  if (by?.capabilities.moves?.live !== true) {
     const what = by === undefined ? vm.spec.hypervisor : `${by.kind} ${by.version}`;
     return rooted(`${what} on ${report.node.name} does not send guests`);
   }

@@ -361,7 +361,10 @@ export class WorldBuilder {
         {
           kind: "noop",
           version: "1",
-          capabilities: { ...(this.#able.get(name) ?? ABLE), migrate: this.#sends.has(name) },
+          capabilities: {
+            ...(this.#able.get(name) ?? ABLE),
+            ...(this.#sends.has(name) ? { moves: { live: true, ownDisks: true } } : {}),
+          },
         },
       ],
       vms: sorted(this.#vms.get(name) ?? []),

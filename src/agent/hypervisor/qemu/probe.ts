@@ -80,7 +80,7 @@ export const toReport = (host: ProbedHost): HypervisorReport => ({
     live: LIVE_CAPABILITIES,
     pause: true,
     // By hand it cannot.
-    migrate: true,
+    migrate: false,
     moves: { live: true, ownDisks: true },
     bootKinds: ["firmware", "kernel"],
     diskKinds: ["image", "blank", "file", "nbd", "nbd+unix", ...host.blockDrivers],
