@@ -8,7 +8,7 @@
  * the manifests: nobody asks that node any more. And for one that was migrated by hand, to where nobody here can see.
  */
 import type { DesiredState } from "../model/desired-state.ts";
-import type { NodeName, VmName } from "../model/names.ts";
+import type { Instant, NodeName, VmName } from "../model/names.ts";
 import type {
   NodeReport,
   ObservedNode,
@@ -98,6 +98,10 @@ export function locateVms(desired: DesiredState, observed: ObservedState): Sight
     if (stay[0]) return { kind: "present", ...stay[0] };
     const awaited = ours.find(({ vm }) => isAwaited(vm));
     if (awaited) return { kind: "unknown", because: describeAwaited(awaited.node, awaited.vm) };
+    const buried = latestOf(remains.get(name) ?? [], fleet);
+    // It was deleted where it had arrived: what it left on its way is no question any more.
+    if (ours[0] && buried !== null && ours.every(({ vm }) => hasLeftBefore(vm, buried.tombstone.deletedAt)))
+      return { kind: "absent", tombstone: buried };
     if (ours[0]) return { kind: "unknown", because: describeMoved(ours[0].node, ours[0].vm) };
     if (first) return { kind: "present", ...first };
     if (mayBeElsewhere !== null) return { kind: "unknown", because: mayBeElsewhere };
@@ -117,6 +121,10 @@ export function locateVms(desired: DesiredState, observed: ObservedState): Sight
 /** Its agent sent it to another node, or has given it to one and waits for its word. */
 const hasLeft = ({ migration, phase }: VmReport): boolean =>
   migration?.role === "source" && (phase === "stopped" || phase === "crashed" || migration.stage === "given");
+
+/** Surely: the agents have settled it between them. */
+const hasLeftBefore = ({ migration }: VmReport, at: Instant): boolean =>
+  migration?.role === "source" && migration.stage === "left" && migration.since < at;
 
 /** Two agents move it here, and it is not taken in: until then its home is where it comes from. */
 const isAwaited = ({ migration }: VmReport): boolean =>

@@ -1,7 +1,7 @@
 /** What a plan must not touch, must not call unchanged, and must not change in passing. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { instant, vmName } from "../../src/model/names.ts";
+import { instant, nodeName, vmName } from "../../src/model/names.ts";
 import type { ImageBelow } from "../../src/model/observed-state.ts";
 import type { Disk, Nic } from "../../src/model/vm-spec.ts";
 import { checkPlan } from "../../src/plan/check-plan.ts";
@@ -77,6 +77,24 @@ describe("a VM that was migrated by hand", () => {
     const gone = aFleet().nodes("n1", "n2").vm("other");
     const removed = soundPlan(gone, gone.empty().has("web", from, left).has("web", to).has("other", "n1"));
     expect(removed.changes).toMatchObject([{ name: "web", node: to }]);
+  });
+
+  test("once it was deleted where it arrived, what it left on its way is no question any more", () => {
+    const moved = (since: string) => ({
+      ...left,
+      migration: {
+        role: "source",
+        since: instant(since),
+        url: "node n2",
+        peer: nodeName("n2"),
+        stage: "left",
+      } as const,
+    });
+    const gone = aFleet().nodes("n1", "n2");
+    const seen = (since: string) => gone.empty().has("web", "n1", moved(since)).keeps("web", "n2", ["data"]);
+    expect(soundPlan(gone, seen("2026-01-01T11:00:00.000Z"))).toMatchObject({ unknown: [], steps: [] });
+    // It left again after that deletion: nobody knows where it is.
+    expect(soundPlan(gone, seen("2026-01-01T13:00:00.000Z")).unknown).toHaveLength(1);
   });
 
   test("is not deleted where it left while it may run elsewhere", () => {
