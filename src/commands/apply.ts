@@ -1,8 +1,6 @@
 import { Args, Flags } from "@oclif/core";
 import type { ApplyReport } from "../apply/apply-report.ts";
-import { refuseShapingFlags, toApplySource } from "./cli/apply-source.ts";
 import { OdoroboCommand } from "./cli/base-command.ts";
-import { carryOut } from "./cli/carry-out.ts";
 import {
   agentFlags,
   confirmFlags,
@@ -14,6 +12,8 @@ import {
   toPlanRequest,
 } from "./cli/flags.ts";
 import { listenForInterrupts } from "./cli/interrupt.ts";
+import { refuseShapingFlags, toApplySource } from "./cli/runs/apply-source.ts";
+import { carryOut } from "./cli/runs/carry-out.ts";
 
 export default class Apply extends OdoroboCommand {
   static override summary = "make the fleet what the manifests say";

@@ -1,7 +1,7 @@
 import { Args, Flags } from "@oclif/core";
 import { OdoroboCommand } from "./cli/base-command.ts";
 import { listenForInterrupts } from "./cli/interrupt.ts";
-import { printLine } from "./cli/terminal.ts";
+import { printLine } from "./cli/screen/terminal.ts";
 
 const MAKERS = {
   bash: async () => (await import("./cli/completion/bash.ts")).bashCompletion,

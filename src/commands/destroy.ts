@@ -2,7 +2,6 @@ import { Flags } from "@oclif/core";
 import type { ApplyReport } from "../apply/apply-report.ts";
 import { plural } from "../report/words/names.ts";
 import { OdoroboCommand } from "./cli/base-command.ts";
-import { carryOut } from "./cli/carry-out.ts";
 import {
   agentFlags,
   confirmFlags,
@@ -15,7 +14,8 @@ import {
   toPlanRequest,
 } from "./cli/flags.ts";
 import { listenForInterrupts } from "./cli/interrupt.ts";
-import { isInteractive } from "./cli/terminal.ts";
+import { carryOut } from "./cli/runs/carry-out.ts";
+import { isInteractive } from "./cli/screen/terminal.ts";
 
 export default class Destroy extends OdoroboCommand {
   static override summary = "stop and delete the fleet's VMs, or those given with --target";

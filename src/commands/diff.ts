@@ -5,7 +5,7 @@ import { OdoroboCommand } from "./cli/base-command.ts";
 import { planExitCode } from "./cli/exit-code.ts";
 import { agentFlags, fleetFlags, folderArg, selectionFlags, toPlanRequest } from "./cli/flags.ts";
 import { listenForInterrupts } from "./cli/interrupt.ts";
-import { noteWarnings } from "./cli/note-warnings.ts";
+import { noteWarnings } from "./cli/screen/note-warnings.ts";
 
 export default class Diff extends OdoroboCommand {
   static override summary = "show what differs from the manifests and why, without an order";

@@ -4,7 +4,7 @@ import { renderDoctorReport } from "../report/doctor-text.ts";
 import { OdoroboCommand } from "./cli/base-command.ts";
 import type { Practice } from "./cli/doctor-practice.ts";
 import { listenForInterrupts } from "./cli/interrupt.ts";
-import { showWaiting } from "./cli/show-waiting.ts";
+import { showWaiting } from "./cli/screen/show-waiting.ts";
 import { nodesFlags } from "./cli/vm-action.ts";
 
 export default class Doctor extends OdoroboCommand {

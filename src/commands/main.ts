@@ -7,8 +7,8 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Config, run, settings } from "@oclif/core";
 import { useNativeDigests } from "../platform/native-digests.ts";
-import { reportError } from "./cli/report-error.ts";
-import { ignoreBrokenPipes } from "./cli/terminal.ts";
+import { reportError } from "./cli/screen/report-error.ts";
+import { ignoreBrokenPipes } from "./cli/screen/terminal.ts";
 import { refuseUnknownCommand } from "./cli/unknown-command.ts";
 
 export interface Installation {

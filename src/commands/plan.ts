@@ -21,7 +21,7 @@ import {
 } from "./cli/flags.ts";
 import { listenForInterrupts } from "./cli/interrupt.ts";
 import { nextApply } from "./cli/next-command.ts";
-import { noteWarnings } from "./cli/note-warnings.ts";
+import { noteWarnings } from "./cli/screen/note-warnings.ts";
 import { toAssumptions } from "./cli/to-assumptions.ts";
 
 export default class PlanCommand extends OdoroboCommand {

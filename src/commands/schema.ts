@@ -1,6 +1,6 @@
 import { OdoroboCommand } from "./cli/base-command.ts";
 import { readEditorSchema } from "./cli/editor-schema.ts";
-import { printLine } from "./cli/terminal.ts";
+import { printLine } from "./cli/screen/terminal.ts";
 
 export default class SchemaCommand extends OdoroboCommand {
   static override summary = "print the JSON Schema of manifests, for editors";

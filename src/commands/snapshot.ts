@@ -2,7 +2,7 @@ import type { FleetSnapshot } from "../plan/snapshot.ts";
 import { OdoroboCommand } from "./cli/base-command.ts";
 import { agentFlags, fleetFlags, folderArg, toAccess, toLocation } from "./cli/flags.ts";
 import { listenForInterrupts } from "./cli/interrupt.ts";
-import { printLine } from "./cli/terminal.ts";
+import { printLine } from "./cli/screen/terminal.ts";
 
 export default class Snapshot extends OdoroboCommand {
   static override summary = "print the whole fleet as one document: what it should be and what it is";

@@ -1,6 +1,6 @@
 import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
-import { confirm } from "../../src/commands/cli/confirm.ts";
+import { confirm } from "../../src/commands/cli/screen/confirm.ts";
 
 const question = { text: 'Apply 2 steps? Only "yes" is accepted:', answer: "yes", what: "apply 2 steps" };
 const never = new AbortController().signal;

@@ -1,7 +1,7 @@
 /** What all commands share: how they print, colour, fail and return. A command is: parse, call, return; the views print. */
 import { Command, Flags } from "@oclif/core";
-import { reportError } from "./report-error.ts";
-import { columnsOf, noteLine, printLine, type Screen, wantsColour } from "./terminal.ts";
+import { reportError } from "./screen/report-error.ts";
+import { columnsOf, noteLine, printLine, type Screen, wantsColour } from "./screen/terminal.ts";
 
 /** A variable says where to look when no flag does: each, and the flags that say something else. */
 const OVERRULED: readonly (readonly [variable: string, by: readonly string[]])[] = [

@@ -6,9 +6,9 @@ import { OdoroboError } from "../../model/errors.ts";
 import { renderEdit } from "../../report/edit-diff.ts";
 import type { NodeEdit } from "../../report/node-edit.ts";
 import type { NodeChange } from "../../turn/edit-node.ts";
-import { confirm } from "./confirm.ts";
 import { confirmFlags, type FleetFlags, fleetFlags, toLocation } from "./flags.ts";
-import type { Screen } from "./terminal.ts";
+import { confirm } from "./screen/confirm.ts";
+import type { Screen } from "./screen/terminal.ts";
 
 export const nodeArg = { node: Args.string({ description: "the node's name", required: true }) };
 

@@ -11,8 +11,8 @@ import type { Reached } from "../../turn/reach-nodes.ts";
 import type { OperationArgs, OperationResult } from "../../wire/operations.ts";
 import { type AgentFlags, agentFlags, type FleetFlags, fleetFlags, toAccess, toLocation } from "./flags.ts";
 import { parseMilliseconds } from "./parse-quantity.ts";
-import { showWaiting } from "./show-waiting.ts";
-import { noteLine } from "./terminal.ts";
+import { showWaiting } from "./screen/show-waiting.ts";
+import { noteLine } from "./screen/terminal.ts";
 
 export const vmArgs = { vm: Args.string({ description: "name of the VM", required: true }) };
 

@@ -4,7 +4,7 @@ import { OdoroboCommand } from "../cli/base-command.ts";
 import { editFlags, editNode, nodeArg } from "../cli/edit-node.ts";
 import { agentFlags, toAccess } from "../cli/flags.ts";
 import { listenForInterrupts } from "../cli/interrupt.ts";
-import { requireWord } from "../cli/require-word.ts";
+import { requireWord } from "../cli/screen/require-word.ts";
 
 export default class NodeFence extends OdoroboCommand {
   static override summary = "say in the manifests that a silent node is off and stays off";

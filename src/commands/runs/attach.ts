@@ -2,7 +2,7 @@ import { Args } from "@oclif/core";
 import type { ApplyReport } from "../../apply/apply-report.ts";
 import { OdoroboCommand } from "../cli/base-command.ts";
 import { listenForInterrupts } from "../cli/interrupt.ts";
-import { runFlags, runOf, toAttachOptions } from "../cli/run-flags.ts";
+import { runFlags, runOf, toAttachOptions } from "../cli/runs/run-flags.ts";
 
 export default class RunsAttach extends OdoroboCommand {
   static override summary = "look on at a run, or carry it on when nobody executes it any more";
@@ -16,8 +16,8 @@ export default class RunsAttach extends OdoroboCommand {
   override async run(): Promise<ApplyReport> {
     const { args, flags } = await this.parse(RunsAttach);
     using interrupts = listenForInterrupts();
-    const { openRuns } = await import("../cli/begin-run.ts");
-    const { attachRun } = await import("../cli/attach-run.ts");
+    const { openRuns } = await import("../cli/runs/begin-run.ts");
+    const { attachRun } = await import("../cli/runs/attach-run.ts");
     const store = await openRuns(flags.state);
     const id = await runOf(store, args.run);
     return await attachRun(this.screen, store, { ...toAttachOptions(flags), kind: "attach", id, interrupts });

@@ -11,7 +11,7 @@ export default class RunsList extends OdoroboCommand {
 
   override async run(): Promise<RunList> {
     const { flags } = await this.parse(RunsList);
-    const { openRuns } = await import("../cli/begin-run.ts");
+    const { openRuns } = await import("../cli/runs/begin-run.ts");
     const list = toRunList(await (await openRuns(flags.state)).list());
     this.screen.print(renderRuns(list, this.screen));
     return list;

@@ -2,7 +2,7 @@ import { Args } from "@oclif/core";
 import type { RunDocument } from "../../report/run-document.ts";
 import { OdoroboCommand } from "../cli/base-command.ts";
 import { stateFlag } from "../cli/flags.ts";
-import { runOf } from "../cli/run-flags.ts";
+import { runOf } from "../cli/runs/run-flags.ts";
 
 export default class RunsPause extends OdoroboCommand {
   static override summary = "begin nothing more of a run; what is in flight ends";
@@ -15,8 +15,8 @@ export default class RunsPause extends OdoroboCommand {
 
   override async run(): Promise<RunDocument> {
     const { args, flags } = await this.parse(RunsPause);
-    const { openRuns } = await import("../cli/begin-run.ts");
-    const { stopRun } = await import("../cli/stop-run.ts");
+    const { openRuns } = await import("../cli/runs/begin-run.ts");
+    const { stopRun } = await import("../cli/runs/stop-run.ts");
     const store = await openRuns(flags.state);
     return await stopRun(this.screen, store, await runOf(store, args.run), "pause");
   }

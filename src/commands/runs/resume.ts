@@ -2,7 +2,7 @@ import { Args } from "@oclif/core";
 import type { ApplyReport } from "../../apply/apply-report.ts";
 import { OdoroboCommand } from "../cli/base-command.ts";
 import { listenForInterrupts } from "../cli/interrupt.ts";
-import { runFlags, runOf, toAttachOptions } from "../cli/run-flags.ts";
+import { runFlags, runOf, toAttachOptions } from "../cli/runs/run-flags.ts";
 
 export default class RunsResume extends OdoroboCommand {
   static override summary = "carry on a run that was paused";
@@ -16,8 +16,8 @@ export default class RunsResume extends OdoroboCommand {
   override async run(): Promise<ApplyReport> {
     const { args, flags } = await this.parse(RunsResume);
     using interrupts = listenForInterrupts();
-    const { openRuns } = await import("../cli/begin-run.ts");
-    const { attachRun } = await import("../cli/attach-run.ts");
+    const { openRuns } = await import("../cli/runs/begin-run.ts");
+    const { attachRun } = await import("../cli/runs/attach-run.ts");
     const store = await openRuns(flags.state);
     const id = await runOf(store, args.run);
     return await attachRun(this.screen, store, { ...toAttachOptions(flags), kind: "resume", id, interrupts });

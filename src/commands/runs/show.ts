@@ -11,7 +11,7 @@ export default class RunsShow extends OdoroboCommand {
 
   override async run(): Promise<RunDocument> {
     const { args, flags } = await this.parse(RunsShow);
-    const { openRuns } = await import("../cli/begin-run.ts");
+    const { openRuns } = await import("../cli/runs/begin-run.ts");
     const store = await openRuns(flags.state);
     const run = await store.find(args.run);
     const document = toRunDocument(run, await store.plan(run.id));

@@ -8,7 +8,7 @@ import { DEFAULT_ESCAPE, parseEscapeKey } from "../cli/console/escape-keys.ts";
 import type { ConsoleOutcome } from "../cli/console/follow-console.ts";
 import { makeRaw } from "../cli/console/raw-terminal.ts";
 import { listenForInterrupts } from "../cli/interrupt.ts";
-import { stdoutClosed, terminalWindow, writeBytes } from "../cli/terminal.ts";
+import { stdoutClosed, terminalWindow, writeBytes } from "../cli/screen/terminal.ts";
 import { nodesFlags, reach, vmArgs } from "../cli/vm-action.ts";
 
 export default class VmConsole extends OdoroboCommand {

@@ -1,10 +1,10 @@
 import { askDestruction, renderDeletion } from "../../report/deletion-text.ts";
 import type { OperationResult } from "../../wire/operations.ts";
 import { OdoroboCommand } from "../cli/base-command.ts";
-import { confirm } from "../cli/confirm.ts";
 import { isNamedIn, refuseProtected } from "../cli/deletion-checks.ts";
 import { confirmFlags } from "../cli/flags.ts";
 import { listenForInterrupts } from "../cli/interrupt.ts";
+import { confirm } from "../cli/screen/confirm.ts";
 import { actOnVm, nodesFlags, vmArgs } from "../cli/vm-action.ts";
 
 export default class VmDestroy extends OdoroboCommand {

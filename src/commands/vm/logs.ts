@@ -4,7 +4,7 @@ import { vmName } from "../../model/names.ts";
 import { toVmLog, type VmLog } from "../../report/vm-log.ts";
 import { OdoroboCommand } from "../cli/base-command.ts";
 import { listenForInterrupts } from "../cli/interrupt.ts";
-import { stdoutClosed, writeBytes } from "../cli/terminal.ts";
+import { stdoutClosed, writeBytes } from "../cli/screen/terminal.ts";
 import { nodesFlags, reach, vmArgs } from "../cli/vm-action.ts";
 
 export default class VmLogs extends OdoroboCommand {

@@ -7,7 +7,7 @@ import type { OperationResult } from "../../wire/operations.ts";
 import { OdoroboCommand } from "../cli/base-command.ts";
 import { agentFlags, fleetFlags } from "../cli/flags.ts";
 import { listenForInterrupts } from "../cli/interrupt.ts";
-import { showMove } from "../cli/show-move.ts";
+import { showMove } from "../cli/screen/show-move.ts";
 import { reach, vmArgs } from "../cli/vm-action.ts";
 
 export default class VmMigrate extends OdoroboCommand {

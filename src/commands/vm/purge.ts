@@ -2,9 +2,9 @@ import { vmName } from "../../model/names.ts";
 import { askPurge, renderPurge } from "../../report/deletion-text.ts";
 import type { OperationResult } from "../../wire/operations.ts";
 import { OdoroboCommand } from "../cli/base-command.ts";
-import { confirm } from "../cli/confirm.ts";
 import { confirmFlags } from "../cli/flags.ts";
 import { listenForInterrupts } from "../cli/interrupt.ts";
+import { confirm } from "../cli/screen/confirm.ts";
 import { nodesFlags, operate, reach, vmArgs } from "../cli/vm-action.ts";
 
 export default class VmPurge extends OdoroboCommand {

@@ -4,9 +4,9 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { QmpClient } from "../../../src/agent/hypervisor/qemu/qmp.ts";
-import type { QmpEvent } from "../../../src/agent/hypervisor/qemu/qmp-commands.ts";
-import { QmpLines } from "../../../src/agent/hypervisor/qemu/qmp-lines.ts";
+import { QmpClient } from "../../../src/agent/hypervisor/qemu/qmp/qmp.ts";
+import type { QmpEvent } from "../../../src/agent/hypervisor/qemu/qmp/qmp-commands.ts";
+import { QmpLines } from "../../../src/agent/hypervisor/qemu/qmp/qmp-lines.ts";
 
 const GREETING = '{"QMP": {"version": {}, "capabilities": []}}\r\n';
 const forever = new AbortController().signal;

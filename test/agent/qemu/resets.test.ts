@@ -1,7 +1,7 @@
 /** One reboot of a guest is one event, however often QEMU resets the machine for it. */
 import { expect, test } from "vitest";
 import { QemuGuest, type QemuGuestParts } from "../../../src/agent/hypervisor/qemu/guest.ts";
-import type { QmpEvent } from "../../../src/agent/hypervisor/qemu/qmp-commands.ts";
+import type { QmpEvent } from "../../../src/agent/hypervisor/qemu/qmp/qmp-commands.ts";
 import { aClock } from "../../support/a-clock.ts";
 import { aSpec } from "../../support/a-fleet.ts";
 

@@ -1,7 +1,7 @@
 /** What QEMU's devices say of a guest that it stopped. The answers are QEMU 7.2's, shortened. */
 import { expect, test } from "vitest";
 import { toStall } from "../../../src/agent/hypervisor/qemu/guest.ts";
-import type { BlockBackend } from "../../../src/agent/hypervisor/qemu/qmp-commands.ts";
+import type { BlockBackend } from "../../../src/agent/hypervisor/qemu/qmp/qmp-commands.ts";
 
 const DISKS = [{ name: "root" }, { name: "data" }];
 const device = (name: string, status?: BlockBackend["io-status"]): BlockBackend => ({

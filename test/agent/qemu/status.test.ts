@@ -1,7 +1,7 @@
 /** A guest that runs and says nothing is not asked again and again; whatever may have stopped it is asked for. */
 import { expect, test } from "vitest";
 import { QemuGuest, type QemuGuestParts } from "../../../src/agent/hypervisor/qemu/guest.ts";
-import type { QmpEvent } from "../../../src/agent/hypervisor/qemu/qmp-commands.ts";
+import type { QmpEvent } from "../../../src/agent/hypervisor/qemu/qmp/qmp-commands.ts";
 import { aClock } from "../../support/a-clock.ts";
 import { aSpec } from "../../support/a-fleet.ts";
 

@@ -7,10 +7,10 @@ import { attachedFile, qmpSocket, toLaunchCommand } from "./compile.ts";
 import { explainStart } from "./explain-start.ts";
 import { QemuGuest } from "./guest.ts";
 import type { QemuHost } from "./host.ts";
-import { admitGuest } from "./incoming.ts";
 import { machineOf } from "./machine.ts";
+import { admitGuest } from "./moving/incoming.ts";
 import { type ProbedHost, probeQemu, type QemuSettings, toReport } from "./probe.ts";
-import { QmpClient } from "./qmp.ts";
+import { QmpClient } from "./qmp/qmp.ts";
 import { openSerialLine } from "./serial-line.ts";
 
 /** Guests answer an ACPI unplug in 0.1 s, a native PCI Express one after 5 s (the time its button gives a person to change their mind). */

@@ -21,11 +21,11 @@ import { deviceIdOf, diskId } from "./device-ids.ts";
 import type { QemuHost } from "./host.ts";
 import { liveChanges } from "./live-changes.ts";
 import { toLiveConfig } from "./live-config.ts";
-import { movable } from "./movable.ts";
-import { outgoingGuest } from "./outgoing.ts";
+import { movable } from "./moving/movable.ts";
+import { outgoingGuest } from "./moving/outgoing.ts";
 import { type ChangeContext, performChange, removeRemains, removeUnusedNodes } from "./perform-changes.ts";
-import type { QmpClient } from "./qmp.ts";
-import type { BlockBackend, QmpEvent } from "./qmp-commands.ts";
+import type { QmpClient } from "./qmp/qmp.ts";
+import type { BlockBackend, QmpEvent } from "./qmp/qmp-commands.ts";
 
 const DEVICES_KNOWN_MS = 30_000;
 /** How long one that hangs may pass for one that runs, beside the time that it is waited for. */

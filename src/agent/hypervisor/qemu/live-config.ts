@@ -9,7 +9,7 @@ import type { LiveConfig } from "../../../model/observed-state.ts";
 import type { Disk, Nic, VmSpec } from "../../../model/vm-spec.ts";
 import type { Attached } from "./attached.ts";
 import { deviceIdOf, diskId, nicId } from "./device-ids.ts";
-import type { BlockBackend, CpuSlot, MemorySummary } from "./qmp-commands.ts";
+import type { BlockBackend, CpuSlot, MemorySummary } from "./qmp/qmp-commands.ts";
 
 const MIB = 1024 * 1024;
 

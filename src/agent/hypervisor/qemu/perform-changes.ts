@@ -8,8 +8,8 @@ import { deviceIdOf, diskId, isDiskId, nicId } from "./device-ids.ts";
 import type { QemuHost } from "./host.ts";
 import type { LiveChange } from "./live-changes.ts";
 import { netBackend, nicDevice } from "./net-backend.ts";
-import type { QmpClient } from "./qmp.ts";
-import type { CpuSlot } from "./qmp-commands.ts";
+import type { QmpClient } from "./qmp/qmp.ts";
+import type { CpuSlot } from "./qmp/qmp-commands.ts";
 import { maxPorts, type PortKind, placeInPort } from "./topology.ts";
 
 const MIB = 1024 * 1024;

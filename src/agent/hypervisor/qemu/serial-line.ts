@@ -13,7 +13,7 @@ import { type SerialPort, socketPort } from "../../serial-port.ts";
 import { runTool } from "../run-tool.ts";
 import { consoleInput } from "./compile.ts";
 import { SERIAL_ID, SERIAL_INPUT_ID } from "./device-ids.ts";
-import type { QmpClient } from "./qmp.ts";
+import type { QmpClient } from "./qmp/qmp.ts";
 
 /** Rejects only when the signal comes or QEMU is gone: a guest without an input is better than none. */
 export async function openSerialLine(qmp: QmpClient, paths: VmPaths, signal: AbortSignal): Promise<SerialPort> {

@@ -1,21 +1,21 @@
 /** `runs attach` and `runs resume`: look on while another executes the run, carry it on when nobody does, and report as apply does. */
-import type { ApplyEvent, ApplyReport } from "../../apply/apply-report.ts";
-import { OdoroboError } from "../../model/errors.ts";
-import type { Plan } from "../../plan/plan-document.ts";
-import { systemClock } from "../../platform/clock.ts";
-import { decide, type RunDecision } from "../../run/decide.ts";
-import type { RunOrigin } from "../../run/journal.ts";
-import { reportOf } from "../../run/resume.ts";
-import type { KnownRun, RunClaim, RunStore } from "../../run/run-store.ts";
-import { onlyNews, toApplyEvent } from "../../run/watch.ts";
-import type { AgentAccess } from "../../turn/connect-agents.ts";
-import type { FleetLocation } from "../../turn/read-fleet.ts";
+import type { ApplyEvent, ApplyReport } from "../../../apply/apply-report.ts";
+import { OdoroboError } from "../../../model/errors.ts";
+import type { Plan } from "../../../plan/plan-document.ts";
+import { systemClock } from "../../../platform/clock.ts";
+import { decide, type RunDecision } from "../../../run/decide.ts";
+import type { RunOrigin } from "../../../run/journal.ts";
+import { reportOf } from "../../../run/resume.ts";
+import type { KnownRun, RunClaim, RunStore } from "../../../run/run-store.ts";
+import { onlyNews, toApplyEvent } from "../../../run/watch.ts";
+import type { AgentAccess } from "../../../turn/connect-agents.ts";
+import type { FleetLocation } from "../../../turn/read-fleet.ts";
+import { applyExitCode } from "../exit-code.ts";
+import type { Interrupts } from "../interrupt.ts";
+import { openProgress } from "../screen/show-progress.ts";
+import type { Screen } from "../screen/terminal.ts";
 import { whoami } from "./begin-run.ts";
-import { applyExitCode } from "./exit-code.ts";
-import type { Interrupts } from "./interrupt.ts";
-import { openProgress } from "./show-progress.ts";
 import { tellEnd } from "./tell-end.ts";
-import type { Screen } from "./terminal.ts";
 
 export interface AttachOptions {
   readonly kind: "attach" | "resume";
@@ -85,8 +85,8 @@ async function execute(
   { interrupts, location, access }: AttachOptions,
   show: (event: ApplyEvent) => void,
 ): Promise<void> {
-  const { takeUpRun } = await import("../../turn/take-up-run.ts");
-  const { executeRun } = await import("../../turn/execute-run.ts");
+  const { takeUpRun } = await import("../../../turn/take-up-run.ts");
+  const { executeRun } = await import("../../../turn/execute-run.ts");
   const { origin, commit } = claim.state().begun;
   const request = {
     location: location ?? toLocation(origin, commit),

@@ -2,17 +2,17 @@
 import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
 import { resolve } from "node:path";
-import type { Limits } from "../../apply/ready-queue.ts";
-import { isOdoroboError } from "../../model/errors.ts";
-import type { Instant } from "../../model/names.ts";
-import type { Plan } from "../../plan/plan-document.ts";
-import { stateFolder } from "../../platform/state-folder.ts";
-import { RUN_VERSION, type RunBegun, type RunOrigin } from "../../run/journal.ts";
-import type { RunClaim, RunStore } from "../../run/run-store.ts";
-import { isRemote, parseRemote } from "../../source/remote-url.ts";
-import type { AgentAccess } from "../../turn/connect-agents.ts";
-import type { FleetLocation } from "../../turn/read-fleet.ts";
-import type { Screen } from "./terminal.ts";
+import type { Limits } from "../../../apply/ready-queue.ts";
+import { isOdoroboError } from "../../../model/errors.ts";
+import type { Instant } from "../../../model/names.ts";
+import type { Plan } from "../../../plan/plan-document.ts";
+import { stateFolder } from "../../../platform/state-folder.ts";
+import { RUN_VERSION, type RunBegun, type RunOrigin } from "../../../run/journal.ts";
+import type { RunClaim, RunStore } from "../../../run/run-store.ts";
+import { isRemote, parseRemote } from "../../../source/remote-url.ts";
+import type { AgentAccess } from "../../../turn/connect-agents.ts";
+import type { FleetLocation } from "../../../turn/read-fleet.ts";
+import type { Screen } from "../screen/terminal.ts";
 
 export interface RunPlace {
   /** As the user said; undefined: where such things are kept. */
@@ -22,7 +22,7 @@ export interface RunPlace {
 }
 
 export async function openRuns(state: string | undefined): Promise<RunStore> {
-  const { FileRunStore } = await import("../../run-store/file-run-store.ts");
+  const { FileRunStore } = await import("../../../run-store/file-run-store.ts");
   return new FileRunStore(state === undefined ? stateFolder() : resolve(state));
 }
 
@@ -51,7 +51,7 @@ export async function beginRun(
     origin: toOrigin(place),
     by: whoami(),
   };
-  const { memoryRun } = await import("../../run-store/memory-run.ts");
+  const { memoryRun } = await import("../../../run-store/memory-run.ts");
   if (plan.steps.length === 0) return { claim: memoryRun(plan, begun), isKept: false };
   try {
     const claim = await (await openRuns(place.state)).create(plan, begun);

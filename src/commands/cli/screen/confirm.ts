@@ -1,6 +1,6 @@
 /** Questions before something is done. Never asked where nobody can answer: there `--yes` must have been given. */
 import { createInterface } from "node:readline/promises";
-import { isAbort, OdoroboError } from "../../model/errors.ts";
+import { isAbort, OdoroboError } from "../../../model/errors.ts";
 import { isInteractive } from "./terminal.ts";
 
 export interface Question {

@@ -1,7 +1,7 @@
 /** What `odorobo apply THING` means: a folder is a fleet, a file is a saved plan. */
 import { stat } from "node:fs/promises";
-import { OdoroboError } from "../../model/errors.ts";
-import type { GuardFlags, SelectionFlags } from "./flags.ts";
+import { OdoroboError } from "../../../model/errors.ts";
+import type { GuardFlags, SelectionFlags } from "../flags.ts";
 
 export type ApplySource =
   | { readonly kind: "folder"; readonly path: string | undefined }

@@ -1,18 +1,18 @@
 /** The second half of `apply` and `destroy`: show the plan, ask, carry it out under the eyes of the person, report. */
-import type { ApplyEvent, ApplyReport } from "../../apply/apply-report.ts";
-import { OdoroboError } from "../../model/errors.ts";
-import type { Plan } from "../../plan/plan-document.ts";
-import { renderPlan } from "../../report/plan/plan-text.ts";
-import { plural } from "../../report/words/names.ts";
-import type { PlannedFleet } from "../../turn/plan-fleet.ts";
+import type { ApplyEvent, ApplyReport } from "../../../apply/apply-report.ts";
+import { OdoroboError } from "../../../model/errors.ts";
+import type { Plan } from "../../../plan/plan-document.ts";
+import { renderPlan } from "../../../report/plan/plan-text.ts";
+import { plural } from "../../../report/words/names.ts";
+import type { PlannedFleet } from "../../../turn/plan-fleet.ts";
+import { applyExitCode } from "../exit-code.ts";
+import type { Interrupts } from "../interrupt.ts";
+import { confirm, type Question } from "../screen/confirm.ts";
+import { noteWarnings } from "../screen/note-warnings.ts";
+import { openProgress } from "../screen/show-progress.ts";
+import type { Screen } from "../screen/terminal.ts";
 import { beginRun, type RunPlace } from "./begin-run.ts";
-import { confirm, type Question } from "./confirm.ts";
-import { applyExitCode } from "./exit-code.ts";
-import type { Interrupts } from "./interrupt.ts";
-import { noteWarnings } from "./note-warnings.ts";
-import { openProgress } from "./show-progress.ts";
 import { tellEnd } from "./tell-end.ts";
-import type { Screen } from "./terminal.ts";
 
 interface CarryOutOptions {
   readonly yes: boolean;
@@ -36,8 +36,8 @@ export async function carryOut(screen: Screen, planned: PlannedFleet, options: C
       signal: options.interrupts.first,
     });
   }
-  const { executeRun } = await import("../../turn/execute-run.ts");
-  const { toLimits } = await import("../../turn/apply-plan.ts");
+  const { executeRun } = await import("../../../turn/execute-run.ts");
+  const { toLimits } = await import("../../../turn/apply-plan.ts");
   const limits = toLimits(fleet.desired.fleet.policy.parallelism, options.parallelism);
   const begun = await beginRun(screen, plan, { place: options.place, limits, at: planned.clock.now() });
   await using claim = begun.claim;

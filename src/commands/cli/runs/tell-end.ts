@@ -1,12 +1,12 @@
 /** How an apply ended, for people: the same of one that was carried out here and of one that was taken up or looked at. */
-import type { ApplyReport } from "../../apply/apply-report.ts";
-import type { Plan } from "../../plan/plan-document.ts";
-import { renderApplyReport } from "../../report/apply-text.ts";
-import { renderNext } from "../../report/runs-text.ts";
-import { showNames } from "../../report/words/names.ts";
-import type { KnownRun } from "../../run/run-store.ts";
-import { statusOf } from "../../run/state.ts";
-import type { Screen } from "./terminal.ts";
+import type { ApplyReport } from "../../../apply/apply-report.ts";
+import type { Plan } from "../../../plan/plan-document.ts";
+import { renderApplyReport } from "../../../report/apply-text.ts";
+import { renderNext } from "../../../report/runs-text.ts";
+import { showNames } from "../../../report/words/names.ts";
+import type { KnownRun } from "../../../run/run-store.ts";
+import { statusOf } from "../../../run/state.ts";
+import type { Screen } from "../screen/terminal.ts";
 
 /** `run` null: it is kept nowhere. */
 export function tellEnd(screen: Screen, plan: Plan, report: ApplyReport, run: KnownRun | null): void {

@@ -10,13 +10,13 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { OdoroboError } from "../../../model/errors.ts";
-import type { LaunchInput, OutgoingGuest, Passage, Sent } from "../hypervisor.ts";
-import { forwardFrom } from "../join-streams.ts";
+import { OdoroboError } from "../../../../model/errors.ts";
+import type { LaunchInput, OutgoingGuest, Passage, Sent } from "../../hypervisor.ts";
+import { forwardFrom } from "../../join-streams.ts";
+import type { QmpClient } from "../qmp/qmp.ts";
+import type { MigrationInfo } from "../qmp/qmp-commands.ts";
 import { describeMachine } from "./describe-machine.ts";
 import { MirroredDisks } from "./mirrored-disks.ts";
-import type { QmpClient } from "./qmp.ts";
-import type { MigrationInfo } from "./qmp-commands.ts";
 
 /** Events tell of each change; this is for progress, and for what no event tells of. */
 const LOOK_MS = 20;

@@ -6,13 +6,13 @@
 
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
-import { ownDiskFile } from "../../launch-command.ts";
-import type { Admission, LaunchInput, RunningVm } from "../hypervisor.ts";
-import { forwardTo } from "../join-streams.ts";
-import { incomingSocket, nbdSocket } from "./compile.ts";
-import { diskId } from "./device-ids.ts";
-import type { QmpClient } from "./qmp.ts";
+import { isOdoroboError, OdoroboError } from "../../../../model/errors.ts";
+import { ownDiskFile } from "../../../launch-command.ts";
+import type { Admission, LaunchInput, RunningVm } from "../../hypervisor.ts";
+import { forwardTo } from "../../join-streams.ts";
+import { incomingSocket, nbdSocket } from "../compile.ts";
+import { diskId } from "../device-ids.ts";
+import type { QmpClient } from "../qmp/qmp.ts";
 
 /** A guest of 10 MiB is over in less; a question costs a tenth of a millisecond. */
 const LOOK_MS = 5;

@@ -1,8 +1,8 @@
 /** What the commands on runs share: which run, and how its nodes are reached if not as before. */
-import { OdoroboError } from "../../model/errors.ts";
-import type { RunStore } from "../../run/run-store.ts";
+import { OdoroboError } from "../../../model/errors.ts";
+import type { RunStore } from "../../../run/run-store.ts";
+import { type AgentFlags, agentFlags, type FleetFlags, fleetFlags, stateFlag, toAccess, toLocation } from "../flags.ts";
 import type { AttachOptions } from "./attach-run.ts";
-import { type AgentFlags, agentFlags, type FleetFlags, fleetFlags, stateFlag, toAccess, toLocation } from "./flags.ts";
 
 export const runFlags = { ...stateFlag, ...fleetFlags, ...agentFlags };
 

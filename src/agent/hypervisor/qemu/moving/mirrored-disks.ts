@@ -7,12 +7,12 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { OdoroboError } from "../../../model/errors.ts";
-import type { LaunchInput, Passage } from "../hypervisor.ts";
-import { forwardFrom } from "../join-streams.ts";
-import { diskId } from "./device-ids.ts";
-import type { QmpClient } from "./qmp.ts";
-import type { BlockJob, QmpEvent } from "./qmp-commands.ts";
+import { OdoroboError } from "../../../../model/errors.ts";
+import type { LaunchInput, Passage } from "../../hypervisor.ts";
+import { forwardFrom } from "../../join-streams.ts";
+import { diskId } from "../device-ids.ts";
+import type { QmpClient } from "../qmp/qmp.ts";
+import type { BlockJob, QmpEvent } from "../qmp/qmp-commands.ts";
 
 const LOOK_MS = 50;
 /** Nothing was copied for so long: the link or the other disk is stuck. */

@@ -1,8 +1,8 @@
 /** How far a move is: on a terminal one line that is redrawn and gone afterwards, elsewhere a line for each stage. On stderr. */
-import type { VmName } from "../../model/names.ts";
-import { describeProgress } from "../../report/move-text.ts";
-import { safeLine } from "../../report/words/safe-text.ts";
-import type { AgentClient } from "../../wire/client.ts";
+import type { VmName } from "../../../model/names.ts";
+import { describeProgress } from "../../../report/move-text.ts";
+import { safeLine } from "../../../report/words/safe-text.ts";
+import type { AgentClient } from "../../../wire/client.ts";
 import { columnsOf } from "./terminal.ts";
 
 /** Each look is one small question to the agent. */

@@ -1,11 +1,11 @@
 /** What a running guest has beyond its boot: where its disks and NICs sit by now, and which CPUs were plugged in. */
-import { OdoroboError } from "../../../model/errors.ts";
-import type { LaunchInput } from "../hypervisor.ts";
-import { diskId, nicId } from "./device-ids.ts";
-import { type CpuPlug, knownMachine, type QemuMachine } from "./machine.ts";
-import { byPlace } from "./perform-changes.ts";
-import type { QmpClient } from "./qmp.ts";
-import { type PortKind, portIndexOf } from "./topology.ts";
+import { OdoroboError } from "../../../../model/errors.ts";
+import type { LaunchInput } from "../../hypervisor.ts";
+import { diskId, nicId } from "../device-ids.ts";
+import { type CpuPlug, knownMachine, type QemuMachine } from "../machine.ts";
+import { byPlace } from "../perform-changes.ts";
+import type { QmpClient } from "../qmp/qmp.ts";
+import { type PortKind, portIndexOf } from "../topology.ts";
 
 const PERIPHERALS = "/machine/peripheral";
 

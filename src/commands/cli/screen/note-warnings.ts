@@ -1,5 +1,5 @@
 /** Warnings of manifests that are nonetheless valid: on stderr, so that they are in no document and no pipe. */
-import type { Fleet } from "../../turn/read-fleet.ts";
+import type { Fleet } from "../../../turn/read-fleet.ts";
 import type { Screen } from "./terminal.ts";
 
 export function noteWarnings(screen: Screen, fleet: Fleet): void {

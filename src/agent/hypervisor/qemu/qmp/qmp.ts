@@ -7,8 +7,8 @@
  * - An answer that comes after its call's end is dropped by its id; the connection stays usable.
  */
 import { connect as openSocket, type Socket } from "node:net";
-import { isErrno, OdoroboError } from "../../../model/errors.ts";
-import { systemSleep } from "../../../platform/sleep.ts";
+import { isErrno, OdoroboError } from "../../../../model/errors.ts";
+import { systemSleep } from "../../../../platform/sleep.ts";
 import type { QmpCommands, QmpEvent } from "./qmp-commands.ts";
 import { QmpLines } from "./qmp-lines.ts";
 

@@ -1,8 +1,8 @@
 /** Any error → one way of saying it, and the exit code. The last stop of every command. */
 import { Errors } from "@oclif/core";
-import { nearest } from "../../manifest/text/suggest.ts";
-import { isAbort, isOdoroboError, OdoroboError } from "../../model/errors.ts";
-import { renderError, toErrorDocument } from "../../report/error-text.ts";
+import { nearest } from "../../../manifest/text/suggest.ts";
+import { isAbort, isOdoroboError, OdoroboError } from "../../../model/errors.ts";
+import { renderError, toErrorDocument } from "../../../report/error-text.ts";
 import { noteLine, printLine, wantsColour } from "./terminal.ts";
 
 /** Prints it (as JSON on stdout, or for people on stderr) and returns the exit code. */

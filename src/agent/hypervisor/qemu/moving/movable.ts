@@ -1,8 +1,8 @@
 /** What keeps a QEMU guest from being moved while it runs. Pure. */
-import type { Movable } from "../../../model/observed-state.ts";
-import type { LaunchInput } from "../hypervisor.ts";
+import type { Movable } from "../../../../model/observed-state.ts";
+import type { LaunchInput } from "../../hypervisor.ts";
+import { knownMachine } from "../machine.ts";
 import { NOT_NOTED } from "./describe-machine.ts";
-import { knownMachine } from "./machine.ts";
 
 /** Of what a passthrough may add: devices of this very host, and what another process of it has. */
 const BOUND: readonly (readonly [word: RegExp, why: string])[] = [

@@ -1,6 +1,6 @@
 /** The part of QEMU's machine protocol that we speak: each command with its arguments and its answer. Source: QEMU's qapi/*.json. */
-import type { BlockNode } from "./block-node.ts";
-import type { Properties } from "./option-text.ts";
+import type { BlockNode } from "../block-node.ts";
+import type { Properties } from "../option-text.ts";
 
 export interface QmpCommands {
   qmp_capabilities: { args: undefined; answer: object };

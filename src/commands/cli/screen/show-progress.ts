@@ -2,8 +2,8 @@
  * How an apply is watched: on a terminal a block that is redrawn in place, with failures left standing above it;
  * elsewhere one line for each step that ended. On stderr, so that stdout stays the report's.
  */
-import type { ApplyEvent } from "../../apply/apply-report.ts";
-import { advance, NO_PROGRESS, renderApplyEvent, renderProgressBlock } from "../../report/apply-progress.ts";
+import type { ApplyEvent } from "../../../apply/apply-report.ts";
+import { advance, NO_PROGRESS, renderApplyEvent, renderProgressBlock } from "../../../report/apply-progress.ts";
 import { columnsOf, rowsOf } from "./terminal.ts";
 
 /** Redrawn at most this often: more is not seen, and costs the terminal more than the apply. */

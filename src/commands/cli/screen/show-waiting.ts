@@ -1,5 +1,5 @@
 /** One line on a terminal that counts the seconds of a wait, and is gone afterwards. Elsewhere silent: the result says it all. */
-import { safeLine } from "../../report/words/safe-text.ts";
+import { safeLine } from "../../../report/words/safe-text.ts";
 import { columnsOf } from "./terminal.ts";
 
 /** Shorter waits are not worth a line. */
