@@ -31,6 +31,8 @@ export interface Site {
   /** Of files and bridges that it was asked about. */
   readonly looks: Looks | undefined;
   readonly room: Amount;
+  /** VMs that moved away from it, and of which it still keeps a record and old disks. */
+  readonly leftHere: ReadonlySet<VmName>;
   /** Why it takes no new VMs, in words; null: it does. */
   readonly closed: string | null;
 }
@@ -160,7 +162,12 @@ const keepsDisks = ({ disks }: VmSpec, { tombstone }: KeptDisks): boolean =>
   tombstone.disks.length > 0 || disks.some(({ origin }) => origin.kind === "external" && isLocal(origin));
 
 /** An agent gives a name to one fleet at a time: until the other's tombstone is gone, the name is taken there. */
-function whyTaken({ remains }: Homeless, { node }: Site, fleet: string): WhyNot | null {
+function whyTaken({ vm, moves, remains }: Homeless, { node, leftHere }: Site, fleet: string): WhyNot | null {
+  // Its guest may come back to it; a new one would find the name taken.
+  if (moves === null && leftHere.has(vm.name)) {
+    const kind = `keeps what it left there when it moved away (odorobo vm delete ${vm.name} --node ${node.name} ends that)`;
+    return { node: node.name, kind, detail: null, lacks: "place" };
+  }
   const taken = remains.find((each) => each.node === node.name && each.tombstone.fleet !== fleet);
   if (taken === undefined) return null;
   const owner = taken.tombstone.fleet === null ? "made by hand" : `of the fleet ${taken.tombstone.fleet}`;

@@ -15,7 +15,8 @@ import {
 import type { Blocked, Reason } from "../model/changes.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import { whyClosed } from "../model/maintenance.ts";
-import type { Instant, NodeName } from "../model/names.ts";
+import type { Instant, NodeName, VmName } from "../model/names.ts";
+import type { NodeReport } from "../model/observed-state.ts";
 import { toMover } from "../reconcile/departure.ts";
 import type { Draft, Homeless } from "../reconcile/draft.ts";
 import type { Sightings } from "../reconcile/locate-vms.ts";
@@ -112,6 +113,9 @@ export function freeAfter(
   return free;
 }
 
+const whoLeft = (report: NodeReport | null): ReadonlySet<VmName> =>
+  new Set((report?.vms ?? []).flatMap(({ name, migration }) => (migration?.stage === "left" ? [name] : [])));
+
 /** `at`: when it was seen. Maintenance is under way by then, or not. */
 export const toSites = (
   desired: DesiredState,
@@ -122,5 +126,5 @@ export const toSites = (
   desired.nodes.map((node) => {
     const report = sightings.reports.get(node.name) ?? null;
     const room = report ? roomOf(report.capacity, node) : NOTHING;
-    return { node, report, looks: looks.get(node.name), room, closed: whyClosed(node, at) };
+    return { node, report, looks: looks.get(node.name), room, closed: whyClosed(node, at), leftHere: whoLeft(report) };
   });

@@ -5,7 +5,15 @@ import { instant, nodeName, vmName } from "../../src/model/names.ts";
 import type { ImageBelow } from "../../src/model/observed-state.ts";
 import type { Disk, Nic } from "../../src/model/vm-spec.ts";
 import { checkPlan } from "../../src/plan/check-plan.ts";
-import { aFleet, aSpec, type FleetBuilder, planOf, type SeenInput, type WorldBuilder } from "../support/a-fleet.ts";
+import {
+  aFleet,
+  aSpec,
+  type FleetBuilder,
+  NOON,
+  planOf,
+  type SeenInput,
+  type WorldBuilder,
+} from "../support/a-fleet.ts";
 import { anyTwoDiskUrls } from "../support/any-disk-url.ts";
 import { planFor } from "../support/any-world.ts";
 
@@ -54,6 +62,8 @@ describe("ignored fields", () => {
   });
 });
 
+const LATER = instant("2026-01-01T13:00:00.000Z");
+
 describe("a VM that was migrated by hand", () => {
   const migration = { role: "source", since: instant("2026-01-01T12:00:00.000Z"), url: "tcp:10.0.0.9:49152" } as const;
   const left = { phase: "stopped", endedBy: "operator", migration } as const;
@@ -95,6 +105,22 @@ describe("a VM that was migrated by hand", () => {
     expect(soundPlan(gone, seen("2026-01-01T11:00:00.000Z"))).toMatchObject({ unknown: [], steps: [] });
     // It left again after that deletion: nobody knows where it is.
     expect(soundPlan(gone, seen("2026-01-01T13:00:00.000Z")).unknown).toHaveLength(1);
+  });
+
+  test("a new one is made anywhere but where the name is still taken", () => {
+    const migration = { role: "source", since: NOON, url: "node n2", peer: nodeName("n2"), stage: "left" } as const;
+    const fleet = (on?: string) =>
+      aFleet()
+        .nodes("n1", "n2")
+        .vm("web", on === undefined ? {} : { on });
+    const world = fleet()
+      .empty()
+      .has("web", "n1", { ...left, migration })
+      .keeps("web", "n2", [], 1, { deletedAt: LATER });
+    expect(soundPlan(fleet(), world).steps.map(({ node }) => node)).toEqual(["n2", "n2"]);
+    expect(soundPlan(fleet("n1"), world).blocked[0]?.message).toContain(
+      "n1: keeps what it left there when it moved away (odorobo vm delete web --node n1 ends that)",
+    );
   });
 
   test("is not deleted where it left while it may run elsewhere", () => {
