@@ -275,7 +275,8 @@ describe.runIf(requires("guests on a real QEMU", "qemu-system-x86_64"))("a guest
     await until("they are gone", async () => (await has()).disks === 0);
     expect(await has()).toMatchObject({ disks: 0, nics: 0 });
     expect(await guest.running.heldDevices?.(patience())).toEqual([]);
-    expect(await openFilesOf(guest.process.pid)).not.toContain(join(guest.input.paths.diskFolder, "data.raw"));
+    const file = join(guest.input.paths.diskFolder, "data.raw");
+    await until("its file is closed", async () => !(await openFilesOf(guest.process.pid)).includes(file));
   });
 
   test("has room for a few more devices, and says so when it has none left", async () => {

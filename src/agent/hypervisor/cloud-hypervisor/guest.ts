@@ -78,6 +78,8 @@ export class CloudHypervisorGuest implements RunningVm {
   readonly consoleLog: string;
   readonly abilities: GuestAbilities;
   readonly #parts: CloudHypervisorGuestParts;
+  /** Asked for by this agent, and not over: its events say so later. */
+  #isSending = false;
   readonly #listeners = new Set<() => void>();
   #eventListener: ((event: HypervisorEvent) => void) | null = null;
   #unheard: HypervisorEvent[] = [];
@@ -120,7 +122,13 @@ export class CloudHypervisorGuest implements RunningVm {
       counters: (signal) => parts.client.call("vm.counters", { signal }),
       migrate: async (to, signal) => {
         const { client, tail, vm } = parts;
-        await sendGuest(to, { client, tail, migration: vm.spec.migration, signal }).finally(() => this.#changed());
+        this.#isSending = true;
+        try {
+          await sendGuest(to, { client, tail, migration: vm.spec.migration, signal });
+        } finally {
+          this.#isSending = false;
+          this.#changed();
+        }
       },
       raw: (request, signal) => this.#raw(request, signal),
     };
@@ -227,7 +235,7 @@ export class CloudHypervisorGuest implements RunningVm {
   /** The process may be gone before its answer is out. */
   async quit(signal: AbortSignal): Promise<void> {
     const { client, tail } = this.#parts;
-    if (tail.history.sending === "under way" && !(await this.#isStillMine(signal)))
+    if ((this.#isSending || tail.history.sending === "under way") && !(await this.#isStillMine(signal)))
       throw new OdoroboError("WRONG_PHASE", "it is being sent to another host: ending it now would lose the guest", {
         hint: "wait until the migration has ended, or end the receiving process first",
       });
