@@ -34,6 +34,8 @@ export interface Moving {
   /** Another each time, and not to be guessed. */
   readonly newTicket: () => string;
   readonly sleep: Sleep;
+  /** By the id of a step: what its last try, which failed, left at the source. */
+  readonly leftByTries: Map<string, Expectation>;
 }
 
 type Performers = {
@@ -91,13 +93,28 @@ export function toPutRequest(
 const putVm = (step: StepOf<"createVm"> | StepOf<"updateVm">, context: PerformContext): Promise<OperationResult> =>
   context.agent.putVm(step.vm, toPutRequest(step, context), context.signal);
 
-const migrate = (
+const migrate = async (
   { id, vm, node, fromNode }: StepOf<"migrateVm">,
   { agent, moving, plan, expect, run, signal }: PerformContext,
 ): Promise<OperationResult> => {
+  const source = moving.agentOf(fromNode);
   const to = { node, address: moving.addressOf(node) };
-  const move = { id, vm, fleet: plan.fleet, from: fromNode, to, expect, ticket: moving.newTicket(), run };
-  return performMove(moving.agentOf(fromNode), agent, move, moving.sleep, signal);
+  const seen = moving.leftByTries.get(id) ?? expect;
+  const move = { id, vm, fleet: plan.fleet, from: fromNode, to, expect: seen, ticket: moving.newTicket(), run };
+  // A try that failed has raised the VM's serial: that is no stranger's doing, and the next try expects it.
+  const noteFailure = async (): Promise<void> => {
+    const now = (await source.report(signal)).vms.find(({ name }) => name === vm);
+    if (now !== undefined && now.migration === undefined && now.generation === seen?.generation)
+      moving.leftByTries.set(id, { generation: now.generation, serial: now.serial });
+  };
+  try {
+    const result = await performMove(source, agent, move, moving.sleep, signal);
+    if (result.outcome !== "done") await noteFailure();
+    return result;
+  } catch (error) {
+    if (!signal.aborted) await noteFailure().catch(() => {});
+    throw error;
+  }
 };
 
 const operate = (step: Step, args: OperationArgs, { agent, plan, expect, run, signal }: PerformContext) =>

@@ -51,6 +51,7 @@ export class StepRunner implements StepActions {
   readonly #parts: StepRunnerParts;
   readonly #patience: NodePatience;
   readonly #left = new LeftBehind();
+  readonly #leftByTries = new Map<string, Expectation>();
   /** Steps in flight: when they began, and how often they were tried. */
   readonly #begun = new Map<string, { readonly atMs: number; attempts: number }>();
 
@@ -75,7 +76,7 @@ export class StepRunner implements StepActions {
     const expect = step.expect ?? this.#left.by(step);
     try {
       const { agents, addressOf, newTicket, plan, files, sleep, retries, run } = this.#parts;
-      const moving = { agentOf: agents, addressOf, newTicket, sleep };
+      const moving = { agentOf: agents, addressOf, newTicket, sleep, leftByTries: this.#leftByTries };
       const attempt = (number: number) => {
         hardSignal.throwIfAborted();
         tries.attempts = number;

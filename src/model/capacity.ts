@@ -52,6 +52,8 @@ export const hasProcess = (vm: VmReport): boolean => RUNS.has(vm.phase);
 
 /** What a VM holds as it stands. A running one holds what it has or what it was promised, whichever is more. */
 export function heldBy(vm: VmReport): Amount {
+  // Where it moved away from, nobody will start it.
+  if (vm.migration?.stage === "left") return NOTHING;
   if (!hasProcess(vm))
     return wantsRunning(vm.spec.runStrategy, vm.endedBy === "guest") === true ? sizeOf(vm.spec) : NOTHING;
   const promised = sizeOf(vm.spec);

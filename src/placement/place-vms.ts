@@ -33,6 +33,8 @@ export interface Site {
   readonly room: Amount;
   /** VMs that moved away from it, and of which it still keeps a record and old disks. */
   readonly leftHere: ReadonlySet<VmName>;
+  /** All others that it has, whoever they belong to. */
+  readonly namesHere: ReadonlySet<VmName>;
   /** Why it takes no new VMs, in words; null: it does. */
   readonly closed: string | null;
 }
@@ -162,11 +164,21 @@ const keepsDisks = ({ disks }: VmSpec, { tombstone }: KeptDisks): boolean =>
   tombstone.disks.length > 0 || disks.some(({ origin }) => origin.kind === "external" && isLocal(origin));
 
 /** An agent gives a name to one fleet at a time: until the other's tombstone is gone, the name is taken there. */
-function whyTaken({ vm, moves, remains }: Homeless, { node, leftHere }: Site, fleet: string): WhyNot | null {
+function whyTaken({ vm, moves, remains }: Homeless, { node, leftHere, namesHere }: Site, fleet: string): WhyNot | null {
   // Its guest may come back to it; a new one would find the name taken.
   if (moves === null && leftHere.has(vm.name)) {
     const kind = `keeps what it left there when it moved away (odorobo vm delete ${vm.name} --node ${node.name} ends that)`;
     return { node: node.name, kind, detail: null, lacks: "place" };
+  }
+  if (moves !== null) {
+    const kept = remains.find((each) => each.node === node.name && each.tombstone.disks.length > 0);
+    const why =
+      kept !== undefined
+        ? `keeps disks of an earlier life of it (odorobo vm purge ${vm.name} --node ${node.name} ends that)`
+        : namesHere.has(vm.name)
+          ? "has a VM of this name already"
+          : null;
+    if (why !== null) return { node: node.name, kind: why, detail: null, lacks: "place" };
   }
   const taken = remains.find((each) => each.node === node.name && each.tombstone.fleet !== fleet);
   if (taken === undefined) return null;

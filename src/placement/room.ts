@@ -113,8 +113,9 @@ export function freeAfter(
   return free;
 }
 
-const whoLeft = (report: NodeReport | null): ReadonlySet<VmName> =>
-  new Set((report?.vms ?? []).flatMap(({ name, migration }) => (migration?.stage === "left" ? [name] : [])));
+/** `left`: those that moved away; otherwise all the others. */
+const named = (report: NodeReport | null, left: boolean): ReadonlySet<VmName> =>
+  new Set((report?.vms ?? []).flatMap(({ name, migration }) => ((migration?.stage === "left") === left ? [name] : [])));
 
 /** `at`: when it was seen. Maintenance is under way by then, or not. */
 export const toSites = (
@@ -126,5 +127,13 @@ export const toSites = (
   desired.nodes.map((node) => {
     const report = sightings.reports.get(node.name) ?? null;
     const room = report ? roomOf(report.capacity, node) : NOTHING;
-    return { node, report, looks: looks.get(node.name), room, closed: whyClosed(node, at), leftHere: whoLeft(report) };
+    return {
+      node,
+      report,
+      looks: looks.get(node.name),
+      room,
+      closed: whyClosed(node, at),
+      leftHere: named(report, true),
+      namesHere: named(report, false),
+    };
   });

@@ -29,6 +29,7 @@ import type { StuckVm } from "../schedule/order-moves.ts";
 import { scheduleChains } from "../schedule/schedule-chains.ts";
 import type { Step } from "../schedule/step.ts";
 import { type Allowances, allowsReplace, findRefusals } from "./guards.ts";
+import { holdGroups } from "./hold-groups.ts";
 import { PLAN_VERSION, type Plan, type PlanSummary } from "./plan-document.ts";
 import { planIdOf } from "./plan-id.ts";
 
@@ -98,7 +99,9 @@ function draftPlan(
   }
 
   const now = freeNow(desired, sightings);
-  const { growing, tooBig } = fitGrowth(drafts, now);
+  const { kept, held } = holdGroups(drafts, desired, sightings);
+  blocked.push(...held);
+  const { growing, tooBig } = fitGrowth(kept, now);
   for (const each of tooBig) {
     const mover = growElsewhere(each);
     if (mover === null) blocked.push(blockTooBig(each));

@@ -22,7 +22,9 @@ export function departureOf(desired: DesiredVm, spec: VmSpec, { vm, report, rema
   if (vm.phase !== "running") return rooted(`it is ${vm.phase}`);
   if (vm.live === null) return rooted("what its guest has cannot be seen");
   if (wantsRunning(spec.runStrategy, vm.endedBy === "guest") === false) return rooted("it is to be off");
-  if (spec.migration.mode !== "live") return rooted(`its migration mode is ${spec.migration.mode}`);
+  if (spec.migration.mode === "never") return rooted("its migration mode is never");
+  if (spec.migration.mode === "cold")
+    return rooted("its migration mode is cold, and guests are moved live only so far");
   const by = findHypervisor(vm.spec, report);
   if (by?.capabilities.moves?.live !== true) {
     const what = by === undefined ? vm.spec.hypervisor : `${by.kind} ${by.version}`;

@@ -184,6 +184,7 @@ export function diffPresentVm(
     seen,
     put,
     power,
+    staysDown: power === "shutdown" && drain.kind === "stops",
     restsAfter: power === "reboot" && (drain.kind === "pauses" || drain.kind === "rests"),
     before: heldBy(vm),
     after: holds ? sizeOf(put === null && power === "reboot" ? spec : given()) : NOTHING,

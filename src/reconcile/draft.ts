@@ -19,6 +19,8 @@ export interface Draft {
   /** The spec to give it first; null: it has the right one. */
   readonly put: VmSpec | null;
   readonly power: "boot" | "reboot" | "shutdown" | "pause" | "resume" | "delete" | null;
+  /** It is stopped for its node's maintenance, and nobody starts it before that is over. */
+  readonly staysDown: boolean;
   /** After the reboot it stands still again: its node is in maintenance. */
   readonly restsAfter: boolean;
   /** What it holds of its node now and afterwards. */

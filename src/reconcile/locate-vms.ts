@@ -86,6 +86,19 @@ export function locateVms(desired: DesiredState, observed: ObservedState): Sight
   for (const [name, { node }] of unreadable) if (Object.hasOwn(lastHomes, name)) ofFleet.set(name, node);
   const named = new Set(desired.nodes.map((node) => node.name));
   const isBuriedAt = (node: NodeName, name: VmName) => remains.get(name)?.some((each) => each.node === node) === true;
+  /**
+   * Where it moved to there is nothing of it any more: the node is lost, and a person has said so; or it answers, has the data
+   * folder that it had, and whoever applied since has seen the VM there last, or nowhere.
+   */
+  const isGoneFrom = ({ migration }: VmReport, name: VmName): boolean => {
+    if (migration?.stage !== "left" || migration.peer === undefined) return false;
+    const { peer, since } = migration;
+    const report = reports.get(peer);
+    if (report === undefined) return fenced.has(peer);
+    if (told === null || told.at <= since) return false;
+    const lastHome = Object.hasOwn(lastHomes, name) ? lastHomes[name] : peer;
+    return lastHome === peer && told.ids?.[peer] === report.node.id;
+  };
   const locate = (name: VmName): Location => {
     const found = homes.get(name) ?? [];
     const [first] = found;
@@ -102,7 +115,9 @@ export function locateVms(desired: DesiredState, observed: ObservedState): Sight
     // It was deleted where it had arrived: what it left on its way is no question any more.
     if (ours[0] && buried !== null && ours.every(({ vm }) => hasLeftBefore(vm, buried.tombstone.deletedAt)))
       return { kind: "absent", tombstone: buried };
-    if (ours[0]) return { kind: "unknown", because: describeMoved(ours[0].node, ours[0].vm) };
+    const last = lastToLeave(ours);
+    if (last && mayBeElsewhere === null && isGoneFrom(last.vm, name)) return { kind: "absent", tombstone: buried };
+    if (last) return { kind: "unknown", because: describeMoved(last.node, last.vm) };
     if (first) return { kind: "present", ...first };
     if (mayBeElsewhere !== null) return { kind: "unknown", because: mayBeElsewhere };
     const lastHome = Object.hasOwn(lastHomes, name) ? lastHomes[name] : undefined;
@@ -121,6 +136,15 @@ export function locateVms(desired: DesiredState, observed: ObservedState): Sight
 /** Its agent sent it to another node, or has given it to one and waits for its word. */
 const hasLeft = ({ migration, phase }: VmReport): boolean =>
   migration?.role === "source" && (phase === "stopped" || phase === "crashed" || migration.stage === "given");
+
+/** Of those who sent it on, the latest: it knows best where it went. */
+function lastToLeave<At extends { readonly vm: VmReport }>(left: readonly At[]): At | undefined {
+  const since = ({ vm }: At): string => vm.migration?.since ?? "";
+  return left.reduce<At | undefined>(
+    (latest, each) => (latest && since(latest) >= since(each) ? latest : each),
+    undefined,
+  );
+}
 
 /** Surely: the agents have settled it between them. */
 const hasLeftBefore = ({ migration }: VmReport, at: Instant): boolean =>

@@ -107,7 +107,13 @@ export function toStatusDocument({ desired, observed, source, commit }: StatusIn
   const unseen = desired.vms.map((vm) => vm.name).filter((name) => !seen.has(name));
   const fenced = new Set(desired.nodes.filter((node) => node.fenced).map((node) => node.name));
   const byNode = new Map(desired.nodes.map((node) => [node.name, node]));
-  const own = vms.filter((vm) => vm.belongs !== "other");
+  // What a VM left where it moved away from is no VM of its own.
+  const left = new Set(
+    answered.flatMap(({ name: node, report }) =>
+      report.vms.flatMap(({ name, migration }) => (migration?.stage === "left" ? [`${node}/${name}`] : [])),
+    ),
+  );
+  const own = vms.filter((vm) => vm.belongs !== "other" && !left.has(`${vm.node}/${vm.name}`));
   const someSilent = observed.nodes.some((node) => node.reach === "silent" && !fenced.has(node.name));
   const absent = someSilent ? [] : unseen;
   const unknown = someSilent ? unseen : [];

@@ -10,6 +10,7 @@ import { whyClosed } from "../model/maintenance.ts";
 import { type Labels, matches } from "../model/may-live-on.ts";
 import { byName, type Instant, type NodeName, type VmName } from "../model/names.ts";
 import type { NodeReport, VmReport } from "../model/observed-state.ts";
+import type { VmSpec } from "../model/vm-spec.ts";
 import type { Placed } from "../placement/place-vms.ts";
 import type { Amounts, Problem, ProblemVm, Rule } from "../placement/problem.ts";
 import { whyItCannotArrive } from "../placement/why-it-cannot-arrive.ts";
@@ -44,6 +45,10 @@ export interface MovesProblem {
 const USUAL_LINK_MIBPS = 1150;
 
 const toAmounts = ({ cpus, memoryMiB }: Amount): Amounts => [cpus, memoryMiB];
+
+/** Memory, and empty disks as large as they are: at most that. Of a disk over an image only what was written goes, which nobody knows. */
+const sentMiB = ({ memory, disks }: VmSpec): number =>
+  memory.sizeMiB + disks.reduce((sum, { origin }) => sum + (origin.kind === "blank" ? origin.sizeMiB : 0), 0);
 
 interface Entry {
   readonly name: string;
@@ -91,7 +96,7 @@ export function toMovesProblem(
     if (moves !== null) {
       const { draft, applied } = moves;
       const home = nodeOf(draft.node);
-      const moving = { moves: "live", moveMiB: applied.memory.sizeMiB, dirtyMiBps: 0, group: -1 } as const;
+      const moving = { moves: "live", moveMiB: sentMiB(applied), dirtyMiBps: 0, group: -1 } as const;
       const room = { home, holds: toAmounts(draft.before), wants, allowed: [target], parkable: openTo(moves) };
       enter(vm.name, target, { ...moving, ...room }, { kind: "mover", placed: each, travel: moves }, spec.labels);
       continue;
@@ -113,7 +118,7 @@ export function toMovesProblem(
         mine === undefined ? null : departureOf(mine, mine.spec, { vm, report, remains: sightings.remains(vm.name) });
       const isFree = departure?.kind === "able" && !report.unfinished.some((entry) => entry.vm === vm.name);
       const moving = isFree
-        ? { ...fixed, moves: "live" as const, moveMiB: vm.spec.memory.sizeMiB, parkable: openTo(departure) }
+        ? { ...fixed, moves: "live" as const, moveMiB: sentMiB(vm.spec), parkable: openTo(departure) }
         : fixed;
       const part = { kind: "bystander", vm, node: report.node.name, departure: isFree ? departure : null } as const;
       enter(vm.name, home, { ...moving, home, holds, wants: holds, allowed: [home] }, part, vm.spec.labels);

@@ -136,6 +136,7 @@ export function draftOfBystander(
     seen: { node, generation: vm.generation, serial: vm.serial },
     put: null,
     power: null,
+    staysDown: false,
     restsAfter: false,
     before: held,
     after: held,

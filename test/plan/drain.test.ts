@@ -61,7 +61,7 @@ describe("what happens to its guests", () => {
     ]);
   });
 
-  test("members of a group are all moved at once, and shut down one by one", () => {
+  test("members of a group are all moved at once, and no more are shut down than it may be without", () => {
     const group = (onDrain: "migrate" | "stop") => {
       const fleet = aFleet().node("n1", { maintenance: NOW }).node("n2").group("web", 1);
       const world = fleet.empty().sends("n1", "n2");
@@ -72,7 +72,8 @@ describe("what happens to its guests", () => {
       return planOf(fleet, world).steps.map((step) => step.after.length);
     };
     expect(group("migrate")).toEqual([0, 0]);
-    expect(group("stop")).toEqual([0, 1]);
+    // Nobody starts it again before the maintenance is over: one of them may be down, and the other stays up.
+    expect(group("stop")).toEqual([0]);
   });
 });
 

@@ -123,6 +123,45 @@ describe("a VM that was migrated by hand", () => {
     );
   });
 
+  test("what it left holds no room, and is made anew when the node that it went to is fenced", () => {
+    const migration = { role: "source", since: NOON, url: "node n2", peer: nodeName("n2"), stage: "left" } as const;
+    const one = aFleet().node("n1", { memoryMiB: 1024 }).nodes("n2").vm("new", { on: "n1" });
+    const beside = one
+      .empty()
+      .has("web", "n1", { ...left, migration })
+      .keeps("web", "n2", [], 1, { deletedAt: LATER });
+    expect(soundPlan(one, beside).steps.map(({ vm }) => vm)).toEqual(["new", "new"]);
+
+    const lost = aFleet().node("n1").node("n2", { fenced: true }).node("n3").vm("web");
+    const world = lost
+      .empty()
+      .has("web", "n1", { ...left, migration })
+      .silent("n2");
+    expect(soundPlan(lost, world).steps.map(({ kind, node }) => `${kind} ${node}`)).toEqual([
+      "createVm n3",
+      "bootVm n3",
+    ]);
+  });
+
+  test("is gone when the node that it went to answers, is the same, and has nothing of it any more", () => {
+    const migration = { role: "source", since: NOON, url: "node n2", peer: nodeName("n2"), stage: "left" } as const;
+    const fleet = aFleet().nodes("n1", "n2");
+    const world = (at: string, id: string) =>
+      fleet
+        .empty()
+        .has("web", "n1", { ...left, migration })
+        .noted({ at: instant(at), homes: {}, ids: { [nodeName("n2")]: id } });
+    const id = fleet
+      .empty()
+      .observed()
+      .nodes.find(({ name }) => name === "n2");
+    const own = id?.reach === "answered" ? id.report.node.id : "";
+    expect(soundPlan(fleet, world("2026-01-01T13:00:00.000Z", own)).unknown).toEqual([]);
+    // Another data folder, or nobody has looked since it left.
+    expect(soundPlan(fleet, world("2026-01-01T13:00:00.000Z", "another")).unknown).toHaveLength(1);
+    expect(soundPlan(fleet, world("2026-01-01T11:00:00.000Z", own)).unknown).toHaveLength(1);
+  });
+
   test("is not deleted where it left while it may run elsewhere", () => {
     const fleet = aFleet().nodes("n1").vm("other", { on: "n1" });
     const plan = soundPlan(fleet, fleet.empty().has("web", "n1", left).has("other", "n1"));

@@ -20,6 +20,7 @@ const draft = (over: Partial<Draft> = {}): Draft => ({
   seen: { node: N1, generation: 7, serial: 3 },
   put: null,
   power: null,
+  staysDown: false,
   restsAfter: false,
   departure: { kind: "rooted", why: "" },
   before: ONE,

@@ -123,7 +123,8 @@ async function bury(parts: Parts, vm: VmRecord): Promise<TombstoneRecord> {
     ...(vm.images === undefined ? {} : { images: vm.images }),
     unfinished: vm.unfinished,
     completed: vm.completed,
-    deletedAt,
+    // What it left here when it moved away is as old as that: never newer than what it wrote elsewhere since.
+    deletedAt: vm.migration?.stage === "left" ? vm.migration.since : deletedAt,
     retainUntil: instant(retainUntil),
     disks: Object.keys(vm.ownDisks).sort(),
   };
