@@ -79,6 +79,13 @@ async function empty(world: World): Promise<void> {
     if (!isStale || tries === APPLIES) return world.violate(`destroy: ${JSON.stringify(report)}`);
   }
   for (const { agent, dataFolder } of world.nodes) {
+    // What stays where a guest moved away from is a person's to end.
+    for (const { name, migration } of (await agent.report()).vms) {
+      if (migration?.stage !== "left") continue;
+      const request = { id: `leave-${name}`, expect: null, kind: "delete", graceSeconds: null };
+      const { status, body } = await agent.ask("POST", `/v1/vms/${name}/operations`, request);
+      if (status !== 200) world.violate(`delete of what ${name} left: ${status} ${JSON.stringify(body)}`);
+    }
     for (const { name } of (await agent.report()).tombstones) {
       world.disks.forget(dataFolder, name);
       const request = { id: `last-${name}`, expect: null, kind: "purge" };
