@@ -12,17 +12,16 @@ import type { Looks } from "../model/boot-needs.ts";
 import { type Amount, describeAmount, fits, larger, minus, NOTHING, sizeOf } from "../model/capacity.ts";
 import type { Blocked } from "../model/changes.ts";
 import type { DesiredNode } from "../model/desired-state.ts";
-import { schemeOf } from "../model/identity/disk-url.ts";
 import { mayLiveOn } from "../model/may-live-on.ts";
 import { byName, type NodeName, type VmName } from "../model/names.ts";
 import type { NodeReport } from "../model/observed-state.ts";
 import { isLocal, type VmSpec, wantsRunning } from "../model/vm-spec.ts";
-import { needsCloserLook, whyUnsupported } from "../reconcile/check-support.ts";
 import type { Homeless } from "../reconcile/draft.ts";
-import type { KeptDisks } from "../reconcile/locate-vms.ts";
 import { homeNeeds, whyLacking } from "../reconcile/look-ahead.ts";
 import type { AffinityBook, AffinityJudge, Settled } from "./affinity-book.ts";
+import { supportCache } from "./support-cache.ts";
 import { whyItCannotArrive } from "./why-it-cannot-arrive.ts";
+import { explain, keepsDisks, NOT_ALLOWED, objection, type WhyNot } from "./why-nowhere.ts";
 
 export interface Site {
   readonly node: DesiredNode;
@@ -159,10 +158,6 @@ function candidatesOf(
   return mayLeaveDisks && !mayLiveOn(vm.placement, home.node) ? sites : [home];
 }
 
-/** Whether its bytes are where it was deleted: disks of the agent's own in the tombstone, or files of that node. */
-const keepsDisks = ({ disks }: VmSpec, { tombstone }: KeptDisks): boolean =>
-  tombstone.disks.length > 0 || disks.some(({ origin }) => origin.kind === "external" && isLocal(origin));
-
 /** An agent gives a name to one fleet at a time: until the other's tombstone is gone, the name is taken there. */
 function whyTaken({ vm, moves, remains }: Homeless, { node, leftHere, namesHere }: Site, fleet: string): WhyNot | null {
   // Its guest may come back to it; a new one would find the name taken.
@@ -190,25 +185,6 @@ function whyTaken({ vm, moves, remains }: Homeless, { node, leftHere, namesHere 
     lacks: "place",
   };
 }
-
-const NOT_ALLOWED = "not allowed by its placement";
-
-interface WhyNot {
-  readonly node: NodeName;
-  /** What an explanation groups nodes by. */
-  readonly kind: string;
-  /** What is this node's alone. */
-  readonly detail: string | null;
-  /** What would help: another node or looser rules, another spec, or a file in its place. */
-  readonly lacks: "place" | "ability" | "files";
-}
-
-const objection = (node: NodeName, kind: string, lacks: WhyNot["lacks"] = "place"): WhyNot => ({
-  node,
-  kind,
-  detail: null,
-  lacks,
-});
 
 /** What speaks against a node, whoever else lives there. Asked in this order; the first objection counts. */
 function whyNever(
@@ -250,82 +226,6 @@ function scoreOf(site: Site, holds: Amount, room: Amount, affinity: AffinityJudg
 
 /** Sites come sorted by name, so a tie goes to the first name. */
 const isBetter = (a: Score, b: Score): boolean => a[0] < b[0] || (a[0] === b[0] && a[1] < b[1]);
-
-function explain(each: Homeless, holds: Amount, objections: readonly (WhyNot | null)[]): Blocked {
-  const name = each.vm.name;
-  const whys = objections.filter((why) => why !== null);
-  const kept = each.keptDisks !== null && keepsDisks(each.spec, each.keptDisks) ? each.keptDisks : null;
-  const size = describeAmount(holds);
-  return {
-    name,
-    code: "UNPLACEABLE",
-    message:
-      kept === null
-        ? `${name} (${size}) ${each.moves === null ? "fits nowhere" : `has to leave ${each.moves.draft.node} and fits nowhere else`}: ${sayWhys(whys)}`
-        : `${name} (${size}) cannot go back to its disks, which are kept on ${kept.node}: ${sayWhys(whys)}`,
-    hint:
-      kept === null
-        ? whatWouldHelp(whys)
-        : `make ${kept.node} able to take it; to lose those disks and start afresh elsewhere: odorobo vm purge ${name} --node ${kept.node}, or, where its placement no longer allows ${kept.node}, --max-class replace, which leaves them there`,
-    source: each.vm.whereIs("/spec/placement") ?? each.vm.source,
-  };
-}
-
-/** `n1, n2: cordoned; n3 (2 cpus, 512 MiB free): lacks room`: of each kind three nodes. */
-function sayWhys(whys: readonly WhyNot[]): string {
-  return [...Map.groupBy(whys, ({ kind }) => kind)]
-    .map(([kind, all]) => {
-      const shown = all.slice(0, 3).map(({ node, detail }) => (detail === null ? node : `${node} (${detail})`));
-      return `${shown.join(", ")}${all.length > 3 ? ` and ${all.length - 3} more` : ""}: ${kind}`;
-    })
-    .join("; ");
-}
-
-function whatWouldHelp(whys: readonly WhyNot[]): string {
-  const relevant = whys.filter(({ kind }) => kind !== NOT_ALLOWED);
-  if (relevant.length > 0 && relevant.every(({ lacks }) => lacks === "files"))
-    return "put what is missing on the node, or correct its path in the manifests";
-  if (relevant.length > 0 && relevant.every(({ lacks }) => lacks === "ability"))
-    return "change its manifest, or add a node that can run it";
-  return "make room, loosen its placement, or add a node";
-}
-
-/** Whether a node supports a spec depends on few of its fields, and on what its hypervisors are: asked once for nodes that have the same. */
-function supportCache(): (spec: VmSpec, report: NodeReport) => string | null {
-  const byHypervisors = new Map<string, Map<string, string | null>>();
-  const answers = new Map<NodeReport, Map<string, string | null>>();
-  const answersOf = ({ hypervisors }: NodeReport): Map<string, string | null> => {
-    const same = JSON.stringify(hypervisors);
-    const known = byHypervisors.get(same) ?? new Map<string, string | null>();
-    byHypervisors.set(same, known);
-    return known;
-  };
-  const keys = new WeakMap<VmSpec, string>();
-  return (spec, report) => {
-    let key = keys.get(spec);
-    if (key === undefined) {
-      const disks = spec.disks.map(({ origin }) => (origin.kind === "external" ? schemeOf(origin.url) : origin.kind));
-      key = JSON.stringify([
-        spec.hypervisor,
-        spec.boot.kind === "firmware" ? spec.boot.firmware : null,
-        spec.cpus.max,
-        spec.memory.maxMiB,
-        disks,
-        spec.nics.map((nic) => nic.attachment.kind),
-        spec.cloudInit !== null,
-      ]);
-      if (needsCloserLook(spec)) key = JSON.stringify(spec);
-      keys.set(spec, key);
-    }
-    const known = answers.get(report) ?? answersOf(report);
-    answers.set(report, known);
-    const answer = known.get(key);
-    if (answer !== undefined) return answer;
-    const asked = whyUnsupported(spec, report);
-    known.set(key, asked);
-    return asked;
-  };
-}
 
 const atLeastNothing = (a: Amount): Amount => ({ cpus: Math.max(0, a.cpus), memoryMiB: Math.max(0, a.memoryMiB) });
 

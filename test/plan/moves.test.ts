@@ -79,6 +79,31 @@ describe("a placement that no longer allows its node", () => {
   });
 });
 
+test("a node that keeps disks of its earlier life, or has a namesake, is no place to go to", () => {
+  const fleet = aFleet()
+    .nodes("n1", "n2", "n3")
+    .vm("web-1", { nodes: ["n2", "n3"] });
+  const world = () => fleet.empty().has("web-1", "n1").sends("n1", "n2", "n3");
+  expect(steps(plan(fleet, world().keeps("web-1", "n2", ["data"])))).toEqual(["migrate web-1 from n1 to n3"]);
+  expect(steps(plan(fleet, world().has("web-1", "n2", { fleet: "other" })))).toEqual(["migrate web-1 from n1 to n3"]);
+  const both = world().keeps("web-1", "n2", ["data"]).has("web-1", "n3", { fleet: "other" });
+  expect(steps(plan(fleet, both))[0]).toContain(
+    "n2: keeps disks of an earlier life of it (odorobo vm purge web-1 --node n2 ends that); n3: has a VM of this name already",
+  );
+});
+
+test("an empty disk of its own goes along, and counts in the time", () => {
+  const data = { name: "data", origin: { kind: "blank", sizeMiB: 1150 }, readonly: false } as const;
+  const fleet = aFleet()
+    .nodes("n1", "n2")
+    .vm("a", { on: "n2", disks: [data], ...of(1150) });
+  const world = fleet
+    .empty()
+    .has("a", "n1", { spec: aSpec({ disks: [data], ...of(1150) }) })
+    .sends("n1", "n2");
+  expect(plan(fleet, world).times?.moves).toMatchObject([{ endSeconds: 2.2, memoryMiB: 2300 }]);
+});
+
 describe("more than its node has", () => {
   const fleet = () =>
     aFleet()

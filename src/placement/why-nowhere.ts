@@ -1,0 +1,69 @@
+/** Why no node takes a VM, told in words: nodes that object alike together, and what would help. */
+import { type Amount, describeAmount } from "../model/capacity.ts";
+import type { Blocked } from "../model/changes.ts";
+import type { NodeName } from "../model/names.ts";
+import { isLocal, type VmSpec } from "../model/vm-spec.ts";
+import type { Homeless } from "../reconcile/draft.ts";
+import type { KeptDisks } from "../reconcile/locate-vms.ts";
+
+export const NOT_ALLOWED = "not allowed by its placement";
+
+export interface WhyNot {
+  readonly node: NodeName;
+  /** What an explanation groups nodes by. */
+  readonly kind: string;
+  /** What is this node's alone. */
+  readonly detail: string | null;
+  /** What would help: another node or looser rules, another spec, or a file in its place. */
+  readonly lacks: "place" | "ability" | "files";
+}
+
+export const objection = (node: NodeName, kind: string, lacks: WhyNot["lacks"] = "place"): WhyNot => ({
+  node,
+  kind,
+  detail: null,
+  lacks,
+});
+
+/** Whether its bytes are where it was deleted: disks of the agent's own in the tombstone, or files of that node. */
+export const keepsDisks = ({ disks }: VmSpec, { tombstone }: KeptDisks): boolean =>
+  tombstone.disks.length > 0 || disks.some(({ origin }) => origin.kind === "external" && isLocal(origin));
+
+export function explain(each: Homeless, holds: Amount, objections: readonly (WhyNot | null)[]): Blocked {
+  const name = each.vm.name;
+  const whys = objections.filter((why) => why !== null);
+  const kept = each.keptDisks !== null && keepsDisks(each.spec, each.keptDisks) ? each.keptDisks : null;
+  const size = describeAmount(holds);
+  return {
+    name,
+    code: "UNPLACEABLE",
+    message:
+      kept === null
+        ? `${name} (${size}) ${each.moves === null ? "fits nowhere" : `has to leave ${each.moves.draft.node} and fits nowhere else`}: ${sayWhys(whys)}`
+        : `${name} (${size}) cannot go back to its disks, which are kept on ${kept.node}: ${sayWhys(whys)}`,
+    hint:
+      kept === null
+        ? whatWouldHelp(whys)
+        : `make ${kept.node} able to take it; to lose those disks and start afresh elsewhere: odorobo vm purge ${name} --node ${kept.node}, or, where its placement no longer allows ${kept.node}, --max-class replace, which leaves them there`,
+    source: each.vm.whereIs("/spec/placement") ?? each.vm.source,
+  };
+}
+
+/** `n1, n2: cordoned; n3 (2 cpus, 512 MiB free): lacks room`: of each kind three nodes. */
+function sayWhys(whys: readonly WhyNot[]): string {
+  return [...Map.groupBy(whys, ({ kind }) => kind)]
+    .map(([kind, all]) => {
+      const shown = all.slice(0, 3).map(({ node, detail }) => (detail === null ? node : `${node} (${detail})`));
+      return `${shown.join(", ")}${all.length > 3 ? ` and ${all.length - 3} more` : ""}: ${kind}`;
+    })
+    .join("; ");
+}
+
+function whatWouldHelp(whys: readonly WhyNot[]): string {
+  const relevant = whys.filter(({ kind }) => kind !== NOT_ALLOWED);
+  if (relevant.length > 0 && relevant.every(({ lacks }) => lacks === "files"))
+    return "put what is missing on the node, or correct its path in the manifests";
+  if (relevant.length > 0 && relevant.every(({ lacks }) => lacks === "ability"))
+    return "change its manifest, or add a node that can run it";
+  return "make room, loosen its placement, or add a node";
+}
