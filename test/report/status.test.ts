@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
-import { instant, vmName } from "../../src/model/names.ts";
+import { instant, nodeName, vmName } from "../../src/model/names.ts";
 import type { ObservedState } from "../../src/model/observed-state.ts";
 import { toStatusDocument } from "../../src/report/status-document.ts";
 import { renderStatus } from "../../src/report/status-text.ts";
@@ -136,4 +136,14 @@ test("a guest that runs over an exchanged image is told before its next boot is 
   expect(renderStatus(status, { colour: false })).toContain(
     "its next boot is refused: the image below disk root was exchanged (IMAGE_CHANGED)",
   );
+});
+
+test("what a VM left where it moved away from is listed, and counted as no VM", () => {
+  const fleet = aFleet().nodes("n1", "n2").vm("web");
+  const since = instant("2026-01-01T11:00:00.000Z");
+  const migration = { role: "source", since, url: "node n2", peer: nodeName("n2"), stage: "left" } as const;
+  const world = fleet.empty().has("web", "n1", { phase: "stopped", endedBy: "operator", migration }).has("web", "n2");
+  const status = statusOf(fleet, world);
+  expect(status.summary).toMatchObject({ vms: 1, running: 1 });
+  expect(status.vms.map(({ node }) => node)).toEqual(["n1", "n2"]);
 });

@@ -45,6 +45,18 @@ test.each([{ processes: true }, { processes: false }])(
   },
 );
 
+test("what it left is as old as its move, however late it is deleted: newer disks elsewhere outrank it", async () => {
+  await using world = await twoAgents({ processes: false });
+  await world.n1.put("web-1", { spec: aSpec() });
+  await world.n1.boot("web-1");
+  const moved = await world.move();
+  const since = moved.after?.migration?.since;
+  expect(since).toBeDefined();
+  const { tombstone } = await world.n1.operate("web-1", { kind: "delete", graceSeconds: null });
+  expect(tombstone).toMatchObject({ name: "web-1", deletedAt: since });
+  expect(Date.parse(tombstone?.retainUntil ?? "")).toBeGreaterThan(Date.parse(since ?? ""));
+});
+
 test("what cannot be prepared is refused before anything is sent, and the guest runs on", async () => {
   await using world = await twoAgents({ processes: true });
   await world.n1.put("web-1", { spec: withFault("receive") });
