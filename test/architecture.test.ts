@@ -34,10 +34,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   placement: ["model", "reconcile"],
   schedule: ["model", "reconcile", "placement"],
   plan: ["model", "reconcile", "placement", "schedule"],
+  "what-if": ["model", "reconcile", "placement", "schedule", "plan"],
   report: [
     "model",
     "schedule",
     "plan",
+    "what-if",
     "apply",
     "run",
     "manifest",
@@ -47,6 +49,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "report/words",
   ],
   "report/plan": ["model", "schedule", "plan", "report/words"],
+  "report/what-if": ["model", "schedule", "plan", "what-if", "report/plan", "report/words"],
   "report/words": ["model"],
   run: ["model", "schedule", "plan", "apply", "wire"],
   "run-store": ["model", "plan", "apply", "run", "platform"],
@@ -63,10 +66,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "reconcile",
     "schedule",
     "plan",
+    "what-if",
     "apply",
     "run",
     "report",
     "report/plan",
+    "report/what-if",
     "report/words",
     "wire",
     "platform",
@@ -131,12 +136,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "observe",
     "reconcile",
     "plan",
+    "what-if",
     "apply",
     "run",
     "run-store",
     "turn",
     "report",
     "report/plan",
+    "report/what-if",
     "report/words",
     "wire",
     "platform",
@@ -157,7 +164,7 @@ const AGENT_DOORS = [
   "agent/install-agent.ts",
 ];
 
-const PURE = ["model", "manifest", "reconcile", "placement", "schedule", "plan", "run", "report"];
+const PURE = ["model", "manifest", "reconcile", "placement", "schedule", "plan", "what-if", "run", "report"];
 const isPure = (folder: string): boolean => PURE.includes(folder.split("/")[0] as string);
 const IMPURE_CALLS =
   /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|process\.|setTimeout|setInterval|fetch)\b/;

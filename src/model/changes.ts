@@ -47,11 +47,26 @@ export interface Change {
   readonly class: ChangeClass;
   /** Why. Shown, never branched on. Never empty. */
   readonly reasons: readonly Reason[];
+  /** Milder ways to the same that would not do; left out where there is none. Shown, never branched on. */
+  readonly rejected?: readonly RejectedChain[];
+}
+
+/** A milder way, and why it would not do. */
+export interface RejectedChain {
+  /** The classes of its acts, in order: `migrate`, `live`. */
+  readonly chain: readonly ChangeClass[];
+  /** Dotted path of the field it is about, or null when it is about the VM as a whole. */
+  readonly field: string | null;
+  /** The end of a sentence: `it is paused`. */
+  readonly because: string;
 }
 
 export interface Reason {
-  /** `git`: desired differs from last applied. `drift`: someone else changed it. `state`: it does not run, or should not. `placement`: its home. */
-  readonly because: "git" | "drift" | "state" | "placement";
+  /**
+   * `git`: desired differs from last applied. `drift`: someone else changed it. `pending`: it was applied and waits for the guest, or for
+   * its next boot. `state`: it does not run, or should not. `placement`: its home.
+   */
+  readonly because: "git" | "drift" | "pending" | "state" | "placement";
   /** Dotted path of the field, or null when it is about the VM as a whole. */
   readonly field: string | null;
   readonly from: unknown;
@@ -87,4 +102,6 @@ export interface Blocked {
   readonly message: string;
   readonly hint: string;
   readonly source: SourcePosition | null;
+  /** Ways that were tried and would not do; left out where none was. Shown, never branched on. */
+  readonly rejected?: readonly RejectedChain[];
 }

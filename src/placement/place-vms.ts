@@ -143,7 +143,7 @@ export const toSettled = ({ vm, spec }: Homeless): Settled => ({
 });
 
 /** Where its bytes are, if anywhere; else everywhere. */
-function candidatesOf(
+export function candidatesOf(
   { vm, keptDisks, from, spec, moves }: Homeless,
   sites: readonly Site[],
   siteByName: ReadonlyMap<NodeName, Site>,
@@ -159,7 +159,7 @@ function candidatesOf(
 }
 
 /** An agent gives a name to one fleet at a time: until the other's tombstone is gone, the name is taken there. */
-function whyTaken({ vm, moves, remains }: Homeless, { node, leftHere, namesHere }: Site, fleet: string): WhyNot | null {
+export function whyTaken({ vm, moves, remains }: Homeless, { node, leftHere, namesHere }: Site, fleet: string): WhyNot | null {
   // Its guest may come back to it; a new one would find the name taken.
   if (moves === null && leftHere.has(vm.name)) {
     const kind = `keeps what it left there when it moved away (odorobo vm delete ${vm.name} --node ${node.name} ends that)`;
@@ -187,7 +187,7 @@ function whyTaken({ vm, moves, remains }: Homeless, { node, leftHere, namesHere 
 }
 
 /** What speaks against a node, whoever else lives there. Asked in this order; the first objection counts. */
-function whyNever(
+export function whyNever(
   each: Homeless,
   { node, report, looks, closed }: Site,
   support: (spec: VmSpec, report: NodeReport) => string | null,

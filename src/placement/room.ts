@@ -85,7 +85,8 @@ export function growElsewhere({ draft, more, room }: TooBig): Homeless | null {
     text,
     source: null,
   };
-  return toMover({ ...draft, reasons: [...draft.reasons, reason] });
+  const rejected = [...(draft.rejected ?? []), { chain: [draft.class], field, because: text }];
+  return toMover({ ...draft, reasons: [...draft.reasons, reason], rejected });
 }
 
 export const blockTooBig = ({ draft, more, room }: TooBig): Blocked => ({
@@ -94,6 +95,13 @@ export const blockTooBig = ({ draft, more, room }: TooBig): Blocked => ({
   message: `${draft.name} needs ${more.cpus} more cpus and ${more.memoryMiB} MiB more memory than ${draft.node} has to give (${room.cpus} cpus, ${room.memoryMiB} MiB free)${draft.departure.kind === "rooted" ? `, and it cannot move: ${draft.departure.why}` : ""}`,
   hint: "ask for less, or free room on that node",
   source: draft.source,
+  rejected: [
+    ...(draft.rejected ?? []),
+    { chain: [draft.class], field: null, because: `${draft.node} has no room for that` },
+    ...(draft.departure.kind === "rooted"
+      ? [{ chain: ["migrate", draft.class] as const, field: null, because: draft.departure.why }]
+      : []),
+  ],
 });
 
 /** What each node has left once all but the placements is done. */

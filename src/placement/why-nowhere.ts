@@ -46,7 +46,16 @@ export function explain(each: Homeless, holds: Amount, objections: readonly (Why
         ? whatWouldHelp(whys)
         : `make ${kept.node} able to take it; to lose those disks and start afresh elsewhere: odorobo vm purge ${name} --node ${kept.node}, or, where its placement no longer allows ${kept.node}, --max-class replace, which leaves them there`,
     source: each.vm.whereIs("/spec/placement") ?? each.vm.source,
+    ...rejectedBy(each, sayWhys(whys)),
   };
+}
+
+/** Of one that has a home: where it would have gone, and what it would have had there. */
+function rejectedBy({ moves, rejected = [] }: Homeless, why: string): Pick<Blocked, "rejected"> {
+  if (moves === null) return rejected.length === 0 ? {} : { rejected };
+  const then = moves.draft.put === null && moves.draft.power === null ? [] : [moves.draft.class];
+  const chain = ["migrate" as const, ...then.filter((each) => each !== "migrate")];
+  return { rejected: [...rejected, { chain, field: null, because: `no node takes it: ${why}` }] };
 }
 
 /** `n1, n2: cordoned; n3 (2 cpus, 512 MiB free): lacks room`: of each kind three nodes. */

@@ -9,13 +9,13 @@
 import type { Looks } from "../model/boot-needs.ts";
 import { worstClass } from "../model/change-class.ts";
 import { ACTIONS, type Blocked, type Change, type Reason, type Selection, type Unknown } from "../model/changes.ts";
-import type { DesiredState, DesiredVm } from "../model/desired-state.ts";
+import type { DesiredState } from "../model/desired-state.ts";
 import { digestOf } from "../model/digest.ts";
 import { byName, type Digest, type NodeName, type VmName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
-import { AffinityBook } from "../placement/affinity-book.ts";
 import { disksLeftOrFound } from "../placement/disks-of-lives.ts";
-import { placeAll, type SettledVm } from "../placement/place-together.ts";
+import { neighboursOf } from "../placement/neighbours.ts";
+import { placeAll } from "../placement/place-together.ts";
 import type { Placed } from "../placement/place-vms.ts";
 import { blockTooBig, fitGrowth, freeAfter, freeNow, growElsewhere, toSites } from "../placement/room.ts";
 import { findDifferences } from "../reconcile/diff.ts";
@@ -109,8 +109,7 @@ function draftPlan(
   }
   const after = freeAfter(now, growing, homeless);
   const sites = toSites(desired, sightings, looks, observed.at);
-  const settled = settledVms(desired, sightings, homeless);
-  const around = { sites, free: after, settled, newBook: () => openBook(desired, settled) };
+  const around = { sites, free: after, ...neighboursOf(desired, sightings, homeless) };
   const { placed, blocked: unplaceable } = placeAll(homeless, around, {
     mayLeaveDisks: allowsReplace(desired.fleet.policy, allowances),
     fleet: desired.fleet.name,
@@ -182,35 +181,6 @@ function whyDraftLacks(draft: Draft, sightings: Sightings, looks: ReadonlyMap<No
   return why === null ? null : lackingAt(draft.name, draft.node, why, draft.source);
 }
 
-/** Everybody who has a home and keeps it; nobody where nobody asks. */
-function settledVms(desired: DesiredState, sightings: Sightings, homeless: readonly Homeless[]): SettledVm[] {
-  if (homeless.length === 0) return [];
-  const leaving = new Set(homeless.map((each) => each.vm.name));
-  const placements = new Map(desired.vms.map((vm) => [vm.name, vm]));
-  const settled: SettledVm[] = [];
-  for (const [home, report] of sightings.reports) {
-    for (const { name, spec } of report.vms) {
-      if (leaving.has(name)) continue;
-      const antiAffinity = placements.get(name)?.placement.antiAffinity ?? [];
-      settled.push({ name, home, vm: { labels: spec.labels, antiAffinity } });
-    }
-  }
-  return settled;
-}
-
-function openBook(desired: DesiredState, settled: readonly SettledVm[]): AffinityBook {
-  const book = new AffinityBook(desired.nodes, affinityRules(desired.vms));
-  for (const { vm, home } of settled) book.settle(vm, home);
-  return book;
-}
-
-function* affinityRules(vms: readonly DesiredVm[]) {
-  for (const { placement } of vms) {
-    yield* placement.affinity;
-    yield* placement.antiAffinity;
-  }
-}
-
 const toChange = (draft: Draft): Change => ({
   kind: "VirtualMachine",
   name: draft.name,
@@ -219,7 +189,11 @@ const toChange = (draft: Draft): Change => ({
   action: draft.action,
   class: draft.class,
   reasons: draft.reasons,
+  ...toldOf(draft),
 });
+
+const toldOf = ({ rejected }: Pick<Change, "rejected">): Pick<Change, "rejected"> =>
+  rejected === undefined ? {} : { rejected };
 
 function toPlacedChange({ homeless, node }: Placed, steps: readonly Step[]): Change {
   const { vm, from, reasons } = homeless;
@@ -234,11 +208,12 @@ function toPlacedChange({ homeless, node }: Placed, steps: readonly Step[]): Cha
     class: worstClass([from ? "replace" : "live", ...aboutDisks.map((reason) => reason.class)]),
     // That it would come back to its disks is not so when it leaves them.
     reasons: [...(from || aboutDisks.every((reason) => reason.class === "live") ? reasons : []), ...aboutDisks],
+    ...toldOf(homeless),
   };
 }
 
 function toMove(
-  { name, node, class: changeClass, reasons, source }: Draft,
+  { name, node, class: changeClass, reasons, rejected, source }: Draft,
   to: NodeName,
   steps: readonly Step[],
 ): Change {
@@ -254,6 +229,7 @@ function toMove(
     action: "migrate",
     class: worstClass(["migrate", changeClass]),
     reasons: parked.length === 0 || to === node ? reasons : [...reasons, way],
+    ...(rejected === undefined ? {} : { rejected }),
   };
 }
 

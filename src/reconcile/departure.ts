@@ -49,5 +49,6 @@ export function toMover(draft: Draft): Homeless | null {
     from: { seen: draft.seen, held: draft.before, stays: false },
     moves: { applied, by, draft },
     reasons: draft.reasons,
+    ...(draft.rejected === undefined ? {} : { rejected: draft.rejected }),
   };
 }

@@ -8,7 +8,7 @@
 
 import { hasProcess, heldBy, NOTHING, sizeOf } from "../model/capacity.ts";
 import { type ChangeClass, isWorse, worstClass } from "../model/change-class.ts";
-import type { Action, Blocked, Reason, SeenVm, Unknown } from "../model/changes.ts";
+import type { Action, Blocked, Reason, RejectedChain, SeenVm, Unknown } from "../model/changes.ts";
 import type { DesiredNode, DesiredVm, Maintenance } from "../model/desired-state.ts";
 import {
   compareLive,
@@ -52,9 +52,12 @@ export function diffPresentVm(
   { vm, node, report, maintenance, remains }: Present,
   fleet: string,
 ): Finding {
+  const rejected: RejectedChain[] = [];
+  const reject = (chain: ChangeClass, field: string | null, because: string) =>
+    rejected.push({ chain: [chain], field, because });
   const blocked = (code: Blocked["code"], message: string, hint: string): Finding => ({
     kind: "blocked",
-    blocked: { name: desired.name, code, message, hint, source: desired.source },
+    blocked: { name: desired.name, code, message, hint, source: desired.source, ...toldIf(rejected) },
   });
   if (vm.fleet !== fleet) {
     const owner = vm.fleet === null ? "made by hand" : `of the fleet ${vm.fleet}`;
@@ -79,9 +82,14 @@ export function diffPresentVm(
   const departure = departureOf(desired, spec, { vm, report, remains });
   const rooted = isForbidden ? whyRooted(departure) : null;
   const drain: Drain = isForbidden ? { kind: "none" } : drainOf(vm, spec, node, maintenance, departure);
-  if (drain.kind === "blocks") return blocked("NOT_MOVABLE", drain.message, drain.hint);
+  if (drain.kind === "blocks") {
+    reject("migrate", null, drain.because);
+    return blocked("NOT_MOVABLE", drain.message, drain.hint);
+  }
+  if (drain.kind === "stops" || drain.kind === "pauses") reject("migrate", "onDrain", "its onDrain says otherwise");
   if (drain.kind === "moves") reasons.push(becauseOfNode(node, "migrate", drain.text));
   const leaves = isForbidden || drain.kind === "moves";
+  if (rooted !== null) reject("migrate", "placement", rooted);
   if (isForbidden) {
     const source = desired.whereIs("/spec/placement") ?? desired.source;
     const text =
@@ -114,8 +122,11 @@ export function diffPresentVm(
   for (const [difference, because] of merge(git, drift, vm.live !== null)) {
     const verdict = classify(difference, guest, vm.disks);
     if (verdict.kind === "blocked") return blocked(verdict.code, verdict.message, verdict.hint);
+    if (guest !== null && because !== "git-only" && verdict.note !== null && isWorse(verdict.class, "live"))
+      reject("live", difference.path, verdict.note);
+    const isOwed = because === "drift" && owedTo(vm, difference) !== undefined;
     reasons.push({
-      because: because === "git-only" ? "git" : because,
+      because: because === "git-only" ? "git" : isOwed ? "pending" : because,
       field: difference.path,
       from: difference.from,
       to: difference.to,
@@ -151,6 +162,7 @@ export function diffPresentVm(
         from: { seen, held: heldBy(vm), stays: !leaves },
         moves: null,
         reasons,
+        ...toldIf(rejected),
       },
     };
   }
@@ -166,7 +178,7 @@ export function diffPresentVm(
   const broken = power === "boot" || power === "reboot" ? brokenDisk(vm, spec) : null;
   if (broken !== null) return blocked(broken.code, `${node.name}: ${broken.message}`, broken.hint);
   const put =
-    git.length > 0 || reasons.some((reason) => reason.because === "drift" && reason.class !== "reboot")
+    git.length > 0 || reasons.some((reason) => OF_GUEST.has(reason.because) && reason.class !== "reboot")
       ? given()
       : null;
   const changeClass = worstClass(reasons.map((reason) => reason.class));
@@ -181,6 +193,7 @@ export function diffPresentVm(
     action: leaves ? "migrate" : toAction(power, changeClass),
     class: changeClass,
     reasons,
+    ...toldIf(rejected),
     seen,
     put,
     power,
@@ -195,6 +208,9 @@ export function diffPresentVm(
   const mover = leaves ? toMover(draft) : null;
   return mover === null ? { kind: "change", draft } : { kind: "homeless", homeless: mover };
 }
+
+const toldIf = (rejected: readonly RejectedChain[]): { readonly rejected?: readonly RejectedChain[] } =>
+  rejected.length === 0 ? {} : { rejected: [...rejected] };
 
 const becauseOfNode = (node: DesiredNode, changeClass: ChangeClass, text: string): Reason => ({
   because: "placement",
@@ -217,9 +233,13 @@ function whatIsLeft({ spec, disks: made = spec.disks.map((disk) => disk.name) }:
   return spec.cloudInit === null ? what : `${what}; ${NEW_DISKS_NOTE}`;
 }
 
+const OF_GUEST: ReadonlySet<Reason["because"]> = new Set(["drift", "pending"]);
+
+const owedTo = ({ owed = [] }: VmReport, { path }: FieldDifference) => owed.find((each) => each.path === path);
+
 /** Why a guest is not as its spec says: what odorobo has left undone is told by nobody else's name. */
-function whoseDrift({ path }: FieldDifference, { owed = [] }: VmReport): string {
-  const mine = owed.find((each) => each.path === path);
+function whoseDrift(difference: FieldDifference, vm: VmReport): string {
+  const mine = owedTo(vm, difference);
   if (mine === undefined) return "someone else changed it";
   const why = mine.held
     ? "the guest was asked to let go of it and has not"

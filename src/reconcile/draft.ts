@@ -1,7 +1,7 @@
 /** What the difference of one VM comes to, before it is known where: a change where it is, or a home to be found. */
 import type { Amount } from "../model/capacity.ts";
 import type { ChangeClass } from "../model/change-class.ts";
-import type { Action, Reason, SeenVm } from "../model/changes.ts";
+import type { Action, Reason, RejectedChain, SeenVm } from "../model/changes.ts";
 import type { DesiredVm, SourcePosition } from "../model/desired-state.ts";
 import type { NodeName, VmName } from "../model/names.ts";
 import type { HypervisorReport } from "../model/observed-state.ts";
@@ -15,6 +15,8 @@ export interface Draft {
   readonly action: Action;
   readonly class: ChangeClass;
   readonly reasons: readonly Reason[];
+  /** Milder ways that would not do; left out: none. */
+  readonly rejected?: readonly RejectedChain[];
   readonly seen: SeenVm;
   /** The spec to give it first; null: it has the right one. */
   readonly put: VmSpec | null;
@@ -66,4 +68,6 @@ export interface Homeless {
   /** It goes there as it runs; null: it is made there. */
   readonly moves: Travel | null;
   readonly reasons: readonly Reason[];
+  /** Milder ways that would not do; left out: none. */
+  readonly rejected?: readonly RejectedChain[];
 }

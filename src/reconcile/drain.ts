@@ -16,7 +16,7 @@ export type Drain =
   /** It is off, or stands still as it was asked to: nothing is started or resumed there. */
   | { readonly kind: "rests" }
   | { readonly kind: "moves" | "stops" | "pauses"; readonly text: string }
-  | { readonly kind: "blocks"; readonly message: string; readonly hint: string };
+  | { readonly kind: "blocks"; readonly message: string; readonly hint: string; readonly because: string };
 
 export function drainOf(
   vm: VmReport,
@@ -35,6 +35,7 @@ export function drainOf(
         kind: "blocks",
         message: `${why}, and ${vm.name} cannot leave it: ${departure.why}`,
         hint: "make that possible, or say in its manifest what is to be done instead: onDrain: stop",
+        because: departure.why,
       };
     case "stop":
       return { kind: "stops", text: `${why}, and its onDrain is stop` };
@@ -45,6 +46,7 @@ export function drainOf(
         kind: "blocks",
         message: `${why}, and the onDrain of ${vm.name} is block`,
         hint: "its owner says when it may leave: move it or shut it down by hand, or change its onDrain",
+        because: "its onDrain is block",
       };
   }
 }

@@ -11,6 +11,7 @@ import type {
   NodeReport,
   ObservedNode,
   ObservedState,
+  OwedChange,
   Phase,
   RestartState,
   VmReport,
@@ -44,7 +45,10 @@ export interface StatusSummary {
   readonly vms: number;
   readonly running: number;
   readonly notReady: number;
+  /** Somebody else changed them. */
   readonly drifted: number;
+  /** Something was applied to them and waits for the guest, or for its next boot. */
+  readonly pending: number;
   readonly absent: number;
   readonly unknown: number;
 }
@@ -81,6 +85,8 @@ export interface VmStatus {
   readonly commit: string | null;
   readonly appliedAt: Instant;
   readonly drift: readonly DriftedField[];
+  /** Which of `drift` is nobody's doing: it was applied and waits for the guest, or for its next boot. Left out where there is none. */
+  readonly pending?: readonly OwedChange[];
   /** The agent starts the guest again by itself, or has given that up; left out while there is nothing to tell. */
   readonly restart?: RestartState;
   /** Its agent would not boot it again, though it may run now: other bytes lie below this disk. Left out while all is well. */
@@ -130,7 +136,8 @@ export function toStatusDocument({ desired, observed, source, commit }: StatusIn
       vms: own.length,
       running: own.filter((vm) => vm.phase === "running").length,
       notReady: own.filter((vm) => vm.ready === false).length,
-      drifted: own.filter((vm) => vm.drift.length > 0).length,
+      drifted: own.filter((vm) => driftedOf(vm).length > 0).length,
+      pending: own.filter((vm) => vm.pending !== undefined).length,
       absent: absent.length,
       unknown: unknown.length + unreadable.length,
     },
@@ -141,6 +148,10 @@ export function toStatusDocument({ desired, observed, source, commit }: StatusIn
     unreadable,
   };
 }
+
+/** What somebody else changed. */
+export const driftedOf = ({ drift, pending = [] }: Pick<VmStatus, "drift" | "pending">): readonly DriftedField[] =>
+  drift.filter(({ path }) => !pending.some((each) => each.path === path));
 
 /** `at`: when it was seen. */
 export function toNodeStatus(node: ObservedNode, desired: DesiredNode | undefined, at: Instant): NodeStatus {
@@ -192,6 +203,7 @@ export function toVmStatus(vm: VmReport, node: NodeName, fleet: string | null, n
     commit: vm.commit,
     appliedAt: vm.appliedAt,
     drift: vm.drift,
+    ...(vm.owed === undefined || vm.owed.length === 0 ? {} : { pending: vm.owed }),
     ...(vm.restart === undefined ? {} : { restart: vm.restart }),
     ...bootRefusal(vm),
   };

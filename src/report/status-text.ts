@@ -1,6 +1,6 @@
 /** Status, and the tables of nodes and VMs, for people. Rendered from the documents. */
 import { describeMaintenance } from "../model/maintenance.ts";
-import type { NodeStatus, StatusDocument, VmStatus } from "./status-document.ts";
+import { driftedOf, type NodeStatus, type StatusDocument, type VmStatus } from "./status-document.ts";
 import { plural, showNames } from "./words/names.ts";
 import { type Paint, paintWith } from "./words/paint.ts";
 import { safeLine } from "./words/safe-text.ts";
@@ -29,6 +29,7 @@ function describeSummary({ summary }: StatusDocument): string {
   const parts = [`${summary.running} of ${plural(summary.vms, "VM")} running`];
   if (summary.notReady > 0) parts.push(`${summary.notReady} not ready`);
   if (summary.drifted > 0) parts.push(`${summary.drifted} drifted`);
+  if (summary.pending > 0) parts.push(`${summary.pending} pending`);
   if (summary.absent > 0) parts.push(`${summary.absent} absent`);
   if (summary.unknown > 0) parts.push(`${summary.unknown} unknown`);
   const silent = summary.silentNodes > 0 ? `, ${summary.silentNodes} silent` : "";
@@ -89,7 +90,9 @@ function describePhase({ phase, restart }: VmStatus): string {
 
 function describeNotes(vm: VmStatus): string {
   const notes: string[] = [];
-  if (vm.drift.length > 0) notes.push(`drift: ${vm.drift.map((field) => field.path).join(", ")}`);
+  const drifted = driftedOf(vm);
+  if (drifted.length > 0) notes.push(`drift: ${drifted.map((field) => field.path).join(", ")}`);
+  if (vm.pending !== undefined) notes.push(`pending: ${vm.pending.map(({ path }) => path).join(", ")}`);
   if (vm.belongs === "left") notes.push("no longer in the manifests");
   if (vm.belongs === "other") notes.push("not this fleet's");
   if (vm.bootRefused !== undefined) notes.push(`its next boot is refused: ${describeRefusal(vm.bootRefused)}`);
@@ -105,10 +108,15 @@ export const renderVms = (vms: readonly VmStatus[], options: TableOptions): stri
   vms.length === 0 ? "No VMs." : renderTable(VM_COLUMNS, vms, options);
 
 function renderDrift(vms: readonly VmStatus[], paint: Paint): string[] {
-  const lines = vms.flatMap((vm) =>
-    driftLines(vm.drift).map((line) => `  ${paint("bold", safeLine(vm.name))} ${line}`),
-  );
-  return lines.length === 0 ? [] : [["Drift (applied → live):", ...lines].join("\n")];
+  const section = (title: string, of: (vm: VmStatus) => VmStatus["drift"]): string[] => {
+    const lines = vms.flatMap((vm) => driftLines(of(vm)).map((line) => `  ${paint("bold", safeLine(vm.name))} ${line}`));
+    return lines.length === 0 ? [] : [[title, ...lines].join("\n")];
+  };
+  const isPending = (vm: VmStatus) => vm.drift.filter((field) => !driftedOf(vm).includes(field));
+  return [
+    ...section("Drift (applied → live):", driftedOf),
+    ...section("Pending, applied and not in the guest before it lets go or boots anew (applied → live):", isPending),
+  ];
 }
 
 export const driftLines = (drift: VmStatus["drift"]): string[] =>

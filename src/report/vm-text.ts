@@ -53,8 +53,11 @@ function rowsOf(vm: VmReport, node: string): readonly Row[] {
       ? [["config", `none yet: odorobo vm create ${vm.name} CONFIG gives it one`] as const]
       : describeSpec(spec)),
     ...(vm.images ?? []).map((image): Row => [`below ${image.disk}`, describeImage(image)]),
-    ...(vm.owed ?? []).map((each): Row => ["owed", describeOwed(each)]),
-    ...driftLines(vm.drift).map((line): Row => ["drift", line]),
+    ...(vm.owed ?? []).map((each): Row => ["pending", describeOwed(each)]),
+    ...vm.drift.flatMap((field) => {
+      const key = vm.owed?.some(({ path }) => path === field.path) ? "pending" : "drift";
+      return driftLines([field]).map((line): Row => [key, line]);
+    }),
   ];
 }
 

@@ -8,6 +8,7 @@
 import type { NodeName, VmName } from "../model/names.ts";
 import type { Placed } from "../placement/place-vms.ts";
 import type { Draft } from "../reconcile/draft.ts";
+import { moveAsItIs } from "../reconcile/move-as-it-is.ts";
 import type { MovesProblem, Part } from "./moves-problem.ts";
 import type { Sequence, SequencedMove } from "./sequence.ts";
 
@@ -113,40 +114,14 @@ export function draftOfBystander(
   legs: readonly NodeName[],
   held: Draft["before"],
 ): Placed {
-  if (departure?.kind !== "able") throw new Error(`${vm.name} would be moved aside and cannot move`);
+  if (departure === null || departure.kind === "rooted")
+    throw new Error(`${vm.name} would be moved aside and cannot move`);
   const last = legs.at(-1) as NodeName;
   const way = last === node ? `to ${legs.slice(0, -1).join(", then ")} and back` : `to ${legs.join(", then ")}`;
-  const reasons = [
-    {
-      because: "placement",
-      field: null,
-      from: node,
-      to: last,
-      class: "migrate",
-      text: `it makes way on ${node} for other moves: it goes ${way}`,
-      source: departure.vm.source,
-    },
-  ] as const;
-  const draft: Draft = {
-    name: vm.name,
-    node,
-    action: "migrate",
-    class: "migrate",
-    reasons,
-    seen: { node, generation: vm.generation, serial: vm.serial },
-    put: null,
-    power: null,
-    staysDown: false,
-    restsAfter: false,
-    before: held,
-    after: held,
-    departure,
-    group: vm.spec.group,
-    source: departure.vm.source,
-  };
-  const { spec, remains, applied, by } = departure;
-  const from = { seen: draft.seen, held, stays: false };
-  const moves = { applied, by, draft };
-  const homeless = { vm: departure.vm, spec, keptDisks: null, remains, from, moves, reasons };
+  const text = `it makes way on ${node} for other moves: it goes ${way}`;
+  const homeless = moveAsItIs(vm, node, departure, [
+    { because: "placement", field: null, from: node, to: last, class: "migrate", text, source: departure.vm.source },
+  ]);
+  if (homeless === null) throw new Error(`${vm.name} would be moved aside and cannot move`);
   return { homeless, node: last, holds: held };
 }
