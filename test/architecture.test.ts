@@ -49,7 +49,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "report/words",
   ],
   "report/plan": ["model", "schedule", "plan", "report/words"],
-  "report/what-if": ["model", "schedule", "plan", "what-if", "report/plan", "report/words"],
+  "report/what-if": ["model", "placement", "schedule", "plan", "what-if", "report/plan", "report/words"],
   "report/words": ["model"],
   run: ["model", "schedule", "plan", "apply", "wire"],
   "run-store": ["model", "plan", "apply", "run", "platform"],

@@ -12,6 +12,7 @@ import DemoCommand from "./demo.ts";
 import Destroy from "./destroy.ts";
 import Diff from "./diff.ts";
 import Doctor from "./doctor.ts";
+import Explain from "./explain.ts";
 import Init from "./init.ts";
 import NodeCordon from "./node/cordon.ts";
 import NodeDrain from "./node/drain.ts";
@@ -72,6 +73,7 @@ export const COMMANDS = {
   snapshot: Snapshot,
   status: Status,
   diff: Diff,
+  explain: Explain,
   doctor: Doctor,
   agent: AgentCommand,
   "agent:install": AgentInstallCommand,

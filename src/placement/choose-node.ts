@@ -4,7 +4,7 @@
  *   place-vms.ts → [choose-node.ts] → plan/explain-vm.ts, turn/, what-if/
  */
 import type { Looks } from "../model/boot-needs.ts";
-import { fits, minus, NOTHING, plus } from "../model/capacity.ts";
+import { fits, NOTHING, plus } from "../model/capacity.ts";
 import type { Blocked } from "../model/changes.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import { mayLiveOn } from "../model/may-live-on.ts";
@@ -45,7 +45,7 @@ export type FilterName = (typeof FILTERS)[number];
 /** What each filter lets through, as the end of a sentence: `480 allowed by its placement`. */
 export const FILTER_WORDS: Readonly<Record<FilterName, string>> = {
   nodes: "in the fleet",
-  candidates: "other than its own, or where its disks are",
+  candidates: "to choose from",
   placement: "allowed by its placement",
   answers: "that answer",
   open: "that take newcomers",
@@ -130,7 +130,3 @@ function countFilters(
   });
   return { filters, able: left.map(({ node }) => node.name) };
 }
-
-/** What a node has left once this one is there. */
-export const leftWith = (each: Homeless, { free }: Neighbourhood, node: NodeName) =>
-  minus(free.get(node) ?? NOTHING, holdingsOf(each));

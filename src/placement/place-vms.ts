@@ -159,7 +159,11 @@ export function candidatesOf(
 }
 
 /** An agent gives a name to one fleet at a time: until the other's tombstone is gone, the name is taken there. */
-export function whyTaken({ vm, moves, remains }: Homeless, { node, leftHere, namesHere }: Site, fleet: string): WhyNot | null {
+export function whyTaken(
+  { vm, moves, remains }: Homeless,
+  { node, leftHere, namesHere }: Site,
+  fleet: string,
+): WhyNot | null {
   // Its guest may come back to it; a new one would find the name taken.
   if (moves === null && leftHere.has(vm.name)) {
     const kind = `keeps what it left there when it moved away (odorobo vm delete ${vm.name} --node ${node.name} ends that)`;

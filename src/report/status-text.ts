@@ -109,7 +109,9 @@ export const renderVms = (vms: readonly VmStatus[], options: TableOptions): stri
 
 function renderDrift(vms: readonly VmStatus[], paint: Paint): string[] {
   const section = (title: string, of: (vm: VmStatus) => VmStatus["drift"]): string[] => {
-    const lines = vms.flatMap((vm) => driftLines(of(vm)).map((line) => `  ${paint("bold", safeLine(vm.name))} ${line}`));
+    const lines = vms.flatMap((vm) =>
+      driftLines(of(vm)).map((line) => `  ${paint("bold", safeLine(vm.name))} ${line}`),
+    );
     return lines.length === 0 ? [] : [[title, ...lines].join("\n")];
   };
   const isPending = (vm: VmStatus) => vm.drift.filter((field) => !driftedOf(vm).includes(field));

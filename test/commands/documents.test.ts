@@ -1,23 +1,14 @@
 /** What `--json` prints is what the schemas say, for every command that prints a document. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
 import { aLiveFleet } from "../support/a-live-fleet.ts";
+import { ajv, expectValid, schemas } from "../support/expect-valid.ts";
 import { odorobo } from "../support/run-odorobo.ts";
 
 const FOLDER = new URL("../../schemas/", import.meta.url);
 
-const schemas = readdirSync(FOLDER).map((file) => JSON.parse(readFileSync(new URL(file, FOLDER), "utf8")));
-const ajv = new Ajv2020({ strict: false, validateFormats: false, schemas });
-
 const DRAFT = "https://json-schema.org/draft/2020-12/schema";
-
-function expectValid(document: unknown, schema: string): void {
-  const validate = ajv.getSchema(`https://odorobo.dev/schemas/${schema}.schema.json`);
-  if (validate === undefined) throw new Error(`there is no schema ${schema}`);
-  expect(validate(document), `${schema}: ${JSON.stringify(validate.errors)}`).toBe(true);
-}
 
 test("all schemas are of one draft, valid by it, and use none of the words of an older one", () => {
   expect(new Set(schemas.map(({ $schema }) => $schema))).toEqual(new Set([DRAFT]));
@@ -55,7 +46,16 @@ test("each document is valid by its schema, in good times and bad", async () => 
 });
 
 test("every schema of ours has an example, and it is valid", () => {
-  for (const schema of ["status", "vm-list", "node-list", "node-info", "doctor-report", "validation", "agent-access"]) {
+  for (const schema of [
+    "status",
+    "vm-list",
+    "node-list",
+    "node-info",
+    "doctor-report",
+    "validation",
+    "agent-access",
+    "explanation",
+  ]) {
     const { examples } = JSON.parse(readFileSync(join(FOLDER.pathname, `${schema}.schema.json`), "utf8"));
     expect(examples.length).toBeGreaterThan(0);
     for (const example of examples) expectValid(example, schema);
