@@ -6,7 +6,7 @@ import { LongestFirst } from "./test/support/longest-first.ts";
  * times itself is not given a heap that others have filled.
  */
 const CORE = [
-  "test/{model,reconcile,placement,schedule,plan,report}/**/*.test.ts",
+  "test/{model,reconcile,placement,schedule,plan,what-if,report}/**/*.test.ts",
   "test/manifest/!(linear-time).test.ts",
 ];
 

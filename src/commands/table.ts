@@ -21,6 +21,7 @@ import NodeInfoCommand from "./node/info.ts";
 import NodeListCommand from "./node/list.ts";
 import NodeUncordon from "./node/uncordon.ts";
 import NodeUndrain from "./node/undrain.ts";
+import NodeUnfence from "./node/unfence.ts";
 import PlanCommand from "./plan.ts";
 import RunsAbort from "./runs/abort.ts";
 import RunsAttach from "./runs/attach.ts";
@@ -120,4 +121,5 @@ export const COMMANDS = {
   "node:drain": NodeDrain,
   "node:undrain": NodeUndrain,
   "node:fence": NodeFence,
+  "node:unfence": NodeUnfence,
 };

@@ -18,6 +18,7 @@ import { type AgentAccess, type Agents, connectAgents, observeAgents } from "./c
 import { planLookingAhead } from "./look-around.ts";
 import { type Fleet, type FleetLocation, loadFleet } from "./read-fleet.ts";
 import { requireNodes } from "./require-nodes.ts";
+import { warnOfFences } from "./warn-of-fences.ts";
 
 export interface PlanRequest {
   readonly location: FleetLocation;
@@ -85,7 +86,8 @@ export async function planFor(
       });
     const { plan, observed } = await planLookingAhead(seen, make, (node) => agents.of(node), signal);
     assertPlanKeepsPromises(plan, desired, observed);
-    return { plan, fleet, observed, agents, clock, [Symbol.asyncDispose]: () => agents[Symbol.asyncDispose]() };
+    const warned = warnOfFences(fleet, observed);
+    return { plan, fleet: warned, observed, agents, clock, [Symbol.asyncDispose]: () => agents[Symbol.asyncDispose]() };
   } catch (error) {
     await agents[Symbol.asyncDispose]();
     throw error;

@@ -1,5 +1,5 @@
 /** A fleet that lives: manifests in a folder, and an agent with noop guests for each node, in this process, over real sockets. */
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parseAgentConfig } from "../../src/agent/config.ts";
 import { type RunningAgent, startAgent } from "../../src/agent/main.ts";
@@ -20,12 +20,16 @@ export interface LiveFleet extends AsyncDisposable {
   vm(name: string, spec?: readonly string[], annotations?: Readonly<Record<string, string>>): Promise<void>;
   /** The node goes silent; its VMs are still there. */
   stop(node: string): Promise<void>;
+  /** One that was stopped comes back with its folders, at another address, which is written into its manifest. */
+  comeBack(node: string): Promise<void>;
 }
 
 export async function aLiveFleet(...nodes: string[]): Promise<LiveFleet> {
   const scratch = await aTempFolder({ inMemory: true });
   const folder = join(scratch.path, "fleet");
   const agents = new Map<string, RunningAgent>();
+  /** Of those that were stopped. */
+  const addresses = new Map<string, string>();
   const write = async (path: string, text: string) => {
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), text);
@@ -33,8 +37,8 @@ export async function aLiveFleet(...nodes: string[]): Promise<LiveFleet> {
   await write("fleet.yaml", document("Fleet", "test", ["defaults: { hypervisor: noop, cpus: 1, memory: 64MiB }"]));
   const node = (name: string) =>
     write(`nodes/${name}.yaml`, document("Node", name, [`address: ${agents.get(name)!.urls[0]}`]));
-  for (const name of nodes) {
-    const agent = await startAgent(
+  const start = (name: string) =>
+    startAgent(
       parseAgentConfig({
         name,
         listen: ["127.0.0.1:0"],
@@ -46,7 +50,8 @@ export async function aLiveFleet(...nodes: string[]): Promise<LiveFleet> {
         logLevel: "silent",
       }),
     );
-    agents.set(name, agent);
+  for (const name of nodes) {
+    agents.set(name, await start(name));
     await node(name);
   }
   return {
@@ -62,8 +67,16 @@ export async function aLiveFleet(...nodes: string[]): Promise<LiveFleet> {
         document("VirtualMachine", name, ['boot: { kernel: "builtin:tiny" }', ...spec], annotations),
       ),
     async stop(node) {
-      await agents.get(node)![Symbol.asyncDispose]();
+      const agent = agents.get(node)!;
+      addresses.set(node, agent.urls[0]!);
+      await agent[Symbol.asyncDispose]();
       agents.delete(node);
+    },
+    async comeBack(name) {
+      agents.set(name, await start(name));
+      const path = join(folder, `nodes/${name}.yaml`);
+      const text = await readFile(path, "utf8");
+      await writeFile(path, text.replace(addresses.get(name)!, agents.get(name)!.urls[0]!));
     },
     async [Symbol.asyncDispose]() {
       for (const agent of agents.values()) await agent[Symbol.asyncDispose]();
