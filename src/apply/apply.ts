@@ -43,6 +43,8 @@ export interface ApplyOptions {
   readonly run?: string;
   /** What an earlier executor of the same run came to. None of it is begun again. */
   readonly before?: readonly EndedStep[];
+  /** Ids of the steps that an earlier executor began and did not see the end of: they are asked for again, however late it is. */
+  readonly begun?: ReadonlySet<string>;
   /** Told of what must be known to carry the run on. As `onEvent`, should it throw. */
   readonly journal?: StepJournal;
   /** VMs that are not as this plan needs them any more: their steps fail, untried. */
@@ -66,9 +68,24 @@ export async function apply(
   const startedAt = clock.now();
   const events = new EventSink(options.onEvent);
   events.emit({ event: "started", at: startedAt, steps: plan.steps.length });
-  const { addressOf, newTicket, run, journal = NO_JOURNAL, refused = new Map() } = options;
+  const { addressOf, newTicket, run, journal = NO_JOURNAL, refused = new Map(), begun = new Set() } = options;
   const runner = new StepRunner(
-    { plan, agents, addressOf, newTicket, files, clock, sleep, retries, hardSignal, events, run, journal, refused },
+    {
+      plan,
+      agents,
+      addressOf,
+      newTicket,
+      files,
+      clock,
+      sleep,
+      retries,
+      hardSignal,
+      events,
+      run,
+      journal,
+      refused,
+      begun,
+    },
     before,
   );
   const { interrupted } = await runSteps(graph, runner, {

@@ -7,6 +7,7 @@
  * Invariants:
  * - Every step that had not ended before ends exactly once: `ended`, `skipped` or `abandoned`.
  * - A failure takes down exactly the steps that wait for it, directly or not; everything else goes on.
+ * - A step whose time is over when it could begin is skipped, with those that wait for it.
  * - After `signal` nothing begins; what is in flight is waited for. After `hardSignal` nothing is waited for either.
  */
 import type { ErrorBody } from "../model/errors.ts";
@@ -18,11 +19,13 @@ export type StepResult =
   | { readonly succeeded: true; readonly noop: boolean; readonly warnings?: readonly string[] }
   | { readonly succeeded: false; readonly error: ErrorBody };
 
-export type SkipReason = { readonly failed: Step } | "interrupted";
+export type SkipReason = { readonly failed: Step } | { readonly late: Step } | "interrupted";
 
 /** What the walk asks for and tells. None of these may throw or reject: a failure is a result. */
 export interface StepActions {
   perform(step: Step): Promise<StepResult>;
+  /** Whether the time in which it may be begun is over. */
+  isTooLate(step: Step): boolean;
   ended(step: Step, result: StepResult): void;
   /** Will never be begun. */
   skipped(step: Step, because: SkipReason): void;
@@ -90,7 +93,8 @@ class Walk {
     for (const [number, ending] of endings.entries()) {
       if (ending === "done") this.#release(number);
       // Whoever wrote it down may not have come to what waited for it.
-      if (ending === "failed") this.#skipDependants(number);
+      if (ending === "failed") this.#skipDependants(number, { failed: this.#step(number) });
+      if (ending === "skipped") this.#skipDependants(number, { late: this.#step(number) });
     }
   }
 
@@ -98,6 +102,12 @@ class Walk {
     while (!this.#stopping) {
       const next = this.#queue.take();
       if (next === null) break;
+      if (this.#actions.isTooLate(this.#step(next))) {
+        this.#queue.release(next);
+        this.#skip(next, { late: this.#step(next) });
+        this.#skipDependants(next, { late: this.#step(next) });
+        continue;
+      }
       this.#inFlight.add(next);
       this.#perform(next).catch(this.#end.reject);
     }
@@ -112,7 +122,7 @@ class Walk {
     this.#queue.release(number);
     this.#actions.ended(this.#step(number), result);
     if (result.succeeded) this.#release(number);
-    else this.#skipDependants(number);
+    else this.#skipDependants(number, { failed: this.#step(number) });
     this.#proceed();
   }
 
@@ -120,9 +130,8 @@ class Walk {
     if (!this.#settled[number]) this.#queue.add(number);
   }
 
-  #skipDependants(number: number): void {
-    for (const dependant of closureOf(this.#graph, number, this.#settled))
-      this.#skip(dependant, { failed: this.#step(number) });
+  #skipDependants(number: number, because: SkipReason): void {
+    for (const dependant of closureOf(this.#graph, number, this.#settled)) this.#skip(dependant, because);
   }
 
   #release(number: number): void {

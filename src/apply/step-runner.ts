@@ -36,6 +36,8 @@ interface StepRunnerParts {
   readonly run: string | undefined;
   readonly journal: StepJournal;
   readonly refused: ReadonlyMap<VmName, ErrorBody>;
+  /** Ids of steps that were begun before. */
+  readonly begun: ReadonlySet<string>;
 }
 
 const expectationOf = ({ generation, serial }: Expectation): Expectation => ({ generation, serial });
@@ -44,6 +46,14 @@ type Ending =
   | { readonly outcome: "done"; readonly noop: boolean; readonly warnings?: readonly string[] }
   | { readonly outcome: "failed"; readonly error: ErrorBody }
   | { readonly outcome: "skipped"; readonly skippedBecause: string };
+
+function sayWhySkipped(step: Step, because: SkipReason): string {
+  if (because === "interrupted") return because;
+  if ("failed" in because) return `${describeStep(because.failed)} failed`;
+  const { late } = because;
+  if (late.id !== step.id) return `${describeStep(late)} was too late`;
+  return `its window closed at ${late.until} before it could begin; plan again: it waits for the next one`;
+}
 
 export class StepRunner implements StepActions {
   /** Of every step that has ended, by id. */
@@ -98,6 +108,11 @@ export class StepRunner implements StepActions {
     }
   }
 
+  isTooLate({ id, until }: Step): boolean {
+    const { begun, clock } = this.#parts;
+    return until !== undefined && !begun.has(id) && Date.parse(clock.now()) >= Date.parse(until);
+  }
+
   ended(step: Step, result: StepResult): void {
     const ending: Ending = result.succeeded
       ? { outcome: "done", noop: result.noop, ...(result.warnings ? { warnings: result.warnings } : {}) }
@@ -106,7 +121,7 @@ export class StepRunner implements StepActions {
   }
 
   skipped(step: Step, because: SkipReason): void {
-    const skippedBecause = because === "interrupted" ? because : `${describeStep(because.failed)} failed`;
+    const skippedBecause = sayWhySkipped(step, because);
     this.#end(step, { outcome: "skipped", skippedBecause }, { isForGood: because !== "interrupted" });
   }
 

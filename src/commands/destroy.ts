@@ -26,6 +26,7 @@ export default class Destroy extends OdoroboCommand {
     ...fleetFlags,
     ...selectionFlags,
     "allow-destroy": guardFlags["allow-destroy"],
+    "outside-windows": guardFlags["outside-windows"],
     ...confirmFlags,
     ...parallelismFlag,
     ...stateFlag,
@@ -42,7 +43,7 @@ export default class Destroy extends OdoroboCommand {
     const allowDestroy = !flags.yes && isInteractive() ? Number.MAX_SAFE_INTEGER : request.allowances.allowDestroy;
     const { planDestruction } = await import("../turn/plan-fleet.ts");
     await using planned = await planDestruction(
-      { ...request, allowances: { maxClass: "destroy", allowDestroy } },
+      { ...request, allowances: { ...request.allowances, maxClass: "destroy", allowDestroy } },
       interrupts.first,
     );
     const { fleet, changes } = planned.plan;

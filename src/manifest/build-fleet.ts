@@ -2,6 +2,9 @@
 import {
   DEFAULT_POLICY,
   type DesiredNode,
+  DISRUPTIVE_CLASSES,
+  type DisruptionRule,
+  type DisruptiveClass,
   type FleetPolicy,
   type FleetSettings,
   type Group,
@@ -13,6 +16,7 @@ import type { Diagnostic } from "./text/diagnostic.ts";
 import type { Segments } from "./text/places.ts";
 import { diagnose, type SourceDocument, whereNamed } from "./text/source-document.ts";
 import { formatOf } from "./vm/build-devices.ts";
+import { windowsOf } from "./vm/build-windows.ts";
 import type { Catalog } from "./vm/catalog.ts";
 import { parseSizeMiB } from "./vm/quantities.ts";
 import { positionOf } from "./vm/where-is.ts";
@@ -22,13 +26,21 @@ type Report = (found: Diagnostic) => void;
 /** As OpenStack Nova's reserved_host_memory_mb and cpu_allocation_ratio: what operators of shared hosts start from. */
 const NODE_DEFAULTS = { reservedCpus: 0, reservedMemoryMiB: 512, overcommitCpus: 4, overcommitMemory: 1 } as const;
 
-export function buildFleet(catalog: Catalog): FleetSettings | null {
+export function buildFleet(catalog: Catalog, report: Report): FleetSettings | null {
   const [fleet] = catalog.all("Fleet");
   if (fleet === undefined) return null;
   const { metadata, spec } = fleet.content;
-  const { destroyGuard, maxClass, parallelism } = spec?.policy ?? {};
+  const { destroyGuard, maxClass, parallelism, disruption } = spec?.policy ?? {};
+  const windows = windowsOf(fleet, spec?.policy?.windows, ["spec", "policy", "windows"], report);
+  const rules = DISRUPTIVE_CLASSES.flatMap((each): [DisruptiveClass, DisruptionRule][] => {
+    const says = disruption?.[each] ?? null;
+    const source = positionOf({ document: fleet, at: ["spec", "policy", "disruption", each] });
+    return says === null ? [] : [[each, { says, source }]];
+  });
   const policy: FleetPolicy = {
     maxClass: maxClass ?? DEFAULT_POLICY.maxClass,
+    ...(rules.length === 0 ? {} : { disruption: Object.fromEntries(rules) }),
+    ...(windows.length === 0 ? {} : { windows }),
     destroyGuard: {
       percent: destroyGuard?.percent ?? DEFAULT_POLICY.destroyGuard.percent,
       count: destroyGuard?.count ?? DEFAULT_POLICY.destroyGuard.count,
@@ -56,6 +68,7 @@ export function buildNodes(catalog: Catalog, report: Report): DesiredNode[] {
           hint: `it is in ${whereNamed(first)}; two nodes are two agents`,
         }),
       );
+    const windows = windowsOf(document, spec.windows, ["spec", "windows"], report);
     return {
       name: nodeName(metadata.name),
       address,
@@ -71,6 +84,7 @@ export function buildNodes(catalog: Catalog, report: Report): DesiredNode[] {
       cordoned: spec.cordoned ?? false,
       fenced: spec.fenced ?? false,
       maintenance: maintenanceOf(document, spec.maintenance, report),
+      ...(windows.length === 0 ? {} : { windows }),
       source: positionOf({ document, at: ["metadata", "name"] }),
     };
   });
@@ -126,10 +140,18 @@ function memoryOf(document: SourceDocument, size: string | null | undefined, at:
   return NODE_DEFAULTS.reservedMemoryMiB;
 }
 
-export const buildGroups = (catalog: Catalog): Group[] =>
+export const buildGroups = (catalog: Catalog, report: Report): Group[] =>
   catalog
     .all("Group")
-    .map(({ content }) => ({ name: content.metadata.name, maxUnavailable: content.spec?.maxUnavailable ?? 1 }))
+    .map((document) => {
+      const { metadata, spec } = document.content;
+      const windows = windowsOf(document, spec?.windows, ["spec", "windows"], report);
+      return {
+        name: metadata.name,
+        maxUnavailable: spec?.maxUnavailable ?? 1,
+        ...(windows.length === 0 ? {} : { windows }),
+      };
+    })
     .sort((a, b) => byName(a.name, b.name));
 
 export function checkNetworksAndImages(catalog: Catalog, report: Report): void {

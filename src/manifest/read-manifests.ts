@@ -45,13 +45,13 @@ export function readManifests(
   const documents = parsedFiles.flatMap(({ file, parsed }) => toDocuments(file, parsed));
   const catalog = new Catalog(documents, isIncomplete, report);
   const userTexts = new UserTexts(texts);
-  const fleet = buildFleet(catalog);
+  const fleet = buildFleet(catalog, report);
   // What is missing because it could not be read may be what a VM was checked against.
   const before = kept === null || isIncomplete ? () => undefined : resolvedBefore(kept);
   const built = resolveVms(catalog, fleet?.name ?? "", { texts: userTexts, report, before });
   const vms = built.map(toDesired);
   const nodes = buildNodes(catalog, report);
-  const groups = buildGroups(catalog);
+  const groups = buildGroups(catalog, report);
   checkNetworksAndImages(catalog, report);
 
   for (const { file, parsed } of parsedFiles) {
@@ -99,9 +99,17 @@ function filesOf(vms: readonly DesiredVm[], texts: UserTexts): ReadonlyMap<Diges
 
 /** One VM at a time, because a text of all of them would be large. Files are in it by the digests in the specs. Specs are built with their keys in one order, so plain JSON is canonical. */
 function digestAll(content: Omit<DesiredState, "vms" | "digest">, vms: readonly DesiredVm[]): Digest {
-  const ofVms = vms.map(({ name, spec, placement, ignore }) =>
-    digestOfText(JSON.stringify([name, spec, placement, ignore])),
+  const ofVms = vms.map(({ name, spec, placement, windows, ignore }) =>
+    digestOfText(JSON.stringify([name, spec, placement, ignore, ...(windows === undefined ? [] : [windows])])),
   );
-  const nodes = content.nodes.map(({ source: _, ...node }) => node);
-  return digestOf({ fleet: content.fleet, nodes, groups: content.groups, vms: ofVms });
+  const { fleet, nodes, groups } = content;
+  return digestOf({ ...withoutPlaces({ fleet, nodes, groups }), vms: ofVms });
 }
+
+/** The same content on another line is the same content. A label may be called source: that is a text. */
+const withoutPlaces = (content: object): object =>
+  JSON.parse(
+    JSON.stringify(content, (key, value: unknown) =>
+      key === "source" && typeof value === "object" ? undefined : value,
+    ),
+  ) as object;

@@ -4,7 +4,7 @@
  */
 import type { ChangeClass } from "./change-class.ts";
 import type { SourcePosition } from "./desired-state.ts";
-import type { NodeName, VmName } from "./names.ts";
+import type { Instant, NodeName, VmName } from "./names.ts";
 import type { ImageProblem } from "./observed-state.ts";
 
 /** A VM as an agent reported it: what a step is planned against. */
@@ -59,6 +59,20 @@ export interface RejectedChain {
   readonly field: string | null;
   /** The end of a sentence: `it is paused`. */
   readonly because: string;
+}
+
+/** A change that the plan does nothing for: its class is left to a window that is not open. */
+export interface Waiting {
+  readonly change: Change;
+  readonly window: {
+    /** Null, as `closes`: nobody has written a window for it. */
+    readonly opens: Instant | null;
+    readonly closes: Instant | null;
+    /** For people: `Sun 02:00-04:00 UTC, of group web`. */
+    readonly text: string;
+    /** Where the window is written; without one, where the policy asks for it. */
+    readonly source: SourcePosition | null;
+  };
 }
 
 export interface Reason {

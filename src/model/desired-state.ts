@@ -2,6 +2,7 @@
 import type { ChangeClass } from "./change-class.ts";
 import type { Digest, Instant, NodeName, VmName } from "./names.ts";
 import type { VmSpec } from "./vm-spec.ts";
+import type { Window } from "./windows/window.ts";
 
 export interface DesiredState {
   readonly fleet: FleetSettings;
@@ -23,12 +24,25 @@ export interface FleetSettings {
 export interface FleetPolicy {
   /** No change may be worse than this. null: everything but `replace`, which loses local disks and must be asked for. */
   readonly maxClass: ChangeClass | null;
+  /** What may be done to guests that are there, of the classes for which somebody has said so. */
+  readonly disruption?: Readonly<Partial<Record<DisruptiveClass, DisruptionRule>>>;
+  /** Of those who have none nearer to them. */
+  readonly windows?: readonly Window[];
   /**
    * More VMs destroyed or replaced than the larger of the two needs `--allow-destroy N`. `count` null: nobody has said one, so it
    * is at most DEFAULT_DESTROY_COUNT, and in a small fleet no more than a third of it.
    */
   readonly destroyGuard: { readonly percent: number; readonly count: number | null };
   readonly parallelism: { readonly total: number; readonly perNode: number };
+}
+
+export const DISRUPTIVE_CLASSES = ["live", "pause", "migrate", "reboot", "replace", "destroy"] as const;
+export type DisruptiveClass = (typeof DISRUPTIVE_CLASSES)[number];
+
+export interface DisruptionRule {
+  /** `window`: only while a window of its VM is open. */
+  readonly says: "allow" | "window" | "refuse";
+  readonly source: SourcePosition | null;
 }
 
 /** Five of fifty are a day's work, five of six are the fleet: see `destroyGuard.count`. */
@@ -59,6 +73,8 @@ export interface DesiredNode {
   readonly fenced: boolean;
   /** Null: none is planned. Whether it is under way is a question of the time: `model/maintenance.ts`. */
   readonly maintenance: Maintenance | null;
+  /** When guests on it may be disturbed that have no windows nearer to them. */
+  readonly windows?: readonly Window[];
   readonly source: SourcePosition | null;
 }
 
@@ -76,6 +92,8 @@ export interface DesiredVm {
   readonly name: VmName;
   readonly spec: VmSpec;
   readonly placement: Placement;
+  /** When its guest may be disturbed; left out: see `plan/windows-of.ts`. */
+  readonly windows?: readonly Window[];
   /** JSON pointers into the manifest (`/spec/cpus/count`) whose differences are left alone. */
   readonly ignore: readonly string[];
   /** Where the manifest's `metadata.name` stands. */
@@ -108,6 +126,7 @@ export interface Group {
   readonly name: string;
   /** How many members one plan may have down at the same time. At least 1. */
   readonly maxUnavailable: number;
+  readonly windows?: readonly Window[];
 }
 
 /** A place in the manifests. `file` is relative to the source's root; line and column count from 1. */

@@ -35,6 +35,36 @@ export type FleetSpec = {
      */
     maxClass?: "none" | "metadata" | "live" | "pause" | "migrate" | "reboot" | "replace" | "destroy" | null;
     /**
+     * What may be done to a guest that is there: allow, window (in its windows, and planned for the next outside of them), or refuse the plan. Nothing here stops a VM from being made or started.
+     */
+    disruption?: {
+      /**
+       * Changed while it runs: resized, plugged. Left out: allow.
+       */
+      live?: "allow" | "window" | "refuse" | null;
+      /**
+       * It stands still for a while. Left out: window where the VM has windows, else allow.
+       */
+      pause?: "allow" | "window" | "refuse" | null;
+      /**
+       * It moves to another node. Left out: allow.
+       */
+      migrate?: "allow" | "window" | "refuse" | null;
+      /**
+       * It is stopped, or started anew. Left out: window where the VM has windows, else allow.
+       */
+      reboot?: "allow" | "window" | "refuse" | null;
+      /**
+       * It is deleted and made anew; its local disks stay behind. Left out: refuse, unless maxClass or --max-class allows it; then window where the VM has windows.
+       */
+      replace?: "allow" | "window" | "refuse" | null;
+      /**
+       * Its VM is deleted. Left out: allow, within destroyGuard.
+       */
+      destroy?: "allow" | "window" | "refuse" | null;
+    } | null;
+    windows?: CommonWindows;
+    /**
      * More VMs destroyed or replaced in one apply than the larger of the two needs --allow-destroy.
      */
     destroyGuard?: {
@@ -80,6 +110,7 @@ export type FleetDefaults = {
   ready?: VirtualMachineReady;
   migration?: VirtualMachineMigration;
   onDrain?: VirtualMachineOnDrain;
+  windows?: CommonWindows;
   group?: VirtualMachineGroup;
   protect?: VirtualMachineProtect;
   ignore?: VirtualMachineIgnore;
@@ -243,6 +274,13 @@ export type VirtualMachineMigration = {
  */
 export type VirtualMachineOnDrain = "migrate" | "pause" | "stop" | "block" | null;
 /**
+ * When guests may be disturbed: times of the week.
+ *
+ * @minItems 1
+ * @maxItems 50
+ */
+export type CommonWindows = WindowManifest[] | null;
+/**
  * The Group whose members are not all taken down at once.
  */
 export type VirtualMachineGroup = string | null;
@@ -297,6 +335,7 @@ export type GroupSpec = {
    * How many members one plan may have down at the same time.
    */
   maxUnavailable?: number | null;
+  windows?: CommonWindows;
 } | null;
 
 /**
@@ -384,6 +423,29 @@ export interface NicManifest {
   address?: string | null;
 }
 /**
+ * From a time of the day until another, on some days of the week.
+ */
+export interface WindowManifest {
+  /**
+   * On which it begins. Left out: every day.
+   *
+   * @minItems 1
+   */
+  days?: ("mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun")[] | null;
+  /**
+   * When it opens: 02:00.
+   */
+  from: string;
+  /**
+   * When it closes: 04:00. Not after from: on the day after.
+   */
+  until: string;
+  /**
+   * Whose clocks: Europe/Berlin. Left out: UTC. Where clocks skip its beginning it opens as much later; where they show it twice, at the first.
+   */
+  timezone?: string | null;
+}
+/**
  * A server with an agent. Its labels are in metadata.labels.
  */
 export interface NodeDocument {
@@ -457,6 +519,7 @@ export interface NodeSpec {
         reason?: string | null;
       }
     | null;
+  windows?: CommonWindows;
 }
 /**
  * A virtual machine. Its name is its id everywhere. What is not written here comes from the profile, then from the fleet's defaults. null: as if the profile did not say it.
@@ -492,6 +555,7 @@ export interface VirtualMachineSpec {
   ready?: VirtualMachineReady;
   migration?: VirtualMachineMigration;
   onDrain?: VirtualMachineOnDrain;
+  windows?: CommonWindows;
   group?: VirtualMachineGroup;
   protect?: VirtualMachineProtect;
   ignore?: VirtualMachineIgnore;
@@ -538,6 +602,7 @@ export interface ProfileSpec {
   ready?: VirtualMachineReady;
   migration?: VirtualMachineMigration;
   onDrain?: VirtualMachineOnDrain;
+  windows?: CommonWindows;
   group?: VirtualMachineGroup;
   protect?: VirtualMachineProtect;
   ignore?: VirtualMachineIgnore;

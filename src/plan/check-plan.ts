@@ -18,6 +18,7 @@ import { findOverfilled } from "./check-capacity.ts";
 import { findCrowdedGroups } from "./check-groups.ts";
 import type { Plan } from "./plan-document.ts";
 import { planIdOf } from "./plan-id.ts";
+import { Hours, ruleFor } from "./windows.ts";
 
 export interface Violation {
   readonly promise: "one-home" | "three-values" | "no-surprise" | "capacity" | "data" | "order" | "identity";
@@ -30,12 +31,14 @@ interface World {
   readonly sightings: Sightings;
   readonly stepsOf: ReadonlyMap<VmName, readonly Step[]>;
   readonly looks: ReadonlyMap<NodeName, Looks>;
+  readonly observed: ObservedState;
 }
 
 const RULES: readonly ((world: World) => Violation[])[] = [
   oneHome,
   unknownIsLeftAlone,
   nothingUnannounced,
+  nobodyIsDisturbedUnasked,
   nothingIsLacking,
   capacityHolds,
   dataOutlives,
@@ -57,6 +60,7 @@ export function checkPlan(plan: Plan, desired: DesiredState, observed: ObservedS
     sightings: locateVms(desired, observed),
     stepsOf,
     looks: looksByNode(observed),
+    observed,
   };
   return RULES.flatMap((rule) => rule(world));
 }
@@ -170,6 +174,26 @@ function nothingUnannounced({ plan, desired, stepsOf }: World): Violation[] {
       violations.push({ promise: "no-surprise", message: `${change.name} is announced, and nothing would be done` });
   }
   for (const message of findCrowdedGroups(plan, desired)) violations.push({ promise: "no-surprise", message });
+  return violations;
+}
+
+/** What the policy refuses refuses the plan; what is left to a window begins while it is open, or not at all. */
+function nobodyIsDisturbedUnasked({ plan, desired, sightings, stepsOf, observed }: World): Violation[] {
+  const violations: Violation[] = [];
+  const complain = (message: string) => violations.push({ promise: "no-surprise", message });
+  const hours = new Hours(desired, sightings, observed.at);
+  for (const change of plan.changes) {
+    if (plan.refusals.length === 0 && ruleFor(desired, change)?.says === "refuse")
+      complain(`the policy refuses ${change.class}, and ${change.name} would get it`);
+    if (plan.base.outsideWindows) continue;
+    const hour = hours.of(change);
+    const [first] = stepsOf.get(change.name) ?? [];
+    if (hour.kind === "closed") complain(`${change.name} would not wait for its window`);
+    if (hour.kind === "open" && first?.until !== hour.until)
+      complain(`${change.name} could be begun after its window has closed, at ${hour.until}`);
+  }
+  for (const { change } of plan.waiting ?? [])
+    if (stepsOf.has(change.name)) complain(`${change.name} waits for its window, and something would be done`);
   return violations;
 }
 

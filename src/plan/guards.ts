@@ -1,19 +1,24 @@
 /** What forbids a whole plan: budgets on how bad a change may be, and guards against deleting much by mistake. */
 import { type ChangeClass, isWorse } from "../model/change-class.ts";
 import type { Change } from "../model/changes.ts";
-import { DEFAULT_DESTROY_COUNT, type FleetPolicy } from "../model/desired-state.ts";
+import { DEFAULT_DESTROY_COUNT, type DesiredState, type FleetPolicy } from "../model/desired-state.ts";
 import type { Refusal } from "./plan-document.ts";
+import { ruleFor } from "./windows.ts";
 
 /** What the caller allows for this one plan. Null: what the fleet's policy says. */
 export interface Allowances {
   readonly maxClass: ChangeClass | null;
   readonly allowDestroy: number | null;
+  /** Nothing waits for a window. */
+  readonly outsideWindows?: boolean;
 }
 
 /** Whether VMs may be made anew without their disks. */
-export function allowsReplace(policy: FleetPolicy, allowed: Allowances): boolean {
-  const maxClass = allowed.maxClass ?? policy.maxClass;
-  return maxClass !== null && !isWorse("replace", maxClass);
+export function allowsReplace({ maxClass: most, disruption }: FleetPolicy, allowed: Allowances): boolean {
+  const maxClass = allowed.maxClass ?? most;
+  const says = disruption?.replace?.says;
+  if (says === "refuse") return false;
+  return maxClass === null ? says !== undefined : !isWorse("replace", maxClass);
 }
 
 export interface FleetAtStake {
@@ -25,14 +30,16 @@ export interface FleetAtStake {
 
 export function findRefusals(
   changes: readonly Change[],
-  policy: FleetPolicy,
+  desired: DesiredState,
   allowed: Allowances,
   fleet: FleetAtStake,
 ): Refusal[] {
   const refusals: Refusal[] = [];
+  const { policy } = desired.fleet;
+  const isAnnounced = policy.disruption?.replace !== undefined;
   const maxClass = allowed.maxClass ?? policy.maxClass;
   const tooMuch = changes.filter((change) =>
-    maxClass === null ? change.class === "replace" : isWorse(change.class, maxClass),
+    maxClass === null ? change.class === "replace" && !isAnnounced : isWorse(change.class, maxClass),
   );
   if (tooMuch.length > 0) {
     const said =
@@ -46,6 +53,7 @@ export function findRefusals(
       hint: `leave them out (--exclude), or allow it: --max-class ${worst}`,
     });
   }
+  refusals.push(...findForbidden(changes, desired));
   const lost = changes.filter((change) => change.class === "destroy" || change.class === "replace");
   const limit = mostLost(policy, fleet);
   if (lost.length > limit && lost.length > (allowed.allowDestroy ?? 0)) {
@@ -56,6 +64,20 @@ export function findRefusals(
     });
   }
   return refusals;
+}
+
+/** Classes that the fleet's policy refuses, each with whom it would have been. No flag allows them: a reviewed line of the manifests does. */
+function findForbidden(changes: readonly Change[], desired: DesiredState): Refusal[] {
+  const forbidden = changes.filter((change) => ruleFor(desired, change)?.says === "refuse");
+  return [...Map.groupBy(forbidden, (change) => change.class)].sort().map(([each, those]) => {
+    const source = ruleFor(desired, those[0] as Change)?.source ?? null;
+    return {
+      code: "PLAN_REFUSED",
+      message: `the fleet's policy refuses ${each}: ${listNames(those)} would need it`,
+      hint: `leave them out (--exclude), or change policy.disruption.${each} in the fleet's manifest`,
+      ...(source === null ? {} : { source }),
+    };
+  });
 }
 
 const sayLimit = (limit: number, allowDestroy: number | null): string =>

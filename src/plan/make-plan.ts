@@ -8,10 +8,18 @@
 
 import type { Looks } from "../model/boot-needs.ts";
 import { worstClass } from "../model/change-class.ts";
-import { ACTIONS, type Blocked, type Change, type Reason, type Selection, type Unknown } from "../model/changes.ts";
+import {
+  ACTIONS,
+  type Blocked,
+  type Change,
+  type Reason,
+  type Selection,
+  type Unknown,
+  type Waiting,
+} from "../model/changes.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import { digestOf } from "../model/digest.ts";
-import { byName, type Digest, type NodeName, type VmName } from "../model/names.ts";
+import { byName, type Digest, type Instant, type NodeName, type VmName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
 import { disksLeftOrFound } from "../placement/disks-of-lives.ts";
 import { neighboursOf } from "../placement/neighbours.ts";
@@ -32,6 +40,7 @@ import { type Allowances, allowsReplace, findRefusals } from "./guards.ts";
 import { holdGroups } from "./hold-groups.ts";
 import { PLAN_VERSION, type Plan, type PlanSummary } from "./plan-document.ts";
 import { planIdOf } from "./plan-id.ts";
+import { Hours, withClosings } from "./windows.ts";
 
 export interface PlanInput {
   readonly desired: DesiredState;
@@ -50,12 +59,18 @@ export interface PlanInput {
 export function makePlan(input: PlanInput): Plan {
   const sightings = locateVms(input.desired, input.observed);
   const findings = findDifferences(input.desired, sightings, input.selection, input.observed.at, input.removedBecause);
+  const hours = input.allowances.outsideWindows ? null : new Hours(input.desired, sightings, input.observed.at);
   // VMs that wait for one another in a circle give way one by one; the rest is planned again without them.
   const heldBack = new Map<VmName, Blocked>();
+  // So do those whose window is not open. What is to become of them is only known once all have been planned for.
+  const waiting = new Map<VmName, Waiting>();
   for (;;) {
-    const draft = draftPlan(input, sightings, findings, heldBack);
-    if (draft.stuck.length === 0) return draft.plan;
+    const draft = draftPlan({ input, sightings, findings, heldBack, waiting, hours });
     for (const each of draft.stuck) heldBack.set(each.name, giveWay(each));
+    if (draft.stuck.length > 0) continue;
+    if (draft.tooEarly.length === 0) return draft.plan;
+    for (const each of draft.tooEarly) waiting.set(each.change.name, each);
+    heldBack.clear();
   }
 }
 
@@ -70,14 +85,21 @@ const giveWay = ({ name, message }: StuckVm): Blocked => ({
 interface PlanDraft {
   readonly plan: Plan;
   readonly stuck: readonly StuckVm[];
+  /** Changes of it whose windows are not open. */
+  readonly tooEarly: readonly Waiting[];
 }
 
-function draftPlan(
-  input: PlanInput,
-  sightings: Sightings,
-  findings: ReadonlyMap<VmName, Finding>,
-  heldBack: ReadonlyMap<VmName, Blocked>,
-): PlanDraft {
+interface ToDraft {
+  readonly input: PlanInput;
+  readonly sightings: Sightings;
+  readonly findings: ReadonlyMap<VmName, Finding>;
+  readonly heldBack: ReadonlyMap<VmName, Blocked>;
+  readonly waiting: ReadonlyMap<VmName, Waiting>;
+  /** Null: windows are left out of account. */
+  readonly hours: Hours | null;
+}
+
+function draftPlan({ input, sightings, findings, heldBack, waiting, hours }: ToDraft): PlanDraft {
   const { desired, observed, selection, allowances } = input;
   const blocked: Blocked[] = [...heldBack.values()];
   const unknown: Unknown[] = sightings.silent.map(unknownNode);
@@ -86,7 +108,7 @@ function draftPlan(
   const homeless: Homeless[] = [];
   let unchanged = 0;
   for (const [name, finding] of findings) {
-    if (heldBack.has(name)) continue;
+    if (heldBack.has(name) || waiting.has(name)) continue;
     if (finding.kind === "unchanged") unchanged++;
     if (finding.kind === "unknown") unknown.push(finding.unknown);
     if (finding.kind === "blocked") blocked.push(finding.blocked);
@@ -120,19 +142,25 @@ function draftPlan(
   const scheduled = scheduleChains({
     ...{ desired, sightings, at: observed.at, drafts: growing, placed, free: now },
     // Nobody that was left out by name is moved for others.
-    bystanders: new Set(selection === null ? unchangedVms : []),
+    bystanders: new Set(selection === null ? unchangedVms.filter((name) => mayMakeWay(name, sightings, hours)) : []),
   });
-  const { steps, chains, stuck, times } = scheduled;
+  const { chains, stuck, times } = scheduled;
   unchanged -= scheduled.placed.length - placed.length;
-  const changes = [...growing.map(toChange), ...scheduled.placed.map((each) => toPlacedChange(each, steps))].sort(
-    (a, b) => byName(a.name, b.name),
-  );
+  const changes = [
+    ...growing.map(toChange),
+    ...scheduled.placed.map((each) => toPlacedChange(each, scheduled.steps)),
+  ].sort((a, b) => byName(a.name, b.name));
+  const tooEarly: Waiting[] = [];
+  const closings = new Map<VmName, Instant>();
+  for (const change of hours === null ? [] : changes) {
+    const hour = (hours as Hours).of(change);
+    if (hour.kind === "closed") tooEarly.push({ change, window: hour.window });
+    if (hour.kind === "open") closings.set(change.name, hour.until);
+  }
+  const steps = withClosings(scheduled.steps, closings);
 
   const atStake = { size: sightings.ofFleet.size, deletionIsAsked: input.removedBecause !== undefined };
-  const refusals = [
-    ...refusePatterns(input, sightings),
-    ...findRefusals(changes, desired.fleet.policy, allowances, atStake),
-  ];
+  const refusals = [...refusePatterns(input, sightings), ...findRefusals(changes, desired, allowances, atStake)];
   unknown.sort((a, b) => byName(a.kind, b.kind) || byName(a.name, b.name));
   blocked.sort((a, b) => byName(a.name, b.name));
   const everything = desired.vms.length + [...sightings.ofFleet.keys()].filter((name) => !findings.has(name)).length;
@@ -149,6 +177,7 @@ function draftPlan(
       observedAt: observed.at,
       selection,
       ...(input.assumed === undefined || input.assumed.length === 0 ? {} : { assumed: input.assumed }),
+      ...(hours === null ? { outsideWindows: true as const } : {}),
       vms: Object.fromEntries(chains.map((chain) => [chain.vm, chain.seen] as const).sort(([a], [b]) => byName(a, b))),
     },
     summary: summarise(changes, unchanged, unknown, blocked),
@@ -157,8 +186,11 @@ function draftPlan(
     ...(times === null ? {} : { times }),
     unknown,
     blocked,
+    ...(waiting.size === 0
+      ? {}
+      : { waiting: [...waiting.values()].sort((a, b) => byName(a.change.name, b.change.name)) }),
     refusals,
-    complete: unknown.length === 0 && blocked.length === 0 && refusals.length === 0 && !leftOut,
+    complete: unknown.length === 0 && blocked.length === 0 && waiting.size === 0 && refusals.length === 0 && !leftOut,
     applyable: steps.length > 0 && refusals.length === 0,
     specs: Object.fromEntries(
       chains
@@ -166,7 +198,15 @@ function draftPlan(
         .sort(([a], [b]) => byName(a, b)),
     ),
   };
-  return { plan: { ...plan, id: planIdOf(plan) }, stuck };
+  return { plan: { ...plan, id: planIdOf(plan) }, stuck, tooEarly };
+}
+
+/** One that would have to wait for its own move is not moved aside for others. */
+function mayMakeWay(name: VmName, sightings: Sightings, hours: Hours | null): boolean {
+  const location = sightings.locate(name);
+  if (hours === null || location.kind !== "present") return true;
+  const aside = { name, node: location.node, fromNode: null, action: "migrate", class: "migrate" } as const;
+  return hours.of(aside).kind !== "closed";
 }
 
 /** Null: its node has what it needs, or nobody knows otherwise. */

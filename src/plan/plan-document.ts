@@ -2,7 +2,8 @@
  * The plan as an artefact: what `makePlan` returns, `--json` prints, `--out` saves, `report/` renders and `apply/` carries out.
  * One value, immutable, described by `schemas/plan.schema.json`. It holds no secrets: texts are present by digest only.
  */
-import type { Action, Blocked, Change, SeenVm, Selection, Unknown } from "../model/changes.ts";
+import type { Action, Blocked, Change, SeenVm, Selection, Unknown, Waiting } from "../model/changes.ts";
+import type { SourcePosition } from "../model/desired-state.ts";
 import type { ErrorCode } from "../model/errors.ts";
 import type { Digest, Instant, VmName } from "../model/names.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
@@ -30,9 +31,11 @@ export interface Plan {
   readonly unknown: readonly Unknown[];
   /** VMs that need something which cannot be done; the rest of the plan stands. Sorted by name. */
   readonly blocked: readonly Blocked[];
+  /** What waits for a window, sorted by name; left out where nothing does. */
+  readonly waiting?: readonly Waiting[];
   /** Guards and budgets that forbid the whole plan. */
   readonly refusals: readonly Refusal[];
-  /** True when applying it makes the fleet what the manifests say: nothing unknown, nothing blocked, nothing left out by a target. */
+  /** True when applying it makes the fleet what the manifests say: nothing unknown, blocked or waiting, nothing left out by a target. */
   readonly complete: boolean;
   /** True when there is something to do and nothing forbids it. */
   readonly applyable: boolean;
@@ -51,6 +54,8 @@ export interface PlanBase {
   readonly selection: Selection | null;
   /** Left out of a plan for the world as it was seen. Such as `n3=down`: nobody may carry that one out. */
   readonly assumed?: readonly string[];
+  /** Windows were left out of account, because that was asked for. */
+  readonly outsideWindows?: true;
   /** What each VM that the plan touches looked like; null: it was not there. `apply plan.json` refuses when one has moved on. */
   readonly vms: Readonly<Record<VmName, SeenVm | null>>;
 }
@@ -61,4 +66,6 @@ export interface Refusal {
   readonly code: ErrorCode;
   readonly message: string;
   readonly hint: string;
+  /** Where the policy says so. */
+  readonly source?: SourcePosition;
 }

@@ -9,7 +9,9 @@ export function renderApplyReport(report: ApplyReport, options: { readonly colou
   const took = showMilliseconds(Date.parse(report.endedAt) - Date.parse(report.startedAt));
   const { done, failed, skipped } = report.counts;
   const counts = `${done} done, ${failed} failed, ${skipped} skipped in ${took}`;
-  const lines = [paint(report.outcome === "done" ? "green" : "red", `${TITLES[report.outcome]}: ${counts}.`)];
+  const isWhole = report.outcome === "done" && skipped === 0;
+  const title = report.outcome === "done" && !isWhole ? TITLES.failed : TITLES[report.outcome];
+  const lines = [paint(isWhole ? "green" : "red", `${title}: ${counts}.`)];
   for (const step of report.steps) {
     for (const warning of step.warnings ?? []) lines.push(`  ${paint("yellow", "warning")} ${safeLine(warning)}`);
     if (step.outcome !== "failed") continue;
@@ -19,8 +21,7 @@ export function renderApplyReport(report: ApplyReport, options: { readonly colou
     if (step.error?.hint !== undefined) lines.push(`          ${paint("cyan", "hint:")} ${safeLine(step.error.hint)}`);
   }
   lines.push(...skippedByReason(report.steps).map((line) => `  ${paint("yellow", "skipped")} ${line}`));
-  if (report.outcome !== "done")
-    lines.push("What was done stays done. odorobo plan shows what is left; apply carries on from there.");
+  if (!isWhole) lines.push("What was done stays done. odorobo plan shows what is left; apply carries on from there.");
   return lines.join("\n");
 }
 

@@ -19,6 +19,10 @@ export function endedSteps(plan: Plan, state: RunState): EndedStep[] {
   return ended;
 }
 
+/** Begun and not known to have ended: an agent may be at it, or have done it. */
+export const stepsInFlight = ({ steps }: RunState): ReadonlySet<string> =>
+  new Set([...steps].flatMap(([id, { kind }]) => (kind === "in-flight" ? [id] : [])));
+
 export function toEnded(step: Step, event: StepEnded): EndedStep {
   const left = event.event === "step-succeeded" ? event.left : null;
   return { left, report: { ...unbegun(step), ...fieldsOf(event) } };

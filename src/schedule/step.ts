@@ -5,7 +5,7 @@
  * A step is data: one act of one agent, with nothing left to decide when it is carried out.
  */
 import type { ChangeClass } from "../model/change-class.ts";
-import type { NodeName, VmName } from "../model/names.ts";
+import type { Instant, NodeName, VmName } from "../model/names.ts";
 
 interface StepArgs {
   /** Defines the VM on the node with `specs[vm]` of the plan. Its disks are made, or taken back from a tombstone. */
@@ -39,6 +39,8 @@ interface StepHead<K extends StepKind> {
   readonly class: ChangeClass;
   /** What the agent must still see for this step to be right. For a VM that comes back to its disks: their tombstone. Null: what the VM's preceding step in this plan left behind (or nothing, for a VM that is new). */
   readonly expect: { readonly generation: number; readonly serial: number } | null;
+  /** Not begun at that time or later: the window of its VM closes then. Left out: whenever. */
+  readonly until?: Instant;
 }
 
 export type StepOf<K extends StepKind> = StepHead<K> & StepArgs[K];

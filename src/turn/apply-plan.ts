@@ -26,7 +26,7 @@ export interface ApplyRequest {
   readonly onEvent: (event: ApplyEvent) => void;
   readonly sleep?: Sleep;
   /** Of the run that this carries on: what `apply/` is to know of it. */
-  readonly run?: Pick<ApplyOptions, "run" | "before" | "journal" | "refused" | "limits">;
+  readonly run?: Pick<ApplyOptions, "run" | "before" | "begun" | "journal" | "refused" | "limits">;
 }
 
 /** A plan with nothing to do gives a report of nothing done; agents that are new hear of the fleet all the same. */

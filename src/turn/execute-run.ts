@@ -10,7 +10,7 @@ import { type ErrorBody, isOdoroboError, OdoroboError } from "../model/errors.ts
 import type { VmName } from "../model/names.ts";
 import type { Clock } from "../platform/clock.ts";
 import { decide, endOf, type RunCommand } from "../run/decide.ts";
-import { endedSteps, reportOf, toEvent } from "../run/resume.ts";
+import { endedSteps, reportOf, stepsInFlight, toEvent } from "../run/resume.ts";
 import type { RunClaim } from "../run/run-store.ts";
 import { type ApplyRequest, applyPlan } from "./apply-plan.ts";
 
@@ -59,6 +59,7 @@ export async function executeRun(request: ExecuteRequest): Promise<ApplyReport> 
         run: claim.id,
         limits: claim.state().begun.limits,
         before: endedSteps(plan, claim.state()),
+        begun: stepsInFlight(claim.state()),
         journal: {
           started: (step) => claim.append({ event: "step-started", at: clock.now(), step: step.id }),
           ended: (_step, ended) => claim.append(toEvent(ended, clock.now())),

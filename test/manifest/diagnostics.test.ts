@@ -182,6 +182,15 @@ test("duplicate names tell the other place", () => {
   ]);
   expect(inMaintenance("{ until: tomorrow }")).toHaveLength(1);
   expect(inMaintenance("{ since: 2026-02-01T00:00:00Z }")).toHaveLength(1);
+  const withWindow = (window: string) => mistakesIn({ "g.yaml": aDocument("Group", "g", `windows: [${window}]`) });
+  expect(withWindow("{ from: 02:00, until: 04:00, timezone: Europe/Berlim }")).toEqual([
+    expect.stringContaining("bad-value: there is no time zone Europe/Berlim (Europe/Berlin?)"),
+  ]);
+  expect(withWindow("{ from: 2am, until: 04:00 }")).toEqual([
+    expect.stringContaining("a time of the day such as 02:00"),
+  ]);
+  expect(withWindow("{ from: 02:00, to: 04:00 }")).not.toEqual([]);
+  expect(withWindow("{ days: [sunday], from: 02:00, until: 04:00 }")).toEqual([expect.stringContaining("sun")]);
   expect(mistakesIn({ "z.yaml": aDocument("Fleet", "other") })).toEqual([
     "z.yaml:2:7 duplicate-name: there is more than one Fleet (the first one is in _fleet.yaml:4; one repository is one fleet: give the folder of one of them)",
   ]);

@@ -185,6 +185,33 @@ test("maintenance: a word, a window, or a window without an end; in UTC", () => 
   ]);
 });
 
+test("windows and what the policy says of disruption, each with its place", () => {
+  const window = "{ days: [sun, sat], from: 02:00, until: 04:00, timezone: Europe/Berlin }";
+  const texts = {
+    "_fleet.yaml": aDocument("Fleet", "test", `policy:\n  disruption: { reboot: window }\n  windows: [${window}]`),
+    "n.yaml": aDocument("Node", "n1", `address: http://n1:8890\nwindows: [{ from: 22:00, until: 02:00 }]`),
+    "g.yaml": aDocument("Group", "g", `windows: [${window}]`),
+    "p.yaml": aDocument("Profile", "p", `windows: [${window}]`),
+    "a.yaml": aVm("a", "size: 1GiB\nprofile: p"),
+    "b.yaml": aVm("b", "size: 1GiB\nprofile: p\nwindows: null"),
+  };
+  const desired = readWell(texts);
+  const expected = { days: ["sun", "sat"], from: "02:00", until: "04:00", timezone: "Europe/Berlin" };
+  expect(desired.fleet.policy.disruption).toEqual({
+    reboot: { says: "window", source: { file: "_fleet.yaml", line: 7, column: 27 } },
+  });
+  expect(desired.fleet.policy.windows).toEqual([{ ...expected, source: { file: "_fleet.yaml", line: 8, column: 15 } }]);
+  expect(desired.groups[0]?.windows).toMatchObject([expected]);
+  expect(desired.nodes[0]?.windows).toMatchObject([
+    { days: ["sun", "mon", "tue", "wed", "thu", "fri", "sat"], from: "22:00", until: "02:00", timezone: "UTC" },
+  ]);
+  expect(desired.vms.map(({ windows }) => windows)).toEqual([[{ ...expected, source: null }], undefined]);
+  expect(desired.vms[0]?.whereIs("/spec/windows")).toMatchObject({ file: "p.yaml" });
+  // Where it is written is no part of what it says.
+  expect(readWell({ ...texts, "_fleet.yaml": `# moved\n${texts["_fleet.yaml"]}` }).digest).toBe(desired.digest);
+  expect(readWell({ ...texts, "g.yaml": aDocument("Group", "g") }).digest).not.toBe(desired.digest);
+});
+
 test("profiles merge: maps deeply, disks and nics by name, other lists replace, null removes", () => {
   const base = aDocument(
     "Profile",

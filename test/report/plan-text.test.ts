@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { nodeName } from "../../src/model/names.ts";
+import { instant, nodeName, vmName } from "../../src/model/names.ts";
+import { renderPlanMarkdown } from "../../src/report/plan/plan-markdown.ts";
 import { renderDiff, renderPlan } from "../../src/report/plan/plan-text.ts";
 import { aPlan } from "../support/a-plan.ts";
 
@@ -219,4 +220,40 @@ test("moves say from where to where, alone and together, and only those that lea
   const mixed = renderPlan({ ...stays, changes: [{ ...first!, fromNode: null }, ...others] }, plain);
   expect(mixed).toContain("web-1 on n2: replace");
   expect(mixed).not.toContain("4 VMs");
+});
+
+test("what waits for its window is told with when it opens and where that is written, and is not among what is done", () => {
+  const { changes } = aPlan()
+    .change("db-1", "reboot", "reboot", "n2", { text: "boot.kernel /boot/a → /boot/b" })
+    .build();
+  const [change] = changes;
+  if (change === undefined) throw new Error("no change");
+  const source = { file: "groups.yaml", line: 7, column: 5 };
+  const instantOf = (text: string) => instant(`2026-01-04T${text}:00.000Z`);
+  const text = "Sun 02:00-04:00 UTC, of group db";
+  const sunday = { opens: instantOf("02:00"), closes: instantOf("04:00"), text, source };
+  const never = { opens: null, closes: null, text: "no window is written for it", source: null };
+  const plan = {
+    ...aPlan().unchanged(2).build(),
+    waiting: [
+      { change, window: sunday },
+      { change: { ...change, name: vmName("db-2") }, window: sunday },
+      { change: { ...change, name: vmName("web-1") }, window: never },
+    ],
+  };
+  expect(renderPlan(plan, plain)).toMatchInlineSnapshot(`
+    "Nothing to do now: 2 VMs are as the manifests say, 3 changes wait for a window.
+    fleet demo, from ./fleet at 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z
+
+    Waits for its window, and is not done by this plan:
+      opens 2026-01-04 02:00 UTC, closes 2026-01-04 04:00 UTC (Sun 02:00-04:00 UTC, of group db)  groups.yaml:7
+      ! db-1 on n2: reboot
+          boot.kernel /boot/a → /boot/b
+      ! db-2 on n2: reboot
+          boot.kernel /boot/a → /boot/b
+      no window is written for it: it waits until there is one
+      ! web-1 on n2: reboot
+          boot.kernel /boot/a → /boot/b"
+  `);
+  expect(renderPlanMarkdown(plan)).toContain("Waits for its window");
 });

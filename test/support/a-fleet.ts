@@ -92,6 +92,7 @@ export interface VmInput extends Partial<VmSpec> {
   readonly affinity?: readonly AffinityRule[];
   readonly antiAffinity?: readonly AffinityRule[];
   readonly ignore?: readonly string[];
+  readonly windows?: DesiredVm["windows"];
 }
 
 export class FleetBuilder {
@@ -125,12 +126,13 @@ export class FleetBuilder {
   }
 
   vm(name: string, input: VmInput = {}): this {
-    const { on, nodes, selector = {}, affinity = [], antiAffinity = [], ignore = [], ...over } = input;
+    const { on, nodes, selector = {}, affinity = [], antiAffinity = [], ignore = [], windows, ...over } = input;
     const allowed = on === undefined ? (nodes ?? []) : [on];
     this.#vms.push({
       name: vmName(name),
       spec: aSpec(over),
       placement: { nodes: allowed.map(nodeName), selector, affinity, antiAffinity },
+      ...(windows === undefined ? {} : { windows }),
       ignore,
       source: { file: `${name}.yaml`, line: 1, column: 1 },
       whereIs: (pointer) => ({ file: `${name}.yaml`, line: pointer.length, column: 1 }),
@@ -138,8 +140,8 @@ export class FleetBuilder {
     return this;
   }
 
-  group(name: string, maxUnavailable: number): this {
-    this.#groups.push({ name, maxUnavailable });
+  group(name: string, maxUnavailable: number, windows?: Group["windows"]): this {
+    this.#groups.push({ name, maxUnavailable, ...(windows === undefined ? {} : { windows }) });
     return this;
   }
 
@@ -381,18 +383,20 @@ export const aFleet = (): FleetBuilder => new FleetBuilder();
 
 export interface PlanOptions extends Partial<Allowances> {
   readonly selection?: Selection;
+  /** When the world was seen: noon, unless another time is said. */
+  readonly at?: Instant;
 }
 
 export const planOf = (
   fleet: FleetBuilder,
   world: WorldBuilder,
-  { selection, maxClass = null, allowDestroy = null }: PlanOptions = {},
+  { selection, maxClass = null, allowDestroy = null, outsideWindows = false, at = NOON }: PlanOptions = {},
 ): Plan =>
   makePlan({
     desired: fleet.desired(),
-    observed: world.observed(),
+    observed: { ...world.observed(), at },
     source: "test",
     commit: null,
     selection: selection ?? null,
-    allowances: { maxClass, allowDestroy },
+    allowances: { maxClass, allowDestroy, ...(outsideWindows ? { outsideWindows } : {}) },
   });

@@ -5,7 +5,7 @@
 
 import { ACTIONS, type SeenVm } from "../../src/model/changes.ts";
 import { digestOf } from "../../src/model/digest.ts";
-import { byName, nodeName, type VmName, vmName } from "../../src/model/names.ts";
+import { byName, instant, nodeName, type VmName, vmName } from "../../src/model/names.ts";
 import type { VmSpec } from "../../src/model/vm-spec.ts";
 import type { Plan, PlanSummary } from "../../src/plan/plan-document.ts";
 import { planIdOf } from "../../src/plan/plan-id.ts";
@@ -17,6 +17,8 @@ interface StepInput {
   readonly generation?: number;
   readonly expect?: Step["expect"];
   readonly spec?: VmSpec;
+  /** Milliseconds after noon. */
+  readonly untilMs?: number;
 }
 
 export class RunnablePlan {
@@ -27,7 +29,7 @@ export class RunnablePlan {
 
   /** Its id is `createVm-web-1`; `after` are such ids. Creates and updates get a spec. */
   step(kind: Exclude<StepKind, "migrateVm">, vm: string, on: string, input: StepInput = {}): this {
-    const { after = [], generation = 1, expect = null, spec = aSpec() } = input;
+    const { after = [], generation = 1, expect = null, spec = aSpec(), untilMs } = input;
     const node = nodeName(on);
     const name = vmName(vm);
     const head = {
@@ -37,6 +39,7 @@ export class RunnablePlan {
       after: [...after].sort(byName),
       class: "live",
       expect,
+      ...(untilMs === undefined ? {} : { until: instant(new Date(Date.parse(NOON) + untilMs).toISOString()) }),
     } as const;
     const puts = kind === "createVm" || kind === "updateVm";
     this.#steps.push(puts ? { ...head, kind, generation } : { ...head, kind });

@@ -6,7 +6,7 @@ import type { Plan } from "../../plan/plan-document.ts";
 export function planExitCode(plan: Plan, { detailed }: { readonly detailed: boolean }): ExitCode {
   if (plan.refusals.length > 0 || plan.blocked.length > 0) return 3;
   if (plan.unknown.length > 0) return 4;
-  return detailed && plan.changes.length > 0 ? 2 : 0;
+  return detailed && plan.changes.length + (plan.waiting ?? []).length > 0 ? 2 : 0;
 }
 
 /** A run that failed only because others were faster is stale, not broken. */
@@ -18,5 +18,7 @@ export function applyExitCode(plan: Plan, report: ApplyReport): ExitCode {
     );
     return codes.size === 1 && codes.has(5) ? 5 : 1;
   }
+  // Nothing failed: what was skipped came too late for its window.
+  if (report.counts.skipped > 0) return 3;
   return planExitCode(plan, { detailed: false });
 }

@@ -88,6 +88,10 @@ export const guardFlags = {
     min: 0,
     helpGroup: "GUARDS",
   }),
+  "outside-windows": Flags.boolean({
+    summary: "do now what would wait for a window",
+    helpGroup: "GUARDS",
+  }),
 };
 
 export const confirmFlags = {
@@ -155,11 +159,13 @@ export function toSelection(flags: SelectionFlags): Selection | null {
 export interface GuardFlags {
   readonly "max-class"?: string | undefined;
   readonly "allow-destroy"?: number | undefined;
+  readonly "outside-windows"?: boolean | undefined;
 }
 
 export const toAllowances = (flags: GuardFlags): Allowances => ({
   maxClass: (flags["max-class"] as ChangeClass | undefined) ?? null,
   allowDestroy: flags["allow-destroy"] ?? null,
+  ...(flags["outside-windows"] ? { outsideWindows: true } : {}),
 });
 
 export const toPlanRequest = (

@@ -2,6 +2,7 @@
 import type { Placement } from "../../model/desired-state.ts";
 import type { Digest, VmName } from "../../model/names.ts";
 import type { VmSpec } from "../../model/vm-spec.ts";
+import type { Window } from "../../model/windows/window.ts";
 import type { Segments } from "../text/places.ts";
 import type { Finding } from "../text/source-document.ts";
 import type { WrittenLayer } from "./where-is.ts";
@@ -11,6 +12,7 @@ export interface BuiltVm {
   readonly layers: readonly WrittenLayer[];
   readonly spec: VmSpec;
   readonly placement: Placement;
+  readonly windows: readonly Window[];
   readonly ignore: readonly string[];
   /** NICs for which nobody wrote a MAC address. */
   readonly derivedMacs: readonly string[];

@@ -33,7 +33,7 @@ export interface KeptReading {
 /** A document, by its file and place there, and where the spec begins in it. */
 type KeptLayer = readonly [path: string, index: number, at: Segments];
 
-export interface KeptVm extends Pick<DesiredVm, "name" | "source" | "ignore" | "placement"> {
+export interface KeptVm extends Pick<DesiredVm, "name" | "source" | "ignore" | "placement" | "windows"> {
   /** Of what its spec was made from, as `VmInputs` has it; null: there is something to say about it each time. */
   readonly key: Digest | null;
   readonly layers: readonly number[];
@@ -45,7 +45,7 @@ export interface KeptVm extends Pick<DesiredVm, "name" | "source" | "ignore" | "
 }
 
 /** What can be taken over of a VM that is made from the same again. */
-export type ResolvedVm = Pick<BuiltVm, "spec" | "placement" | "ignore">;
+export type ResolvedVm = Pick<BuiltVm, "spec" | "placement" | "windows" | "ignore">;
 
 /** Of everything that a reading depends on but the code. */
 export function inputsOf(texts: readonly ManifestText[]): Digest {
@@ -71,12 +71,13 @@ export function keepReading(
       return [digest, path === undefined ? { text } : { path }];
     }),
     warnings,
-    vms: built.map(({ name, spec, placement, ignore, derivedMacs, key, layers: written }) => ({
+    vms: built.map(({ name, spec, placement, windows, ignore, derivedMacs, key, layers: written }) => ({
       key,
       name,
       source: sources.get(name) ?? null,
       ignore,
       placement,
+      ...(windows.length === 0 ? {} : { windows }),
       layers: written.map((layer) => layers.indexOf(layer)),
       derivedMacs,
       spec,
@@ -110,10 +111,11 @@ export function restoreReading(
   if (kept.inputs !== inputsOf(texts)) return null;
   const written = new WrittenLayers(kept.layers, texts);
   const vms = kept.vms.map(
-    ({ name, spec, placement, ignore, source, layers }): DesiredVm => ({
+    ({ name, spec, placement, windows, ignore, source, layers }): DesiredVm => ({
       name,
       spec,
       placement,
+      ...(windows === undefined ? {} : { windows }),
       ignore,
       source,
       whereIs(pointer) {
@@ -168,7 +170,9 @@ export function resolvedBefore(kept: KeptReading): (key: Digest) => ResolvedVm |
   const vms = new Map<Digest | null, KeptVm>(kept.vms.map((vm) => [vm.key, vm]));
   return (key) => {
     const vm = vms.get(key);
-    return vm && { spec: withoutDerivedMacs(vm), placement: vm.placement, ignore: vm.ignore };
+    return (
+      vm && { spec: withoutDerivedMacs(vm), placement: vm.placement, windows: vm.windows ?? [], ignore: vm.ignore }
+    );
   };
 }
 

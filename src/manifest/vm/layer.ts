@@ -13,6 +13,7 @@ import type {
   VirtualMachinePlacement,
   VirtualMachineReady,
   VirtualMachineSpec,
+  WindowManifest,
 } from "../../model/documents.ts";
 import type { Digest } from "../../model/names.ts";
 import type { Segments } from "../text/places.ts";
@@ -47,6 +48,7 @@ export interface LayerValues {
     | (Pick<NonNullable<VirtualMachineMigration>, "mode"> & { downtime?: number | null; timeout?: number | null })
     | null;
   onDrain?: VirtualMachineSpec["onDrain"];
+  windows?: WindowManifest[] | null;
   group?: string | null;
   protect?: boolean | null;
   ignore?: string[] | null;
@@ -95,6 +97,7 @@ const SPELL: { readonly [Key in keyof Required<Omit<Written, "image" | "size">>]
   migration: (migration, at, context) =>
     withNumbers(migration, { downtime: parseDurationMs, timeout: parseDurationSeconds }, at, context),
   onDrain: asWritten,
+  windows: asWritten,
   group: asWritten,
   protect: asWritten,
   ignore: asWritten,

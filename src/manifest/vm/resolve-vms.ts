@@ -7,6 +7,7 @@ import type { Segments } from "../text/places.ts";
 import { diagnose, type Finding, type ReportField, type SourceDocument } from "../text/source-document.ts";
 import { checkBetweenVms, withMacs } from "./between-vms.ts";
 import { buildPlacement, buildSpec } from "./build-vm.ts";
+import { buildWindows } from "./build-windows.ts";
 import type { BuiltVm } from "./built-vm.ts";
 import type { Catalog } from "./catalog.ts";
 import { checkAbilities, SizeCheck } from "./check-abilities.ts";
@@ -98,7 +99,8 @@ class Resolver {
     checkCloudHypervisor(spec, report);
     checkAbilities(spec, report);
     this.#sshKeys.check(spec, report);
-    return { spec, placement, ignore: buildIgnore(values.ignore, report) };
+    const windows = buildWindows(values.windows, { at: ["windows"], report, whereIs: () => null });
+    return { spec, placement, windows, ignore: buildIgnore(values.ignore, report) };
   }
 
   /** Where the value was written; for what was not, at the VM's name. */
@@ -161,12 +163,13 @@ function checkNames(spec: SpecLike, at: Segments, report: (at: Segments, finding
   }
 }
 
-export function toDesired({ name, layers, spec, placement, ignore }: BuiltVm): DesiredVm {
+export function toDesired({ name, layers, spec, placement, windows, ignore }: BuiltVm): DesiredVm {
   const [top] = layers;
   return {
     name,
     spec,
     placement,
+    ...(windows.length === 0 ? {} : { windows }),
     ignore,
     source: top === undefined ? null : positionOf({ document: top.document, at: ["metadata", "name"] }),
     whereIs: (pointer) => {

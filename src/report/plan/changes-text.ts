@@ -1,6 +1,6 @@
 /** The part of a plan that says what differs and why: changes, what is blocked, unknown or refused. Used by plan, diff and markdown. */
 
-import { ACTION_SYMBOLS, type Change } from "../../model/changes.ts";
+import { ACTION_SYMBOLS, type Change, type Waiting } from "../../model/changes.ts";
 import type { SourcePosition } from "../../model/desired-state.ts";
 import type { Plan } from "../../plan/plan-document.ts";
 import { plural, showCounts, showNames } from "../words/names.ts";
@@ -13,6 +13,25 @@ const MOST_MEMBERS_ONE_BY_ONE = 12;
 
 /** When a whole rack is silent, the first few nodes say what to do. */
 const MOST_NODE_HINTS = 3;
+
+/** `2026-01-04 02:00 UTC` */
+const showMinute = (at: string): string => safeLine(`${at.slice(0, 16).replace("T", " ")} UTC`);
+
+/** What waits, by the window that it waits for: what it is, and why, as if it were done. */
+export function renderWaiting({ waiting = [] }: Plan, paint: Paint, verbose: boolean): string[] {
+  const alike = Map.groupBy(waiting, ({ window }) => JSON.stringify(window));
+  return [...alike.values()].flatMap((those) => {
+    const { opens, closes, text, source } = (those[0] as Waiting).window;
+    const when =
+      opens === null
+        ? `  ${safeLine(text)}: it waits until there is one`
+        : `  opens ${showMinute(opens)}, closes ${showMinute(closes ?? "")} (${safeLine(text)})`;
+    return [
+      `${paint("yellow", when)}${paint("dim", describePlace(source))}`,
+      ...groupChanges(those.map(({ change }) => change)).flatMap((group) => renderGroup(group, paint, verbose)),
+    ];
+  });
+}
 
 export const renderChanges = (plan: Plan, paint: Paint, verbose: boolean): string[] =>
   groupChanges(plan.changes).flatMap((group) => renderGroup(group, paint, verbose));
@@ -77,7 +96,7 @@ export const renderBlocked = (plan: Plan, paint: Paint): string[] =>
 
 export const renderRefusals = (plan: Plan, paint: Paint): string[] =>
   plan.refusals.flatMap((each) => [
-    `  ${paint("red", "x")} ${safeLine(each.message)} ${paint("dim", `(${each.code})`)}`,
+    `  ${paint("red", "x")} ${safeLine(each.message)} ${paint("dim", `(${each.code})`)}${paint("dim", describePlace(each.source ?? null))}`,
     ...renderHint(each.hint, paint),
   ]);
 

@@ -8,7 +8,7 @@ import type { Plan } from "../../plan/plan-document.ts";
 import { plural, showCounts, showNames } from "../words/names.ts";
 import { paintWith } from "../words/paint.ts";
 import { safeLine } from "../words/safe-text.ts";
-import { renderBlocked, renderChanges, renderRefusals, renderUnknown } from "./changes-text.ts";
+import { renderBlocked, renderChanges, renderRefusals, renderUnknown, renderWaiting } from "./changes-text.ts";
 import { renderGanttMermaid } from "./gantt-mermaid.ts";
 import { groupChanges } from "./group-changes.ts";
 import { describeBase, describeNothing, summarize } from "./plan-summary.ts";
@@ -29,6 +29,7 @@ export function renderPlanMarkdown(plan: Plan): string {
     `### odorobo plan: ${escapeMarkdown(plan.fleet)}`,
     `**${escapeMarkdown(title)}**`,
     ...notice("This plan will not be applied as it stands", renderRefusals(plan, plain)),
+    ...notice("Waits for its window, and is not done by this plan", renderWaiting(plan, plain, false)),
     ...notice("Blocked (the rest of the plan stands)", renderBlocked(plan, plain)),
     ...notice("Unknown, and therefore left alone", renderUnknown(plan, plain)),
     ...(plan.changes.length === 0 ? [] : [renderTableOf(plan)]),

@@ -15,6 +15,7 @@ export function summarize(plan: Plan): string {
   const rest = (["unchanged", "blocked", "unknown"] as const)
     .filter((state) => plan.summary[state] > 0)
     .map((state) => `${plan.summary[state]} ${state}`);
+  if (plan.waiting !== undefined) rest.push(`${plan.waiting.length} waiting for a window`);
   return [todo.join(", "), rest.join(", ")].filter((part) => part !== "").join("; ");
 }
 
@@ -39,6 +40,9 @@ export function describeNothing(plan: Plan): string {
     const who = unchanged === 0 ? plural(blocked, `${selected}VM`) : String(blocked);
     return `Nothing can be done: ${[...good, `${who} ${blocked === 1 ? "is" : "are"} blocked`].join(", ")}.`;
   }
+  const later = plan.waiting?.length ?? 0;
+  if (later > 0 && plan.unknown.length === 0)
+    return `Nothing to do now: ${[...good, `${plural(later, "change")} ${later === 1 ? "waits" : "wait"} for a window`].join(", ")}.`;
   if (plan.unknown.length > 0) {
     const unseen = unknown > 0 ? `${plural(unknown, "VM")} could not be seen` : describeUnseenNodes(plan);
     return `Nothing to do as far as could be seen: ${[...good, unseen].join("; ")}.`;
@@ -57,6 +61,7 @@ export function describeBase(plan: Plan): string {
   const parts = [commit === null ? source : `${source} at ${commit.slice(0, 12)}`, `seen at ${observedAt}`];
   if (selection && selection.targets.length > 0) parts.push(`only ${selection.targets.join(" ")}`);
   if (selection && selection.excludes.length > 0) parts.push(`without ${selection.excludes.join(" ")}`);
+  if (plan.base.outsideWindows) parts.push("whatever the windows");
   if (assumed.length > 0) parts.push(`assuming ${assumed.join(" ")}`);
   return parts.join(", ");
 }

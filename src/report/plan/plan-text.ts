@@ -5,7 +5,7 @@
 import type { Plan } from "../../plan/plan-document.ts";
 import { type Paint, paintWith } from "../words/paint.ts";
 import { safeLine } from "../words/safe-text.ts";
-import { renderBlocked, renderChanges, renderRefusals, renderUnknown } from "./changes-text.ts";
+import { renderBlocked, renderChanges, renderRefusals, renderUnknown, renderWaiting } from "./changes-text.ts";
 import { describeBase, describeNothing, summarize } from "./plan-summary.ts";
 import { renderSchedule } from "./schedule-text.ts";
 import { renderTimes } from "./times-text.ts";
@@ -23,7 +23,7 @@ export function renderPlan(plan: Plan, options: RenderPlanOptions): string {
   const sections = [
     renderHead(plan, paint),
     renderChanges(plan, paint, options.verbose),
-    ...renderRest(plan, paint),
+    ...renderRest(plan, paint, options.verbose),
     plan.steps.length === 0 ? [] : renderSchedule(plan, paint, options.verbose),
     renderTimes(plan, paint),
     renderEnd(plan, paint, options.next === undefined ? "odorobo apply" : options.next),
@@ -37,7 +37,7 @@ export function renderDiff(plan: Plan, options: RenderPlanOptions): string {
   return joinSections([
     renderHead(plan, paint),
     renderChanges(plan, paint, options.verbose),
-    ...renderRest(plan, paint),
+    ...renderRest(plan, paint, options.verbose),
   ]);
 }
 
@@ -52,9 +52,10 @@ function renderHead(plan: Plan, paint: Paint): string[] {
   return [paint("bold", title), paint("dim", `fleet ${safeLine(plan.fleet)}, from ${safeLine(describeBase(plan))}`)];
 }
 
-function renderRest(plan: Plan, paint: Paint): string[][] {
+function renderRest(plan: Plan, paint: Paint, verbose: boolean): string[][] {
   const section = (title: string, lines: string[]) => (lines.length === 0 ? [] : [title, ...lines]);
   return [
+    section("Waits for its window, and is not done by this plan:", renderWaiting(plan, paint, verbose)),
     section("Blocked (the rest of the plan stands):", renderBlocked(plan, paint)),
     section("Unknown, and therefore left alone:", renderUnknown(plan, paint)),
     section("Refused:", renderRefusals(plan, paint)),
@@ -71,6 +72,7 @@ function renderEnd(plan: Plan, paint: Paint, next: string | null): string[] {
 function describeMissing(plan: Plan): string {
   const parts: string[] = [];
   if (plan.unknown.length > 0) parts.push("what could not be seen");
+  if (plan.waiting !== undefined) parts.push("what waits for its window");
   if (plan.blocked.length > 0) parts.push("what is blocked");
   if (plan.base.selection !== null) parts.push("what was not selected");
   return parts.length === 0 ? "something for a later plan" : `out ${parts.join(" and ")}`;

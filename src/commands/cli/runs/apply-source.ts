@@ -19,8 +19,8 @@ export async function toApplySource(argument: string | undefined): Promise<Apply
 
 /** A saved plan was reviewed as it is: flags that would have made another plan are refused, not ignored. */
 export function refuseShapingFlags(flags: SelectionFlags & GuardFlags): void {
-  const given = (["target", "exclude", "max-class", "allow-destroy"] as const).filter(
-    (name) => flags[name] !== undefined,
+  const given = (["target", "exclude", "max-class", "allow-destroy", "outside-windows"] as const).filter(
+    (name) => flags[name] !== undefined && flags[name] !== false,
   );
   if (given.length === 0) return;
   throw new OdoroboError(

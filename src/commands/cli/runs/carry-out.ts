@@ -71,7 +71,8 @@ function refuse(plan: Plan): void {
   const [first] = plan.refusals;
   if (first === undefined) return;
   const more = plan.refusals.length === 1 ? "" : ` (and ${plan.refusals.length - 1} more)`;
-  throw new OdoroboError("PLAN_REFUSED", `${first.message}${more}`, { hint: first.hint });
+  const where = first.source === undefined ? "" : ` (${first.source.file}:${first.source.line})`;
+  throw new OdoroboError("PLAN_REFUSED", `${first.message}${where}${more}`, { hint: first.hint });
 }
 
 /** The progress is gone from the terminal before the report is printed. */
