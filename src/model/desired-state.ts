@@ -1,8 +1,11 @@
 /** What the manifests say, resolved. Made by `manifest/`, read by `reconcile/`. */
 import type { ChangeClass } from "./change-class.ts";
 import type { Digest, Instant, NodeName, VmName } from "./names.ts";
+import type { SourcePosition } from "./source-position.ts";
 import type { VmSpec } from "./vm-spec.ts";
 import type { Window } from "./windows/window.ts";
+
+export type { SourcePosition } from "./source-position.ts";
 
 export interface DesiredState {
   readonly fleet: FleetSettings;
@@ -127,11 +130,4 @@ export interface Group {
   /** How many members one plan may have down at the same time. At least 1. */
   readonly maxUnavailable: number;
   readonly windows?: readonly Window[];
-}
-
-/** A place in the manifests. `file` is relative to the source's root; line and column count from 1. */
-export interface SourcePosition {
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
 }

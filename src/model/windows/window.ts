@@ -1,7 +1,6 @@
 /** Times of the week in which guests may be disturbed. Time is an input: the same moment, the same answer. */
-import type { SourcePosition } from "../desired-state.ts";
-import type { Instant } from "../names.ts";
-import { instant } from "../names.ts";
+import { type Instant, instant } from "../names.ts";
+import type { SourcePosition } from "../source-position.ts";
 import { momentOf, wallTimeOf } from "./zoned-time.ts";
 
 /** As Date.getUTCDay counts them. */
@@ -59,7 +58,9 @@ function* occurrences({ days, from, until, timezone }: Window, now: number): Ite
     const day = today + ahead * DAY_MS;
     if (!days.includes(WEEKDAYS[new Date(day).getUTCDay()] as Weekday)) continue;
     const lastDay = ends <= begins ? day + DAY_MS : day;
-    yield [momentOf(day + begins, timezone), momentOf(lastDay + ends, timezone)];
+    const [opens, closes] = [momentOf(day + begins, timezone), momentOf(lastDay + ends, timezone)];
+    // Of one that is skipped as a whole nothing would be left: it is as long as on other days.
+    yield [opens, closes > opens ? closes : opens + lastDay + ends - (day + begins)];
   }
 }
 

@@ -67,6 +67,15 @@ describe("when clocks are changed", () => {
     );
   });
 
+  test("one that lies in the skipped hour, up to its very end, is as long as on other days", () => {
+    expect(opening("2026-03-28T12:00:00.000Z", berlin({ until: "03:00" }))).toBe(
+      "closed 2026-03-29T01:00 2026-03-29T02:00",
+    );
+    expect(opening("2026-03-28T12:00:00.000Z", berlin({ from: "02:30", until: "03:15" }))).toBe(
+      "closed 2026-03-29T01:30 2026-03-29T02:15",
+    );
+  });
+
   test("in autumn it opens once, at the first of two, and the hour more is part of it", () => {
     // 2026-10-25: 03:00 becomes 02:00.
     expect(opening("2026-10-24T12:00:00.000Z", berlin({}))).toBe("closed 2026-10-25T00:00 2026-10-25T03:00");
