@@ -34,6 +34,7 @@ export const ERROR_CODES = {
   SNAPSHOT_INVALID: facts(422, 1),
   NOT_CONFIRMED: facts(400, 3),
   NODE_ANSWERS: facts(409, 3),
+  UNPLACEABLE: facts(409, 3),
   INTERRUPTED: facts(499, 130),
   // Runs
   RUN_OVER: facts(409, 1),

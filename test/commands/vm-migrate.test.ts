@@ -51,3 +51,52 @@ test.each([
   expect(moved.code).toBe(1);
   expect(moved.stderr).toContain(why);
 });
+
+test("without --to it goes where placement would put it, says why, and asks nothing where there is one node only", async () => {
+  await using fleet = await aFleetWith();
+  await fleet.vm("web-1");
+  const moved = await odorobo("vm", "migrate", "web-1", "--fleet", fleet.folder);
+  expect(moved.code, moved.stderr).toBe(0);
+  expect(moved.stderr).toContain(
+    "web-1 goes to n2, the only node that can take it (2 nodes in the fleet, 1 to choose from, 1 with room)",
+  );
+  expect(moved.stdout).toMatch(/^web-1 runs on n2, moved from n1/);
+});
+
+test("with several nodes that could take it, it is asked which; --yes takes the one that is told", async () => {
+  await using fleet = await aLiveFleet("n1", "n2", "n3");
+  for (const [vm, at] of [
+    ["web-1", "n1"],
+    ["db-1", "n2"],
+  ] as const)
+    await fleet.vm(vm, [`placement: { node: ${at} }`]);
+  await odorobo("apply", fleet.folder, "--yes");
+  await fleet.vm("web-1");
+  const migrate = (...flags: string[]) => odorobo("vm", "migrate", "web-1", ...flags, "--fleet", fleet.folder);
+  const asked = await migrate();
+  expect(asked).toMatchObject({ code: 3, stdout: "" });
+  expect(asked.stderr).toMatch(/web-1 goes to n3, of n2, n3 the best by its preferences, then the emptiest/);
+  expect(asked.stderr).toMatch(/NOT_CONFIRMED .* move web-1 to n3, one of 2\nhint: --yes takes n3; --to NAME another/);
+  const moved = await migrate("--yes");
+  expect(moved.code, moved.stderr).toBe(0);
+  expect(moved.stdout).toMatch(/^web-1 runs on n3/);
+  // As the manifests allow it anywhere, the next plan leaves it there.
+  expect((await odorobo("plan", fleet.folder, "--detailed-exitcode")).code).toBe(0);
+});
+
+test("without --to and no node for it: how many each filter left; or why it cannot be moved", async () => {
+  await using fleet = await aFleetWith();
+  const migrate = () => odorobo("vm", "migrate", "web-1", "--fleet", fleet.folder);
+  expect(await migrate()).toMatchObject({
+    code: 3,
+    stderr: expect.stringMatching(
+      /UNPLACEABLE {2}no other node can take web-1: 2 nodes in the fleet, 1 to choose from, 0 allowed by its placement\nhint: /,
+    ),
+  });
+  await fleet.vm("web-1", ["migration: { mode: never }"]);
+  expect(await migrate()).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining("web-1 cannot leave n1 as it is: its migration mode is never"),
+  });
+  expect((await odorobo("vm", "list", "--fleet", fleet.folder)).stdout).toMatch(/web-1 +n1 +running/);
+});

@@ -5,6 +5,7 @@ import { nodeName, vmName } from "../../model/names.ts";
 import { renderMoved } from "../../report/move-text.ts";
 import type { OperationResult } from "../../wire/operations.ts";
 import { OdoroboCommand } from "../cli/base-command.ts";
+import { chooseNode } from "../cli/choose-node.ts";
 import { agentFlags, fleetFlags } from "../cli/flags.ts";
 import { listenForInterrupts } from "../cli/interrupt.ts";
 import { showMove } from "../cli/screen/show-move.ts";
@@ -16,7 +17,11 @@ export default class VmMigrate extends OdoroboCommand {
     "While it runs, with the disks that its node keeps for it. Done when it runs there and nothing of it is left here; when it cannot be moved, it runs on where it is. The two agents carry it through by themselves: Ctrl-C calls it off while that is possible, and a terminal that is closed does not.";
   static override args = vmArgs;
   static override flags = {
-    to: Flags.string({ summary: "the node that it goes to", helpValue: "NODE", required: true }),
+    to: Flags.string({
+      summary: "the node that it goes to (default: the one that placement would give it)",
+      helpValue: "NODE",
+    }),
+    yes: Flags.boolean({ char: "y", summary: "where several nodes could take it, do not ask", helpGroup: "GUARDS" }),
     bandwidth: Flags.integer({
       summary: "how much of the link it may take, in MiB a second (default: as much as there is)",
       helpValue: "MIB",
@@ -25,7 +30,7 @@ export default class VmMigrate extends OdoroboCommand {
     ...fleetFlags,
     ...agentFlags,
   };
-  static override examples = ["<%= config.bin %> vm migrate web-1 --to n2"];
+  static override examples = ["<%= config.bin %> vm migrate web-1 --to n2", "<%= config.bin %> vm migrate web-1"];
 
   override async run(): Promise<OperationResult> {
     const { args, flags } = await this.parse(VmMigrate);
@@ -35,7 +40,10 @@ export default class VmMigrate extends OdoroboCommand {
     const name = vmName(args.vm);
     await using reached = await reach(flags, interrupts.first);
     const { node: from, vm } = findVm(name, reached.observed);
-    const to = nodeName(flags.to);
+    const to =
+      flags.to === undefined
+        ? await chooseNode(this.screen, reached, { node: from, vm }, { yes: flags.yes, signal: interrupts.first })
+        : nodeName(flags.to);
     const target = reached.observed.nodes.find((each) => each.name === to);
     if (target === undefined || to === from)
       throw new OdoroboError(

@@ -1,0 +1,19 @@
+/** Which node a guest would be given, and why that one: said before it goes. */
+import type { NodeName } from "../../model/names.ts";
+import type { FilterCount } from "../../placement/choose-node.ts";
+import { safeLine } from "../words/safe-text.ts";
+import { sayFilters, someNames } from "./filters-text.ts";
+
+interface Destination {
+  readonly node: NodeName;
+  readonly able: readonly NodeName[];
+  readonly filters: readonly FilterCount[];
+}
+
+export function renderDestination(vm: string, { node, able, filters }: Destination): string {
+  const why =
+    able.length === 1
+      ? "the only node that can take it"
+      : `of ${someNames(able)} the best by its preferences, then the emptiest`;
+  return `${safeLine(vm)} goes to ${safeLine(node)}, ${why} (${sayFilters(filters)})`;
+}
