@@ -12,6 +12,7 @@ const CORE = [
 
 export default defineConfig({
   test: {
+    globalSetup: "test/support/build-command.ts",
     // For what never ends: how long a test takes says more about what else the machine does than about the test.
     testTimeout: 120_000,
     hookTimeout: 120_000,

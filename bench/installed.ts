@@ -1,4 +1,5 @@
-/** odorobo as `npm install` leaves it: compiled, in a folder of its own. */
+/** odorobo as `npm install` leaves it: built, in a folder of its own. */
+import { existsSync } from "node:fs";
 import { cp, mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { runCommand } from "./measure.ts";
@@ -24,7 +25,12 @@ async function build({ root, scratch, env, label }: Tree, { say, signal }: Bench
   for (const part of ["bin", "schemas", "guest", "package.json"])
     await cp(join(root, part), join(folder, part), { recursive: true });
   await symlink(join(root, "node_modules"), join(folder, "node_modules"));
-  const tsc = join(root, "node_modules/.bin/tsc");
-  await runCommand(tsc, ["-p", join(root, "tsconfig.build.json"), "--outDir", join(folder, "dist")], { env, signal });
+  const ownBuild = join(root, "scripts/build.ts");
+  // Builds of before were the compiler's alone.
+  const command = existsSync(ownBuild)
+    ? [process.execPath, ownBuild]
+    : [join(root, "node_modules/.bin/tsc"), "-p", join(root, "tsconfig.build.json"), "--outDir"];
+  const [program = "", ...args] = [...command, join(folder, "dist")];
+  await runCommand(program, args, { env, signal });
   return folder;
 }

@@ -4,6 +4,6 @@ import { ROOT, start } from "./start.js";
 
 const argv = process.argv.slice(2);
 if (start(argv)) {
-  const { main } = await import("../dist/commands/main.js");
-  await main(argv, { root: ROOT, table: "dist/commands/table.js" });
+  const { main } = await import("../dist/main.js");
+  await main(argv, { root: ROOT, table: "dist/table.js" });
 }

@@ -3,12 +3,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { request } from "node:http";
-import { fileURLToPath } from "node:url";
 import type { NodeReport } from "../src/model/observed-state.ts";
+import { buildCommand } from "../test/support/build-command.ts";
 import { isAlive } from "../test/support/system-leftovers.ts";
 import { until } from "../test/support/until.ts";
-
-const DEV = fileURLToPath(new URL("../bin/dev.js", import.meta.url));
 
 /** A machine that is busy with much else starts a process slowly. */
 const START_MS = 60_000;
@@ -63,7 +61,7 @@ export class FaultyAgent {
     const log = openSync(logFile, "a");
     const listens = [`unix://${socket}`, ...(port === null ? [] : [`127.0.0.1:${port}`])];
     const places = ["--data", dataFolder, "--run", runFolder, ...listens.flatMap((each) => ["--listen", each])];
-    const child = spawn(process.execPath, [DEV, "agent", "--name", name, ...places, ...flags], {
+    const child = spawn(process.execPath, [await buildCommand(), "agent", "--name", name, ...places, ...flags], {
       stdio: ["ignore", "pipe", log],
       env,
       // A Ctrl-C is for the harness alone.

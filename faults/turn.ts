@@ -1,16 +1,15 @@
 /** One turn of an operator: plan and apply, in this process by the functions of the command line, or as the command itself. */
 import { spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import type { ApplyReport } from "../src/apply/apply-report.ts";
 import { isOdoroboError } from "../src/model/errors.ts";
 import type { Plan } from "../src/plan/plan-document.ts";
 import { type Clock, systemClock } from "../src/platform/clock.ts";
 import { applyPlan } from "../src/turn/apply-plan.ts";
 import { type PlanRequest, planDestruction, planFleet } from "../src/turn/plan-fleet.ts";
+import { buildCommand } from "../test/support/build-command.ts";
 import type { World } from "./world.ts";
 
-const DEV = fileURLToPath(new URL("../bin/dev.js", import.meta.url));
 /** No command hangs, whatever its agents do. */
 const COMMAND_MS = 120_000;
 
@@ -69,7 +68,7 @@ export async function runCommand(
   signal: { readonly name: NodeJS.Signals; readonly afterMs: number } | null,
 ): Promise<CommandEnd> {
   const flags = ["--yes", "--max-class=destroy", "--allow-destroy=1000", "--timeout=2s"];
-  const child = spawn(process.execPath, [DEV, "apply", world.manifests.folder, ...flags], {
+  const child = spawn(process.execPath, [await buildCommand(), "apply", world.manifests.folder, ...flags], {
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
     env: world.env,

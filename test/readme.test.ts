@@ -8,6 +8,7 @@ import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { BUILT_COMMAND } from "./support/built.ts";
 import { aTempFolder } from "./support/temp-folder.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -79,7 +80,7 @@ class Tour {
     this.#folder = folder;
     this.#port = port;
     const odorobo = join(folder, "odorobo");
-    writeFileSync(odorobo, `#!/bin/sh\nexec "${process.execPath}" "${join(ROOT, "bin/dev.js")}" "$@"\n`);
+    writeFileSync(odorobo, `#!/bin/sh\nexec "${process.execPath}" "${BUILT_COMMAND}" "$@"\n`);
     chmodSync(odorobo, 0o755);
     this.#env = {
       PATH: `${folder}:${process.env.PATH}`,

@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { FleetSize } from "../fleet-texts.ts";
 import { inTurns, rowsOf, type Turns } from "../in-turns.ts";
+import { installed } from "../installed.ts";
 import { median, runCommand, runProcess, type Sample } from "../measure.ts";
 import { type PreparedFleet, prepareFleet } from "../prepared-fleet.ts";
 import { ratioRow, rowOf, type Target } from "../row.ts";
@@ -96,7 +97,7 @@ async function measureFirstPlan(bench: Bench, size: FleetSize): Promise<Turns> {
   });
 }
 
-/** bin/ as it is, with agents behind real sockets in a process beside it. */
+/** The command as it is installed, with agents behind real sockets in a process beside it. */
 async function measureCommand(bench: Bench, size: FleetSize): Promise<Turns> {
   const fleetOf = await prepareFleets(bench, size);
   bench.say(`odorobo plan of ${size.vms} VMs, agents on sockets`);
@@ -104,7 +105,7 @@ async function measureCommand(bench: Bench, size: FleetSize): Promise<Turns> {
   for (const tree of [bench.ours, bench.base])
     if (tree !== null) served.use(await serveFleet(fleetOf(tree), tree, bench.signal));
   const take = async (tree: Tree) => {
-    const command = join(tree.root, "bin/dev.js");
+    const command = join(await installed(tree, bench), "bin/run.js");
     const sample = await runCommand(command, ["plan", fleetOf(tree).manifests], { ...tree, signal: bench.signal });
     return { ...sample, did: describe(sample.did) };
   };

@@ -12,6 +12,7 @@ import { OdoroboError } from "../model/errors.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
 import { makeFolders } from "../platform/make-folders.ts";
+import { PACKAGE_ROOT } from "../platform/package-root.ts";
 import { packageVersion } from "../platform/package-version.ts";
 import { openLog } from "../platform/pino-log.ts";
 import { type ChosenSupervisor, chooseSupervisor } from "./choose-supervisor.ts";
@@ -47,7 +48,7 @@ export interface AgentParts {
   readonly ownsProcess?: boolean;
 }
 
-const TINY_GUEST = fileURLToPath(new URL("../../guest/tiny.elf", import.meta.url));
+const TINY_GUEST = fileURLToPath(new URL("guest/tiny.elf", PACKAGE_ROOT));
 
 const HYPERVISORS: Readonly<Record<DrivenHypervisor, (config: AgentConfig, clock: Clock) => Hypervisor>> = {
   "cloud-hypervisor": ({ cloudHypervisor }, clock) =>

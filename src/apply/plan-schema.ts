@@ -4,6 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import type { ErrorObject } from "ajv/dist/2020.js";
+import { PACKAGE_ROOT } from "../platform/package-root.ts";
 
 /** The function tells where and what the first mistake is: `steps.3.kind must be …`; null: none. */
 export async function loadPlanCheck(): Promise<(value: unknown) => string | null> {
@@ -21,9 +22,9 @@ export async function loadPlanCheck(): Promise<(value: unknown) => string | null
   return (value) => (validate(value) ? null : describe(validate.errors?.[0]));
 }
 
-/** Beside `src/` and beside `dist/` alike. Read, not imported: the folder is outside of what is compiled. */
+/** Read, not imported: the folder is outside of what is compiled. */
 async function readSchema(name: string): Promise<object> {
-  return JSON.parse(await readFile(new URL(`../../schemas/${name}.schema.json`, import.meta.url), "utf8"));
+  return JSON.parse(await readFile(new URL(`schemas/${name}.schema.json`, PACKAGE_ROOT), "utf8"));
 }
 
 function describe(error: ErrorObject | undefined): string {

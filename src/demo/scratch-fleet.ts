@@ -4,9 +4,10 @@ import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { OdoroboError } from "../model/errors.ts";
+import { PACKAGE_ROOT } from "../platform/package-root.ts";
 import { exitCode } from "./stage.ts";
 
-const EXAMPLE = fileURLToPath(new URL("../../examples/three-nodes/fleet", import.meta.url));
+const EXAMPLE = fileURLToPath(new URL("examples/three-nodes/fleet", PACKAGE_ROOT));
 
 export interface ScratchFleet {
   readonly folder: string;

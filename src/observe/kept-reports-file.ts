@@ -30,7 +30,7 @@ type KeptVmReport = Omit<VmReport, "spec" | "live"> & {
 
 /** `specs`: those of the manifests, by the digest of their JSON. */
 export function openKeptReports(specs: ReadonlyMap<Digest, VmSpec>, folder = cacheFolder()): KeptReports {
-  const header = `odorobo report ${codeDigest("model", "observe", "wire", "../schemas")}`;
+  const header = `odorobo report ${codeDigest("src/model", "src/observe", "src/wire", "schemas")}`;
   const pathOf = (address: string) => join(folder, "reports", `${hash("sha256", address, "hex").slice(0, 32)}.jsonl`);
   return {
     get(address) {

@@ -49,7 +49,7 @@ export interface FleetReading {
 
 /** Rejects with SOURCE_UNREADABLE, SOURCE_REF_NOT_FOUND or SOURCE_EMPTY; mistakes in the manifests are in the reading. */
 export async function readFleet(location: FleetLocation, signal: AbortSignal): Promise<FleetReading> {
-  const code = codeDigest("manifest", "model");
+  const code = codeDigest("src/manifest", "src/model");
   const [source, kept] = await Promise.all([readSource(location, signal), openKeptReading(placeOf(location), code)]);
   refuseEmpty(source);
   const { texts, commit, isDirty, description } = source;

@@ -7,6 +7,7 @@
 import { readFileSync } from "node:fs";
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
 import { digestOfText } from "../model/digest.ts";
+import { PACKAGE_ROOT } from "../platform/package-root.ts";
 import type { PutVmRequest } from "./operations.ts";
 
 const DOCUMENTS = [
@@ -101,7 +102,7 @@ function compiler(reading: Reading): Ajv2020 {
 const schemaId = (document: WireDocument): string => `https://odorobo.dev/schemas/${document}.schema.json`;
 
 function readSchema(document: WireDocument): object {
-  return JSON.parse(readFileSync(new URL(`../../schemas/${document}.schema.json`, import.meta.url), "utf8"));
+  return JSON.parse(readFileSync(new URL(`schemas/${document}.schema.json`, PACKAGE_ROOT), "utf8"));
 }
 
 function withoutClosedObjects<T>(schema: T): T {

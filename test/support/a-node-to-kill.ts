@@ -13,15 +13,15 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type VmName, vmName } from "../../src/model/names.ts";
 import type { NodeReport } from "../../src/model/observed-state.ts";
 import type { OperationArgs, OperationRequest, OperationResult, PutVmRequest } from "../../src/wire/operations.ts";
+import { builtProgram } from "./built.ts";
 import { installDouble } from "./cloud-hypervisor-double/install.ts";
 import { aSystem, NODE_INSIDE, type System } from "./systemd.ts";
 import type { Asked, Told } from "./systemd-agent-to-kill.ts";
 
-const AGENT = fileURLToPath(new URL("systemd-agent-to-kill.ts", import.meta.url));
+const AGENT = builtProgram("systemd-agent-to-kill");
 const LOOK_MS = 50;
 
 /** A request that was refused says so in `code`. */

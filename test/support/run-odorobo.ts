@@ -1,12 +1,11 @@
-/** Runs the command line: in this process (fast), or as a child (`bin/dev.js`: exit codes, signals, pipes as a shell sees them). */
+/** Runs the command line: in this process (fast), or as a child (`bin/run.js`: exit codes, signals, pipes as a shell sees them). */
 import { type ChildProcess, spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { format } from "node:util";
 import { main } from "../../src/commands/main.ts";
+import { BUILT_COMMAND } from "./built.ts";
 import "./own-cache.ts";
 
 const ROOT = new URL("../../", import.meta.url);
-const DEV = fileURLToPath(new URL("bin/dev.js", ROOT));
 
 export interface Outcome {
   readonly code: number | null;
@@ -68,7 +67,10 @@ export function startOdorobo(
   argv: readonly string[],
   options: { cwd?: string; env?: NodeJS.ProcessEnv; input?: string; through?: readonly string[] } = {},
 ): Running {
-  const [command, ...args] = [...(options.through ?? []), process.execPath, DEV, ...argv] as [string, ...string[]];
+  const [command, ...args] = [...(options.through ?? []), process.execPath, BUILT_COMMAND, ...argv] as [
+    string,
+    ...string[],
+  ];
   const child = spawn(command, args, {
     cwd: options.cwd,
     env: { ...process.env, NODE_ENV: "production", ...options.env },

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { NodeReport, VmReport } from "../../src/model/observed-state.ts";
+import { BUILT_COMMAND } from "../support/built.ts";
 import { requires } from "../support/requirements.ts";
 import { odorobo } from "../support/run-odorobo.ts";
 import { aSystem, NODE_INSIDE, requiresSystem, type System } from "../support/systemd.ts";
@@ -34,7 +35,7 @@ describe.runIf(isHere)("an installed agent", { timeout: PATIENCE }, () => {
   }, PATIENCE);
   afterAll(() => system?.[Symbol.asyncDispose](), PATIENCE);
 
-  const inside = (...args: string[]) => system.run(process.execPath, join(ROOT, "bin/dev.js"), ...args);
+  const inside = (...args: string[]) => system.run(process.execPath, BUILT_COMMAND, ...args);
   const agent = () => `http://127.0.0.1:${port}`;
   const report = async (): Promise<NodeReport> => (await (await fetch(`${agent()}/v1/report`)).json()) as NodeReport;
   const vm = async (name: string): Promise<VmReport | undefined> =>

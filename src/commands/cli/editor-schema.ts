@@ -1,12 +1,13 @@
 /** The schema of manifests for editors: one file that refers to nothing outside of itself. */
 import { readFile } from "node:fs/promises";
+import { PACKAGE_ROOT } from "../../platform/package-root.ts";
 
 /** Where `init` puts it: reading a fleet passes over hidden folders, and a relative path is right on every machine of a team. */
 export const EDITOR_SCHEMA_PATH = ".odorobo/manifest.schema.json";
 
-/** Beside `src/` and beside `dist/` alike. Ends with a line end. */
+/** Ends with a line end. */
 export const readEditorSchema = (): Promise<string> =>
-  readFile(new URL("../../../schemas/manifest.schema.json", import.meta.url), "utf8");
+  readFile(new URL("schemas/manifest.schema.json", PACKAGE_ROOT), "utf8");
 
 /** What the YAML language server looks for in the comments before a document. `path`: of the file, relative to the fleet's folder. */
 export const schemaLine = (path: string): string =>

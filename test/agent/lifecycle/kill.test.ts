@@ -10,10 +10,11 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { aKillableAgent, KILL_SCRIPT, VICTIM } from "../../support/a-killable-agent.ts";
 import { NEVER } from "../../support/an-agent.ts";
+import { builtProgram } from "../../support/built.ts";
 import { aTempFolder } from "../../support/temp-folder.ts";
 import { until } from "../../support/until.ts";
 
-const VICTIM_SCRIPT = join(import.meta.dirname, "../../support/agent-to-kill.ts");
+const VICTIM_SCRIPT = builtProgram("agent-to-kill");
 
 test.concurrent.each([
   { guests: "process", stride: 1 },

@@ -1,15 +1,14 @@
 /** On a real terminal, as a person has it: `script` makes one, and a shell looks afterwards how it was left. */
 import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { socketPort } from "../../../src/agent/serial-port.ts";
 import { vmName } from "../../../src/model/names.ts";
 import { anEchoingGuest } from "../../support/an-echoing-guest.ts";
+import { BUILT_COMMAND } from "../../support/built.ts";
 import { socketAgent } from "../../support/http-agent.ts";
 import { requires } from "../../support/requirements.ts";
 import { until } from "../../support/until.ts";
 
-const DEV = fileURLToPath(new URL("../../../bin/dev.js", import.meta.url));
 const DEADLINE_MS = 30_000;
 
 /** A shell on a terminal of its own that runs the command, then says how the terminal is. */
@@ -41,7 +40,7 @@ describe.runIf(requires("the console on a real terminal", "script"))("a real ter
     await using agent = await socketAgent();
     agent.lifecycle.serials.set("web-1", { log: null });
     agent.consoles.begin(vmName("web-1"), { port: socketPort(guest.socket), log: null, loggedBy: "agent" });
-    using terminal = onTerminal(`${process.execPath} ${DEV} vm console web-1 --agent ${agent.url}`);
+    using terminal = onTerminal(`${process.execPath} ${BUILT_COMMAND} vm console web-1 --agent ${agent.url}`);
     await terminal.shows("login: ");
     await run(terminal, guest.heard);
   }

@@ -1,0 +1,70 @@
+/**
+ * `npm run build`: the sources and the libraries they use → `dist/`, a few files instead of some six hundred. A short command
+ * spends most of its time on finding and reading modules (bench `start-up`), so what is installed has few.
+ *
+ * Libraries are in it, and so are their licences (`dist/NOTICES.txt`): what was tested is what runs, and nothing else is installed.
+ */
+import { createHash } from "node:crypto";
+import { globSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+
+/** What another program is started from: `bin/run.js` imports the first and names the second to oclif. */
+const ENTRIES = { main: "src/commands/main.ts", table: "src/commands/table.ts" };
+
+/** dbus-next asks for the first when a bus is found through a display, oclif for the others when commands are not compiled: never here. */
+const NEVER_LOADED = ["x11", "typescript", "ts-node"];
+
+/** Of everything that a build depends on. Hexadecimal. */
+export function digestOfSources(): string {
+  const digest = createHash("sha256");
+  const files = globSync(["src/**/*.ts", "schemas/*.json", "package.json", "package-lock.json", "scripts/build.ts"], {
+    cwd: ROOT,
+  });
+  for (const file of files.sort()) digest.update(`\0${file}\0`).update(readFileSync(join(ROOT, file)));
+  return digest.digest("hex");
+}
+
+/** `more`: entries of the tests' own. The folder is emptied first. */
+export async function build(into: string, more: Readonly<Record<string, string>> = {}): Promise<void> {
+  const bundle = await rolldown({
+    cwd: ROOT,
+    input: { ...ENTRIES, ...more },
+    platform: "node",
+    external: NEVER_LOADED,
+    transform: { define: { BUILT_FROM: JSON.stringify(digestOfSources()) } },
+    logLevel: "warn",
+  });
+  try {
+    const { output } = await bundle.write({
+      dir: into,
+      format: "esm",
+      cleanDir: true,
+      chunkFileNames: "[name]-[hash].js",
+      // Names of classes and functions are seen in reports of mistakes.
+      minify: false,
+    });
+    const modules = output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []));
+    writeFileSync(join(into, "NOTICES.txt"), noticesOf(modules));
+  } finally {
+    await bundle.close();
+  }
+}
+
+/** The licence of every library that a module comes from. A library that has none stops the build. */
+function noticesOf(modules: readonly string[]): string {
+  const folders = new Set(modules.flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(id)?.[0] ?? []));
+  const notices = [...folders].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file));
+    if (license === undefined && files.length === 0) throw new Error(`${name} says no licence`);
+    const texts = files.sort().map((file) => readFileSync(join(folder, file), "utf8").trim());
+    return [`${name} ${version} (${license ?? "see below"})`, ...texts].join("\n\n");
+  });
+  return `odorobo contains these libraries.\n\n${notices.join(`\n\n${"-".repeat(80)}\n\n`)}\n`;
+}
+
+if (import.meta.main) await build(process.argv[2] ?? join(ROOT, "dist"));
