@@ -19,6 +19,7 @@ import type {
 } from "../model/observed-state.ts";
 import { whyUntouched } from "../model/unreadable-vm.ts";
 import { isLaterNote } from "../model/whereabouts.ts";
+import { withoutLapsedArrivals } from "./lapsed-arrivals.ts";
 
 export type Location =
   | { readonly kind: "present"; readonly node: NodeName; readonly vm: VmReport }
@@ -49,7 +50,7 @@ export interface Sightings {
 export function locateVms(desired: DesiredState, observed: ObservedState): Sightings {
   const fleet = desired.fleet.name;
   const fenced = new Set(desired.nodes.filter((node) => node.fenced).map((node) => node.name));
-  const reports = new Map<NodeName, NodeReport>();
+  const reports = withoutLapsedArrivals(observed);
   const silent: SilentNode[] = [];
   const homes = new Map<VmName, { node: NodeName; vm: VmReport }[]>();
   const remains = new Map<VmName, KeptDisks[]>();
@@ -61,8 +62,7 @@ export function locateVms(desired: DesiredState, observed: ObservedState): Sight
       if (!fenced.has(node.name)) silent.push(node);
       continue;
     }
-    reports.set(node.name, node.report);
-    for (const vm of node.report.vms) {
+    for (const vm of reports.get(node.name)?.vms ?? []) {
       const known = homes.get(vm.name);
       if (known) known.push({ node: node.name, vm });
       else homes.set(vm.name, [{ node: node.name, vm }]);

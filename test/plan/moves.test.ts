@@ -1,9 +1,18 @@
 /** Guests that go to another node as they run: which, where to, in which order, and what is done to them there. */
 import { describe, expect, test } from "vitest";
+import { nodeName } from "../../src/model/names.ts";
 import { checkPlan } from "../../src/plan/check-plan.ts";
 import type { Plan } from "../../src/plan/plan-document.ts";
 import { describeStep } from "../../src/schedule/step.ts";
-import { aFleet, aSpec, type FleetBuilder, type PlanOptions, planOf, type WorldBuilder } from "../support/a-fleet.ts";
+import {
+  aFleet,
+  aSpec,
+  type FleetBuilder,
+  NOON,
+  type PlanOptions,
+  planOf,
+  type WorldBuilder,
+} from "../support/a-fleet.ts";
 
 function plan(fleet: FleetBuilder, world: WorldBuilder, options: PlanOptions = {}): Plan {
   const made = planOf(fleet, world, options);
@@ -71,6 +80,26 @@ describe("a placement that no longer allows its node", () => {
     expect(steps(made)).toEqual([
       "blocked web-1 (1 cpu, 1 GiB) has to leave n1 and fits nowhere else: n2: noop 1 there takes in no guests",
     ]);
+  });
+
+  test("whom the other node expects since an apply that died goes there, into the room that is kept", () => {
+    const small = aFleet()
+      .node("n1")
+      .node("n2", { cpus: 1, memoryMiB: 1024 })
+      .vm("web-1", { on: "n2", ...of(1024) });
+    const seen = small
+      .empty()
+      .has("web-1", "n1", { spec: aSpec(of(1024)) })
+      .sends("n1", "n2");
+    const migration = {
+      role: "destination",
+      stage: "expected",
+      peer: nodeName("n1"),
+      since: NOON,
+      url: "node n1",
+    } as const;
+    const asked = seen.has("web-1", "n2", { spec: aSpec(of(1024)), phase: "starting", migration });
+    expect(steps(plan(small, asked))).toEqual(["migrate web-1 from n1 to n2"]);
   });
 
   test("a budget that allows less refuses it", () => {

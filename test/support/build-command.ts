@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -63,8 +64,10 @@ function digestOfAll(): string {
 async function make(folder: string): Promise<void> {
   mkdirSync(dirname(folder), { recursive: true });
   const aside = mkdtempSync(`${folder}-`);
-  for (const part of ["bin", "package.json"]) cpSync(join(ROOT, part), join(aside, part), { recursive: true });
-  for (const part of ["schemas", "guest", "examples"]) symlinkSync(join(ROOT, part), join(aside, part));
+  // Guests read from it that run as a user of their own.
+  chmodSync(aside, 0o755);
+  for (const part of ["bin", "guest", "package.json"]) cpSync(join(ROOT, part), join(aside, part), { recursive: true });
+  for (const part of ["schemas", "examples"]) symlinkSync(join(ROOT, part), join(aside, part));
   await build(join(aside, "dist"), PROGRAMS);
   try {
     renameSync(aside, folder);

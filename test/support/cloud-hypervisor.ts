@@ -13,6 +13,7 @@ import { request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { PACKAGE_ROOT } from "../../src/platform/package-root.ts";
 import { controlAddress } from "./cloud-hypervisor-double/control.ts";
 import { type DoubleSettings, installDouble } from "./cloud-hypervisor-double/install.ts";
 import { cloudHypervisorOpenApi, type OpenApi } from "./cloud-hypervisor-openapi.ts";
@@ -51,7 +52,7 @@ function onPath(program: string): string {
   return join(found, program);
 }
 
-const TINY_GUEST = fileURLToPath(new URL("../../guest/tiny.elf", import.meta.url));
+const TINY_GUEST = fileURLToPath(new URL("guest/tiny.elf", PACKAGE_ROOT));
 const MEBI = 1024 * 1024;
 
 /** A VmConfig that boots: tiny guest, 1 of 4 vCPUs, 128 MiB and room for as much again, serial at `folder`/serial.sock. */

@@ -18,11 +18,12 @@ import type { ProcessHandle, Supervisor } from "../../src/agent/supervisor/super
 import { type Digest, digest } from "../../src/model/names.ts";
 import type { VmSpec } from "../../src/model/vm-spec.ts";
 import { systemClock } from "../../src/platform/clock.ts";
+import { PACKAGE_ROOT } from "../../src/platform/package-root.ts";
 import { aSpec } from "./a-fleet.ts";
 import { aTempFolder } from "./temp-folder.ts";
 import { until } from "./until.ts";
 
-export const TINY_GUEST = fileURLToPath(new URL("../../guest/tiny.elf", import.meta.url));
+export const TINY_GUEST = fileURLToPath(new URL("guest/tiny.elf", PACKAGE_ROOT));
 
 /** Generous: the machine runs other tests at the same time. */
 const GUEST_MS = 15_000;
