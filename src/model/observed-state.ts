@@ -131,6 +131,8 @@ export interface HypervisorCapabilities {
     readonly live: boolean;
     /** With disks that the agent keeps on its node: their bytes go along. */
     readonly ownDisks: boolean;
+    /** While they are off, with disks that the agent keeps. Left out by agents that cannot. */
+    readonly cold?: boolean;
   };
   readonly bootKinds: readonly ("firmware" | "kernel")[];
   /** URL schemes of external disks, and the own kinds: `image`, `blank`, `file`, `nbd`, `rbd`, `iscsi`. */

@@ -27,12 +27,14 @@ export interface Move {
   /** Of the two operations. Repeated, with the ticket they were first sent with, they are done once. */
   readonly ids: { readonly expect: string; readonly migrate: string };
   readonly ticket: string;
+  /** `cold`: it is off, and its disks are sent. Left out: as it runs. */
+  readonly mode?: "live" | "cold";
   readonly bandwidthMiBps?: number | null;
 }
 
 /** The result of the half that failed, or of the whole. Rejects with what was refused. */
 export async function moveGuest(move: Move, signal: AbortSignal): Promise<OperationResult> {
-  const { vm, report, fleet, from, to, ids, ticket } = move;
+  const { vm, report, fleet, from, to, ids, ticket, mode = "live" } = move;
   const run = move.run === undefined ? {} : { run: move.run };
   const expected = await to.agent.operate(
     vm,
@@ -40,6 +42,8 @@ export async function moveGuest(move: Move, signal: AbortSignal): Promise<Operat
       kind: "expect-guest",
       ...{ id: ids.expect, expect: null, fleet, ...run },
       ...{ from: from.node, ticket, generation: report.generation, spec: report.spec },
+      // An agent of before takes in guests that run, and knows no word for it.
+      ...(mode === "cold" ? { mode } : {}),
     },
     signal,
   );
@@ -49,7 +53,7 @@ export async function moveGuest(move: Move, signal: AbortSignal): Promise<Operat
     vm,
     {
       kind: "migrate",
-      ...{ id: ids.migrate, expect: move.expect ?? null, fleet, mode: "live", ...run },
+      ...{ id: ids.migrate, expect: move.expect ?? null, fleet, mode, ...run },
       to: { node: to.node, address: to.address, ticket, fingerprint },
       bandwidthMiBps: move.bandwidthMiBps ?? null,
     },

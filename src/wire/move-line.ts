@@ -13,7 +13,7 @@ import type { Duplex } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { type ErrorBody, fromErrorBody, isOdoroboError, OdoroboError, toErrorBody } from "../model/errors.ts";
 import type { Digest, Instant } from "../model/names.ts";
-import type { VmSpec } from "../model/vm-spec.ts";
+import type { DiskOrigin, VmSpec } from "../model/vm-spec.ts";
 
 /** Questions with their answers, in the order of a move. */
 export interface MoveQuestions {
@@ -25,8 +25,13 @@ export interface MoveQuestions {
   };
   /** Its disks are copied: let go of them. */
   "disks-done": { asked: object; answer: object };
-  /** Nothing is left to send. Answered when all of it is there. */
-  whole: { asked: object; answer: object };
+  /**
+   * Of a VM that is off: what is there of a file that is so long. SHA-256 of each segment, in base64url; null: it is not there. Asked again after each
+   * break, and whatever was being written before has ended when it is answered.
+   */
+  "disk-state": { asked: DiskFile; answer: { readonly segments: readonly (string | null)[] } };
+  /** Nothing is left to send. Answered when all of it is there. `disks`: of a VM that is off, each with the checksum of what was sent. */
+  whole: { asked: { readonly disks?: readonly (DiskFile & { readonly checksum: string })[] }; answer: object };
   /** It is yours. Asked only when whoever asks has written down that it is. ARRIVAL_REFUSED: it never ran there and never will. */
   take: { asked: object; answer: object };
   /** It is called off. Answered when it is written down that it will never run there; `taken`: too late, it was taken. */
@@ -58,6 +63,22 @@ export interface TravellingVm {
   readonly owed: readonly { readonly path: string; readonly since: Instant }[];
   /** Disks of the agent's own, whose bytes come along. */
   readonly disks: readonly TravellingDisk[];
+  /** It is off: what is known of how it ended, and what its files were made as. `machine`, `bootedSpec` and `paused` mean nothing then. */
+  readonly cold?: {
+    readonly phase: "stopped" | "crashed";
+    readonly endedBy: "operator" | "guest" | "failure" | null;
+    readonly reason: string | null;
+    readonly since: Instant;
+    readonly origins: Readonly<Record<string, DiskOrigin>>;
+  };
+}
+
+/** A file in the disk folder of a VM that is off. */
+export interface DiskFile {
+  readonly name: string;
+  readonly bytes: number;
+  /** How it is cut; the last one is as long as the rest. */
+  readonly segmentBytes: number;
 }
 
 export interface TravellingDisk {

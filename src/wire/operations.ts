@@ -86,12 +86,18 @@ export type OperationArgs =
       readonly ticket: string;
       readonly generation: number;
       readonly spec: VmSpec;
+      /** `cold`: it comes off, with its disks. Left out: as it runs. */
+      readonly mode?: "live" | "cold";
     }
-  /** The second half, asked of the agent that has the guest: done when the guest runs there and is let go of here, failed when it runs on here. */
+  /**
+   * The second half, asked of the agent that has the guest: done when the guest runs there and is let go of here, failed when it runs on here.
+   * `cold`: of a VM that is off, and is off there afterwards; its disks are compared over there before it is let go of here. Goes on by itself
+   * after a break, also of this agent.
+   */
   | {
       readonly kind: "migrate";
       readonly to: MigrationTarget;
-      readonly mode: "live";
+      readonly mode: "live" | "cold";
       /** The most of the link that it may take. Null or left out: as much as there is. */
       readonly bandwidthMiBps?: number | null;
     }
@@ -157,6 +163,8 @@ export interface OperationDetail {
     readonly sentBytes: number;
     /** How long the guest stood still, until the other node said that it runs; null: its hypervisor does not say. */
     readonly downtimeMs: number | null;
+    /** Of a VM that was off: by the name of the disk, the checksum of its file that both nodes worked out. */
+    readonly checksums?: Readonly<Record<string, string>>;
   };
 }
 

@@ -4,10 +4,11 @@
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { OdoroboError } from "../../src/model/errors.ts";
 import { nodeName, type VmName, vmName } from "../../src/model/names.ts";
 import type { VmReport } from "../../src/model/observed-state.ts";
 import type { Disk, VmSpec } from "../../src/model/vm-spec.ts";
@@ -46,8 +47,14 @@ export interface MovingWorld extends AsyncDisposable {
   readonly link: Link;
   /** Boots it on n1 and waits until it counts. */
   boot(vm: string): Promise<void>;
+  /** Off on n1, with a disk that has these bytes. For `noop`. */
+  makeOff(vm: string, disk: Buffer): Promise<void>;
+  /** What its disk has there; null: it has none. */
+  diskOn(node: NodeOf, vm: string): Buffer | null;
   /** From n1 to n2. Resolves with how it ended, or why it was refused. */
-  move(vm: string): Promise<OperationResult | Error>;
+  move(vm: string, mode?: "live" | "cold"): Promise<OperationResult | Error>;
+  /** Its phase then, or the code of what refused it. */
+  bootOn(node: NodeOf, vm: string): Promise<string>;
   report(node: NodeOf, vm: string): Promise<VmReport | null>;
   /** Waits until neither of them is in the middle of it any more. */
   settled(vm: string): Promise<void>;
@@ -73,6 +80,7 @@ export async function aMovingWorld(kind: "qemu" | "noop"): Promise<MovingWorld> 
     const path = join(folder, node, "d/vms", vm, "logs/console.log");
     return existsSync(path) ? readFileSync(path, "latin1") : "";
   };
+  const diskFile = (node: NodeOf, vm: string) => join(folder, node, "d/vms", vm, "disks/data.raw.placeholder");
   const numbers = (text: string) => [...text.matchAll(/COUNTER (\d+)\s/g)].map((match) => Number(match[1]));
   const report = async (node: NodeOf, vm: string) =>
     (await agents[node].client.report(NEVER)).vms.find(({ name }) => name === vm) ?? null;
@@ -91,7 +99,12 @@ export async function aMovingWorld(kind: "qemu" | "noop"): Promise<MovingWorld> 
       await n1.client.operate(vmName(vm), { id: `boot-${vm}`, expect: null, kind: "boot" }, NEVER);
       if (kind === "qemu") await until("it counts", () => numbers(logOf("n1", vm)).length > 0, PATIENCE_MS);
     },
-    async move(vm) {
+    async makeOff(vm, disk) {
+      await n1.client.putVm(vmName(vm), aPut({ id: `put-${vm}`, spec: specOf(kind), generation: 1 }), NEVER);
+      writeFileSync(diskFile("n1", vm), disk);
+    },
+    diskOn: (node, vm) => (existsSync(diskFile(node, vm)) ? readFileSync(diskFile(node, vm)) : null),
+    async move(vm, mode = "live") {
       const seen = (await report("n1", vm)) as VmReport;
       try {
         return await moveGuest(
@@ -103,6 +116,7 @@ export async function aMovingWorld(kind: "qemu" | "noop"): Promise<MovingWorld> 
             to: { node: nodeName("n2"), agent: n2.client, address: `unix://${join(folder, "link.sock")}` },
             ids: { expect: `expect-${vm}`, migrate: `migrate-${vm}` },
             ticket: makeTicket(),
+            mode,
           },
           NEVER,
         );
@@ -111,6 +125,13 @@ export async function aMovingWorld(kind: "qemu" | "noop"): Promise<MovingWorld> 
       }
     },
     report,
+    async bootOn(node, vm) {
+      const request = { id: `boot-${vm}-${node}`, expect: null, kind: "boot" } as const;
+      return await agents[node].client.operate(vmName(vm), request, NEVER).then(
+        ({ after }) => after?.phase ?? "gone",
+        (error: OdoroboError) => error.code,
+      );
+    },
     async settled(vm) {
       await until(
         `it is known where ${vm} is`,

@@ -21,13 +21,16 @@ export interface TwoAgents extends AsyncDisposable {
   reachable: boolean;
   /** Ends all that is open between them. */
   cut(): void;
+  /** Ends it once so many bytes more have gone to n2 on channels for disks; null: not any more. */
+  cutAfter: number | null;
   /** Both halves of a move of `web-1` from n1 to n2. */
   move(options?: HowToMove): Promise<OperationResult>;
-  expect(ticket?: string): Promise<OperationResult>;
+  expect(ticket?: string, mode?: "live" | "cold"): Promise<OperationResult>;
   migrate(options?: HowToMove): Promise<OperationResult>;
 }
 
 interface HowToMove {
+  readonly mode?: "live" | "cold";
   readonly ticket?: string;
   readonly id?: string;
   readonly bandwidthMiBps?: number;
@@ -39,23 +42,41 @@ export async function twoAgents(
 ): Promise<TwoAgents> {
   const open = new Set<Duplex>();
   const dialled: string[] = [];
-  const dial: Dial = async (target, vm, channel) => {
-    if (!world.reachable) throw new OdoroboError("AGENT_UNREACHABLE", `nobody answers at ${target.address}`);
-    const letIn = n2.lifecycle.letIn(vm as VmName, channel, target.ticket);
-    dialled.push(channel);
-    const [here, there] = duplexPair();
-    for (const end of [here, there]) {
-      open.add(end);
-      end.on("error", () => {});
-      end.once("close", () => {
-        open.delete(end);
-        // As a socket: whoever is left hears of it.
-        (end === here ? there : here).destroy();
+  const dialTo =
+    (node: () => TestAgent): Dial =>
+    async (target, vm, channel) => {
+      if (!world.reachable) throw new OdoroboError("AGENT_UNREACHABLE", `nobody answers at ${target.address}`);
+      const letIn = node().lifecycle.letIn(vm as VmName, channel, target.ticket);
+      dialled.push(channel);
+      const [here, there] = duplexPair();
+      if (channel.startsWith("disk.")) countBytes(here);
+      for (const end of [here, there]) {
+        open.add(end);
+        end.on("error", () => {});
+        end.once("close", () => {
+          open.delete(end);
+          // As a socket: whoever is left hears of it.
+          (end === here ? there : here).destroy();
+        });
+      }
+      letIn(there);
+      return here;
+    };
+  /** As a link that breaks: what was written before gets there, or not. */
+  function countBytes(stream: Duplex): void {
+    const write = stream._write.bind(stream);
+    stream._write = (chunk: Buffer, encoding, done) => {
+      if (world.cutAfter === null) return write(chunk, encoding, done);
+      const rest = world.cutAfter;
+      world.cutAfter -= chunk.length;
+      if (rest >= chunk.length) return write(chunk, encoding, done);
+      world.cutAfter = null;
+      write(chunk.subarray(0, Math.max(0, rest)), encoding, () => {
+        world.cut();
+        done(null);
       });
-    }
-    letIn(there);
-    return here;
-  };
+    };
+  }
   const node = (name: string): LifecycleOptions["node"] => ({
     name: nodeName(name),
     id: `id-${name}`,
@@ -63,31 +84,40 @@ export async function twoAgents(
     bootId: "boot-1",
   });
   const pace = { settleEveryMs: 5, settleMs: 300, sourceAwayMs: 60 };
-  const n1 = await anAgent({ ...pace, ...options, ...each.n1, node: node("n1"), dial });
-  const n2 = await anAgent({ ...pace, ...options, ...each.n2, node: node("n2") });
+  const n1 = await anAgent({ ...pace, ...options, ...each.n1, node: node("n1"), dial: dialTo(() => n2) });
+  const n2: TestAgent = await anAgent({ ...pace, ...options, ...each.n2, node: node("n2"), dial: dialTo(() => n1) });
   let ids = 0;
   const world: TwoAgents = {
     n1,
     n2,
     dialled,
     reachable: true,
+    cutAfter: null,
     cut() {
       for (const end of open) end.destroy();
     },
-    async expect(ticket = TICKET) {
+    async expect(ticket = TICKET, mode = "live") {
       const { spec, generation, fleet } = await n1.vm("web-1");
-      return n2.operate("web-1", { kind: "expect-guest", from: nodeName("n1"), ticket, generation, spec, fleet });
+      return n2.operate("web-1", {
+        kind: "expect-guest",
+        from: nodeName("n1"),
+        ticket,
+        generation,
+        spec,
+        fleet,
+        ...(mode === "cold" ? { mode } : {}),
+      });
     },
-    migrate: ({ ticket = TICKET, id = `migrate-${++ids}`, bandwidthMiBps } = {}) =>
+    migrate: ({ ticket = TICKET, mode = "live", id = `migrate-${++ids}`, bandwidthMiBps } = {}) =>
       n1.operate("web-1", {
         kind: "migrate",
         id,
         to: { node: nodeName("n2"), address: "http://n2:8890", ticket, fingerprint: null },
-        mode: "live",
+        mode,
         ...(bandwidthMiBps === undefined ? {} : { bandwidthMiBps }),
       }),
     async move(how = {}) {
-      await world.expect(how.ticket);
+      await world.expect(how.ticket, how.mode);
       return world.migrate(how);
     },
     async [Symbol.asyncDispose]() {

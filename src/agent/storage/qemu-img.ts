@@ -33,6 +33,14 @@ export const createOverlay = (overlay: Overlay, signal: AbortSignal): Promise<vo
 export const growImage = (path: string, bytes: number, signal: AbortSignal): Promise<void> =>
   run(["resize", "-q", "-f", "qcow2", "--", path, `${bytes}`], `could not grow ${path}`, signal);
 
+/** Only the name in its header: what is below must be the same bytes. */
+export const setBacking = ({ path, backing, format }: Omit<Overlay, "bytes">, signal: AbortSignal): Promise<void> =>
+  run(
+    ["rebase", "-u", "-q", "-f", "qcow2", "-b", backing, "-F", format, "--", path],
+    `could not have ${path} stand on ${backing}`,
+    signal,
+  );
+
 async function run(args: readonly string[], message: string, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     execFile("qemu-img", args, { signal }, (error, _stdout, stderr) => {

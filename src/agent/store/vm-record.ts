@@ -117,6 +117,10 @@ export interface Departure {
   readonly since: Instant;
   /** As it stood when it set out: so it goes on, wherever. */
   readonly paused: boolean;
+  /** It is off, and its disks are sent: an agent that finds this in its journal goes on with them. Left out: it is moved as it runs. */
+  readonly mode?: "cold";
+  /** With `mode`: the most of the link that it may take. */
+  readonly bandwidthMiBps?: number;
   readonly sentBytes?: number;
   readonly downtimeMs?: number | null;
 }
@@ -136,6 +140,8 @@ export interface Arrival {
   readonly expiresAt: Instant;
   /** What this record was before, and is again if the guest does not come; null: there was none. */
   readonly before: StoredVm | null;
+  /** It comes off, with its disks, and is off when it is here: an agent that finds this waits for the rest of them. Left out: it comes running. */
+  readonly mode?: "cold";
   /** As it stood when it set out; left out before that is known. */
   readonly paused?: boolean;
 }

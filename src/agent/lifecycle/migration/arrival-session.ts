@@ -18,12 +18,16 @@ import { untilAborted } from "../parts/deadline.ts";
 import { describeExit, type Guest } from "../parts/guest.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Slot } from "../parts/slot.ts";
+import type { ReceivedDisks } from "./cold/receive-disks.ts";
+import { prepareCold, standOnImagesHere, takeCold } from "./cold/take-in-cold.ts";
 import { forgetTaken } from "./forget-taken.ts";
 import { refuseArrival } from "./refuse-arrival.ts";
 import { noteWhole, prepareGuest, takeGuest } from "./take-in.ts";
 
 export interface SessionOptions {
   readonly sourceAwayMs: number;
+  /** Of a VM that comes off: what is there of it is of use for longer. */
+  readonly coldAwayMs: number;
   readonly onEnd: () => void;
 }
 
@@ -37,6 +41,8 @@ export class ArrivalSession {
   #away: NodeJS.Timeout | null = null;
   #guest: Guest | null = null;
   #admission: Admission | null = null;
+  /** Of a VM that comes off: instead of a process. */
+  #received: ReceivedDisks | null = null;
 
   constructor(parts: Parts, slot: Slot, ticket: Digest, options: SessionOptions) {
     this.#parts = parts;
@@ -62,6 +68,7 @@ export class ArrivalSession {
 
   /** Throws WRONG_PHASE before the process is there, BAD_REQUEST for a channel that it does not have. */
   letIn(channel: string, keep: (stream: Duplex) => Duplex): (stream: Duplex) => void {
+    if (this.#received !== null) return this.#received.letIn(channel, keep);
     const admission = this.#admission;
     if (admission === null)
       throw new OdoroboError("WRONG_PHASE", `nothing of ${this.#slot.name} can come in yet`, {
@@ -94,6 +101,11 @@ export class ArrivalSession {
     this.#waitForSource();
   }
 
+  /** Of a VM that comes off: its source goes on where it was. */
+  resumeCold(): void {
+    this.#waitForSource();
+  }
+
   /** A person ends the waiting. In the VM's queue. */
   callOff(vm: VmRecord, why: string): Promise<StoredVm | null> {
     return this.#refuse(vm, why);
@@ -120,9 +132,20 @@ export class ArrivalSession {
       case "disks-done":
         await this.#admissionOrThrow().releaseDisks(this.#signal());
         return {};
-      case "whole":
+      case "disk-state": {
+        const file = asked as MoveQuestions["disk-state"]["asked"];
+        return { segments: await this.#receivedOrThrow().state(file, this.#signal()) };
+      }
+      case "whole": {
+        const { disks } = asked as MoveQuestions["whole"]["asked"];
+        if (disks !== undefined) {
+          // Not in the queue: it takes as long as the files are large, and what is asked of this node meanwhile is to be answered.
+          await this.#receivedOrThrow().verify(disks, this.#signal());
+          return this.#inTurn((vm, move) => this.#noteColdWhole(vm, move));
+        }
         await untilAborted(this.#admissionOrThrow().whole(this.#signal()), this.#signal());
         return this.#inTurn((vm, move) => this.#noteWhole(vm, move));
+      }
       case "take":
         return this.#inTurn((vm, move) => this.#answerTake(vm, move));
       case "abandon":
@@ -163,6 +186,7 @@ export class ArrivalSession {
   }
 
   async #prepare(vm: VmRecord, travelling: TravellingVm): Promise<object> {
+    if (travelling.cold !== undefined) return this.#prepareCold(vm, travelling);
     if ((vm.move as Arrival).stage !== "expected")
       throw new OdoroboError("WRONG_PHASE", `${vm.name} is arriving already`, { hint: "call it off first" });
     try {
@@ -176,6 +200,28 @@ export class ArrivalSession {
       await this.#refuse(now, `it could not be prepared: ${messageOf(error)}`);
       throw withWords(error, words);
     }
+  }
+
+  /** Asked again after each break. */
+  async #prepareCold(vm: VmRecord, travelling: TravellingVm): Promise<object> {
+    const move = vm.move as Arrival;
+    if (move.stage === "taken" || (move.stage !== "expected" && move.mode !== "cold"))
+      throw new OdoroboError("WRONG_PHASE", `${vm.name} is arriving already`, { hint: "call it off first" });
+    await this.#received?.close();
+    try {
+      this.#received = await prepareCold(this.#parts, this.#slot, vm, travelling);
+    } catch (error) {
+      this.#parts.stopping.throwIfAborted();
+      await this.#refuse(this.#slot.stored as VmRecord, `it could not be prepared: ${messageOf(error)}`);
+      throw error;
+    }
+    return { shallow: [] };
+  }
+
+  async #noteColdWhole(vm: VmRecord, move: Arrival): Promise<object> {
+    if (move.stage !== "arriving") return {};
+    await standOnImagesHere(this.#parts, vm);
+    return this.#noteWhole(vm, move);
   }
 
   #hold(guest: Guest, admission: Admission): void {
@@ -205,6 +251,10 @@ export class ArrivalSession {
 
   async #answerTake(vm: VmRecord, move: Arrival): Promise<object> {
     if (move.stage === "taken") return {};
+    if (move.mode === "cold" && move.stage === "whole") {
+      await this.#take(vm);
+      return {};
+    }
     if (this.#admission === null) {
       await this.#refuse(vm, "nothing of it had come when it was given");
       throw this.#refusal();
@@ -228,6 +278,11 @@ export class ArrivalSession {
   }
 
   async #take(vm: VmRecord): Promise<void> {
+    if ((vm.move as Arrival).mode === "cold") {
+      await takeCold(this.#parts, this.#slot, vm);
+      if (this.#away !== null) clearTimeout(this.#away);
+      return;
+    }
     if (this.#guest === null || this.#admission === null) throw new Error("there is nothing to take");
     await takeGuest(this.#parts, this.#slot, vm, { guest: this.#guest, admission: this.#admission });
     if (this.#away !== null) clearTimeout(this.#away);
@@ -242,16 +297,19 @@ export class ArrivalSession {
   /** A guest that is whole may be all that there is of it: it waits for as long as it takes. */
   #waitForSource(): void {
     if (this.#ended.signal.aborted || this.#parts.stopping.aborted || this.#record()?.stage === "taken") return;
-    this.#away = setTimeout(() => {
-      void this.#slot
-        .enqueue(async () => {
-          const move = this.#record();
-          if (this.#away === null || move === null || move.stage === "whole" || move.stage === "taken") return;
-          if (this.#parts.stopping.aborted) return;
-          await this.#refuse(this.#slot.stored as VmRecord, `${move.from} has not come back`);
-        })
-        .catch((error: unknown) => this.#log(error));
-    }, this.#options.sourceAwayMs);
+    this.#away = setTimeout(
+      () => {
+        void this.#slot
+          .enqueue(async () => {
+            const move = this.#record();
+            if (this.#away === null || move === null || move.stage === "whole" || move.stage === "taken") return;
+            if (this.#parts.stopping.aborted) return;
+            await this.#refuse(this.#slot.stored as VmRecord, `${move.from} has not come back`);
+          })
+          .catch((error: unknown) => this.#log(error));
+      },
+      this.#record()?.mode === "cold" ? this.#options.coldAwayMs : this.#options.sourceAwayMs,
+    );
     this.#away.unref();
   }
 
@@ -265,10 +323,18 @@ export class ArrivalSession {
 
   #letGo(): void {
     void Promise.resolve(this.#admission?.[Symbol.asyncDispose]()).catch(() => {});
+    void this.#received?.close().catch(() => {});
   }
 
   #signal(): AbortSignal {
     return AbortSignal.any([this.#parts.stopping, this.#ended.signal]);
+  }
+
+  #receivedOrThrow(): ReceivedDisks {
+    if (this.#received !== null) return this.#received;
+    throw this.#record() === null
+      ? this.#refusal()
+      : new OdoroboError("INTERRUPTED", `nothing of ${this.#slot.name} has come since this agent started`);
   }
 
   #admissionOrThrow(): Admission {

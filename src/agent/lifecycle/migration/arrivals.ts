@@ -18,10 +18,15 @@ import { refuseArrival } from "./refuse-arrival.ts";
 export interface ArrivalPace {
   /** How long a source may be away in the middle before what it began here is thrown away. */
   readonly sourceAwayMs?: number;
+  /** The same, of a VM that is off and comes with its disks. */
+  readonly coldAwayMs?: number;
 }
 
 /** An agent that restarts is back in seconds; a guest that is only half here is of no use to anybody. */
 const SOURCE_AWAY_MS = 30_000;
+
+/** Longer than a source goes on trying (cold/migrate-cold.ts): what is there of its disks is not sent twice. */
+const COLD_AWAY_MS = 30 * 60_000;
 
 /** Takes over the connection. */
 export type LetIn = (stream: Duplex) => void;
@@ -33,11 +38,17 @@ export class Arrivals {
   readonly #expiries = new Map<string, NodeJS.Timeout>();
   readonly #streams = new Set<Duplex>();
   readonly #sourceAwayMs: number;
+  readonly #coldAwayMs: number;
 
-  constructor(parts: Parts, slots: ReadonlyMap<string, Slot>, { sourceAwayMs = SOURCE_AWAY_MS }: ArrivalPace) {
+  constructor(
+    parts: Parts,
+    slots: ReadonlyMap<string, Slot>,
+    { sourceAwayMs = SOURCE_AWAY_MS, coldAwayMs = COLD_AWAY_MS }: ArrivalPace,
+  ) {
     this.#parts = parts;
     this.#slots = slots;
     this.#sourceAwayMs = sourceAwayMs;
+    this.#coldAwayMs = coldAwayMs;
   }
 
   /** Throws UNAUTHORIZED for a ticket that nobody here knows of, ARRIVAL_REFUSED for one that was refused for good. */
@@ -115,6 +126,7 @@ export class Arrivals {
     if (known !== undefined) return known;
     const session = new ArrivalSession(this.#parts, slot, ticket, {
       sourceAwayMs: this.#sourceAwayMs,
+      coldAwayMs: this.#coldAwayMs,
       onEnd: () => this.#sessions.delete(ticket),
     });
     this.#sessions.set(ticket, session);

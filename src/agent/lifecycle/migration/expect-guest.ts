@@ -32,7 +32,7 @@ export async function prepareExpect(parts: Parts, slot: Slot, arrivals: Arrivals
       hint: "name the node that has it",
     });
   refuseSecondLife(parts, slot);
-  await checkCanLive(parts, slot, spec);
+  await checkCanLive(parts, slot, spec, request.mode === "cold");
   const stored = slot.stored?.state === "unreadable" ? null : slot.stored;
   const isRenewal = stored?.state === "present" && stored.move?.role === "destination";
   const before = isRenewal ? (stored.move?.role === "destination" ? stored.move.before : null) : stored;
@@ -63,14 +63,14 @@ export async function prepareExpect(parts: Parts, slot: Slot, arrivals: Arrivals
 }
 
 /** Rejects with what is missing. What only the guest can bring, its texts, is looked at when it comes. */
-async function checkCanLive(parts: Parts, slot: Slot, spec: VmSpec): Promise<void> {
+async function checkCanLive(parts: Parts, slot: Slot, spec: VmSpec, isCold: boolean): Promise<void> {
   await parts.reports.require(spec.hypervisor);
   const hypervisor = parts.hypervisors.get(spec.hypervisor);
-  if (hypervisor?.admit === undefined)
+  if (hypervisor?.admit === undefined && !isCold)
     throw new OdoroboError("UNSUPPORTED", `${spec.hypervisor} here cannot take in a guest that two agents move`, {
       hint: "stop the VM and start it on this node, or move it by hand: odorobo vm migrate-receive",
     });
-  if (hypervisor.disks !== "real") return;
+  if (hypervisor?.disks !== "real") return;
   for (const { question, what } of bootNeeds(spec)) {
     const answer = await lookFor(parts, question, parts.stopping);
     if (answer === null || answer.found) continue;

@@ -62,11 +62,21 @@ export async function prepareMigrate(
   return {
     before: () => runBeforeHooks(parts, vm, "migrate-send", asked),
     begin,
-    run: (signal) => migrate(parts, slot, settling, guest, begin, asked, signal),
+    run: (signal) =>
+      steer(
+        parts,
+        slot,
+        settling,
+        begin,
+        asked,
+        (other, own) => send(parts, slot, guest, begin, asked, other, own),
+        signal,
+      ),
   };
 }
 
-function checkTarget(parts: Parts, { name, spec }: VmRecord, { to }: Migrate): void {
+/** Throws BAD_REQUEST or UNSUPPORTED. */
+export function checkTarget(parts: Parts, { name, spec }: VmRecord, { to }: Migrate): void {
   if (to.node === parts.node.name)
     throw new OdoroboError("BAD_REQUEST", `${name} is on ${to.node} already`, { hint: "name another node" });
   let isTls: boolean;
@@ -97,13 +107,17 @@ function checkMovable(vm: VmRecord, guest: Guest): void {
     });
 }
 
-async function migrate(
+/** What is sent while it can still be called off; resolves when all of it is there, whole. */
+export type Send = (other: OtherNode, signal: AbortSignal) => Promise<Sent & { readonly atMs: number }>;
+
+/** From `sending` to where the guest is then: of whatever is sent, by whatever means. `asked`: for the hooks. */
+export async function steer(
   parts: Parts,
   slot: Slot,
   settling: Settling,
-  guest: Guest,
   begun: VmRecord,
-  asked: Migrate,
+  asked: Pick<Migrate, "id" | "kind">,
+  send: Send,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const from = parts.clock.monotonicMs();
@@ -113,12 +127,12 @@ async function migrate(
     let sentAt = from;
     using other = await OtherNode.of(parts, slot, begun.move as Departure);
     try {
-      const sent = await send(parts, slot, guest, begun, asked, other, signal);
+      const sent = await send(other, AbortSignal.any([signal, slot.departures.signal()]));
       sentAt = sent.atMs;
       await give(parts, slot, begun, sent);
     } catch (error) {
       if (signal.aborted) throw error;
-      failure = whyNot(begun, asked, error);
+      failure = whyNot(begun, error);
     }
     slot.progress = { ...(slot.progress ?? NOTHING_SENT), stage: "settling" };
     const settled = await settleWithin(parts, slot, other, settling.withinMs, signal);
@@ -140,32 +154,13 @@ async function send(
   vm: VmRecord,
   asked: Migrate,
   other: OtherNode,
-  stopping: AbortSignal,
+  signal: AbortSignal,
 ): Promise<Sent & { readonly atMs: number }> {
-  const called = slot.departures.signal();
-  const signal = AbortSignal.any([stopping, called]);
   const machine = await guest.askOnce(PREPARE_MS, signal, (connection, own) =>
     abilityOf(guest, connection.abilities.depart, CAN).describe(own),
   );
   const disks = travellingDisks(parts, slot, vm);
-  const travelling: TravellingVm = {
-    fleet: vm.fleet,
-    generation: vm.generation,
-    serial: vm.serial,
-    commit: vm.commit,
-    spec: vm.spec,
-    appliedAt: vm.appliedAt,
-    bootedSpec: vm.guest?.bootedSpec ?? vm.spec,
-    machine,
-    ...(vm.uuid === undefined ? {} : { uuid: vm.uuid }),
-    ...(vm.instanceId === undefined ? {} : { instanceId: vm.instanceId }),
-    files: await textsOf(parts, vm),
-    paused: vm.phase === "paused",
-    ready: vm.ready,
-    ...(vm.readySince === undefined ? {} : { readySince: vm.readySince }),
-    owed: vm.owed ?? [],
-    disks,
-  };
+  const travelling: TravellingVm = { ...(await travellerOf(parts, vm)), machine, paused: vm.phase === "paused", disks };
   const { shallow } = await other.ask(
     "prepare",
     travelling,
@@ -196,9 +191,29 @@ async function send(
   return { ...sent, atMs };
 }
 
+/** All that makes it this VM, but for what only its hypervisor and its disks can tell. */
+export async function travellerOf(parts: Parts, vm: VmRecord): Promise<Omit<TravellingVm, "machine" | "disks">> {
+  return {
+    fleet: vm.fleet,
+    generation: vm.generation,
+    serial: vm.serial,
+    commit: vm.commit,
+    spec: vm.spec,
+    appliedAt: vm.appliedAt,
+    bootedSpec: vm.guest?.bootedSpec ?? vm.spec,
+    ...(vm.uuid === undefined ? {} : { uuid: vm.uuid }),
+    ...(vm.instanceId === undefined ? {} : { instanceId: vm.instanceId }),
+    files: await textsOf(parts, vm),
+    paused: false,
+    ready: vm.ready,
+    ...(vm.readySince === undefined ? {} : { readySince: vm.readySince }),
+    owed: vm.owed ?? [],
+  };
+}
+
 const CAN = "be moved while they run, by their agents";
 const HINT = "stop it and start it on the other node; or by hand: vm migrate-receive and vm migrate-send";
-const NOTHING_SENT = {
+export const NOTHING_SENT = {
   stage: "preparing",
   sentBytes: 0,
   remainingBytes: null,
@@ -229,7 +244,8 @@ async function give(parts: Parts, slot: Slot, begun: VmRecord, sent: Sent): Prom
     slot,
     {
       ...now,
-      phase: "paused",
+      // One that is off stays as it is: nobody needs to be told why it stands still.
+      ...(move.mode === "cold" ? {} : { phase: "paused" as const }),
       reason: `it was given to ${move.to.node}, which has not said what became of it`,
       migration: departureState("given", move),
       move,
@@ -239,7 +255,8 @@ async function give(parts: Parts, slot: Slot, begun: VmRecord, sent: Sent): Prom
 }
 
 /** A refusal keeps its code: it says what is to be mended. */
-function whyNot(vm: VmRecord, { to }: Migrate, thrown: unknown): OdoroboError {
+function whyNot(vm: VmRecord, thrown: unknown): OdoroboError {
+  const { to } = vm.move as Departure;
   const why = thrown instanceof Error ? thrown.message : String(thrown);
   const isRefusal = isOdoroboError(thrown) && REFUSALS.has(thrown.code);
   return new OdoroboError(

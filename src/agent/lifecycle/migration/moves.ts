@@ -11,28 +11,33 @@ import type { Guest } from "../parts/guest.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Slot } from "../parts/slot.ts";
 import { type ArrivalPace, Arrivals, type LetIn } from "./arrivals.ts";
+import { type ColdPace, isSendingCold, prepareColdMigrate, restOfColdMigrate } from "./cold/migrate-cold.ts";
 import { prepareExpect } from "./expect-guest.ts";
 import { prepareMigrate } from "./migrate.ts";
 import { refuseArrival } from "./refuse-arrival.ts";
 import { restOfMigrate, Settling, type SettlingPace } from "./settling.ts";
 
-export type MovePace = ArrivalPace & SettlingPace;
+export type MovePace = ArrivalPace & SettlingPace & ColdPace;
 
 export class Moves {
   readonly #parts: Parts;
   readonly #arrivals: Arrivals;
   readonly #settling: Settling;
+  readonly #pace: MovePace;
 
   constructor(parts: Parts, slots: ReadonlyMap<string, Slot>, pace: MovePace) {
     this.#parts = parts;
     this.#arrivals = new Arrivals(parts, slots, pace);
     this.#settling = new Settling(parts, pace);
+    this.#pace = pace;
   }
 
   /** Null: it is none of ours. Rejects with what refuses it. */
   async prepare(slot: Slot, request: Request): Promise<Act | null> {
     const vm = slot.stored as VmRecord;
     if (request.kind === "expect-guest") return prepareExpect(this.#parts, slot, this.#arrivals, request);
+    if (request.kind === "migrate" && request.mode === "cold")
+      return prepareColdMigrate(this.#parts, slot, this.#settling, { vm, asked: request, pace: this.#pace });
     if (request.kind === "migrate") return prepareMigrate(this.#parts, slot, this.#settling, vm, request);
     if (vm?.state !== "present" || vm.move?.role !== "destination" || vm.move.stage === "taken") return null;
     if (request.kind === "shutdown" || request.kind === "delete") return this.#callOff(slot, vm);
@@ -41,7 +46,10 @@ export class Moves {
 
   /** What an agent before this one had begun: goes on under its own id. */
   restOf(slot: Slot, operation: UnfinishedOperation): Act {
-    return restOfMigrate(this.#parts, slot, this.#settling, operation);
+    const vm = slot.stored as VmRecord;
+    return isSendingCold(vm)
+      ? restOfColdMigrate(this.#parts, slot, this.#settling, { begin: vm, operation, pace: this.#pace })
+      : restOfMigrate(this.#parts, slot, this.#settling, operation);
   }
 
   /** Throws what `Arrivals.letIn` throws. */
@@ -62,6 +70,7 @@ export class Moves {
       slot.guest = guest;
       await refuseArrival(this.#parts, slot, vm, "it was refused");
     } else if (move.stage === "expected") this.#arrivals.watchExpiry(slot);
+    else if (move.mode === "cold") this.#arrivals.resume(slot, vm).resumeCold();
     else if (guest === null) await refuseArrival(this.#parts, slot, vm, "its process ended while the agent was away");
     else {
       slot.guest = guest;

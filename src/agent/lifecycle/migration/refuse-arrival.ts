@@ -11,6 +11,7 @@ import { clearAway } from "../guest/clear-away.ts";
 import { keep } from "../operations/run-operation.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Slot } from "../parts/slot.ts";
+import { coldDisks } from "./cold/disk-files.ts";
 
 /** In the VM's queue, of a record whose arrival was not taken. Rejects when it cannot be written down: then it is not refused. */
 export async function refuseArrival(parts: Parts, slot: Slot, vm: VmRecord, why: string): Promise<StoredVm | null> {
@@ -39,7 +40,10 @@ async function clearArrival(parts: Parts, slot: Slot, vm: VmRecord, why: string)
 }
 
 /** Of a guest that never ran here: nobody else has read or written them. */
-export async function removeBrought(parts: Parts, { name, ownDisks, spec, guest }: VmRecord): Promise<void> {
+export async function removeBrought(parts: Parts, vm: VmRecord): Promise<void> {
+  const { name, ownDisks, spec, guest } = vm;
+  if (vm.move?.role === "destination" && vm.move.mode === "cold")
+    for (const { path } of coldDisks(parts, vm, ownDisks)) await rm(path, { force: true });
   if (parts.hypervisors.get(spec.hypervisor)?.disks !== "real" || guest === null) return;
   for (const disk of guest.bootedSpec.disks) {
     const file = Object.hasOwn(ownDisks, disk.name) ? ownDiskFile(parts.store.paths(name), disk) : null;
@@ -49,7 +53,7 @@ export async function removeBrought(parts: Parts, { name, ownDisks, spec, guest 
 
 /** What the guest left behind when it was here before was old, and has been written over. */
 function withoutDisks(before: VmRecord, vm: VmRecord): VmRecord {
-  const gone = new Set(vm.guest === null ? [] : Object.keys(vm.ownDisks));
+  const gone = new Set(Object.keys(vm.ownDisks));
   const left = <Value>(each: Readonly<Record<string, Value>>) =>
     Object.fromEntries(Object.entries(each).filter(([name]) => !gone.has(name)));
   return {

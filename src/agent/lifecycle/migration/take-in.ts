@@ -73,7 +73,8 @@ async function removeOldDisks(parts: Parts, vm: VmRecord, { bootedSpec, disks }:
   }
 }
 
-function arrivingRecord(parts: Parts, vm: VmRecord, travelling: TravellingVm): VmRecord {
+/** Throws STALE_GENERATION. */
+export function arrivingRecord(parts: Parts, vm: VmRecord, travelling: TravellingVm): VmRecord {
   const move = vm.move as Arrival;
   if (travelling.generation !== vm.generation)
     throw new OdoroboError(

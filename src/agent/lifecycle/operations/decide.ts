@@ -144,7 +144,12 @@ function decidePresent(request: OperationRequest, vm: VmRecord): Decision {
     case "attach":
     case "detach":
     case "migrate-send":
+      return isOff ? wrongPhase(vm, "no guest runs", `start it: odorobo vm boot ${vm.name}`) : act;
     case "migrate":
+      if (request.mode === "cold")
+        return isOff
+          ? (refuseSecondHome(vm) ?? act)
+          : wrongPhase(vm, "its disks are moved while it is off", `odorobo vm shutdown ${vm.name}`);
       return isOff ? wrongPhase(vm, "no guest runs", `start it: odorobo vm boot ${vm.name}`) : act;
     case "expect-guest":
       if (isOff && vm.migration?.role === "source") return act;

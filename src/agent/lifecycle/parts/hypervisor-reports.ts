@@ -53,7 +53,10 @@ export async function probeHypervisors(
         ),
       ),
     );
-    reports = found.filter((each) => each !== null).sort((a, b) => byName(a.kind, b.kind));
+    reports = found
+      .filter((each) => each !== null)
+      .map(withColdMoves)
+      .sort((a, b) => byName(a.kind, b.kind));
     probedAt = parts.clock.monotonicMs();
   }
   const probeOnce = (): Promise<void> => {
@@ -83,6 +86,15 @@ export async function probeHypervisors(
     },
   };
 }
+
+/** A VM that is off is moved by its agent: no hypervisor has to be able to. */
+const withColdMoves = (report: HypervisorReport): HypervisorReport => ({
+  ...report,
+  capabilities: {
+    ...report.capabilities,
+    moves: { live: false, ownDisks: false, ...report.capabilities.moves, cold: true },
+  },
+});
 
 /** For those who start a guest on it. */
 export const describeUntried = ({ kind, version }: Pick<HypervisorReport, "kind" | "version">): string =>

@@ -10,7 +10,7 @@
  * - Time is that of a clock that never jumps. What an earlier agent put off is waited for no longer than it was put off for.
  */
 import { byName } from "../../../model/names.ts";
-import type { RestartRecord, VmRecord } from "../../store/vm-record.ts";
+import { isOnItsWay, type RestartRecord, type VmRecord } from "../../store/vm-record.ts";
 import { delayMs, LASTED_MS, mayStartAgain } from "../guest/restart-policy.ts";
 import { keep } from "../operations/run-operation.ts";
 import type { Parts } from "../parts/parts.ts";
@@ -37,7 +37,7 @@ export class Restarts {
     const due: Slot[] = [];
     for (const slot of slots) {
       const vm = slot.stored;
-      if (vm?.state !== "present" || !vm.restart) continue;
+      if (vm?.state !== "present" || !vm.restart || isOnItsWay(vm)) continue;
       if (vm.restart.nextAt === null) this.#forgetIfLasted(slot, vm);
       else if (this.#isDue(slot, vm.restart)) due.push(slot);
     }
