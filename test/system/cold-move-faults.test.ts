@@ -56,6 +56,8 @@ describe.concurrent.each(FAULTS)("$name", { timeout: TABLE_MS }, (fault) => {
   test("at each moment of a cold move", async () => {
     await using world = await aMovingWorld("noop");
     for (const [number, moment] of MOMENTS.entries()) {
+      // To a link it is the same on either side of a write.
+      if (fault.restarts === undefined && !moment[1].endsWith("after")) continue;
       const became = await breakAt(world, `vm-${number}`, moment, fault);
       table.get(moment[2])?.set(fault.name, became);
     }
