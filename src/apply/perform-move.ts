@@ -24,6 +24,8 @@ interface GuestMove {
   /** One-time secret that the two agents know each other by: at least 128 bits, in no record, log or argument. */
   readonly ticket: string;
   readonly run?: string | undefined;
+  /** The most of the link that it may take, in MiB/s; null: as much as there is. */
+  readonly bandwidthMiBps: number | null;
 }
 
 /** How often the two are asked whether a move that is under way already has come to its end. */
@@ -59,7 +61,7 @@ export async function performMove(
     const nonce = ticket.slice(0, 8);
     const sent = await moveGuest(
       {
-        ...{ vm, fleet, expect, ticket, run: move.run, report: leaving },
+        ...{ vm, fleet, expect, ticket, run: move.run, report: leaving, bandwidthMiBps: move.bandwidthMiBps },
         from: { node: from, agent: source },
         to: { ...to, agent: destination },
         ids: { expect: `${id}.expect.${nonce}`, migrate: `${id}.migrate.${nonce}` },

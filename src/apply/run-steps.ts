@@ -66,13 +66,12 @@ class Walk {
   #finished = false;
 
   constructor(graph: StepGraph, actions: StepActions, options: RunOptions) {
-    const nodes = graph.steps.map((step) => step.node);
     this.#graph = graph;
     this.#actions = actions;
     this.#options = options;
-    this.#queue = new ReadyQueue(nodes, options.limits);
+    this.#queue = new ReadyQueue(graph.steps, options.limits);
     this.#waitsFor = [...graph.waitsFor];
-    this.#settled = nodes.map(() => false);
+    this.#settled = graph.steps.map(() => false);
   }
 
   run(): Promise<{ readonly interrupted: boolean }> {

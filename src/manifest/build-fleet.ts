@@ -18,7 +18,7 @@ import { diagnose, type SourceDocument, whereNamed } from "./text/source-documen
 import { formatOf } from "./vm/build-devices.ts";
 import { windowsOf } from "./vm/build-windows.ts";
 import type { Catalog } from "./vm/catalog.ts";
-import { parseSizeMiB } from "./vm/quantities.ts";
+import { parseRateMiBps, parseSizeMiB } from "./vm/quantities.ts";
 import { positionOf } from "./vm/where-is.ts";
 
 type Report = (found: Diagnostic) => void;
@@ -30,7 +30,7 @@ export function buildFleet(catalog: Catalog, report: Report): FleetSettings | nu
   const [fleet] = catalog.all("Fleet");
   if (fleet === undefined) return null;
   const { metadata, spec } = fleet.content;
-  const { destroyGuard, maxClass, parallelism, disruption } = spec?.policy ?? {};
+  const { destroyGuard, maxClass, parallelism, disruption, moves } = spec?.policy ?? {};
   const windows = windowsOf(fleet, spec?.policy?.windows, ["spec", "policy", "windows"], report);
   const rules = DISRUPTIVE_CLASSES.flatMap((each): [DisruptiveClass, DisruptionRule][] => {
     const says = disruption?.[each] ?? null;
@@ -41,6 +41,9 @@ export function buildFleet(catalog: Catalog, report: Report): FleetSettings | nu
     maxClass: maxClass ?? DEFAULT_POLICY.maxClass,
     ...(rules.length === 0 ? {} : { disruption: Object.fromEntries(rules) }),
     ...(windows.length === 0 ? {} : { windows }),
+    ...(moves?.total || moves?.perNode
+      ? { moves: { total: moves.total ?? null, perNode: moves.perNode ?? null } }
+      : {}),
     destroyGuard: {
       percent: destroyGuard?.percent ?? DEFAULT_POLICY.destroyGuard.percent,
       count: destroyGuard?.count ?? DEFAULT_POLICY.destroyGuard.count,
@@ -69,6 +72,7 @@ export function buildNodes(catalog: Catalog, report: Report): DesiredNode[] {
         }),
       );
     const windows = windowsOf(document, spec.windows, ["spec", "windows"], report);
+    const rate = rateOf(document, spec.network?.migrationBandwidth, report);
     return {
       name: nodeName(metadata.name),
       address,
@@ -85,6 +89,7 @@ export function buildNodes(catalog: Catalog, report: Report): DesiredNode[] {
       fenced: spec.fenced ?? false,
       maintenance: maintenanceOf(document, spec.maintenance, report),
       ...(windows.length === 0 ? {} : { windows }),
+      ...(rate === null ? {} : { migrationMiBps: rate }),
       source: positionOf({ document, at: ["metadata", "name"] }),
     };
   });
@@ -138,6 +143,16 @@ function memoryOf(document: SourceDocument, size: string | null | undefined, at:
   if (parsed.ok) return parsed.value;
   report(diagnose(document, at, { code: "bad-size", message: parsed.message, hint: parsed.hint }));
   return NODE_DEFAULTS.reservedMemoryMiB;
+}
+
+/** Null: nobody has said one that can be read. */
+function rateOf(document: SourceDocument, rate: string | null | undefined, report: Report): number | null {
+  if (!rate) return null;
+  const parsed = parseRateMiBps(rate);
+  if (parsed.ok) return parsed.value;
+  const { message, hint } = parsed;
+  report(diagnose(document, ["spec", "network", "migrationBandwidth"], { code: "bad-value", message, hint }));
+  return null;
 }
 
 export const buildGroups = (catalog: Catalog, report: Report): Group[] =>

@@ -37,6 +37,8 @@ export interface FleetPolicy {
    */
   readonly destroyGuard: { readonly percent: number; readonly count: number | null };
   readonly parallelism: { readonly total: number; readonly perNode: number };
+  /** Guests that move at the same time, in all and with one node at either end; null: as parallelism allows. */
+  readonly moves?: { readonly total: number | null; readonly perNode: number | null };
 }
 
 export const DISRUPTIVE_CLASSES = ["live", "pause", "migrate", "reboot", "replace", "destroy"] as const;
@@ -78,6 +80,8 @@ export interface DesiredNode {
   readonly maintenance: Maintenance | null;
   /** When guests on it may be disturbed that have no windows nearer to them. */
   readonly windows?: readonly Window[];
+  /** What gets through its link for guests that move, each way. Left out: nobody has said, so it is assumed. */
+  readonly migrationMiBps?: number;
   readonly source: SourcePosition | null;
 }
 

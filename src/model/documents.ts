@@ -90,6 +90,19 @@ export type FleetSpec = {
        */
       perNode?: number | null;
     } | null;
+    /**
+     * How many guests move at the same time, beside parallelism.
+     */
+    moves?: {
+      /**
+       * In all. Left out: as parallelism allows.
+       */
+      total?: number | null;
+      /**
+       * With one node at either end. Left out: as parallelism allows.
+       */
+      perNode?: number | null;
+    } | null;
   } | null;
 } | null;
 /**
@@ -324,6 +337,10 @@ export type VirtualMachineQemu = {
   [k: string]: unknown;
 } | null;
 /**
+ * How much a second: 10Gbit/s and 800Mbit/s are the speed of a link, 400MiB/s and 2GiB/s what gets through it.
+ */
+export type CommonRate = string | null;
+/**
  * A Profile that is merged underneath this document.
  */
 export type VirtualMachineProfile = string | null;
@@ -520,6 +537,12 @@ export interface NodeSpec {
       }
     | null;
   windows?: CommonWindows;
+  /**
+   * What its network can do.
+   */
+  network?: {
+    migrationBandwidth?: CommonRate;
+  } | null;
 }
 /**
  * A virtual machine. Its name is its id everywhere. What is not written here comes from the profile, then from the fleet's defaults. null: as if the profile did not say it.

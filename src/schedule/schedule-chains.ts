@@ -58,6 +58,8 @@ export interface Scheduled {
 /** Predicted, for links of the usual speed. */
 export interface MoveTimes {
   readonly makespanSeconds: number;
+  /** Where the links' speed is from; left out: of at least one of them it is assumed. */
+  readonly links?: "stated" | "measured";
   readonly moves: readonly MoveTime[];
   /** Null: nothing is sent. */
   readonly busiestLink: { readonly node: NodeName; readonly direction: "up" | "down"; readonly seconds: number } | null;
@@ -94,7 +96,9 @@ const waitsForOthers = (name: VmName): StuckVm => ({
 
 function withMoves({ desired, sightings, at, drafts, placed, bystanders }: ToSchedule): Scheduled {
   const moves = toMovesProblem(desired, sightings, at, drafts, placed, bystanders);
-  const found = sequence(moves.problem, moves.homes);
+  const { total, perNode } = desired.fleet.policy.moves ?? { total: null, perNode: null };
+  const any = Number.POSITIVE_INFINITY;
+  const found = sequence(moves.problem, moves.homes, { limits: { perFleet: total ?? any, perNode: perNode ?? any } });
   const routes = routesOf(moves, found);
   const legsOf = (name: VmName): readonly NodeName[] | undefined => routes.get(name)?.legs;
   const aside = bystandersIn(moves, found).map((part) =>
@@ -109,7 +113,24 @@ function withMoves({ desired, sightings, at, drafts, placed, bystanders }: ToSch
   if (stuck.length > 0) return { steps: [], chains, placed: all, stuck, times: null };
   const acts = findActs(moves, chains);
   const { steps, stuck: circle } = orderSteps(chains, desired.groups, { waits: waitsOf(moves, found, acts) });
-  return { steps, chains, placed: all, stuck: circle.map(waitsForOthers), times: toTimes(moves, found, acts.ofMove) };
+  return {
+    steps: withinLinks(steps, desired),
+    chains,
+    placed: all,
+    stuck: circle.map(waitsForOthers),
+    times: toTimes(moves, found, acts.ofMove, desired),
+  };
+}
+
+/** A move takes no more than the slower of its two links is said to have. */
+function withinLinks(steps: readonly Step[], { nodes }: DesiredState): readonly Step[] {
+  const rates = new Map(nodes.map(({ name, migrationMiBps }) => [name, migrationMiBps ?? Number.POSITIVE_INFINITY]));
+  return steps.map((step) => {
+    if (step.kind !== "migrateVm") return step;
+    const [up, down] = [rates.get(step.fromNode), rates.get(step.node)];
+    const rate = Math.min(up ?? Number.POSITIVE_INFINITY, down ?? Number.POSITIVE_INFINITY);
+    return Number.isFinite(rate) ? { ...step, bandwidthMiBps: rate } : step;
+  });
 }
 
 /** A VM's legs are its migrateVm steps, in order; what it does without a move is the rest of its chain. */
@@ -147,11 +168,14 @@ function toTimes(
   { problem }: MovesProblem,
   { moves, makespanS, busiestLink, headroom }: Sequence,
   ofMove: (move: SequencedMove) => ActSteps | null,
+  desired: DesiredState,
 ): MoveTimes {
   const nodeAt = (index: number): NodeName => (problem.nodes[index] as { name: string }).name as NodeName;
   const touched = new Set(moves.flatMap(({ from, to }) => [from, to]));
+  const isStated = [...touched].every((node) => statedRate(desired, nodeAt(node)) !== undefined);
   return {
     makespanSeconds: round(makespanS),
+    ...(isStated ? { links: "stated" as const } : {}),
     moves: moves.flatMap((move) => {
       const act = ofMove(move);
       if (act === null) return [];
@@ -171,6 +195,9 @@ function toTimes(
       }),
   };
 }
+
+const statedRate = ({ nodes }: DesiredState, node: NodeName): number | undefined =>
+  nodes.find(({ name }) => name === node)?.migrationMiBps;
 
 /** To hundredths: nobody predicts better, and the same plan is to have the same bytes on every machine. */
 const round = (seconds: number): number => Math.round(seconds * 100) / 100;

@@ -20,7 +20,8 @@ interface StepArgs {
   pauseVm: object;
   resumeVm: object;
   /** The guest goes on on `node` where it stood on `fromNode`, with the spec as last applied; both hold it until it has left. */
-  migrateVm: { readonly fromNode: NodeName };
+  /** `bandwidthMiBps`: it takes no more of the link, where its hypervisor can be told; left out: as much as there is. */
+  migrateVm: { readonly fromNode: NodeName; readonly bandwidthMiBps?: number };
   /** Stops it and leaves a tombstone; disks stay until the retention ends. */
   deleteVm: object;
 }

@@ -1,6 +1,7 @@
 /** Carries out a plan that was made or read a moment ago: apply/ with the fleet's limits, the real clock and its own agents. */
 import { type ApplyOptions, apply } from "../apply/apply.ts";
 import type { ApplyEvent, ApplyReport } from "../apply/apply-report.ts";
+import type { Limits } from "../apply/ready-queue.ts";
 import type { DesiredState, FleetPolicy } from "../model/desired-state.ts";
 import type { ObservedState } from "../model/observed-state.ts";
 import type { Plan } from "../plan/plan-document.ts";
@@ -37,7 +38,7 @@ export async function applyPlan(request: ApplyRequest): Promise<ApplyReport> {
     files: desired.files,
     addressOf: (node) => agents.of(node).address,
     newTicket: makeTicket,
-    limits: toLimits(desired.fleet.policy.parallelism, request.parallelism),
+    limits: toLimits(desired.fleet.policy, request.parallelism),
     clock,
     sleep: request.sleep ?? systemSleep,
     signal,
@@ -55,6 +56,9 @@ function stillToDo({ plan, run }: ApplyRequest): Plan {
 }
 
 /** `total`: at most this many steps at a time, in all; null: as the fleet's policy says. */
-export function toLimits(policy: FleetPolicy["parallelism"], total: number | null): FleetPolicy["parallelism"] {
-  return total === null ? policy : { total, perNode: Math.min(policy.perNode, total) };
+export function toLimits({ parallelism, moves }: FleetPolicy, total: number | null): Limits {
+  const steps = total === null ? parallelism : { total, perNode: Math.min(parallelism.perNode, total) };
+  if (moves === undefined) return steps;
+  const ofMoves = { total: moves.total ?? steps.total, perNode: moves.perNode ?? steps.perNode };
+  return { ...steps, moves: ofMoves };
 }

@@ -33,6 +33,11 @@ export function renderTimes(plan: Plan, paint: Paint): string[] {
   return [paint("bold", summarizeTimes(plan)), ...renderGanttText(barsOf(plan)), ...describeHeadroom(plan)];
 }
 
+const LINKS = {
+  stated: "on links as the manifests have them",
+  measured: "on links as fast as moves before were",
+} as const;
+
 /** `2 moves in about 4.2 s: 4 GiB are sent, each guest stands still for at most 30 ms; n1 sends for 4 s` */
 export function summarizeTimes({ times }: Plan): string {
   if (times === undefined) return "";
@@ -43,7 +48,8 @@ export function summarizeTimes({ times }: Plan): string {
     busiestLink === null
       ? ""
       : `; ${safeLine(busiestLink.node)} ${busiestLink.direction === "up" ? "sends" : "takes in"} for ${describeSeconds(busiestLink.seconds)} of it`;
-  return `${plural(moves.length, "move")} in about ${describeSeconds(makespanSeconds)} on links of 10 Gbit/s: ${describeMemory(sent)} to send, a guest stands still for about ${describeSeconds(still / 1000)} at most${link}`;
+  const links = times.links === undefined ? "on links of 10 Gbit/s, as is assumed" : LINKS[times.links];
+  return `${plural(moves.length, "move")} in about ${describeSeconds(makespanSeconds)} ${links}: ${describeMemory(sent)} to send, a guest stands still for about ${describeSeconds(still / 1000)} at most${link}`;
 }
 
 function describeHeadroom({ times }: Plan): string[] {

@@ -38,7 +38,7 @@ export async function carryOut(screen: Screen, planned: PlannedFleet, options: C
   }
   const { executeRun } = await import("../../../turn/execute-run.ts");
   const { toLimits } = await import("../../../turn/apply-plan.ts");
-  const limits = toLimits(fleet.desired.fleet.policy.parallelism, options.parallelism);
+  const limits = toLimits(fleet.desired.fleet.policy, options.parallelism);
   const begun = await beginRun(screen, plan, { place: options.place, limits, at: planned.clock.now() });
   await using claim = begun.claim;
   const { run, ...rest } = await watch(screen, (onEvent) =>
