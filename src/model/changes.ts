@@ -118,4 +118,59 @@ export interface Blocked {
   readonly source: SourcePosition | null;
   /** Ways that were tried and would not do; left out where none was. Shown, never branched on. */
   readonly rejected?: readonly RejectedChain[];
+  /** Of one that fits nowhere: how many nodes each filter left, in the order in which they are asked. */
+  readonly filters?: readonly PlacementFilter[];
+  /** Of one that fits nowhere, or for which a rule does not hold: what cannot be had together. */
+  readonly conflict?: PlacementConflict;
+}
+
+/**
+ * What a node is asked, in this order. `nodes`: all there are. `candidates`: where its disks are, or any but the one it has to leave.
+ * `able`: a hypervisor that can run it, or take it in. `files`: images, bridges and what else it needs of the node.
+ */
+export const PLACEMENT_FILTERS = [
+  "nodes",
+  "candidates",
+  "placement",
+  "answers",
+  "open",
+  "able",
+  "files",
+  "name",
+  "anti-affinity",
+  "affinity",
+  "room",
+] as const;
+export type FilterName = (typeof PLACEMENT_FILTERS)[number];
+
+/** Each counts the nodes that are left of those before. */
+export interface PlacementFilter {
+  readonly filter: FilterName;
+  readonly left: number;
+}
+
+/** What each filter lets through, as the end of a sentence: `480 allowed by its placement`. */
+export const FILTER_WORDS: Readonly<Record<FilterName, string>> = {
+  nodes: "in the fleet",
+  candidates: "to choose from",
+  placement: "allowed by its placement",
+  answers: "that answer",
+  open: "that take newcomers",
+  able: "whose hypervisor can run it",
+  files: "with the files and bridges it needs",
+  name: "where its name is free",
+  "anti-affinity": "by anti-affinity",
+  affinity: "by affinity",
+  room: "with room",
+};
+
+/** Constraints that contradict each other: without any one of them there is a way, and it was found. */
+export interface PlacementConflict {
+  readonly constraints: readonly {
+    readonly kind: "placement" | "others-placement" | "closed" | "immovable" | "room" | "rule";
+    /** For people. */
+    readonly text: string;
+  }[];
+  /** It takes for granted that the others stay where they are: the fleet is too big, or too much else is wrong, to try more. */
+  readonly othersStay: boolean;
 }

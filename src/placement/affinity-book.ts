@@ -1,5 +1,5 @@
 /** How affinity rules are counted while VMs are being placed. */
-import type { AffinityRule, DesiredNode } from "../model/desired-state.ts";
+import type { AffinityRule, DesiredNode, DesiredState, Placement } from "../model/desired-state.ts";
 import { type Labels, matches } from "../model/may-live-on.ts";
 import type { NodeName } from "../model/names.ts";
 
@@ -124,6 +124,22 @@ export class AffinityBook {
         if (matches(labels, counted.rule.match)) found.push(counted);
     return found;
   }
+}
+
+/** A fresh book in which these stand where they are. */
+export function bookOf(
+  { nodes, vms }: Pick<DesiredState, "nodes" | "vms">,
+  settled: readonly {
+    readonly home: NodeName;
+    readonly labels: Labels;
+    readonly placement: Pick<Placement, "antiAffinity">;
+  }[],
+): AffinityBook {
+  const rules = vms.flatMap(({ placement }) => [...placement.affinity, ...placement.antiAffinity]);
+  const book = new AffinityBook(nodes, rules);
+  for (const { labels, placement, home } of settled)
+    book.settle({ labels, antiAffinity: placement.antiAffinity }, home);
+  return book;
 }
 
 /** One text for each pair, and never the same for two: labels that an agent reports may hold any character. */

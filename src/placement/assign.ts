@@ -9,7 +9,7 @@
  * and patience is counted in steps, not in seconds.
  */
 import { Attempt } from "./attempt.ts";
-import { type Conflict, explainConflicts } from "./explain-conflict.ts";
+import { type BoundsOf, type Conflict, explainConflicts, type Failure } from "./explain-conflict.ts";
 import type { Problem } from "./problem.ts";
 import { Terrain } from "./terrain.ts";
 import { type Move, whyMoved } from "./why-moved.ts";
@@ -24,12 +24,27 @@ export interface Assignment {
 }
 
 export function assign(problem: Problem): Assignment {
-  const terrain = new Terrain(problem);
-  return tell(terrain, seatEverybody(terrain));
+  const { homes, moves, explain } = seatAll(problem);
+  return { homes, moves, conflicts: explain() };
 }
 
-/** Only where: for who asks no reasons, as they take their time. */
-export const findHomes = (problem: Problem): readonly number[] => [...seatEverybody(new Terrain(problem)).seats.at];
+export interface Seated extends Pick<Assignment, "homes" | "moves"> {
+  readonly failures: readonly Failure[];
+  /** Reasons take their time: for those of `failures` that are asked for, or for all. */
+  readonly explain: (some?: readonly Failure[], boundsOf?: BoundsOf) => Conflict[];
+}
+
+/** The same, for who may ask no reasons. */
+export function seatAll(problem: Problem): Seated {
+  const terrain = new Terrain(problem);
+  const { seats, failed } = seatEverybody(terrain);
+  return {
+    homes: [...seats.at],
+    moves: whyMoved(seats),
+    failures: failed,
+    explain: (some = failed, boundsOf) => explainConflicts(terrain, seats, some, boundsOf),
+  };
+}
 
 function seatEverybody(terrain: Terrain): Attempt {
   const heldBack = new Set<number>();
@@ -43,12 +58,4 @@ function seatEverybody(terrain: Terrain): Attempt {
     // Nobody can be named whose staying would help: then nobody is seated anew, and only those move who make something right.
     if (heldBack.size === before) for (const vm of attempt.seatedAnew) heldBack.add(vm);
   }
-}
-
-function tell(terrain: Terrain, { seats, failed }: Attempt): Assignment {
-  return {
-    homes: [...seats.at],
-    moves: whyMoved(seats),
-    conflicts: explainConflicts(terrain, seats, failed),
-  };
 }

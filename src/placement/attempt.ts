@@ -10,7 +10,7 @@ import { type Goal, NARROW, SeatSearch, WIDE } from "./find-seats.ts";
 import { inSeatingOrder } from "./seating-order.ts";
 import { Seats } from "./seats.ts";
 import { EACH_MOVE, type LaidRule, type Terrain } from "./terrain.ts";
-import { brokenRules, nameOfTrouble, type Trouble } from "./troubles.ts";
+import { type BrokenRule, brokenRules, nameOfTrouble, type Trouble } from "./troubles.ts";
 
 /** In steps of the search: what a whole fleet's may take. */
 const PATIENCE = 10_000_000;
@@ -28,7 +28,7 @@ export class Attempt {
   /** What no way was found for, and how often somebody had been seated by then. */
   readonly #inVain = new Map<string, number>();
   #changes = 0;
-  readonly #brokenAtStart: readonly Trouble[];
+  readonly #brokenAtStart: readonly BrokenRule[];
   readonly #unhoused = new Set<number>();
   readonly #mustLeave = new Set<number>();
   /** What all that must be done costs at the least, in MiB. */
@@ -38,8 +38,13 @@ export class Attempt {
     this.#terrain = terrain;
     this.#heldBack = heldBack;
     this.seats = new Seats(terrain);
-    this.#overfullAtStart = range(terrain.nodes).filter((node) => this.seats.isOverfull(node));
-    this.#brokenAtStart = [...brokenRules(this.seats)];
+    this.#overfullAtStart = range(terrain.nodes).filter(
+      (node) => this.seats.isOverfull(node) && terrain.problem.nodes[node]?.mayStayOverfull !== true,
+    );
+    const goes = (vm: number): boolean => terrain.problem.vms[vm]?.goes === true;
+    this.#brokenAtStart = [...brokenRules(this.seats)].filter(
+      (trouble) => trouble.kind !== "pair" || !(goes(trouble.one) || goes(trouble.other)),
+    );
     this.#search = new SeatSearch(this.seats, PATIENCE);
     this.#chooser = new SeatChooser(this.seats);
   }
@@ -70,6 +75,8 @@ export class Attempt {
       this.#settleWell();
       if (before === 0) break;
     }
+    for (const trouble of this.#brokenAtStart)
+      if (this.#search.isSo(trouble)) this.failed.push({ kind: "broken", trouble });
     return { unhoused: [] };
   }
 
@@ -78,6 +85,7 @@ export class Attempt {
     const { movable, home } = this.#terrain;
     const isDone = (failure: Failure): boolean => {
       if (failure.kind === "overfull") return this.#relieve(failure.node);
+      if (failure.kind === "broken") return this.#find({ seatless: [], troubles: [failure.trouble] });
       const { vm } = failure;
       if (movable[vm] === 0) return false;
       this.seats.lift(vm);

@@ -4,62 +4,24 @@
  *   place-vms.ts → [choose-node.ts] → plan/explain-vm.ts, turn/, what-if/
  */
 import type { Looks } from "../model/boot-needs.ts";
-import { fits, NOTHING, plus } from "../model/capacity.ts";
-import type { Blocked } from "../model/changes.ts";
+import { type Amount, fits, NOTHING, plus } from "../model/capacity.ts";
+import { type Blocked, type FilterName, PLACEMENT_FILTERS, type PlacementFilter } from "../model/changes.ts";
 import type { DesiredState } from "../model/desired-state.ts";
-import { mayLiveOn } from "../model/may-live-on.ts";
 import type { Instant, NodeName } from "../model/names.ts";
 import type { Homeless } from "../reconcile/draft.ts";
 import type { Sightings } from "../reconcile/locate-vms.ts";
+import { type AffinityBook, bookOf } from "./affinity-book.ts";
 import { neighboursOf } from "./neighbours.ts";
-import type { Neighbourhood } from "./place-together.ts";
-import {
-  candidatesOf,
-  holdingsOf,
-  type PlacingRules,
-  placeVms,
-  type Site,
-  toSettled,
-  whyNever,
-  whyTaken,
-} from "./place-vms.ts";
+import { candidatesOf, holdingsOf, type PlacingRules, placeVms, toSettled } from "./place-vms.ts";
 import { freeNow, toSites } from "./room.ts";
 import { supportCache } from "./support-cache.ts";
+import { type Site, speaksAgainst } from "./what-speaks-against.ts";
 
-/** What a node is asked, in this order; each counts the nodes that are left of those before. */
-export const FILTERS = [
-  "nodes",
-  "candidates",
-  "placement",
-  "answers",
-  "open",
-  "able",
-  "files",
-  "name",
-  "anti-affinity",
-  "affinity",
-  "room",
-] as const;
-export type FilterName = (typeof FILTERS)[number];
-
-/** What each filter lets through, as the end of a sentence: `480 allowed by its placement`. */
-export const FILTER_WORDS: Readonly<Record<FilterName, string>> = {
-  nodes: "in the fleet",
-  candidates: "to choose from",
-  placement: "allowed by its placement",
-  answers: "that answer",
-  open: "that take newcomers",
-  able: "whose hypervisor can run it",
-  files: "with the files and bridges it needs",
-  name: "where its name is free",
-  "anti-affinity": "by anti-affinity",
-  affinity: "by affinity",
-  room: "with room",
-};
-
-export interface FilterCount {
-  readonly filter: FilterName;
-  readonly left: number;
+/** Who and what stands around one that looks for a home. */
+interface Neighbourhood {
+  readonly sites: readonly Site[];
+  readonly free: ReadonlyMap<NodeName, Amount>;
+  readonly newBook: () => AffinityBook;
 }
 
 export interface Choice {
@@ -67,7 +29,7 @@ export interface Choice {
   readonly node: NodeName | null;
   /** All that could take it, sorted by name. */
   readonly able: readonly NodeName[];
-  readonly filters: readonly FilterCount[];
+  readonly filters: readonly PlacementFilter[];
   /** Null: there is a node. */
   readonly blocked: Blocked | null;
 }
@@ -83,7 +45,8 @@ export function around(
   const free = freeNow(desired, sightings);
   for (const { from } of leaving)
     if (from !== null) free.set(from.seen.node, plus(free.get(from.seen.node) ?? NOTHING, from.held));
-  return { sites: toSites(desired, sightings, looks, at), free, ...neighboursOf(desired, sightings, leaving) };
+  const neighbours = neighboursOf(desired, sightings, [], leaving);
+  return { sites: toSites(desired, sightings, looks, at), free, newBook: () => bookOf(desired, neighbours) };
 }
 
 export function chooseNode(each: Homeless, near: Neighbourhood, rules: PlacingRules): Choice {
@@ -103,29 +66,17 @@ function countFilters(
   const candidates = new Set(
     candidatesOf(each, sites, new Map(sites.map((site) => [site.node.name, site])), mayLeaveDisks),
   );
-  const support = supportCache();
-  // Asked only of sites that the filters before it let through: its first objection is of ability or files then.
-  const lacks = new Map<Site, string | null>();
-  const lackOf = (site: Site): string | null => {
-    if (!lacks.has(site)) lacks.set(site, whyNever(each, site, support)?.lacks ?? null);
-    return lacks.get(site) ?? null;
-  };
-  const tests: Readonly<Record<FilterName, (site: Site) => boolean>> = {
-    nodes: () => true,
-    candidates: (site) => candidates.has(site),
-    placement: ({ node }) => mayLiveOn(each.vm.placement, node),
-    answers: ({ report }) => report !== null,
-    open: ({ closed, node }) => closed === null || (each.from?.stays === true && each.from.seen.node === node.name),
-    able: (site) => lackOf(site) !== "ability",
-    files: (site) => lackOf(site) !== "files",
-    name: (site) => whyTaken(each, site, fleet) === null && lackOf(site) === null,
-    "anti-affinity": ({ node }) => affinity.whyApart(node) === null,
-    affinity: ({ node }) => affinity.whyNotTogether(node) === null,
-    room: ({ node }) => fits(holds, free.get(node.name) ?? NOTHING),
+  const asking = { fleet, support: supportCache() };
+  const lets = (filter: FilterName, site: Site): boolean => {
+    if (filter === "candidates") return candidates.has(site);
+    if (filter === "anti-affinity") return affinity.whyApart(site.node) === null;
+    if (filter === "affinity") return affinity.whyNotTogether(site.node) === null;
+    if (filter === "room") return fits(holds, free.get(site.node.name) ?? NOTHING);
+    return !speaksAgainst(filter, each, site, asking);
   };
   let left = sites;
-  const filters = FILTERS.map((filter): FilterCount => {
-    left = left.filter(tests[filter]);
+  const filters = PLACEMENT_FILTERS.map((filter): PlacementFilter => {
+    left = left.filter((site) => lets(filter, site));
     return { filter, left: left.length };
   });
   return { filters, able: left.map(({ node }) => node.name) };

@@ -1,48 +1,53 @@
 /**
- * Who stands where, for those who look for a home: everybody who has one and keeps it.
+ * Who has a home and keeps it, as it will be when the plan is done: with the labels it is given, and the rules that are its own.
  *
- *   locate-vms.ts → [neighbours.ts] → place-together.ts, choose-node.ts
+ *   locate-vms.ts, diff.ts → [neighbours.ts] → place-fleet.ts
  */
-import type { DesiredState, DesiredVm } from "../model/desired-state.ts";
-import type { Homeless } from "../reconcile/draft.ts";
+import type { DesiredState, DesiredVm, Placement } from "../model/desired-state.ts";
+import type { Labels } from "../model/may-live-on.ts";
+import type { NodeName, VmName } from "../model/names.ts";
+import type { VmReport } from "../model/observed-state.ts";
+import type { Draft, Homeless } from "../reconcile/draft.ts";
 import type { Sightings } from "../reconcile/locate-vms.ts";
-import { AffinityBook } from "./affinity-book.ts";
-import type { Neighbourhood, SettledVm } from "./place-together.ts";
 
-/** Nobody where nobody asks. */
+export interface Neighbour {
+  readonly name: VmName;
+  readonly home: NodeName;
+  readonly vm: VmReport;
+  /** What is to change about it where it is; null: nothing. */
+  readonly draft: Draft | null;
+  /** As desired; null: it is none of this fleet's, or no longer. */
+  readonly wanted: DesiredVm | null;
+  readonly labels: Labels;
+  readonly placement: Pick<Placement, "affinity" | "antiAffinity">;
+  /** It is deleted: until then nobody comes who may not be with it, and nobody counts on it. */
+  readonly goes: boolean;
+}
+
+export const NO_RULES = { affinity: [], antiAffinity: [] } as const;
+
+/** In the order of nodes. Not those that are homeless, nor what moved guests have left. */
 export function neighboursOf(
   desired: DesiredState,
   sightings: Sightings,
+  drafts: readonly Draft[],
   homeless: readonly Homeless[],
-): Pick<Neighbourhood, "settled" | "newBook"> {
-  const settled = settledVms(desired, sightings, homeless);
-  return { settled, newBook: () => openBook(desired, settled) };
-}
-
-function settledVms(desired: DesiredState, sightings: Sightings, homeless: readonly Homeless[]): SettledVm[] {
-  if (homeless.length === 0) return [];
-  const leaving = new Set(homeless.map((each) => each.vm.name));
-  const placements = new Map(desired.vms.map((vm) => [vm.name, vm]));
-  const settled: SettledVm[] = [];
+): Neighbour[] {
+  const leaving = new Map(homeless.flatMap(({ vm, from }) => (from === null ? [] : [[vm.name, from.seen.node]])));
+  const draftOf = new Map(drafts.map((draft) => [draft.name, draft]));
+  const wanted = new Map(desired.vms.map((vm) => [vm.name, vm]));
+  const all: Neighbour[] = [];
   for (const [home, report] of sightings.reports) {
-    for (const { name, spec } of report.vms) {
-      if (leaving.has(name)) continue;
-      const antiAffinity = placements.get(name)?.placement.antiAffinity ?? [];
-      settled.push({ name, home, vm: { labels: spec.labels, antiAffinity } });
+    for (const vm of report.vms) {
+      const { name } = vm;
+      if (leaving.get(name) === home || vm.migration?.stage === "left") continue;
+      const known = draftOf.get(name);
+      const draft = known?.node === home ? known : null;
+      const mine = vm.fleet === desired.fleet.name ? (wanted.get(name) ?? null) : null;
+      const labels = draft?.put?.labels ?? vm.spec.labels;
+      const placement = mine?.placement ?? NO_RULES;
+      all.push({ name, home, vm, draft, wanted: mine, labels, placement, goes: draft?.power === "delete" });
     }
   }
-  return settled;
-}
-
-function openBook(desired: DesiredState, settled: readonly SettledVm[]): AffinityBook {
-  const book = new AffinityBook(desired.nodes, affinityRules(desired.vms));
-  for (const { vm, home } of settled) book.settle(vm, home);
-  return book;
-}
-
-function* affinityRules(vms: readonly DesiredVm[]) {
-  for (const { placement } of vms) {
-    yield* placement.affinity;
-    yield* placement.antiAffinity;
-  }
+  return all;
 }

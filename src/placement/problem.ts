@@ -23,6 +23,8 @@ export interface ProblemNode {
   readonly closed: boolean;
   /** Everybody is to leave: in maintenance. Implies `closed`. */
   readonly leaving: boolean;
+  /** Too full at the start, it may stay as full: nobody leaves for that alone, and nobody comes who takes of what it lacks. */
+  readonly mayStayOverfull?: boolean;
   /** What migrations may use of its link, each way. */
   readonly upMiBps: number;
   readonly downMiBps: number;
@@ -40,6 +42,8 @@ export interface ProblemVm {
   readonly allowed: readonly number[] | null;
   /** Nodes that it may be parked on while it is on its way, sorted; null: any. Left out: those of `allowed`. A pin says where it ends, not that it may be nowhere else. */
   readonly parkable?: readonly number[] | null;
+  /** It is deleted in the end: who may not be with it does not come, but need not leave for it either. */
+  readonly goes?: boolean;
   /** How it leaves home. `never`: it stays, or is new. */
   readonly moves: "live" | "cold" | "never";
   /** What a move sends: memory, and disks where they move along. */

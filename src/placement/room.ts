@@ -20,7 +20,7 @@ import type { NodeReport } from "../model/observed-state.ts";
 import { toMover } from "../reconcile/departure.ts";
 import type { Draft, Homeless } from "../reconcile/draft.ts";
 import type { Sightings } from "../reconcile/locate-vms.ts";
-import type { Site } from "./place-vms.ts";
+import type { Site } from "./what-speaks-against.ts";
 
 /** What each answering node has left right now. */
 export function freeNow(desired: DesiredState, sightings: Sightings): Map<NodeName, Amount> {

@@ -1,47 +1,37 @@
 /**
- * A conflict of placement in words: how many nodes each filter left, and what contradicts each other.
+ * What contradicts each other, in words.
  *
- *   explain-conflict.ts → [say-conflict.ts] → plan/, report/
+ *   explain-conflict.ts → [say-conflict.ts] → tell-seats.ts, place-fleet.ts
  */
-import type { Conflict, Constraint, Filter } from "./explain-conflict.ts";
-import type { Problem } from "./problem.ts";
+import type { PlacementConflict } from "../model/changes.ts";
+import type { Conflict, Constraint } from "./explain-conflict.ts";
+import type { Problem, Rule } from "./problem.ts";
 
-/** `500 nodes: 480 allowed, 300 with room for 65536 memoryMiB, 0 by app=web per node`; empty: there is nothing to count. */
-export function sayFilters(problem: Problem, { vm, filters }: Conflict): string {
-  const [all, ...rest] = filters;
-  if (all === undefined) return "";
-  const nodes = `${all.left} ${all.left === 1 ? "node" : "nodes"}`;
-  return rest.length === 0 ? nodes : `${nodes}: ${rest.map((filter) => sayFilter(problem, vm, filter)).join(", ")}`;
-}
+export const toConflict = (problem: Problem, conflict: Conflict): PlacementConflict => ({
+  constraints: conflict.core.map((constraint) => ({
+    kind: KINDS[constraint.kind],
+    text: sayConstraint(problem, conflict, constraint),
+  })),
+  othersStay: conflict.othersStay,
+});
 
-function sayFilter({ vms, resources, rules }: Problem, vm: number | null, { by, left }: Filter): string {
-  switch (by.kind) {
-    case "nodes":
-      return `${left}`;
-    case "allowed":
-      return `${left} allowed`;
-    case "closed":
-      return `${left} open`;
-    case "room":
-      return `${left} with room for ${vm === null ? "" : `${vms[vm]?.wants[by.resource]} `}${resources[by.resource]}`;
-    case "rule":
-      return `${left} by ${rules[by.rule]?.text}`;
-    case "othersAllowed":
-    case "never":
-      return `${left} if others could move`;
-  }
-}
+const KINDS = {
+  allowed: "placement",
+  bound: "placement",
+  othersAllowed: "others-placement",
+  closed: "closed",
+  never: "immovable",
+  room: "room",
+  rule: "rule",
+} as const satisfies Record<Constraint["kind"], PlacementConflict["constraints"][number]["kind"]>;
 
-/** What cannot be had together, each of them needed for the contradiction: `its placement; no more memoryMiB on the nodes`. */
-export function sayCore(problem: Problem, { kind, vm, node, core, othersStay }: Conflict): string {
-  const said = core.map((constraint) => sayConstraint(problem, kind === "overfull" ? null : vm, node, constraint));
-  return `${said.join("; ")}${othersStay ? " (as the others stay where they are)" : ""}`;
-}
+/** `antiAffinity app=web per node`, as manifests call it. */
+export const nameRule = ({ kind, text }: Pick<Rule, "kind" | "text">): string =>
+  `${{ apart: "antiAffinity", together: "affinity", spread: "spread" }[kind]} ${text}`;
 
 function sayConstraint(
   { nodes, vms, resources, rules }: Problem,
-  vm: number | null,
-  home: number | null,
+  { vm, node: home }: Conflict,
   constraint: Constraint,
 ): string {
   switch (constraint.kind) {
@@ -51,21 +41,27 @@ function sayConstraint(
         ? `it may live on ${listSome(allowed.map((node) => nodes[node]?.name ?? ""))} only`
         : "its placement";
     }
+    case "bound":
+      return constraint.bound.text;
     case "othersAllowed":
       return "where others may live, who could make room";
     case "closed":
-      if (home !== null && nodes[home]?.leaving) return `${nodes[home]?.name} is to be empty`;
-      return `new ones may not go to ${listSome(nodes.filter((node) => node.closed || node.leaving).map(({ name }) => name))}`;
+      if (vm !== null && home !== null && nodes[home]?.leaving) return `${nodes[home]?.name} is to be empty`;
+      return `${listSome(nodes.filter((node) => node.closed || node.leaving).map(({ name }) => name))} takes nobody new`;
     case "never":
       return vm !== null && vms[vm]?.home !== -1 && vms[vm]?.moves === "never"
         ? "it cannot move"
-        : "others cannot move";
+        : "others stay where they are";
     case "room":
-      return `the ${resources[constraint.resource]} that nodes have`;
-    case "rule":
-      return rules[constraint.rule]?.text ?? "";
+      return `the ${NAMES[resources[constraint.resource] ?? ""] ?? resources[constraint.resource]} that nodes have`;
+    case "rule": {
+      const rule = rules[constraint.rule];
+      return rule === undefined ? "a rule" : nameRule(rule);
+    }
   }
 }
+
+const NAMES: Readonly<Record<string, string>> = { memoryMiB: "memory" };
 
 const listSome = (names: readonly string[]): string =>
   `${names.slice(0, 3).join(", ")}${names.length > 3 ? ` and ${names.length - 3} more` : ""}`;

@@ -14,7 +14,7 @@ import type { Problem, ProblemNode, ProblemVm, Rule } from "./problem.ts";
 
 export const RESOURCES = ["cpus", "memoryMiB"] as const;
 
-export interface Ground extends Pick<ProblemNode, "closed" | "leaving" | "upMiBps" | "downMiBps"> {
+export interface Ground extends Pick<ProblemNode, "closed" | "leaving" | "mayStayOverfull" | "upMiBps" | "downMiBps"> {
   readonly node: DesiredNode;
   readonly room: Amount;
 }
@@ -31,6 +31,8 @@ export interface Inhabitant extends Pick<ProblemVm, "moves" | "moveMiB" | "dirty
   /** Null: it may end up on any node. */
   readonly allowed: readonly NodeName[] | null;
   readonly group: string | null;
+  /** It is deleted: nobody comes who may not be with it, and nobody counts on it. */
+  readonly goes?: boolean;
 }
 
 export interface FleetProblem {
@@ -67,15 +69,13 @@ export function toProblem(
   };
   const problem: Problem = {
     resources: RESOURCES,
-    nodes: sortedGrounds.map(({ node, room, closed, leaving, upMiBps, downMiBps }) => ({
+    nodes: sortedGrounds.map(({ node, room, closed, leaving, mayStayOverfull = false, upMiBps, downMiBps }) => ({
       name: node.name,
       room: toAmounts(room),
-      closed,
-      leaving,
-      upMiBps,
-      downMiBps,
+      ...{ closed, leaving, mayStayOverfull, upMiBps, downMiBps },
     })),
-    vms: sorted.map(({ name, home, holds, wants, allowed, moves, moveMiB, dirtyMiBps, group }) => ({
+    vms: sorted.map(({ name, home, holds, wants, allowed, moves, moveMiB, dirtyMiBps, group, goes = false }) => ({
+      ...(goes ? { goes } : {}),
       name,
       home: indexOf(home),
       holds: toAmounts(holds),
@@ -129,7 +129,8 @@ function toRules(nodes: readonly DesiredNode[], inhabitants: readonly Inhabitant
     .map(([, { rule, kind, subjects }]) => ({
       kind,
       subjects,
-      others: find(rule.match),
+      // Whom one belongs to is somebody who stays.
+      others: kind === "apart" ? find(rule.match) : find(rule.match).filter((vm) => inhabitants[vm]?.goes !== true),
       domainOf: divide(rule.per),
       skew: 1,
       weight: rule.required ? null : PREFERRED,

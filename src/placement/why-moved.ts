@@ -6,12 +6,12 @@ import type { LaidRule } from "./terrain.ts";
  * - `leaving`: everybody leaves its node.
  * - `allowed`: it may not live there.
  * - `overfull`: its node would be too full.
- * - `rule`: a required rule did not hold there, or would not with the others where they go.
+ * - `rule`: a required rule did not hold there, or would not with the others where they go; `mates`: whom it was not to be with there.
  * - `makesRoom`: for those who come to its node, or whom a rule keeps away from where it was.
  */
 export type WhyMove =
   | { readonly kind: "leaving" | "allowed" | "overfull" }
-  | { readonly kind: "rule"; readonly rule: number }
+  | { readonly kind: "rule"; readonly rule: number; readonly mates: readonly number[] }
   | { readonly kind: "makesRoom"; readonly for: readonly number[] };
 
 export interface Move {
@@ -34,14 +34,17 @@ export function whyMoved(seats: Seats): Move[] {
 
 /** Nodes without room for what those who may stay there want. */
 function overfullAtStart({ terrain }: Seats): ReadonlySet<number> {
-  const { vms, nodes, resources, home, room, wants, allowed } = terrain;
+  const { vms, nodes, resources, home, room, wants, allowed, problem } = terrain;
   const free = Float64Array.from(room);
   for (let vm = 0; vm < vms; vm++) {
     if (home[vm]! < 0 || allowed[vm]![home[vm]!] === 0) continue;
     for (let r = 0; r < resources; r++) free[home[vm]! * resources + r]! -= wants[vm * resources + r]!;
   }
   const overfull = new Set<number>();
-  for (let at = 0; at < nodes * resources; at++) if (free[at]! < 0) overfull.add(Math.floor(at / resources));
+  for (let at = 0; at < nodes * resources; at++) {
+    const node = Math.floor(at / resources);
+    if (free[at]! < 0 && problem.nodes[node]?.mayStayOverfull !== true) overfull.add(node);
+  }
   return overfull;
 }
 
@@ -57,7 +60,10 @@ function whyOne(seats: Seats, vm: number, overfull: ReadonlySet<number>): WhyMov
       return seats.crowdedAtStart(laid).includes(laid.domainOf[from]!) || breaksAtHome(seats, vm, laid);
     return seats.matesAtStart(laid, vm).length > 0;
   });
-  if (broken !== undefined) return { kind: "rule", rule: broken.index };
+  if (broken !== undefined) {
+    const mates = broken.rule.kind === "apart" ? seats.matesAtStart(broken, vm) : [];
+    return { kind: "rule", rule: broken.index, mates: [...new Set(mates)].sort((a, b) => a - b) };
+  }
   const came = new Set(seats.on(from).filter((each) => home[each] !== from));
   for (const each of seats.blockers(vm, from)) if (seats.at[each] !== home[each]) came.add(each);
   return { kind: "makesRoom", for: [...came].sort((a, b) => a - b) };

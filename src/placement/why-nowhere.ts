@@ -1,35 +1,17 @@
 /** Why no node takes a VM, told in words: nodes that object alike together, and what would help. */
 import { type Amount, describeAmount } from "../model/capacity.ts";
-import type { Blocked } from "../model/changes.ts";
-import type { NodeName } from "../model/names.ts";
+import { type Blocked, PLACEMENT_FILTERS, type PlacementFilter } from "../model/changes.ts";
 import { isLocal, type VmSpec } from "../model/vm-spec.ts";
 import type { Homeless } from "../reconcile/draft.ts";
 import type { KeptDisks } from "../reconcile/locate-vms.ts";
-
-export const NOT_ALLOWED = "not allowed by its placement";
-
-export interface WhyNot {
-  readonly node: NodeName;
-  /** What an explanation groups nodes by. */
-  readonly kind: string;
-  /** What is this node's alone. */
-  readonly detail: string | null;
-  /** What would help: another node or looser rules, another spec, or a file in its place. */
-  readonly lacks: "place" | "ability" | "files";
-}
-
-export const objection = (node: NodeName, kind: string, lacks: WhyNot["lacks"] = "place"): WhyNot => ({
-  node,
-  kind,
-  detail: null,
-  lacks,
-});
+import { NOT_ALLOWED, type WhyNot } from "./what-speaks-against.ts";
 
 /** Whether its bytes are where it was deleted: disks of the agent's own in the tombstone, or files of that node. */
 export const keepsDisks = ({ disks }: VmSpec, { tombstone }: KeptDisks): boolean =>
   tombstone.disks.length > 0 || disks.some(({ origin }) => origin.kind === "external" && isLocal(origin));
 
-export function explain(each: Homeless, holds: Amount, objections: readonly (WhyNot | null)[]): Blocked {
+/** `nodes`: how many there are in all; `objections`: of those of them that were asked. */
+export function explain(each: Homeless, holds: Amount, nodes: number, objections: readonly (WhyNot | null)[]): Blocked {
   const name = each.vm.name;
   const whys = objections.filter((why) => why !== null);
   const kept = each.keptDisks !== null && keepsDisks(each.spec, each.keptDisks) ? each.keptDisks : null;
@@ -46,6 +28,7 @@ export function explain(each: Homeless, holds: Amount, objections: readonly (Why
         ? whatWouldHelp(whys)
         : `make ${kept.node} able to take it; to lose those disks and start afresh elsewhere: odorobo vm purge ${name} --node ${kept.node}, or, where its placement no longer allows ${kept.node}, --max-class replace, which leaves them there`,
     source: each.vm.whereIs("/spec/placement") ?? each.vm.source,
+    filters: countFilters(nodes, objections),
     ...rejectedBy(each, sayWhys(whys)),
   };
 }
@@ -56,6 +39,19 @@ function rejectedBy({ moves, rejected = [] }: Homeless, why: string): Pick<Block
   const then = moves.draft.put === null && moves.draft.power === null ? [] : [moves.draft.class];
   const chain = ["migrate" as const, ...then.filter((each) => each !== "migrate")];
   return { rejected: [...rejected, { chain, field: null, because: `no node takes it: ${why}` }] };
+}
+
+/** How many nodes are left after each filter that took some away. */
+function countFilters(nodes: number, objections: readonly (WhyNot | null)[]): PlacementFilter[] {
+  const counts: PlacementFilter[] = [{ filter: "nodes", left: nodes }];
+  let left = objections.length;
+  if (left < nodes) counts.push({ filter: "candidates", left });
+  for (const filter of PLACEMENT_FILTERS) {
+    const taken = objections.filter((why) => why?.filter === filter).length;
+    left -= taken;
+    if (taken > 0) counts.push({ filter, left });
+  }
+  return counts;
 }
 
 /** `n1, n2: cordoned; n3 (2 cpus, 512 MiB free): lacks room`: of each kind three nodes. */

@@ -21,6 +21,13 @@ export function allowsReplace({ maxClass: most, disruption }: FleetPolicy, allow
   return maxClass === null ? says !== undefined : !isWorse("replace", maxClass);
 }
 
+/** Whether guests may be moved. */
+export function allowsMoves({ maxClass: most, disruption }: FleetPolicy, allowed: Allowances): boolean {
+  const maxClass = allowed.maxClass ?? most;
+  if (disruption?.migrate?.says === "refuse") return false;
+  return maxClass === null || !isWorse("migrate", maxClass);
+}
+
 export interface FleetAtStake {
   /** How many VMs of this fleet exist. */
   readonly size: number;

@@ -22,10 +22,9 @@ import { digestOf } from "../model/digest.ts";
 import { byName, type Digest, type Instant, type NodeName, type VmName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
 import { disksLeftOrFound } from "../placement/disks-of-lives.ts";
-import { neighboursOf } from "../placement/neighbours.ts";
-import { placeAll } from "../placement/place-together.ts";
+import { placeFleet } from "../placement/place-fleet.ts";
 import type { Placed } from "../placement/place-vms.ts";
-import { blockTooBig, fitGrowth, freeAfter, freeNow, growElsewhere, toSites } from "../placement/room.ts";
+import { freeNow, toSites } from "../placement/room.ts";
 import { findDifferences } from "../reconcile/diff.ts";
 import type { Finding } from "../reconcile/diff-vm.ts";
 import type { Draft, Homeless } from "../reconcile/draft.ts";
@@ -36,7 +35,7 @@ import { unknownNode } from "../reconcile/unknown-node.ts";
 import type { StuckVm } from "../schedule/order-moves.ts";
 import { scheduleChains } from "../schedule/schedule-chains.ts";
 import type { Step } from "../schedule/step.ts";
-import { type Allowances, allowsReplace, findRefusals } from "./guards.ts";
+import { type Allowances, allowsMoves, allowsReplace, findRefusals } from "./guards.ts";
 import { holdGroups } from "./hold-groups.ts";
 import { PLAN_VERSION, type Plan, type PlanSummary } from "./plan-document.ts";
 import { planIdOf } from "./plan-id.ts";
@@ -62,17 +61,25 @@ export function makePlan(input: PlanInput): Plan {
   const hours = input.allowances.outsideWindows ? null : new Hours(input.desired, sightings, input.observed.at);
   // VMs that wait for one another in a circle give way one by one; the rest is planned again without them.
   const heldBack = new Map<VmName, Blocked>();
+  // Those who were to move for others only are not asked again; where that goes on and on, nobody is.
+  const pinned = new Set<VmName>();
   // So do those whose window is not open. What is to become of them is only known once all have been planned for.
   const waiting = new Map<VmName, Waiting>();
-  for (;;) {
-    const draft = draftPlan({ input, sightings, findings, heldBack, waiting, hours });
-    for (const each of draft.stuck) heldBack.set(each.name, giveWay(each));
+  for (let round = 0; ; round++) {
+    const isPinned = (name: VmName): boolean => round > MOST_ROUNDS_OF_MOVES || pinned.has(name);
+    const draft = draftPlan({ input, sightings, findings, heldBack, isPinned, waiting, hours });
+    for (const each of draft.stuck) {
+      if (draft.movedForOthers.has(each.name)) pinned.add(each.name);
+      else heldBack.set(each.name, giveWay(each));
+    }
     if (draft.stuck.length > 0) continue;
     if (draft.tooEarly.length === 0) return draft.plan;
     for (const each of draft.tooEarly) waiting.set(each.change.name, each);
     heldBack.clear();
   }
 }
+
+const MOST_ROUNDS_OF_MOVES = 8;
 
 const giveWay = ({ name, message }: StuckVm): Blocked => ({
   name,
@@ -85,6 +92,7 @@ const giveWay = ({ name, message }: StuckVm): Blocked => ({
 interface PlanDraft {
   readonly plan: Plan;
   readonly stuck: readonly StuckVm[];
+  readonly movedForOthers: ReadonlySet<VmName>;
   /** Changes of it whose windows are not open. */
   readonly tooEarly: readonly Waiting[];
 }
@@ -93,23 +101,27 @@ interface ToDraft {
   readonly input: PlanInput;
   readonly sightings: Sightings;
   readonly findings: ReadonlyMap<VmName, Finding>;
+  /** Left as they are. */
   readonly heldBack: ReadonlyMap<VmName, Blocked>;
+  /** Not moved for others, nor because of a rule. */
+  readonly isPinned: (name: VmName) => boolean;
   readonly waiting: ReadonlyMap<VmName, Waiting>;
   /** Null: windows are left out of account. */
   readonly hours: Hours | null;
 }
 
-function draftPlan({ input, sightings, findings, heldBack, waiting, hours }: ToDraft): PlanDraft {
+function draftPlan({ input, sightings, findings, heldBack, isPinned, waiting, hours }: ToDraft): PlanDraft {
   const { desired, observed, selection, allowances } = input;
   const blocked: Blocked[] = [...heldBack.values()];
   const unknown: Unknown[] = sightings.silent.map(unknownNode);
   const looks = looksByNode(observed);
   const drafts: Draft[] = [];
   const homeless: Homeless[] = [];
-  let unchanged = 0;
+  // Nobody that was left out by name is among them.
+  const unchanged = new Set<VmName>();
   for (const [name, finding] of findings) {
     if (heldBack.has(name) || waiting.has(name)) continue;
-    if (finding.kind === "unchanged") unchanged++;
+    if (finding.kind === "unchanged") unchanged.add(name);
     if (finding.kind === "unknown") unknown.push(finding.unknown);
     if (finding.kind === "blocked") blocked.push(finding.blocked);
     if (finding.kind === "change") {
@@ -123,29 +135,26 @@ function draftPlan({ input, sightings, findings, heldBack, waiting, hours }: ToD
   const now = freeNow(desired, sightings);
   const { kept, held } = holdGroups(drafts, desired, sightings);
   blocked.push(...held);
-  const { growing, tooBig } = fitGrowth(kept, now);
-  for (const each of tooBig) {
-    const mover = growElsewhere(each);
-    if (mover === null) blocked.push(blockTooBig(each));
-    else homeless.push(mover);
-  }
-  const after = freeAfter(now, growing, homeless);
-  const sites = toSites(desired, sightings, looks, observed.at);
-  const around = { sites, free: after, ...neighboursOf(desired, sightings, homeless) };
-  const { placed, blocked: unplaceable } = placeAll(homeless, around, {
-    mayLeaveDisks: allowsReplace(desired.fleet.policy, allowances),
-    fleet: desired.fleet.name,
+  const mayMove = (name: VmName): boolean => mayMakeWay(name, sightings, hours, input);
+  const {
+    growing,
+    placed,
+    aside,
+    movedForOthers,
+    blocked: unplaceable,
+  } = placeFleet({
+    ...{ desired, sightings, free: now, drafts: kept, homeless, unchanged },
+    sites: toSites(desired, sightings, looks, observed.at),
+    mayMove: (name) => !isPinned(name) && mayMove(name),
+    rules: { mayLeaveDisks: allowsReplace(desired.fleet.policy, allowances), fleet: desired.fleet.name },
   });
   blocked.push(...unplaceable);
 
-  const unchangedVms = [...findings].flatMap(([name, finding]) => (finding.kind === "unchanged" ? [name] : []));
   const scheduled = scheduleChains({
-    ...{ desired, sightings, at: observed.at, drafts: growing, placed, free: now },
-    // Nobody that was left out by name is moved for others.
-    bystanders: new Set(selection === null ? unchangedVms.filter((name) => mayMakeWay(name, sightings, hours)) : []),
+    ...{ desired, sightings, at: observed.at, drafts: growing, placed: [...placed, ...aside], free: now },
+    bystanders: { has: (name) => unchanged.has(name) && mayMove(name) },
   });
   const { chains, stuck, times } = scheduled;
-  unchanged -= scheduled.placed.length - placed.length;
   const changes = [
     ...growing.map(toChange),
     ...scheduled.placed.map((each) => toPlacedChange(each, scheduled.steps)),
@@ -180,7 +189,7 @@ function draftPlan({ input, sightings, findings, heldBack, waiting, hours }: ToD
       ...(hours === null ? { outsideWindows: true as const } : {}),
       vms: Object.fromEntries(chains.map((chain) => [chain.vm, chain.seen] as const).sort(([a], [b]) => byName(a, b))),
     },
-    summary: summarise(changes, unchanged, unknown, blocked),
+    summary: summarise(changes, countUntouched(unchanged, changes, blocked), unknown, blocked),
     changes,
     steps,
     ...(times === null ? {} : { times }),
@@ -198,11 +207,17 @@ function draftPlan({ input, sightings, findings, heldBack, waiting, hours }: ToD
         .sort(([a], [b]) => byName(a, b)),
     ),
   };
-  return { plan: { ...plan, id: planIdOf(plan) }, stuck, tooEarly };
+  return { plan: { ...plan, id: planIdOf(plan) }, stuck, movedForOthers, tooEarly };
 }
 
-/** One that would have to wait for its own move is not moved aside for others. */
-function mayMakeWay(name: VmName, sightings: Sightings, hours: Hours | null): boolean {
+/** One that would have to wait for its own move, or whose moves policy does not allow, is not moved for others. */
+function mayMakeWay(
+  name: VmName,
+  sightings: Sightings,
+  hours: Hours | null,
+  { desired, allowances }: PlanInput,
+): boolean {
+  if (!allowsMoves(desired.fleet.policy, allowances)) return false;
   const location = sightings.locate(name);
   if (hours === null || location.kind !== "present") return true;
   const aside = { name, node: location.node, fromNode: null, action: "migrate", class: "migrate" } as const;
@@ -286,6 +301,16 @@ function refusePatterns({ desired, selection }: PlanInput, sightings: Sightings)
     message: `no VM answers to ${pattern}`,
     hint: "targets and excludes are names, globs (web-*) or labels (app=web)",
   }));
+}
+
+/** Those who are as they should be, and neither move for others nor lack what a rule asks for. */
+function countUntouched(
+  unchanged: ReadonlySet<VmName>,
+  changes: readonly Change[],
+  blocked: readonly Blocked[],
+): number {
+  const named = new Set([...changes, ...blocked].map(({ name }) => name).filter((name) => unchanged.has(name)));
+  return unchanged.size - named.size;
 }
 
 function summarise(

@@ -10,9 +10,9 @@ import { whyClosed } from "../model/maintenance.ts";
 import { type Labels, matches } from "../model/may-live-on.ts";
 import { byName, type Instant, type NodeName, type VmName } from "../model/names.ts";
 import type { NodeReport, VmReport } from "../model/observed-state.ts";
-import type { VmSpec } from "../model/vm-spec.ts";
 import type { Placed } from "../placement/place-vms.ts";
 import type { Amounts, Problem, ProblemVm, Rule } from "../placement/problem.ts";
+import { sentMiB } from "../placement/sent-mib.ts";
 import { whyItCannotArrive } from "../placement/why-it-cannot-arrive.ts";
 import { departureOf } from "../reconcile/departure.ts";
 import type { Departure, Draft, Travel } from "../reconcile/draft.ts";
@@ -46,10 +46,6 @@ const USUAL_LINK_MIBPS = 1150;
 
 const toAmounts = ({ cpus, memoryMiB }: Amount): Amounts => [cpus, memoryMiB];
 
-/** Memory, and empty disks as large as they are: at most that. Of a disk over an image only what was written goes, which nobody knows. */
-const sentMiB = ({ memory, disks }: VmSpec): number =>
-  memory.sizeMiB + disks.reduce((sum, { origin }) => sum + (origin.kind === "blank" ? origin.sizeMiB : 0), 0);
-
 interface Entry {
   readonly name: string;
   readonly vm: ProblemVm;
@@ -64,7 +60,7 @@ export function toMovesProblem(
   at: Instant,
   drafts: readonly Draft[],
   placed: readonly Placed[],
-  bystanders: ReadonlySet<VmName>,
+  bystanders: Pick<ReadonlySet<VmName>, "has">,
 ): MovesProblem {
   const nodes = desired.nodes.filter((node) => sightings.reports.has(node.name));
   const indexOf = new Map(nodes.map((node, index) => [node.name, index]));
@@ -73,9 +69,9 @@ export function toMovesProblem(
   const openTo = openNodes(nodes, reports, at);
   const fixed = { dirtyMiBps: 0, group: -1, moveMiB: 0, moves: "never" } as const;
   // Who has nothing to do is only room that is taken, unless it may be moved aside.
-  const involved = new Set<VmName>([
-    ...drafts.map(({ name }) => name),
-    ...placed.map(({ homeless }) => homeless.vm.name),
+  const involved = new Map<VmName, NodeName | undefined>([
+    ...drafts.map(({ name, node }) => [name, node] as const),
+    ...placed.map(({ homeless: { vm, from } }) => [vm.name, from?.seen.node] as const),
   ]);
   const entries: Entry[] = [];
   const enter = (name: string, home: number, vm: Omit<ProblemVm, "name">, part: Part, labels: Labels): void => {
@@ -111,7 +107,8 @@ export function toMovesProblem(
   const wanted = new Map(desired.vms.map((vm) => [vm.name, vm]));
   for (const [home, report] of reports.entries()) {
     for (const vm of report.vms) {
-      if (involved.has(vm.name)) continue;
+      // What a moved guest left holds nothing, and is with nobody.
+      if (involved.get(vm.name) === report.node.name || vm.migration?.stage === "left") continue;
       const holds = toAmounts(heldBy(vm));
       const mine = bystanders.has(vm.name) ? wanted.get(vm.name) : undefined;
       const departure =

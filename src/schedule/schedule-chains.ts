@@ -39,7 +39,7 @@ export interface ToSchedule {
   readonly drafts: readonly Draft[];
   readonly placed: readonly Placed[];
   /** VMs that are as they should be, and may be moved aside for others. */
-  readonly bystanders: ReadonlySet<VmName>;
+  readonly bystanders: Pick<ReadonlySet<VmName>, "has">;
   /** What each node has left right now. */
   readonly free: ReadonlyMap<NodeName, Amount>;
 }

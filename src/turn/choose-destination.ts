@@ -4,7 +4,7 @@ import { OdoroboError } from "../model/errors.ts";
 import type { NodeName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
 import { locateVms } from "../reconcile/locate-vms.ts";
-import { sayFilters } from "../report/what-if/filters-text.ts";
+import { sayFilters } from "../report/words/filters.ts";
 import { type OtherNodes, otherNodes } from "../what-if/other-nodes.ts";
 import type { FoundVm } from "./find-vm.ts";
 

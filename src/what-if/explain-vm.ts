@@ -4,14 +4,13 @@
  *   Plan + DesiredState + ObservedState → [explain-vm.ts] → report/what-if/explanation-text.ts
  */
 import type { ChangeClass } from "../model/change-class.ts";
-import type { Blocked, Change, RejectedChain, Unknown } from "../model/changes.ts";
+import type { Blocked, Change, PlacementFilter, RejectedChain, Unknown } from "../model/changes.ts";
 import type { DesiredState, DesiredVm, SourcePosition } from "../model/desired-state.ts";
 import { OdoroboError } from "../model/errors.ts";
 import { whyClosed } from "../model/maintenance.ts";
 import type { Instant, NodeName, VmName } from "../model/names.ts";
 import { nearest } from "../model/nearest.ts";
 import type { ObservedState, OwedChange, Phase } from "../model/observed-state.ts";
-import type { FilterCount } from "../placement/choose-node.ts";
 import type { Plan, Refusal } from "../plan/plan-document.ts";
 import { type Location, locateVms, type Sightings } from "../reconcile/locate-vms.ts";
 import type { StepKind } from "../schedule/step.ts";
@@ -73,7 +72,7 @@ export interface Elsewhere {
   /** Where it would be put; null: nowhere. */
   readonly node: NodeName | null;
   readonly able: readonly NodeName[];
-  readonly filters: readonly FilterCount[];
+  readonly filters: readonly PlacementFilter[];
 }
 
 /** Throws NOT_FOUND for a VM that nobody names and no node has. */

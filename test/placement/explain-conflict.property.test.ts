@@ -42,18 +42,3 @@ test("with the core alone there is no way, and without any one of it there is", 
   expect(shortcuts).toBeLessThan(cores / 50);
   expect(members).toBeGreaterThan(cores);
 });
-
-test("filters count down to none for one that fits nowhere as the others sit", () => {
-  fc.assert(
-    fc.property(anyProblem({ nodes: 5, vms: 8 }), (problem) => {
-      for (const { kind, filters } of assign(problem).conflicts) {
-        if (kind === "overfull") continue;
-        const left = filters.map((filter) => filter.left);
-        expect(left[0]).toBe(problem.nodes.length);
-        expect(left).toEqual([...left].sort((a, b) => b - a));
-        if (kind === "unplaced") expect(left.at(-1)).toBe(0);
-      }
-    }),
-    { seed: SEED, numRuns: 200 },
-  );
-});

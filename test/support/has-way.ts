@@ -31,8 +31,12 @@ export function hasWay(
       allowed: holds(index === conflict.vm ? "allowed" : "othersAllowed") ? vm.allowed : null,
       moves: vm.moves === "never" && vm.home >= 0 && holds("never") ? "never" : "live",
     })),
-    rules: problem.rules.filter((_, index) => holds("rule", index)),
+    rules: problem.rules.map((rule, index) => (holds("rule", index) ? rule : { ...rule, weight: 0 })),
   };
+  if (conflict.kind === "broken" && relaxed.rules[conflict.rule!]!.weight !== null) {
+    // What is left out may be what was broken: then there is nothing to be done.
+    if (!isStillBroken(relaxed, homes, conflict)) return true;
+  }
   const tried = [...homes];
   const visit = (vm: number): boolean => {
     const { vms, nodes } = relaxed;
@@ -52,15 +56,37 @@ export function hasWay(
   return visit(0);
 }
 
-function isDone(problem: Problem, tried: readonly number[], { kind, vm, node }: Conflict): boolean {
+function isDone(problem: Problem, tried: readonly number[], conflict: Conflict): boolean {
+  const { kind, vm, node } = conflict;
   const { broken, kept } = checkAssignment(problem, tried);
   if (broken.length > 0) return false;
+  if (kind === "broken") return !isStillBroken(problem, tried, conflict);
   if (kind === "overfull") return !kept.some((each) => each.kind === "room" && each.node === node);
   const at = tried[vm!]!;
   const isHome = at === problem.vms[vm!]!.home;
   return (
     at >= 0 && !kept.some((each) => isHome && each.vm === vm && (each.kind === "leaving" || each.kind === "allowed"))
   );
+}
+
+/** Whether what was broken, and nobody put right, is so at the end. */
+function isStillBroken({ rules, vms, nodes }: Problem, tried: readonly number[], conflict: Conflict): boolean {
+  const rule = rules[conflict.rule!]!;
+  if (rule.weight !== null) return false;
+  const domainOf = (vm: number): number => (tried[vm]! < 0 ? -1 : rule.domainOf[tried[vm]!]!);
+  const { members } = conflict;
+  if (rule.kind === "apart") return domainOf(members[0]!) >= 0 && domainOf(members[0]!) === domainOf(members[1]!);
+  const alone: Problem = {
+    resources: [],
+    nodes: nodes.map((node) => ({ ...node, room: [] })),
+    vms: vms.map((vm) => ({ ...vm, wants: [] })),
+    rules: [rule],
+    groups: [],
+  };
+  const { broken, kept } = checkAssignment(alone, tried);
+  const about = [...broken, ...kept].filter((each) => each.kind === rule.kind);
+  if (rule.kind === "together") return about.some(({ vm }) => vm === members[0]);
+  return about.length > 0;
 }
 
 /** Of those seated so far one that came makes its node too full: the rest could only make it fuller. */

@@ -6,6 +6,7 @@ import type { Plan } from "../../plan/plan-document.ts";
 import { plural, showCounts, showNames } from "../words/names.ts";
 import { ACTION_HUES, type Paint } from "../words/paint.ts";
 import { safeLine } from "../words/safe-text.ts";
+import { explainBlocked } from "./blocked-text.ts";
 import { type ChangeGroup, type GroupedReason, groupChanges } from "./group-changes.ts";
 
 /** More members than this are written as ranges, unless verbose. */
@@ -91,6 +92,7 @@ export function describePlace(source: SourcePosition | null, elsewhereToo = fals
 export const renderBlocked = (plan: Plan, paint: Paint): string[] =>
   plan.blocked.flatMap((each) => [
     `  ${paint("red", "x")} ${paint("bold", safeLine(each.name))}: ${safeLine(each.message)} ${paint("dim", `(${each.code})`)}${paint("dim", describePlace(each.source))}`,
+    ...explainBlocked(each).map((line) => `      ${safeLine(line)}`),
     ...renderHint(each.hint, paint),
   ]);
 

@@ -1,13 +1,15 @@
 /** Which node a guest would be given, and why that one: said before it goes. */
+
+import type { PlacementFilter } from "../../model/changes.ts";
 import type { NodeName } from "../../model/names.ts";
-import type { FilterCount } from "../../placement/choose-node.ts";
+import { sayFilters } from "../words/filters.ts";
 import { safeLine } from "../words/safe-text.ts";
-import { sayFilters, someNames } from "./filters-text.ts";
+import { someNames } from "./some-names.ts";
 
 interface Destination {
   readonly node: NodeName;
   readonly able: readonly NodeName[];
-  readonly filters: readonly FilterCount[];
+  readonly filters: readonly PlacementFilter[];
 }
 
 export function renderDestination(vm: string, { node, able, filters }: Destination): string {

@@ -4,9 +4,10 @@ import type { SourcePosition } from "../../model/desired-state.ts";
 import type { OwedChange } from "../../model/observed-state.ts";
 import type { DecisiveValue } from "../../what-if/decisive-values.ts";
 import type { ExplainedStep, Explanation } from "../../what-if/explain-vm.ts";
+import { sayFilters } from "../words/filters.ts";
 import { type Paint, paintWith } from "../words/paint.ts";
 import { safeLine } from "../words/safe-text.ts";
-import { sayFilters, someNames } from "./filters-text.ts";
+import { someNames } from "./some-names.ts";
 
 export function renderExplanation(explanation: Explanation, options: { readonly colour: boolean }): string {
   const paint = paintWith(options.colour);

@@ -2,7 +2,7 @@
 import type { NodeName, VmName } from "../../model/names.ts";
 import { plural } from "../words/names.ts";
 import { safeLine } from "../words/safe-text.ts";
-import { someNames } from "./filters-text.ts";
+import { someNames } from "./some-names.ts";
 
 /** Of this fleet. Sorted by name. */
 export interface Returned {

@@ -1,12 +1,12 @@
 /** How many nodes each filter leaves, in a sentence: of those that leave as many as there were, only the last is told. */
-import { FILTER_WORDS, type FilterCount } from "../../placement/choose-node.ts";
-import { plural, showNames } from "../words/names.ts";
+import { FILTER_WORDS, type PlacementFilter } from "../../model/changes.ts";
+import { plural } from "./names.ts";
 
 /** `500 nodes in the fleet, 480 allowed by its placement, 0 with room` */
-export function sayFilters(filters: readonly FilterCount[]): string {
+export function sayFilters(filters: readonly PlacementFilter[]): string {
   const [all, ...rest] = filters;
   if (all === undefined) return "";
-  const told: FilterCount[] = [];
+  const told: PlacementFilter[] = [];
   let before = all.left;
   for (const each of rest) {
     if (each.left < before) told.push(each);
@@ -18,8 +18,4 @@ export function sayFilters(filters: readonly FilterCount[]): string {
   return [`${plural(all.left, "node")} ${FILTER_WORDS.nodes}`, ...told.map(sayFilter)].join(", ");
 }
 
-const sayFilter = ({ filter, left }: FilterCount): string => `${left} ${FILTER_WORDS[filter]}`;
-
-/** Names as ranges; a few of many. */
-export const someNames = (names: readonly string[], most = 20): string =>
-  names.length <= most ? showNames(names) : `${showNames(names.slice(0, most))} and ${names.length - most} more`;
+const sayFilter = ({ filter, left }: PlacementFilter): string => `${left} ${FILTER_WORDS[filter]}`;

@@ -1,0 +1,92 @@
+/**
+ * Whether some required rule about VMs that have homes does not hold: asked of every plan, so it only counts. Who it is that has
+ * to move is a question for the engine.
+ *
+ *   neighbours.ts → [failing-rules.ts] → place-fleet.ts
+ */
+import type { AffinityRule, DesiredNode, DesiredState } from "../model/desired-state.ts";
+import { type Labels, matches } from "../model/may-live-on.ts";
+import type { NodeName } from "../model/names.ts";
+import { domainOf } from "./affinity-book.ts";
+
+/** One that lives somewhere in the end. */
+export interface Settler {
+  readonly home: NodeName;
+  readonly labels: Labels;
+  readonly placement: { readonly affinity: readonly AffinityRule[]; readonly antiAffinity: readonly AffinityRule[] };
+  readonly goes?: boolean;
+}
+
+export const hasRequiredRules = ({ vms }: DesiredState): boolean =>
+  vms.some(({ placement: { affinity, antiAffinity } }) => antiAffinity.some(isRequired) || affinity.some(isRequired));
+
+const isRequired = ({ required }: AffinityRule): boolean => required;
+
+interface Asked {
+  readonly kind: "apart" | "together";
+  readonly rule: AffinityRule;
+  readonly subjects: Settler[];
+}
+
+export function someRuleFails(nodes: readonly DesiredNode[], settlers: readonly Settler[]): boolean {
+  const asked = new Map<string, Asked>();
+  const ask = (kind: Asked["kind"], rule: AffinityRule, settler: Settler): void => {
+    const key = keyOf(kind, rule);
+    const known = asked.get(key);
+    if (known === undefined) asked.set(key, { kind, rule, subjects: [settler] });
+    else known.subjects.push(settler);
+  };
+  for (const settler of settlers) {
+    if (settler.goes) continue;
+    for (const rule of settler.placement.antiAffinity) if (rule.required) ask("apart", rule, settler);
+    for (const rule of settler.placement.affinity) if (rule.required) ask("together", rule, settler);
+  }
+  if (asked.size === 0) return false;
+  const nodeOf = new Map(nodes.map((node) => [node.name, node]));
+  const domain = ({ home }: Settler, rule: AffinityRule): string | null => {
+    const node = nodeOf.get(home);
+    return node === undefined ? null : domainOf(node, rule.per);
+  };
+  const find = findByLabel(settlers.filter(({ goes }) => goes !== true));
+  return [...asked.values()].some(({ kind, rule, subjects }) => {
+    const counts = new Map<string | null, number>();
+    for (const each of find(rule.match)) {
+      const where = domain(each, rule);
+      counts.set(where, (counts.get(where) ?? 0) + 1);
+    }
+    counts.delete(null);
+    const all = [...counts.values()].reduce((sum, count) => sum + count, 0);
+    return subjects.some((subject) => {
+      const where = domain(subject, rule);
+      const itself = where !== null && matches(subject.labels, rule.match) ? 1 : 0;
+      const others = (where === null ? 0 : (counts.get(where) ?? 0)) - itself;
+      if (kind === "apart") return others > 0;
+      const isFirst = matches(subject.labels, rule.match) && all === itself;
+      return others === 0 && !isFirst;
+    });
+  });
+}
+
+const keyOf = (kind: Asked["kind"], { match, per }: AffinityRule): string => {
+  let key = `${kind} ${per}`;
+  for (const [label, value] of Object.entries(match)) key += `\n${label}=${value.length}:${value}`;
+  return key;
+};
+
+/** By the first label that is asked for: in a fleet of thousands each rule is about few. */
+function findByLabel(settlers: readonly Settler[]): (match: Labels) => readonly Settler[] {
+  const having = new Map<string, Map<string, Settler[]>>();
+  for (const settler of settlers)
+    for (const [label, value] of Object.entries(settler.labels)) {
+      const values = having.get(label) ?? new Map<string, Settler[]>();
+      having.set(label, values);
+      const all = values.get(value);
+      if (all === undefined) values.set(value, [settler]);
+      else all.push(settler);
+    }
+  return (match) => {
+    const [first] = Object.entries(match);
+    const some = first === undefined ? settlers : (having.get(first[0])?.get(first[1]) ?? []);
+    return some.filter(({ labels }) => matches(labels, match));
+  };
+}

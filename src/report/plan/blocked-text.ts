@@ -1,0 +1,15 @@
+/** Why one fits nowhere: how many nodes each filter left, and what stands in the way together. */
+import type { Blocked } from "../../model/changes.ts";
+import { sayFilters } from "../words/filters.ts";
+
+/** A line each; none where there is nothing more to say than its message. */
+export function explainBlocked({ filters = [], conflict }: Blocked): string[] {
+  const lines = filters.length > 1 ? [sayFilters(filters)] : [];
+  if (conflict !== undefined && conflict.constraints.length > 0) {
+    const texts = conflict.constraints.map(({ text }) => text);
+    const others = conflict.othersStay ? ", as long as the others stay where they are" : "";
+    const means = texts.length === 1 ? "" : " together (one of them less, and there is a way)";
+    lines.push(`in the way${means}${others}: ${texts.join("; ")}`);
+  }
+  return lines;
+}
