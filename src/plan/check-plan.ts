@@ -17,11 +17,10 @@ import { describeStep, type Step } from "../schedule/step.ts";
 import { findOverfilled } from "./check-capacity.ts";
 import { findCrowdedGroups } from "./check-groups.ts";
 import type { Plan } from "./plan-document.ts";
-import { planIdOf } from "./plan-id.ts";
 import { Hours, ruleFor } from "./windows.ts";
 
 export interface Violation {
-  readonly promise: "one-home" | "three-values" | "no-surprise" | "capacity" | "data" | "order" | "identity";
+  readonly promise: "one-home" | "three-values" | "no-surprise" | "capacity" | "data" | "order";
   readonly message: string;
 }
 
@@ -43,7 +42,6 @@ const RULES: readonly ((world: World) => Violation[])[] = [
   capacityHolds,
   dataOutlives,
   isADag,
-  isItself,
   stepsAreWhereTheVmIs,
 ];
 
@@ -259,12 +257,6 @@ function isADag({ plan, stepsOf }: World): Violation[] {
     }
   }
   return violations;
-}
-
-function isItself({ plan }: World): Violation[] {
-  return plan.id === planIdOf(plan)
-    ? []
-    : [{ promise: "identity", message: `it is called ${plan.id} and says ${planIdOf(plan)}` }];
 }
 
 function comesBefore(first: Step, second: Step, steps: readonly Step[]): boolean {
