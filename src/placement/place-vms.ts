@@ -65,9 +65,9 @@ export function placeVms(
     let best: Site | null = null;
     let bestScore: Score = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
     for (const site of candidates) {
-      if (judge(site) !== null) continue;
+      // Nearly all of them are no better than one that was found: they are not even asked whether they could.
       const score = scoreOf(site, holds, freeOn(site), affinity);
-      if (isBetter(score, bestScore)) [best, bestScore] = [site, score];
+      if (isBetter(score, bestScore) && judge(site) === null) [best, bestScore] = [site, score];
     }
     if (best === null) {
       blocked.push(explain(each, holds, sites.length, candidates.map(judge)));
