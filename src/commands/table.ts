@@ -7,6 +7,7 @@ import AgentTokenCommand from "./agent/token.ts";
 import AgentUninstallCommand from "./agent/uninstall.ts";
 import AgentCommand from "./agent.ts";
 import Apply from "./apply.ts";
+import Check from "./check.ts";
 import Completion from "./completion.ts";
 import DemoCommand from "./demo.ts";
 import Destroy from "./destroy.ts";
@@ -67,6 +68,7 @@ export const COMMANDS = {
   validate: Validate,
   plan: PlanCommand,
   apply: Apply,
+  check: Check,
   completion: Completion,
   demo: DemoCommand,
   destroy: Destroy,

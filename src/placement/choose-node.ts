@@ -51,14 +51,14 @@ export function around(
 
 export function chooseNode(each: Homeless, near: Neighbourhood, rules: PlacingRules): Choice {
   const { placed, blocked } = placeVms([each], near.sites, new Map(near.free), near.newBook(), rules);
-  const { filters, able } = countFilters(each, near, rules);
+  const { filters, able } = filtersFor(each, near, rules);
   return { node: placed[0]?.node ?? null, able, filters, blocked: blocked[0] ?? null };
 }
 
 /** Each filter is told, also one that leaves as many as there were: that it was asked is an answer, too. */
-function countFilters(
+export function filtersFor(
   each: Homeless,
-  { sites, free, newBook }: Neighbourhood,
+  { sites, free, newBook }: Pick<Neighbourhood, "sites" | "free" | "newBook">,
   { mayLeaveDisks, fleet }: PlacingRules,
 ): Pick<Choice, "filters" | "able"> {
   const holds = holdingsOf(each);

@@ -55,6 +55,7 @@ test("every schema of ours has an example, and it is valid", () => {
     "validation",
     "agent-access",
     "explanation",
+    "survival",
   ]) {
     const { examples } = JSON.parse(readFileSync(join(FOLDER.pathname, `${schema}.schema.json`), "utf8"));
     expect(examples.length).toBeGreaterThan(0);
