@@ -10,12 +10,12 @@
  * no rule is between them, both are together a home for all.
  */
 import { type Amount, fits, minus, NOTHING, plus } from "../model/capacity.ts";
-import type { Selection } from "../model/changes.ts";
+import type { PlacementFilter, Selection } from "../model/changes.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import { byName, type Instant, type NodeName, type VmName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
 import { isLocal } from "../model/vm-spec.ts";
-import { type FilterCount, filtersFor } from "../placement/choose-node.ts";
+import { filtersFor } from "../placement/choose-node.ts";
 import { holdingsOf, type Placed } from "../placement/place-vms.ts";
 import { assume } from "../plan/assume.ts";
 import { makePlan } from "../plan/make-plan.ts";
@@ -57,7 +57,7 @@ export interface Loss {
 export interface HomelessVm {
   readonly name: VmName;
   /** Filter by filter, how many nodes are left, once the others have their homes. */
-  readonly filters: readonly FilterCount[];
+  readonly filters: readonly PlacementFilter[];
 }
 
 export interface SurvivalInput {

@@ -1,9 +1,10 @@
 /** `odorobo check --survive`, for people: which nodes could not be lost, and who would find no home then. */
 import type { HomelessVm, Loss, Survival } from "../../what-if/survive.ts";
+import { sayFilters } from "../words/filters.ts";
 import { plural } from "../words/names.ts";
 import { type Paint, paintWith } from "../words/paint.ts";
 import { safeLine } from "../words/safe-text.ts";
-import { sayFilters, someNames } from "./filters-text.ts";
+import { someNames } from "./some-names.ts";
 
 /** Losses that are told one by one, and VMs of each. */
 const MOST_LOSSES = 20;
