@@ -12,12 +12,13 @@ import {
   plus,
   roomOf,
 } from "../model/capacity.ts";
+import { worstClass } from "../model/change-class.ts";
 import type { Blocked, Reason } from "../model/changes.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import { whyClosed } from "../model/maintenance.ts";
 import type { Instant, NodeName, VmName } from "../model/names.ts";
 import type { NodeReport } from "../model/observed-state.ts";
-import { toMover } from "../reconcile/departure.ts";
+import { disruptionOf, toMover } from "../reconcile/departure.ts";
 import type { Draft, Homeless } from "../reconcile/draft.ts";
 import type { Sightings } from "../reconcile/locate-vms.ts";
 import type { Site } from "./what-speaks-against.ts";
@@ -66,7 +67,7 @@ export interface TooBig {
   readonly room: Amount;
 }
 
-/** It grows elsewhere, where it can go there as it runs; null: it cannot. */
+/** It grows elsewhere, where it can go; null: it cannot. */
 export function growElsewhere({ draft, more, room }: TooBig): Homeless | null {
   const field = more.memoryMiB > 0 ? "memory.sizeMiB" : "cpus.count";
   const lacks = [
@@ -75,18 +76,21 @@ export function growElsewhere({ draft, more, room }: TooBig): Homeless | null {
       ? [`${describeMemory(more.memoryMiB)} more memory (${describeMemory(room.memoryMiB)} free)`]
       : []),
   ];
-  const text = `${draft.node} has no room for that: it needs ${lacks.join(" and ")}`;
+  const disruption = draft.departure.kind === "able" ? disruptionOf(draft.departure.how) : null;
+  const lacking = `${draft.node} has no room for that: it needs ${lacks.join(" and ")}`;
+  const text = disruption?.instead ? `${lacking}; ${disruption.instead}` : lacking;
   const reason: Reason = {
     because: "placement",
     field,
     from: draft.node,
     to: null,
-    class: "migrate",
+    class: disruption?.class ?? "migrate",
     text,
     source: null,
   };
-  const rejected = [...(draft.rejected ?? []), { chain: [draft.class], field, because: text }];
-  return toMover({ ...draft, reasons: [...draft.reasons, reason], rejected });
+  const rejected = [...(draft.rejected ?? []), { chain: [draft.class], field, because: lacking }];
+  const reasons = [...draft.reasons, reason];
+  return toMover({ ...draft, reasons, rejected, class: worstClass([draft.class, reason.class]) });
 }
 
 export const blockTooBig = ({ draft, more, room }: TooBig): Blocked => ({

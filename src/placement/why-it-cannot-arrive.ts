@@ -1,12 +1,20 @@
-/** Whether a node can take in a guest that another sends: the other half of `reconcile/why-it-cannot-move.ts`. */
+/** Whether a node can take in a VM that another sends: the other half of `reconcile/departure.ts`. */
 import type { NodeReport } from "../model/observed-state.ts";
 import { findHypervisor, whyUnsupported } from "../reconcile/check-support.ts";
 import type { Travel } from "../reconcile/draft.ts";
 
 /** Null: it can. Else why not, to stand behind the name of the node. */
-export function whyItCannotArrive({ applied, by }: Pick<Travel, "applied" | "by">, report: NodeReport): string | null {
+export function whyItCannotArrive(
+  { applied, by, how }: Pick<Travel, "applied" | "by" | "how">,
+  report: NodeReport,
+): string | null {
   const here = findHypervisor(applied, report);
   if (here === undefined) return `lacks ${applied.hypervisor}`;
+  // It boots there, as any VM would.
+  if (how.mode === "cold")
+    return here.capabilities.moves?.cold === true
+      ? whyUnsupported(applied, report)
+      : "has an agent that takes in no VMs that are off";
   if (here.capabilities.moves?.live !== true) return `${here.kind} ${here.version} there takes in no guests`;
   // A guest keeps the machine it was booted with: an older hypervisor may not know it.
   if (isOlder(here.version, by.version)) return `has the older ${here.kind} ${here.version}, it runs on ${by.version}`;

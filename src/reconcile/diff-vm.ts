@@ -24,7 +24,7 @@ import type { ImageProblem, NodeReport, StalledState, VmReport } from "../model/
 import { isLocal, type VmSpec, wantsRunning } from "../model/vm-spec.ts";
 import { findHypervisor, whyUnsupported } from "./check-support.ts";
 import { classify, type RunningGuest } from "./classify.ts";
-import { departureOf, toMover, whyRooted } from "./departure.ts";
+import { departureOf, disruptionOf, toMover, whyRooted } from "./departure.ts";
 import { describeDifference } from "./describe-difference.ts";
 import type { Draft, Homeless } from "./draft.ts";
 import { type Drain, drainOf } from "./drain.ts";
@@ -87,21 +87,24 @@ export function diffPresentVm(
     return blocked("NOT_MOVABLE", drain.message, drain.hint);
   }
   if (drain.kind === "stops" || drain.kind === "pauses") reject("migrate", "onDrain", "its onDrain says otherwise");
-  if (drain.kind === "moves") reasons.push(becauseOfNode(node, "migrate", drain.text));
+  if (drain.kind === "moves") reasons.push(becauseOfNode(node, drain.class, drain.text));
   const leaves = isForbidden || drain.kind === "moves";
   if (rooted !== null) reject("migrate", "placement", rooted);
+  const how = leaves && departure.kind === "able" ? departure.how : null;
+  if (how?.mode === "cold" && how.runs) reject("migrate", isForbidden ? "placement" : null, how.why);
   if (isForbidden) {
     const source = desired.whereIs("/spec/placement") ?? desired.source;
+    const disruption = how === null ? null : disruptionOf(how);
     const text =
-      rooted === null
-        ? `its placement no longer allows ${node.name}`
+      disruption !== null
+        ? `its placement no longer allows ${node.name}${disruption.instead === null ? "" : `; ${disruption.instead}`}`
         : `its placement no longer allows ${node.name}, and it cannot be migrated (${rooted}): ${whatIsLeft(vm)}`;
     reasons.push({
       because: "placement",
       field: "placement",
       from: node.name,
       to: null,
-      class: rooted === null ? "migrate" : "replace",
+      class: disruption?.class ?? "replace",
       text,
       source,
     });

@@ -34,7 +34,7 @@ export interface Draft {
   readonly source: SourcePosition | null;
 }
 
-/** How a guest could go to another node as it runs: what is needed to tell whether that node can take it. */
+/** How a VM could go to another node: what is needed to tell whether that node can take it. */
 export type Departure =
   | {
       readonly kind: "able";
@@ -45,12 +45,22 @@ export type Departure =
       /** What it is sent with, and by what. */
       readonly applied: VmSpec;
       readonly by: HypervisorReport;
+      readonly how: Manner;
     }
   /** `why`: the end of a sentence, `it is paused`. */
   | { readonly kind: "rooted"; readonly why: string };
 
-/** A guest that goes to another node as it runs. */
+/**
+ * - `live`: as it runs. `orCold`: were there no other way, it could be stopped for it.
+ * - `cold`: off, with its disks. `runs`: it is stopped for that, because of `why` (the end of a sentence).
+ */
+export type Manner =
+  | { readonly mode: "live"; readonly orCold: boolean }
+  | { readonly mode: "cold"; readonly runs: boolean; readonly why: string };
+
+/** A VM that goes to another node with what it has. */
 export interface Travel {
+  readonly how: Manner;
   readonly applied: VmSpec;
   readonly by: HypervisorReport;
   /** What is done to it once it is there, at least nothing. */
@@ -65,7 +75,7 @@ export interface Homeless {
   /** Of all its former lives, and of others' VMs of its name. */
   readonly remains: readonly KeptDisks[];
   readonly from: { readonly seen: SeenVm; readonly held: Amount; readonly stays: boolean } | null;
-  /** It goes there as it runs; null: it is made there. */
+  /** It goes there with what it has; null: it is made there. */
   readonly moves: Travel | null;
   readonly reasons: readonly Reason[];
   /** Milder ways that would not do; left out: none. */

@@ -4,10 +4,12 @@
  *   diff.ts → [drain.ts] → diff-vm.ts
  */
 import { hasProcess } from "../model/capacity.ts";
+import type { ChangeClass } from "../model/change-class.ts";
 import type { DesiredNode, Maintenance } from "../model/desired-state.ts";
 import { describeMaintenance } from "../model/maintenance.ts";
 import type { VmReport } from "../model/observed-state.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
+import { disruptionOf } from "./departure.ts";
 import type { Departure } from "./draft.ts";
 
 export type Drain =
@@ -15,7 +17,8 @@ export type Drain =
   | { readonly kind: "none" }
   /** It is off, or stands still as it was asked to: nothing is started or resumed there. */
   | { readonly kind: "rests" }
-  | { readonly kind: "moves" | "stops" | "pauses"; readonly text: string }
+  | { readonly kind: "moves"; readonly text: string; readonly class: ChangeClass }
+  | { readonly kind: "stops" | "pauses"; readonly text: string }
   | { readonly kind: "blocks"; readonly message: string; readonly hint: string; readonly because: string };
 
 export function drainOf(
@@ -30,7 +33,10 @@ export function drainOf(
   const why = `${node.name} is ${describeMaintenance(maintenance)}`;
   switch (spec.onDrain) {
     case "migrate":
-      if (departure.kind === "able") return { kind: "moves", text: why };
+      if (departure.kind === "able") {
+        const { class: changeClass, instead } = disruptionOf(departure.how);
+        return { kind: "moves", text: instead === null ? why : `${why}; ${instead}`, class: changeClass };
+      }
       return {
         kind: "blocks",
         message: `${why}, and ${vm.name} cannot leave it: ${departure.why}`,

@@ -72,33 +72,39 @@ export function stepsOfDraft(draft: Draft): Chain {
   };
 }
 
-/** One that goes to another node as it runs; then what is to be done to it is done there. */
-function stepsOfMover({ draft }: Travel, legs: readonly NodeName[], holds: Amount): Chain {
+/** One that goes to another node with what it has; then what is to be done to it is done there. */
+function stepsOfMover({ draft, how }: Travel, legs: readonly NodeName[], holds: Amount): Chain {
   const to = legs.at(-1) ?? draft.node;
   const generation = draft.seen.generation + (draft.put === null ? 0 : 1);
-  const kinds: { kind: StepKind; node: NodeName; class: ChangeClass }[] = legs.map((node) => ({
-    kind: "migrateVm",
-    node,
-    class: "migrate",
-  }));
+  const runs = how.mode === "live" || how.runs;
+  const reboots = how.mode === "live" && draft.power === "reboot";
+  const boots = how.mode === "cold" && (how.runs ? draft.power !== "shutdown" : draft.power === "boot");
+  const disrupts = reboots || (how.mode === "cold" && how.runs);
+  const kinds: StepKindAt[] = [];
+  if (how.mode === "cold" && how.runs) kinds.push({ kind: "shutdownVm", node: draft.node, class: "reboot" });
+  const moveClass = how.mode === "live" ? "migrate" : runs ? "reboot" : "live";
+  for (const node of legs) kinds.push({ kind: "migrateVm", node, class: moveClass, mode: how.mode });
   if (draft.put !== null) kinds.push({ kind: "updateVm", node: to, class: classOf("updateVm", draft.class) });
-  if (draft.power === "reboot") kinds.push({ kind: "rebootVm", node: to, class: "reboot" });
-  const reboots = draft.power === "reboot";
+  if (reboots) kinds.push({ kind: "rebootVm", node: to, class: "reboot" });
+  if (boots) kinds.push({ kind: "bootVm", node: to, class: runs ? "reboot" : "live" });
   const steps = toSteps(draft.name, draft.seen, kinds, generation, { exists: true, wokenFrom: null, defer: reboots });
-  const [move, last] = [steps[legs.length - 1], steps.at(-1)];
-  if (move === undefined || last === undefined) throw new Error(`${draft.name} moves without a step`);
+  const [first, last] = [steps[0], steps.at(-1)];
+  const move = steps.findLast((step) => step.kind === "migrateVm");
+  if (first === undefined || move === undefined || last === undefined)
+    throw new Error(`${draft.name} moves without a step`);
   const less = excess(holds, draft.after);
+  const leaves = how.mode === "live" ? move : first;
   return {
     vm: draft.name,
     group: draft.group,
-    disrupts: reboots,
-    restores: false,
+    disrupts,
+    restores: !disrupts && boots,
     seen: draft.seen,
     spec: draft.put,
     steps,
     takes: isNothing(holds) ? [] : [{ step: move.id, node: to, amount: holds }],
     gives: [
-      ...(isNothing(draft.before) ? [] : [{ step: move.id, node: draft.node, amount: draft.before }]),
+      ...(isNothing(draft.before) ? [] : [{ step: leaves.id, node: draft.node, amount: draft.before }]),
       ...(isNothing(less) ? [] : [{ step: last.id, node: to, amount: less }]),
     ],
   };
@@ -151,10 +157,17 @@ const classOf = (kind: StepKind, changeClass: ChangeClass): ChangeClass => {
   return changeClass === "metadata" ? "metadata" : "live";
 };
 
+interface StepKindAt {
+  readonly kind: StepKind;
+  readonly node: NodeName;
+  readonly class: ChangeClass;
+  readonly mode?: "live" | "cold";
+}
+
 function toSteps(
   vm: VmName,
   seed: SeenVm,
-  kinds: readonly { kind: StepKind; node: NodeName; class: ChangeClass }[],
+  kinds: readonly StepKindAt[],
   generation: number,
   {
     exists,
@@ -163,7 +176,7 @@ function toSteps(
   }: { readonly exists: boolean; readonly wokenFrom: Tombstone | null; readonly defer: boolean },
 ): Step[] {
   const steps: Step[] = [];
-  for (const { kind, node, class: changeClass } of kinds) {
+  for (const { kind, node, class: changeClass, mode } of kinds) {
     const before = steps.at(-1);
     const head = {
       id: stepId(kind, vm, node, seed),
@@ -173,8 +186,11 @@ function toSteps(
       class: changeClass,
       expect: expectationOf(kind === "createVm" ? wokenFrom : before || !exists ? null : seed),
     };
-    if (kind === "migrateVm") steps.push({ ...head, kind, fromNode: before?.node ?? seed.node });
-    else if (kind === "createVm") steps.push({ ...head, kind, generation });
+    if (kind === "migrateVm") {
+      // Plans of before say nothing of live moves, and their ids stay what they were.
+      const manner = mode === "cold" ? { mode } : {};
+      steps.push({ ...head, kind, fromNode: before?.node ?? seed.node, ...manner });
+    } else if (kind === "createVm") steps.push({ ...head, kind, generation });
     else if (kind === "updateVm") steps.push({ ...head, kind, generation, ...(defer ? { defer } : {}) });
     else steps.push({ ...head, kind });
   }

@@ -90,10 +90,13 @@ export function toMovesProblem(
     const target = nodeOf(node);
     const wants = toAmounts(holds);
     if (moves !== null) {
-      const { draft, applied } = moves;
+      const { draft, applied, how } = moves;
       const home = nodeOf(draft.node);
-      const moving = { moves: "live", moveMiB: sentMiB(applied), dirtyMiBps: 0, group: -1 } as const;
-      const room = { home, holds: toAmounts(draft.before), wants, allowed: [target], parkable: openTo(moves) };
+      const isCold = how.mode === "cold";
+      const moving = { moves: how.mode, moveMiB: sentMiB(applied, isCold), dirtyMiBps: 0, group: -1 } as const;
+      // One that is off is sent once: disks are not carried from node to node for others' sake.
+      const parkable = isCold ? [target] : openTo(moves);
+      const room = { home, holds: toAmounts(draft.before), wants, allowed: [target], parkable };
       enter(vm.name, target, { ...moving, ...room }, { kind: "mover", placed: each, travel: moves }, spec.labels);
       continue;
     }
@@ -113,7 +116,10 @@ export function toMovesProblem(
       const mine = bystanders.has(vm.name) ? wanted.get(vm.name) : undefined;
       const departure =
         mine === undefined ? null : departureOf(mine, mine.spec, { vm, report, remains: sightings.remains(vm.name) });
-      const isFree = departure?.kind === "able" && !report.unfinished.some((entry) => entry.vm === vm.name);
+      const isFree =
+        departure?.kind === "able" &&
+        departure.how.mode === "live" &&
+        !report.unfinished.some((entry) => entry.vm === vm.name);
       const moving = isFree
         ? { ...fixed, moves: "live" as const, moveMiB: sentMiB(vm.spec), parkable: openTo(departure) }
         : fixed;
@@ -149,17 +155,19 @@ function openNodes(
   nodes: readonly DesiredNode[],
   reports: readonly NodeReport[],
   at: Instant,
-): (travel: Pick<Travel, "applied" | "by">) => readonly number[] {
+): (travel: Pick<Travel, "applied" | "by" | "how">) => readonly number[] {
   const open = nodes.flatMap((node, index) => (whyClosed(node, at) === null ? [index] : []));
   const known = new Map<string, readonly number[]>();
-  return ({ applied, by }) => {
+  return ({ applied, by, how }) => {
     const { cpus, memory, boot, disks, nics, passthrough } = applied;
     const origins = disks.map((disk) => [disk.origin.kind, disk.origin.kind === "external" ? disk.origin.url : ""]);
     const kinds = [origins, nics.map((nic) => nic.attachment)];
     const key = JSON.stringify([by.kind, by.version, by.accelerator, cpus, memory, boot, kinds, passthrough]);
     const before = known.get(key);
     if (before !== undefined) return before;
-    const answer = open.filter((index) => whyItCannotArrive({ applied, by }, reports[index] as NodeReport) === null);
+    const answer = open.filter(
+      (index) => whyItCannotArrive({ applied, by, how }, reports[index] as NodeReport) === null,
+    );
     known.set(key, answer);
     return answer;
   };

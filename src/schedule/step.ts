@@ -19,9 +19,12 @@ interface StepArgs {
   /** The guest stands still, and keeps what it holds. */
   pauseVm: object;
   resumeVm: object;
-  /** The guest goes on on `node` where it stood on `fromNode`, with the spec as last applied; both hold it until it has left. */
-  /** `bandwidthMiBps`: it takes no more of the link, where its hypervisor can be told; left out: as much as there is. */
-  migrateVm: { readonly fromNode: NodeName; readonly bandwidthMiBps?: number };
+  /**
+   * The guest goes on on `node` where it stood on `fromNode`, with the spec as last applied; both hold it until it has left. `cold`: it is off, and
+   * its disks are sent. Left out, as plans of before do: `live`. `bandwidthMiBps`: it takes no more of the link, where its hypervisor can be told;
+   * left out: as much as there is.
+   */
+  migrateVm: { readonly fromNode: NodeName; readonly mode?: "live" | "cold"; readonly bandwidthMiBps?: number };
   /** Stops it and leaves a tombstone; disks stay until the retention ends. */
   deleteVm: object;
 }
@@ -53,7 +56,10 @@ const sentences: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
   bootVm: (step) => `boot ${step.vm} on ${step.node}`,
   shutdownVm: (step) => `shut down ${step.vm} on ${step.node}`,
   rebootVm: (step) => `reboot ${step.vm} on ${step.node}`,
-  migrateVm: (step) => `migrate ${step.vm} from ${step.fromNode} to ${step.node}`,
+  migrateVm: (step) =>
+    step.mode === "cold"
+      ? `move ${step.vm} from ${step.fromNode} to ${step.node}, switched off, with its disks`
+      : `migrate ${step.vm} from ${step.fromNode} to ${step.node}`,
   pauseVm: (step) => `pause ${step.vm} on ${step.node}`,
   resumeVm: (step) => `resume ${step.vm} on ${step.node}`,
   deleteVm: (step) => `delete ${step.vm} from ${step.node}, keeping its disks`,
