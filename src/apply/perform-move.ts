@@ -24,6 +24,7 @@ interface GuestMove {
   /** One-time secret that the two agents know each other by: at least 128 bits, in no record, log or argument. */
   readonly ticket: string;
   readonly run?: string | undefined;
+  readonly mode: "live" | "cold";
   /** The most of the link that it may take, in MiB/s; null: as much as there is. */
   readonly bandwidthMiBps: number | null;
 }
@@ -62,6 +63,7 @@ export async function performMove(
     const sent = await moveGuest(
       {
         ...{ vm, fleet, expect, ticket, run: move.run, report: leaving, bandwidthMiBps: move.bandwidthMiBps },
+        mode: move.mode,
         from: { node: from, agent: source },
         to: { ...to, agent: destination },
         ids: { expect: `${id}.expect.${nonce}`, migrate: `${id}.migrate.${nonce}` },

@@ -94,13 +94,13 @@ const putVm = (step: StepOf<"createVm"> | StepOf<"updateVm">, context: PerformCo
   context.agent.putVm(step.vm, toPutRequest(step, context), context.signal);
 
 const migrate = async (
-  { id, vm, node, fromNode, bandwidthMiBps }: StepOf<"migrateVm">,
+  { id, vm, node, fromNode, bandwidthMiBps, mode = "live" }: StepOf<"migrateVm">,
   { agent, moving, plan, expect, run, signal }: PerformContext,
 ): Promise<OperationResult> => {
   const source = moving.agentOf(fromNode);
   const to = { node, address: moving.addressOf(node) };
   const seen = moving.leftByTries.get(id) ?? expect;
-  const ends = { from: fromNode, to, bandwidthMiBps: bandwidthMiBps ?? null };
+  const ends = { from: fromNode, to, bandwidthMiBps: bandwidthMiBps ?? null, mode };
   const move = { id, vm, fleet: plan.fleet, ...ends, expect: seen, ticket: moving.newTicket(), run };
   // A try that failed has raised the VM's serial: that is no stranger's doing, and the next try expects it.
   const noteFailure = async (): Promise<void> => {

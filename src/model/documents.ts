@@ -276,9 +276,9 @@ export type CommonDuration = string | null;
  */
 export type VirtualMachineMigration = {
   /**
-   * live: while it runs. cold: switched off. never: it stays.
+   * live: while it runs; where that cannot be, it is stopped, goes with its disks and is started there, if the policy allows a reboot. live-only: its guest is never stopped for a move. cold: always switched off. never: it stays.
    */
-  mode?: "live" | "cold" | "never" | null;
+  mode?: "live" | "live-only" | "cold" | "never" | null;
   downtime?: CommonDuration;
   timeout?: CommonDuration;
 } | null;

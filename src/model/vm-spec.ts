@@ -35,7 +35,8 @@ export interface VmSpec {
   /** When the guest counts as up. null: as soon as the hypervisor runs it. */
   readonly ready: ReadyProbe | null;
   readonly migration: {
-    readonly mode: "live" | "cold" | "never";
+    /** `live`: as it runs where that can be, else off, as far as the policy lets; `live-only`: its guest is never stopped for it. */
+    readonly mode: "live" | "live-only" | "cold" | "never";
     readonly downtimeMs: number;
     readonly timeoutSeconds: number;
   };

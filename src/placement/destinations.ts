@@ -23,8 +23,8 @@ export function destinationsAmong(
   for (const { namesHere, leftHere } of sites)
     for (const name of [...namesHere, ...leftHere]) homesOf.set(name, (homesOf.get(name) ?? 0) + 1);
   return (able, home) => {
-    const { vm, spec, remains, applied, by } = able;
-    const guest = { vm, spec, remains, from: null, moves: { applied, by } };
+    const { vm, spec, remains, applied, by, how } = able;
+    const guest = { vm, spec, remains, from: null, moves: { applied, by, how } };
     const key = keyOf(able);
     const open =
       ofKind.get(key) ?? sites.filter((site) => couldTakeIn(guest, site, asking)).map(({ node }) => node.name);
@@ -44,10 +44,10 @@ export function destinationsAmong(
 }
 
 /** What is asked of a node, and nothing else. */
-function keyOf({ vm: { placement }, spec, applied, by }: Able): string {
+function keyOf({ vm: { placement }, spec, applied, by, how }: Able): string {
   const asked = [spec, applied].map(({ hypervisor, cpus, memory, boot, disks, nics, cloudInit, passthrough }) => [
     ...[hypervisor, cpus, memory, boot, disks, cloudInit !== null, passthrough],
     nics.map(({ attachment }) => attachment),
   ]);
-  return JSON.stringify([placement.nodes, placement.selector, by.kind, by.version, by.accelerator, asked]);
+  return JSON.stringify([placement.nodes, placement.selector, by.kind, by.version, by.accelerator, how.mode, asked]);
 }

@@ -12,7 +12,7 @@ import type { Blocked } from "../model/changes.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import type { NodeName, VmName } from "../model/names.ts";
 import { departureOf, toMover } from "../reconcile/departure.ts";
-import type { Draft, Homeless } from "../reconcile/draft.ts";
+import type { Departure, Draft, Homeless } from "../reconcile/draft.ts";
 import type { Sightings } from "../reconcile/locate-vms.ts";
 import { type AffinityBook, bookOf } from "./affinity-book.ts";
 import type { Able } from "./destinations.ts";
@@ -105,13 +105,17 @@ export function placeFleet(to: FleetToPlace): PlacedFleet {
 function departures({ sightings, unchanged, mayMove }: FleetToPlace): (neighbour: Neighbour) => Able | null {
   return ({ name, home, vm, draft, wanted }) => {
     if (!(draft !== null || unchanged.has(name)) || !mayMove(name)) return null;
-    if (draft !== null) return draft.departure.kind === "able" && toMover(draft) !== null ? draft.departure : null;
+    if (draft !== null) return goesAsItRuns(draft.departure) && toMover(draft) !== null ? draft.departure : null;
     const report = sightings.reports.get(home);
     if (report === undefined || wanted === null) return null;
     const departure = departureOf(wanted, wanted.spec, { vm, report, remains: sightings.remains(name) });
-    return departure.kind === "able" && !report.unfinished.some((entry) => entry.vm === name) ? departure : null;
+    return goesAsItRuns(departure) && !report.unfinished.some((entry) => entry.vm === name) ? departure : null;
   };
 }
+
+/** Nobody is stopped for others here; see `schedule/schedule-chains.ts` for where nothing else helps. */
+const goesAsItRuns = (departure: Departure): departure is Able =>
+  departure.kind === "able" && departure.how.mode === "live";
 
 /** What the engine found, in words of changes. */
 function takeSeats(

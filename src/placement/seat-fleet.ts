@@ -125,8 +125,8 @@ function layOut(
       ? { ...still, home: null, holds: NOTHING }
       : {
           ...still,
-          ...{ home: moves.draft.node, holds: moves.draft.before, moves: "live" as const },
-          moveMiB: sentMiB(moves.applied),
+          ...{ home: moves.draft.node, holds: moves.draft.before, moves: moves.how.mode },
+          moveMiB: sentMiB(moves.applied, moves.how.mode === "cold"),
         };
   for (const each of homeless) {
     const { vm, spec } = each;

@@ -33,7 +33,7 @@ export interface Site {
 
 /** What is asked about one that needs a home. */
 export type Guest = Pick<Homeless, "vm" | "spec" | "remains" | "from"> & {
-  readonly moves: Pick<Travel, "applied" | "by"> | null;
+  readonly moves: Pick<Travel, "applied" | "by" | "how"> | null;
 };
 
 export interface WhyNot {

@@ -107,9 +107,10 @@ function effectsByNode(plan: Plan, sightings: Sightings): Map<NodeName, Effect[]
     let held = vm === null ? NOTHING : heldBy(vm);
     let isUp = vm !== null && hasProcess(vm);
     for (const [index, step] of steps.entries()) {
-      const after = heldAfter(step, { isLast: index === steps.length - 1, isUp, held, vm, plan });
+      const after = heldAfter(step, { rest: steps.slice(index + 1), isUp, held, vm, plan });
       if (step.kind === "migrateVm") {
-        note(step.node, { step, takes: held, gives: NOTHING });
+        // One that is off holds nothing where it was; where it is to be started, its room is kept from now on.
+        note(step.node, { step, takes: after, gives: NOTHING });
         note(step.fromNode, { step, takes: NOTHING, gives: held });
       } else note(step.node, { step, takes: excess(after, held), gives: excess(held, after) });
       held = after;
@@ -128,7 +129,8 @@ const UP_AFTER: Partial<Record<Step["kind"], boolean>> = {
 };
 
 interface Moment {
-  readonly isLast: boolean;
+  /** What the VM does afterwards. */
+  readonly rest: readonly Step[];
   readonly isUp: boolean;
   readonly held: Amount;
   /** As observed, before the plan. */
@@ -136,7 +138,8 @@ interface Moment {
   readonly plan: Plan;
 }
 
-function heldAfter(step: Step, { isLast, isUp, held, vm, plan }: Moment): Amount {
+function heldAfter(step: Step, { rest, isUp, held, vm, plan }: Moment): Amount {
+  const isLast = rest.length === 0;
   const spec = plan.specs[step.vm] ?? vm?.spec;
   if (!spec) return held;
   const size = sizeOf(spec);
@@ -155,9 +158,12 @@ function heldAfter(step: Step, { isLast, isUp, held, vm, plan }: Moment): Amount
       return size;
     case "pauseVm":
     case "resumeVm":
-    case "migrateVm":
       return held;
+    case "migrateVm":
+      return step.mode === "cold" && rest.some(({ kind }) => kind === "bootVm") ? size : held;
     case "shutdownVm":
+      // It leaves, and takes nothing along that its node would have to give.
+      if (rest[0]?.kind === "migrateVm") return NOTHING;
       // One that is to come back (its node is in maintenance) keeps its room.
       return wantsRunning(spec.runStrategy, false) === true ? held : NOTHING;
     case "deleteVm":

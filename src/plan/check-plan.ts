@@ -145,7 +145,6 @@ function unknownIsLeftAlone({ plan, sightings }: World): Violation[] {
 const MILDEST: Partial<Record<Step["kind"], ChangeClass>> = {
   rebootVm: "reboot",
   shutdownVm: "reboot",
-  migrateVm: "migrate",
   pauseVm: "pause",
 };
 
@@ -161,7 +160,7 @@ function nothingUnannounced({ plan, desired, stepsOf }: World): Violation[] {
         promise: "no-surprise",
         message: `${describeStep(step)} is ${step.class}, its change says ${change.class}`,
       });
-    const atLeast = MILDEST[step.kind];
+    const atLeast = step.kind === "migrateVm" ? (step.mode === "cold" ? "live" : "migrate") : MILDEST[step.kind];
     if (atLeast !== undefined && isWorse(atLeast, step.class))
       violations.push({ promise: "no-surprise", message: `${describeStep(step)} calls itself ${step.class}` });
   }

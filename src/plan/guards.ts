@@ -28,6 +28,12 @@ export function allowsMoves({ maxClass: most, disruption }: FleetPolicy, allowed
   return maxClass === null || !isWorse("migrate", maxClass);
 }
 
+/** Whether a guest may be stopped to be moved, where it cannot be moved as it runs. */
+export function allowsReboot({ maxClass: most, disruption }: FleetPolicy, allowed: Allowances): boolean {
+  const maxClass = allowed.maxClass ?? most;
+  return disruption?.reboot?.says !== "refuse" && (maxClass === null || !isWorse("reboot", maxClass));
+}
+
 export interface FleetAtStake {
   /** How many VMs of this fleet exist. */
   readonly size: number;

@@ -22,7 +22,7 @@ import { digestOf } from "../model/digest.ts";
 import { byName, type Digest, type Instant, type NodeName, type VmName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
 import { disksLeftOrFound } from "../placement/disks-of-lives.ts";
-import { placeFleet } from "../placement/place-fleet.ts";
+import { placeOrStop } from "../placement/place-or-stop.ts";
 import type { Placed } from "../placement/place-vms.ts";
 import { freeNow, toSites } from "../placement/room.ts";
 import { findDifferences } from "../reconcile/diff.ts";
@@ -35,7 +35,7 @@ import { unknownNode } from "../reconcile/unknown-node.ts";
 import type { StuckVm } from "../schedule/order-moves.ts";
 import { scheduleChains } from "../schedule/schedule-chains.ts";
 import type { Step } from "../schedule/step.ts";
-import { type Allowances, allowsMoves, allowsReplace, findRefusals } from "./guards.ts";
+import { type Allowances, allowsMoves, allowsReboot, allowsReplace, findRefusals } from "./guards.ts";
 import { holdGroups } from "./hold-groups.ts";
 import { PLAN_VERSION, type Plan, type PlanSummary } from "./plan-document.ts";
 import { planIdOf } from "./plan-id.ts";
@@ -136,22 +136,26 @@ function draftPlan({ input, sightings, findings, heldBack, isPinned, waiting, ho
   const { kept, held } = holdGroups(drafts, desired, sightings);
   blocked.push(...held);
   const mayMove = (name: VmName): boolean => mayMakeWay(name, sightings, hours, input);
+  const mayStop = allowsReboot(desired.fleet.policy, allowances);
   const {
     growing,
     placed,
     aside,
     movedForOthers,
     blocked: unplaceable,
-  } = placeFleet({
-    ...{ desired, sightings, free: now, drafts: kept, homeless, unchanged },
-    sites: toSites(desired, sightings, looks, observed.at),
-    mayMove: (name) => !isPinned(name) && mayMove(name),
-    rules: { mayLeaveDisks: allowsReplace(desired.fleet.policy, allowances), fleet: desired.fleet.name },
-  });
+  } = placeOrStop(
+    {
+      ...{ desired, sightings, free: now, drafts: kept, homeless, unchanged },
+      sites: toSites(desired, sightings, looks, observed.at),
+      mayMove: (name) => !isPinned(name) && mayMove(name),
+      rules: { mayLeaveDisks: allowsReplace(desired.fleet.policy, allowances), fleet: desired.fleet.name },
+    },
+    mayStop,
+  );
   blocked.push(...unplaceable);
 
   const scheduled = scheduleChains({
-    ...{ desired, sightings, at: observed.at, drafts: growing, placed: [...placed, ...aside], free: now },
+    ...{ desired, sightings, at: observed.at, drafts: growing, placed: [...placed, ...aside], free: now, mayStop },
     bystanders: { has: (name) => unchanged.has(name) && mayMove(name) },
   });
   const { chains, stuck, times } = scheduled;
@@ -272,8 +276,8 @@ function toMove(
   to: NodeName,
   steps: readonly Step[],
 ): Change {
-  const legs = steps.filter((step) => step.vm === name && step.kind === "migrateVm").map((step) => step.node);
-  const parked = legs.slice(0, -1);
+  const legs = steps.filter((step) => step.kind === "migrateVm").filter((step) => step.vm === name);
+  const parked = legs.slice(0, -1).map((step) => step.node);
   const text = `it waits on ${parked.join(", then on ")} until there is room on ${to}`;
   const way: Reason = { because: "placement", field: null, from: node, to, class: "migrate", text, source };
   return {
@@ -282,7 +286,7 @@ function toMove(
     node: to,
     fromNode: to === node ? null : node,
     action: "migrate",
-    class: worstClass(["migrate", changeClass]),
+    class: legs.some((step) => step.mode !== "cold") ? worstClass(["migrate", changeClass]) : changeClass,
     reasons: parked.length === 0 || to === node ? reasons : [...reasons, way],
     ...(rejected === undefined ? {} : { rejected }),
   };

@@ -10,7 +10,7 @@ import type { Placed } from "../placement/place-vms.ts";
 import type { Draft } from "../reconcile/draft.ts";
 import { moveAsItIs } from "../reconcile/move-as-it-is.ts";
 import type { MovesProblem, Part } from "./moves-problem.ts";
-import type { Sequence, SequencedMove } from "./sequence.ts";
+import type { InPlace, Sequence, SequencedMove } from "./sequence.ts";
 
 export interface Route {
   /** Where each leg leads, in order; the last is where it stays. */
@@ -50,19 +50,21 @@ export const nameOf = (part: Part): VmName => {
 export interface ActSteps {
   readonly first: string;
   readonly last: string;
+  /** Of a move: its own step; left out: it is the first. */
+  readonly leg?: string;
 }
 
 /** How acts are found among the steps that were made of them. */
 export interface StepsOfActs {
   readonly ofMove: (move: SequencedMove) => ActSteps | null;
-  readonly ofPart: (part: Part) => ActSteps | null;
+  readonly ofPart: (part: Part, kind: InPlace["kind"]) => ActSteps | null;
 }
 
 /** step id → ids that it waits for, because of room, or because of who may not be together. */
 export function waitsOf({ parts }: MovesProblem, sequence: Sequence, steps: StepsOfActs): Map<string, string[]> {
   const waits = new Map<string, string[]>();
   const ofMoves = sequence.moves.map(steps.ofMove);
-  const ofPlaces = sequence.inPlace.map(({ vm }) => steps.ofPart(parts[vm] as Part));
+  const ofPlaces = sequence.inPlace.map(({ vm, kind }) => steps.ofPart(parts[vm] as Part, kind));
   const note = (
     act: ActSteps | null | undefined,
     { after, afterInPlace }: Pick<SequencedMove, "after" | "afterInPlace">,

@@ -13,6 +13,8 @@ import type { DesiredState } from "../model/desired-state.ts";
 import type { Instant, NodeName, VmName } from "../model/names.ts";
 import { wantsRunning } from "../model/vm-spec.ts";
 import type { Placed } from "../placement/place-vms.ts";
+import { sentMiB } from "../placement/sent-mib.ts";
+import { asCold } from "../reconcile/departure.ts";
 import type { Draft } from "../reconcile/draft.ts";
 import type { Sightings } from "../reconcile/locate-vms.ts";
 import { type Chain, stepsOfDraft, stepsOfPlaced } from "./make-steps.ts";
@@ -23,13 +25,14 @@ import {
   draftOfBystander,
   nameOf,
   routesOf,
+  type StepsOfActs,
   type StuckVm,
   stuckIn,
   waitsOf,
 } from "./order-moves.ts";
 import { orderSteps } from "./order-steps.ts";
-import { type Sequence, type SequencedMove, sequence } from "./sequence.ts";
-import type { Step } from "./step.ts";
+import { type InPlace, type Sequence, type SequencedMove, sequence } from "./sequence.ts";
+import type { Step, StepOf } from "./step.ts";
 
 export interface ToSchedule {
   readonly desired: DesiredState;
@@ -42,6 +45,8 @@ export interface ToSchedule {
   readonly bystanders: Pick<ReadonlySet<VmName>, "has">;
   /** What each node has left right now. */
   readonly free: ReadonlyMap<NodeName, Amount>;
+  /** A guest may be stopped for its move where others cannot move otherwise. */
+  readonly mayStop: boolean;
 }
 
 export interface Scheduled {
@@ -78,7 +83,34 @@ export interface MoveTime {
 
 export function scheduleChains(to: ToSchedule): Scheduled {
   const isMove = ({ homeless }: Placed): boolean => homeless.moves !== null;
-  return to.placed.some(isMove) ? withMoves(to) : withoutMoves(to);
+  if (!to.placed.some(isMove)) return withoutMoves(to);
+  const asTheyRun = withMoves(to);
+  return asTheyRun.stuck.length === 0 || !to.mayStop ? asTheyRun : (withStops(to) ?? asTheyRun);
+}
+
+/** A fleet in which so many had to be stopped is for a person to look at. */
+const MOST_STOPS = 8;
+
+/** Of those who may be stopped, the cheapest to send, one after another until nobody is stuck; null: that does not help. */
+function withStops(to: ToSchedule): Scheduled | null {
+  let placed = to.placed;
+  for (let stops = 0; stops < MOST_STOPS; stops++) {
+    const able = placed.flatMap((each) => {
+      const homeless = asCold(each.homeless, "it would wait for room that others only give when it has left");
+      return homeless === null ? [] : [{ each, homeless, bytes: sentMiB(homeless.spec, true) }];
+    });
+    let best: readonly Placed[] | null = null;
+    let least = Number.POSITIVE_INFINITY;
+    for (const { each, homeless } of able.sort((a, b) => a.bytes - b.bytes).slice(0, MOST_STOPS)) {
+      const tried = placed.map((other) => (other === each ? { ...each, homeless } : other));
+      const scheduled = withMoves({ ...to, placed: tried });
+      if (scheduled.stuck.length === 0) return scheduled;
+      if (scheduled.stuck.length < least) [best, least] = [tried, scheduled.stuck.length];
+    }
+    if (best === null) return null;
+    placed = best;
+  }
+  return null;
 }
 
 const startsNow = ({ homeless }: Placed): boolean => wantsRunning(homeless.spec.runStrategy, false) === true;
@@ -111,7 +143,7 @@ function withMoves({ desired, sightings, at, drafts, placed, bystanders }: ToSch
   ];
   const stuck = stuckIn(moves, found);
   if (stuck.length > 0) return { steps: [], chains, placed: all, stuck, times: null };
-  const acts = findActs(moves, chains);
+  const acts = findActs(moves, chains, found);
   const { steps, stuck: circle } = orderSteps(chains, desired.groups, { waits: waitsOf(moves, found, acts) });
   return {
     steps: withinLinks(steps, desired),
@@ -133,9 +165,13 @@ function withinLinks(steps: readonly Step[], { nodes }: DesiredState): readonly 
   });
 }
 
-/** A VM's legs are its migrateVm steps, in order; what it does without a move is the rest of its chain. */
-function findActs({ parts }: MovesProblem, chains: readonly Chain[]) {
+/**
+ * A VM's legs are its migrateVm steps, in order; what it does without a move is the rest of its chain. A cold move is all of its chain, but for the
+ * stop where that is an act of its own.
+ */
+function findActs({ parts }: MovesProblem, chains: readonly Chain[], { inPlace }: Sequence): StepsOfActs {
   const chainOf = new Map(chains.map((chain) => [chain.vm, chain]));
+  const stopped = new Set(inPlace.flatMap(({ kind, vm }) => (kind === "stop" ? [vm] : [])));
   const legsTaken = new Map<VmName, number>();
   const known = new Map<SequencedMove, ActSteps | null>();
   const ofMove = (move: SequencedMove): ActSteps | null => {
@@ -144,24 +180,31 @@ function findActs({ parts }: MovesProblem, chains: readonly Chain[]) {
     const name = nameOf(parts[move.vm] as Part);
     const taken = legsTaken.get(name) ?? 0;
     legsTaken.set(name, taken + 1);
-    const legs = (chainOf.get(name)?.steps ?? []).filter((step) => step.kind === "migrateVm");
-    const leg = legs[taken];
-    const act = leg === undefined ? null : { first: leg.id, last: leg.id };
+    const steps = chainOf.get(name)?.steps ?? [];
+    const leg = steps.filter((step) => step.kind === "migrateVm")[taken];
+    const act = leg === undefined ? null : actOf(leg, steps, stopped.has(move.vm));
     known.set(move, act);
     return act;
   };
-  const ofPart = (part: Part): ActSteps | null => {
+  const ofPart = (part: Part, kind: InPlace["kind"]): ActSteps | null => {
     const steps = chainOf.get(nameOf(part))?.steps ?? [];
-    const only = (kind: Step["kind"]): ActSteps | null => {
-      const step = steps.find((each) => each.kind === kind);
+    const only = (stepKind: Step["kind"]): ActSteps | null => {
+      const step = steps.find((each) => each.kind === stepKind);
       return step === undefined ? null : { first: step.id, last: step.id };
     };
+    if (kind === "stop") return only("shutdownVm");
     if (part.kind === "comes") return only("createVm");
     if (part.kind === "goes") return only("deleteVm");
     const [first, last] = [steps[0], steps.at(-1)];
     return first && last ? { first: first.id, last: last.id } : null;
   };
   return { ofMove, ofPart };
+}
+
+function actOf(leg: StepOf<"migrateVm">, steps: readonly Step[], isStoppedBefore: boolean): ActSteps {
+  if (leg.mode !== "cold") return { first: leg.id, last: leg.id };
+  const first = isStoppedBefore ? leg : (steps[0] ?? leg);
+  return { first: first.id, last: (steps.at(-1) ?? leg).id, leg: leg.id };
 }
 
 function toTimes(
@@ -181,7 +224,7 @@ function toTimes(
       if (act === null) return [];
       const { startS, endS, downtimeMs, moveMiB } = move;
       const times = { startSeconds: round(startS), endSeconds: round(endS), downtimeMs: Math.round(downtimeMs) };
-      return [{ step: act.first, ...times, memoryMiB: moveMiB }];
+      return [{ step: act.leg ?? act.first, ...times, memoryMiB: moveMiB }];
     }),
     busiestLink:
       busiestLink === null

@@ -66,3 +66,21 @@ test("what has arrived already is told, and not sent again", async () => {
   expect(report.steps[0]).toMatchObject({ outcome: "done", noop: true });
   expect(fleet.story.filter((deed) => deed.startsWith("migrate"))).toHaveLength(1);
 });
+
+test("a guest that cannot be moved as it runs is stopped, sent, and started there", async () => {
+  const manifests = aFleet().nodes("n1", "n2").vm("web", { on: "n2" });
+  const world = manifests.empty().has("web", "n1").carries("n1", "n2");
+  const time = new VirtualTime();
+  const fleet = new FakeFleet(world.observed(), time);
+  const asked: unknown[] = [];
+  fleet.behave(({ request }) => {
+    if (request.kind === "expect-guest" || request.kind === "migrate") asked.push(request.mode);
+    return undefined;
+  });
+  const options = { files: new Map(), limits: { total: 4, perNode: 4 }, clock: time, sleep: time.sleep };
+  const { signal } = new AbortController();
+  const report = await time.until(apply(planOf(manifests, world), fleet.agent, { ...options, ...TEST_MOVES, signal }));
+  expect(report.outcome).toBe("done");
+  expect(fleet.story).toEqual(["shutdown web on n1", "expect-guest web on n2", "migrate web on n1", "boot web on n2"]);
+  expect(asked).toEqual(["cold", "cold"]);
+});

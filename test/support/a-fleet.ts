@@ -212,6 +212,7 @@ export class WorldBuilder {
   #unreadable = new Map<string, UnreadableVm[]>();
   #able = new Map<string, HypervisorCapabilities>();
   #sends = new Set<string>();
+  #carries = new Set<string>();
   #names: readonly NodeName[];
   #capacities: ReadonlyMap<string, { cpus: number; memoryMiB: number }>;
 
@@ -338,6 +339,12 @@ export class WorldBuilder {
     return this;
   }
 
+  /** Their agents take VMs that are off, with their disks. */
+  carries(...nodes: string[]): this {
+    for (const node of nodes) this.#carries.add(node);
+    return this;
+  }
+
   able(node: string, live: Partial<HypervisorCapabilities["live"]>): this {
     this.#able.set(node, { ...ABLE, live: { ...ABLE.live, ...live } });
     return this;
@@ -349,6 +356,12 @@ export class WorldBuilder {
       return { name, reach: "answered", report: this.#report(name) };
     });
     return { at: NOON, nodes };
+  }
+
+  #moves(name: NodeName): Pick<HypervisorCapabilities, "moves"> {
+    const live = this.#sends.has(name);
+    const cold = this.#carries.has(name);
+    return live || cold ? { moves: { live, ownDisks: live, ...(cold ? { cold } : {}) } } : {};
   }
 
   #report(name: NodeName): NodeReport {
@@ -365,7 +378,7 @@ export class WorldBuilder {
           version: "1",
           capabilities: {
             ...(this.#able.get(name) ?? ABLE),
-            ...(this.#sends.has(name) ? { moves: { live: true, ownDisks: true } } : {}),
+            ...this.#moves(name),
           },
         },
       ],

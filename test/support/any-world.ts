@@ -46,6 +46,7 @@ const anySpec: fc.Arbitrary<VmSpec> = fc
     kernel: fc.constantFrom("builtin:tiny", "/boot/other"),
     nic: fc.boolean(),
     onDrain: fc.constantFrom("migrate", "migrate", "stop", "pause", "block"),
+    mode: fc.constantFrom("live", "live", "live-only", "cold", "never"),
   })
   .map((each) =>
     aSpec({
@@ -54,6 +55,7 @@ const anySpec: fc.Arbitrary<VmSpec> = fc
       memory: { sizeMiB: each.memory * 1024, maxMiB: (each.memory + each.memoryRoom) * 1024 },
       group: each.group,
       onDrain: each.onDrain as VmSpec["onDrain"],
+      migration: { mode: each.mode as VmSpec["migration"]["mode"], downtimeMs: 300, timeoutSeconds: 600 },
       protect: each.protect,
       labels: { app: each.app },
       boot: { kind: "kernel", kernel: each.kernel, initramfs: null, cmdline: "" },
@@ -94,6 +96,7 @@ export const anyWorld: fc.Arbitrary<AnyWorld> = fc
     silence: anySilence,
     able: fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
     sends: fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
+    carries: fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }),
     vms: fc.array(anyVm, { maxLength: VMS.length }),
     maxUnavailable: fc.integer({ min: 1, max: 2 }),
     maxClass: fc.constantFrom("destroy", "destroy", "reboot", null),
@@ -157,6 +160,7 @@ export const anyWorld: fc.Arbitrary<AnyWorld> = fc
     for (const [index, name] of names.entries()) {
       if (drawn.silence[index]) world.silent(name);
       if (drawn.sends[index]) world.sends(name);
+      if (drawn.carries[index]) world.carries(name);
       if (!drawn.able[index])
         world.able(name, { cpusUp: false, cpusDown: false, memoryUp: false, memoryDown: false, diskAttach: false });
     }

@@ -25,7 +25,7 @@ export function simulate(
   observed: ObservedState,
   choose: (n: number) => number,
 ): Simulation {
-  const world = new SimulatedWorld(desired, observed, plan.specs);
+  const world = new SimulatedWorld(desired, observed, plan);
   const waiting = new Set(plan.steps);
   const running = new Set<Step>();
   const ended = new Set<string>();
@@ -59,14 +59,20 @@ class SimulatedWorld {
   readonly #vms = new Map<NodeName, Map<string, VmReport>>();
   /** Guests on their way: where they go. */
   readonly #arriving = new Map<string, NodeName>();
+  /** Stopped to be moved: nobody starts them where they are. */
+  readonly #packed = new Set<string>();
+  readonly #movesCold: ReadonlySet<string>;
   readonly #tombstones = new Map<NodeName, Map<string, Tombstone>>();
   /** Node loads that were too high before the plan are not its fault; they must not grow. */
   readonly #allowedLoad = new Map<NodeName, { cpus: number; memoryMiB: number }>();
 
-  constructor(desired: DesiredState, observed: ObservedState, specs: Plan["specs"]) {
+  constructor(desired: DesiredState, observed: ObservedState, plan: Plan) {
     this.#desired = desired;
     this.#before = observed;
-    this.#specs = specs;
+    this.#specs = plan.specs;
+    this.#movesCold = new Set(
+      plan.steps.flatMap((step) => (step.kind === "migrateVm" && step.mode === "cold" ? [step.vm] : [])),
+    );
     for (const node of observed.nodes) {
       if (node.reach === "silent") continue;
       this.#vms.set(node.name, new Map(node.report.vms.map((vm) => [vm.name, vm])));
@@ -138,7 +144,7 @@ class SimulatedWorld {
       complain(vm ? "it is there already" : "it is not there");
       return;
     }
-    if (vm.phase !== "running") complain(`it is ${vm.phase}`);
+    if (step.mode === "cold" ? vm.live !== null : vm.phase !== "running") complain(`it is ${vm.phase}`);
     if (step.expect && (step.expect.generation !== vm.generation || step.expect.serial !== vm.serial))
       complain("stale");
     this.#arriving.set(step.vm, step.node);
@@ -150,6 +156,7 @@ class SimulatedWorld {
       const vm = this.#vms.get(step.fromNode)?.get(step.vm);
       if (!vm) return;
       this.#arriving.delete(step.vm);
+      this.#packed.delete(step.vm);
       this.#vms.get(step.fromNode)?.delete(step.vm);
       this.#vms.get(step.node)?.set(step.vm, { ...vm, serial: vm.serial + 1 });
       return;
@@ -175,6 +182,7 @@ class SimulatedWorld {
         vms.set(step.vm, { ...vm, serial, phase: "running" });
         return;
       case "shutdownVm":
+        if (this.#movesCold.has(step.vm)) this.#packed.add(step.vm);
         vms.set(step.vm, this.#settled({ ...vm, serial, phase: "stopped", endedBy: "operator", live: null }));
         return;
       case "deleteVm": {
@@ -313,7 +321,8 @@ class SimulatedWorld {
     let cpus = 0;
     let memoryMiB = 0;
     const arriving = [...this.#arriving].flatMap(([name, to]) => (to === node ? this.#named(name) : []));
-    for (const vm of [...(this.#vms.get(node)?.values() ?? []), ...arriving]) {
+    const here = [...(this.#vms.get(node)?.values() ?? [])].filter(({ name }) => !this.#packed.has(name));
+    for (const vm of [...here, ...arriving]) {
       const up = vm.phase === "running" || vm.phase === "paused" || vm.phase === "starting" || vm.phase === "stopping";
       if (!up && wantsRunning(vm.spec.runStrategy, vm.endedBy === "guest") !== true) continue;
       cpus += Math.max(vm.spec.cpus.count, up ? (vm.live?.cpus.count ?? 0) : 0);

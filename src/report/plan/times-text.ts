@@ -21,7 +21,7 @@ export function barsOf({ times, steps, changes }: Plan): Bar[] {
     const change = changeOf.get(step.vm);
     const isLast = change?.node === step.node;
     const comesBack = change !== undefined && change.fromNode === null;
-    const kind = comesBack ? "aside" : isLast ? "live" : "park";
+    const kind = step.mode === "cold" ? "cold" : comesBack ? "aside" : isLast ? "live" : "park";
     return [{ vm: step.vm, from: step.fromNode, to: step.node, startS, endS, kind }];
   });
 }
