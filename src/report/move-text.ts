@@ -11,11 +11,15 @@ export interface MovedVm {
   readonly from: string;
   readonly to: string;
   readonly result: OperationResult;
+  readonly isRunning: boolean;
   /** Of the manifests, where they want it elsewhere; null: they do not say, or nobody asked them. */
   readonly fleet: string | null;
 }
 
-export function renderMoved({ name, from, to, result, fleet }: MovedVm, options: { readonly colour: boolean }): string {
+export function renderMoved(
+  { name, from, to, result, isRunning, fleet }: MovedVm,
+  options: { readonly colour: boolean },
+): string {
   const paint = paintWith(options.colour);
   const how = result.detail?.migration;
   const figures =
@@ -27,7 +31,10 @@ export function renderMoved({ name, from, to, result, fleet }: MovedVm, options:
           ...(how.downtimeMs === null ? [] : [`it stood still for ${showMilliseconds(how.downtimeMs)}`]),
         ];
   return [
-    `${paint("bold", safeLine(name))} runs on ${safeLine(to)}, moved from ${safeLine(from)}${figures.length === 0 ? "" : `: ${figures.join(", ")}`}`,
+    `${paint("bold", safeLine(name))} ${isRunning ? "runs" : "is off"} on ${safeLine(to)}, moved from ${safeLine(from)}${figures.length === 0 ? "" : `: ${figures.join(", ")}`}`,
+    ...Object.entries(how?.checksums ?? {}).map(
+      ([disk, checksum]) => `disk ${safeLine(disk)} is the same on both: ${safeLine(checksum)}`,
+    ),
     ...warningLines(result, paint),
     ...(fleet === null
       ? []

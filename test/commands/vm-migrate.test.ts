@@ -100,3 +100,15 @@ test("without --to and no node for it: how many each filter left; or why it cann
   });
   expect((await odorobo("vm", "list", "--fleet", fleet.folder)).stdout).toMatch(/web-1 +n1 +running/);
 });
+
+test("one that is off goes as it is, and one that runs is stopped for --mode cold and started there", async () => {
+  await using fleet = await aFleetWith();
+  const cold = await odorobo("vm", "migrate", "web-1", "--to", "n2", "--mode", "cold", "--fleet", fleet.folder);
+  expect(cold.code, cold.stderr).toBe(0);
+  expect(cold.stdout).toMatch(/^web-1 runs on n2, moved from n1: in /);
+  expect(cold.stderr).toContain("shutting down web-1 on n1 …");
+  expect(await odorobo("vm", "shutdown", "web-1", "--fleet", fleet.folder)).toMatchObject({ code: 0 });
+  const off = await odorobo("vm", "migrate", "web-1", "--to", "n1", "--fleet", fleet.folder);
+  expect(off.code, off.stderr).toBe(0);
+  expect(off.stdout).toMatch(/^web-1 is off on n1, moved from n2: in /);
+});

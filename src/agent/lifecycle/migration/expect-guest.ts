@@ -68,7 +68,7 @@ async function checkCanLive(parts: Parts, slot: Slot, spec: VmSpec, isCold: bool
   const hypervisor = parts.hypervisors.get(spec.hypervisor);
   if (hypervisor?.admit === undefined && !isCold)
     throw new OdoroboError("UNSUPPORTED", `${spec.hypervisor} here cannot take in a guest that two agents move`, {
-      hint: "stop the VM and start it on this node, or move it by hand: odorobo vm migrate-receive",
+      hint: "it can come switched off: odorobo vm migrate --mode cold",
     });
   if (hypervisor?.disks !== "real") return;
   for (const { question, what } of bootNeeds(spec)) {

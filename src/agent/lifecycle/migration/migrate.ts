@@ -91,7 +91,7 @@ export function checkTarget(parts: Parts, { name, spec }: VmRecord, { to }: Migr
     });
   if (spec.migration.mode === "never")
     throw new OdoroboError("UNSUPPORTED", `${name} is never to be moved: its manifest says migration.mode: never`, {
-      hint: "change that, or stop it and start it on the other node",
+      hint: "change that in its manifest first",
     });
 }
 
@@ -103,7 +103,7 @@ function checkMovable(vm: VmRecord, guest: Guest): void {
   const movable = guest.connection?.movable?.();
   if (movable?.live === false)
     throw new OdoroboError("UNSUPPORTED", `${vm.name} cannot be moved while it runs: ${movable.why}`, {
-      hint: "stop it and start it on the other node",
+      hint: "it can be moved switched off: odorobo vm migrate --mode cold",
     });
 }
 
@@ -212,7 +212,7 @@ export async function travellerOf(parts: Parts, vm: VmRecord): Promise<Omit<Trav
 }
 
 const CAN = "be moved while they run, by their agents";
-const HINT = "stop it and start it on the other node; or by hand: vm migrate-receive and vm migrate-send";
+const HINT = "it can be moved switched off: odorobo vm migrate --mode cold";
 export const NOTHING_SENT = {
   stage: "preparing",
   sentBytes: 0,
