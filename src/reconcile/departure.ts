@@ -90,11 +90,19 @@ export function asCold(homeless: Homeless, why: string): Homeless | null {
 /** Null: it is not rooted. */
 export const whyRooted = (departure: Departure): string | null => (departure.kind === "rooted" ? departure.why : null);
 
+/** What else may be done to one that moves. */
+const GOES_WITH: Readonly<Record<Manner["mode"], ReadonlySet<Draft["power"]>>> = {
+  live: new Set<Draft["power"]>(["reboot"]),
+  cold: new Set<Draft["power"]>(["boot", "reboot", "shutdown"]),
+};
+
 /** The same change, done elsewhere: the VM goes there first. Null: it cannot, or is not to go on. */
 export function toMover(draft: Draft): Homeless | null {
   if (draft.departure.kind === "rooted") return null;
   const { vm, spec, remains, applied, by, how } = draft.departure;
-  if (draft.power !== null && draft.power !== "reboot" && how.mode === "live") return null;
+  if (draft.power !== null && !GOES_WITH[how.mode].has(draft.power)) return null;
+  // Its owner said what its node's maintenance means for it, and that was not to leave.
+  if (draft.staysDown) return null;
   return {
     vm,
     spec,
