@@ -90,7 +90,9 @@ export function growElsewhere({ draft, more, room }: TooBig): Homeless | null {
   };
   const rejected = [...(draft.rejected ?? []), { chain: [draft.class], field, because: lacking }];
   const reasons = [...draft.reasons, reason];
-  return toMover({ ...draft, reasons, rejected, class: worstClass([draft.class, reason.class]) });
+  // A move as it runs is an act of its own; one that it is stopped for makes a reboot of the whole.
+  const changeClass = reason.class === "reboot" ? worstClass([draft.class, "reboot"]) : draft.class;
+  return toMover({ ...draft, reasons, rejected, class: changeClass });
 }
 
 export const blockTooBig = ({ draft, more, room }: TooBig): Blocked => ({

@@ -209,7 +209,7 @@ export class FakeAgent implements AgentApi {
     else this.#vms.set(name, remember(after, { id: request.id, kind, error }));
     this.#busy.delete(name);
     this.#watcher.ended(this.node, name, kind, error === null);
-    if (hasMoved) this.#watcher.moved(this.node, request.to.node, name);
+    if (hasMoved && before.live !== null) this.#watcher.moved(this.node, request.to.node, name);
     return this.#result(name, { id: request.id, kind, error }, false);
   }
 
