@@ -24,6 +24,7 @@ import NodeUncordon from "./node/uncordon.ts";
 import NodeUndrain from "./node/undrain.ts";
 import NodeUnfence from "./node/unfence.ts";
 import PlanCommand from "./plan.ts";
+import RebalanceCommand from "./rebalance.ts";
 import RunsAbort from "./runs/abort.ts";
 import RunsAttach from "./runs/attach.ts";
 import RunsList from "./runs/list.ts";
@@ -69,6 +70,7 @@ export const COMMANDS = {
   plan: PlanCommand,
   apply: Apply,
   check: Check,
+  rebalance: RebalanceCommand,
   completion: Completion,
   demo: DemoCommand,
   destroy: Destroy,

@@ -21,9 +21,11 @@ export const unmatchedPatterns = (selection: Selection | null, vms: readonly Sel
     ? []
     : [...selection.targets, ...selection.excludes].filter((each) => !vms.some((vm) => isMatch(vm, each)));
 
+const IS_GLOB = /[*?[{]/;
+
 function isMatch(vm: Selectable, pattern: string): boolean {
   const equals = pattern.indexOf("=");
-  if (equals < 0) return globToRegExp(pattern).test(vm.name);
+  if (equals < 0) return IS_GLOB.test(pattern) ? globToRegExp(pattern).test(vm.name) : vm.name === pattern;
   const key = pattern.slice(0, equals);
   return Object.hasOwn(vm.labels, key) && vm.labels[key] === pattern.slice(equals + 1);
 }

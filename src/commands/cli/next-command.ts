@@ -1,7 +1,7 @@
 /** "What to type next": the apply that does what this plan says. */
 
 const ALONE = new Set(["--detailed-exitcode", "--verbose", "-v", "--no-color", "--json"]);
-const WITH_VALUE = new Set(["--format", "--out", "-o", "--from"]);
+const WITH_VALUE = new Set(["--format", "--out", "-o", "--from", "--min-gain", "--hold"]);
 /** A saved plan has been shaped by these already. */
 const SHAPING = new Set(["--target", "--exclude", "--max-class", "--allow-destroy"]);
 
