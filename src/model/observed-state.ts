@@ -1,6 +1,8 @@
 /** What the agents say. Made by `observe/`, read by `reconcile/`. */
+
 import type { Looks } from "./boot-needs.ts";
 import type { ErrorCode } from "./errors.ts";
+import type { VmHistory } from "./history.ts";
 import type { Digest, Instant, NodeName, VmName } from "./names.ts";
 import type { HypervisorKind, VmSpec } from "./vm-spec.ts";
 
@@ -41,6 +43,8 @@ export interface NodeReport {
   /** How many VMs are there of which not even the name can be read: whatever is seen nowhere may be one of them. Left out when there is none. */
   readonly illegible?: number;
   /** What applies have told this node about the fleets it belongs to; left out when there is none. */
+  /** How long things took here lately, also of VMs that have left; left out: nothing is known. Sorted by name. */
+  readonly history?: readonly VmHistory[];
   readonly whereabouts?: readonly Whereabouts[];
   /** Who keeps the guests' processes: `systemd`, `spawn`. For people. */
   readonly supervisor?: string;

@@ -50,6 +50,8 @@ export interface ProblemVm {
   readonly moveMiB: number;
   /** How fast a running guest makes sent memory stale. */
   readonly dirtyMiBps: number;
+  /** As its own last moves had it, with its links for itself; `moveMiB` is then what they sent. Left out: nothing is known. */
+  readonly lasts?: { readonly seconds: number; readonly downtimeMs: number };
   /** Index into `groups`; -1: none. */
   readonly group: number;
 }

@@ -36,10 +36,20 @@ export interface MoveDuration {
 export interface MoveLoad {
   readonly moveMiB: number;
   readonly dirtyMiBps: number;
+  /** As was measured; left out: it is worked out. */
+  readonly lasts?: { readonly seconds: number; readonly downtimeMs: number };
 }
 
+/** What came true before is likelier than what is reckoned; where the link gives less than it did then, the link counts. */
+const asMeasured = (
+  { seconds, downtimeMs }: NonNullable<MoveLoad["lasts"]>,
+  moveMiB: number,
+  rate: number,
+): MoveDuration => ({ seconds: Math.max(seconds, moveMiB / rate), sentMiB: moveMiB, downtimeMs, converges: true });
+
 /** `rate` in MiB/s, above 0. */
-export function liveMove({ moveMiB, dirtyMiBps }: MoveLoad, rate: number, costs: MoveCosts): MoveDuration {
+export function liveMove({ moveMiB, dirtyMiBps, lasts }: MoveLoad, rate: number, costs: MoveCosts): MoveDuration {
+  if (lasts !== undefined) return asMeasured(lasts, moveMiB, rate);
   const ratio = dirtyMiBps / rate;
   const most = (costs.downtimeMs / 1_000) * rate;
   let [left, sent, rounds] = [moveMiB, 0, 0];
@@ -58,7 +68,8 @@ export function liveMove({ moveMiB, dirtyMiBps }: MoveLoad, rate: number, costs:
   };
 }
 
-export function coldMove({ moveMiB }: MoveLoad, rate: number, costs: MoveCosts): MoveDuration {
+export function coldMove({ moveMiB, lasts }: MoveLoad, rate: number, costs: MoveCosts): MoveDuration {
+  if (lasts !== undefined) return asMeasured(lasts, moveMiB, rate);
   const seconds = moveMiB / rate + costs.coldS;
   return { seconds, sentMiB: moveMiB, downtimeMs: seconds * 1_000, converges: true };
 }

@@ -6,10 +6,12 @@
  */
 import { type Amount, heldBy, NOTHING, roomOf } from "../model/capacity.ts";
 import type { AffinityRule, DesiredNode, DesiredState } from "../model/desired-state.ts";
+import { joinHistories, type MoveSample, medianOf, type Sample, type VmHistory } from "../model/history.ts";
 import { whyClosed } from "../model/maintenance.ts";
 import { type Labels, matches } from "../model/may-live-on.ts";
 import { byName, type Instant, type NodeName, type VmName } from "../model/names.ts";
 import type { NodeReport, VmReport } from "../model/observed-state.ts";
+import type { VmSpec } from "../model/vm-spec.ts";
 import type { Placed } from "../placement/place-vms.ts";
 import type { Amounts, Problem, ProblemVm, Rule } from "../placement/problem.ts";
 import { sentMiB } from "../placement/sent-mib.ts";
@@ -17,6 +19,7 @@ import { whyItCannotArrive } from "../placement/why-it-cannot-arrive.ts";
 import { departureOf } from "../reconcile/departure.ts";
 import type { Departure, Draft, Travel } from "../reconcile/draft.ts";
 import type { Sightings } from "../reconcile/locate-vms.ts";
+import { USUAL_COSTS } from "./move-duration.ts";
 
 /** Whose a VM of the problem is. A VM that is made anew elsewhere is two: what goes, and what comes. */
 export type Part =
@@ -46,6 +49,35 @@ const USUAL_LINK_MIBPS = 1150;
 
 const toAmounts = ({ cpus, memoryMiB }: Amount): Amounts => [cpus, memoryMiB];
 
+/** What stopping and starting a guest takes where nobody has seen it: half each of what a cold move is taken to add. */
+const USUAL_STOP_OR_BOOT_S = USUAL_COSTS.coldS / 2;
+
+/**
+ * What a move of it sends and how long it takes: as its last ones of that mode had it, for as much memory as it has now; else from
+ * its spec. One that is stopped for it and started again stands still for all of it.
+ */
+function loadOf(
+  history: VmHistory | undefined,
+  spec: VmSpec,
+  mode: "live" | "cold",
+  runs = true,
+): Pick<ProblemVm, "moveMiB" | "lasts"> {
+  const isCold = mode === "cold";
+  const moves = history?.moves?.filter((each) => each.mode === mode) ?? [];
+  // What is sent of one that is off is its disks.
+  const grownBy = ({ memoryMiB }: MoveSample): number =>
+    isCold || memoryMiB === 0 ? 1 : spec.memory.sizeMiB / memoryMiB;
+  const of = (value: (move: MoveSample) => number): number | null => medianOf(moves.map(value));
+  const [sent, sending] = [of((move) => move.sentMiB * grownBy(move)), of((move) => move.seconds * grownBy(move))];
+  if (sent === null || sending === null) return { moveMiB: sentMiB(spec, isCold) };
+  const secondsOf = (samples: readonly Sample[] = []): number =>
+    medianOf(samples.map(({ seconds }) => seconds)) ?? USUAL_STOP_OR_BOOT_S;
+  const around = isCold && runs ? secondsOf(history?.stops) + secondsOf(history?.boots) : 0;
+  const seconds = sending + around;
+  const downtimeMs = isCold ? seconds * 1_000 : (of((move) => move.downtimeMs ?? 0) ?? 0);
+  return { moveMiB: Math.round(sent), lasts: { seconds, downtimeMs } };
+}
+
 interface Entry {
   readonly name: string;
   readonly vm: ProblemVm;
@@ -66,6 +98,7 @@ export function toMovesProblem(
   const indexOf = new Map(nodes.map((node, index) => [node.name, index]));
   const reports = nodes.map((node) => sightings.reports.get(node.name) as NodeReport);
   const nodeOf = (name: NodeName): number => indexOf.get(name) ?? -1;
+  const history = joinHistories(reports.map((report) => report.history ?? []));
   const openTo = openNodes(nodes, reports, at);
   const fixed = { dirtyMiBps: 0, group: -1, moveMiB: 0, moves: "never" } as const;
   // Who has nothing to do is only room that is taken, unless it may be moved aside.
@@ -93,7 +126,8 @@ export function toMovesProblem(
       const { draft, applied, how } = moves;
       const home = nodeOf(draft.node);
       const isCold = how.mode === "cold";
-      const moving = { moves: how.mode, moveMiB: sentMiB(applied, isCold), dirtyMiBps: 0, group: -1 } as const;
+      const load = loadOf(history.get(vm.name), applied, how.mode, draft.before.memoryMiB > 0);
+      const moving = { moves: how.mode, ...load, dirtyMiBps: 0, group: -1 } as const;
       // One that is off is sent once: disks are not carried from node to node for others' sake.
       const parkable = isCold ? [target] : openTo(moves);
       const room = { home, holds: toAmounts(draft.before), wants, allowed: [target], parkable };
@@ -121,7 +155,12 @@ export function toMovesProblem(
         departure.how.mode === "live" &&
         !report.unfinished.some((entry) => entry.vm === vm.name);
       const moving = isFree
-        ? { ...fixed, moves: "live" as const, moveMiB: sentMiB(vm.spec), parkable: openTo(departure) }
+        ? {
+            ...fixed,
+            moves: "live" as const,
+            ...loadOf(history.get(vm.name), vm.spec, "live"),
+            parkable: openTo(departure),
+          }
         : fixed;
       const part = { kind: "bystander", vm, node: report.node.name, departure: isFree ? departure : null } as const;
       enter(vm.name, home, { ...moving, home, holds, wants: holds, allowed: [home] }, part, vm.spec.labels);

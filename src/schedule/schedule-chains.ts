@@ -64,7 +64,7 @@ export interface Scheduled {
 export interface MoveTimes {
   readonly makespanSeconds: number;
   /** Where the links' speed is from; left out: of at least one of them it is assumed. */
-  readonly links?: "stated" | "measured";
+  readonly links?: "stated";
   readonly moves: readonly MoveTime[];
   /** Null: nothing is sent. */
   readonly busiestLink: { readonly node: NodeName; readonly direction: "up" | "down"; readonly seconds: number } | null;
@@ -79,6 +79,8 @@ export interface MoveTime {
   /** How long the guest stands still. */
   readonly downtimeMs: number;
   readonly memoryMiB: number;
+  /** The guest's own last moves say so; left out: it is assumed, from its memory. */
+  readonly basis?: "measured";
 }
 
 export function scheduleChains(to: ToSchedule): Scheduled {
@@ -224,7 +226,15 @@ function toTimes(
       if (act === null) return [];
       const { startS, endS, downtimeMs, moveMiB } = move;
       const times = { startSeconds: round(startS), endSeconds: round(endS), downtimeMs: Math.round(downtimeMs) };
-      return [{ step: act.leg ?? act.first, ...times, memoryMiB: moveMiB }];
+      const isMeasured = problem.vms[move.vm]?.lasts !== undefined;
+      return [
+        {
+          step: act.leg ?? act.first,
+          ...times,
+          memoryMiB: moveMiB,
+          ...(isMeasured ? { basis: "measured" as const } : {}),
+        },
+      ];
     }),
     busiestLink:
       busiestLink === null

@@ -41,6 +41,12 @@ export function findVmReportError(value: unknown): string | null {
   return validate(value) ? null : describeError(validate.errors?.[0]);
 }
 
+/** Of what a report says of how long things took. */
+export function findHistoryError(value: unknown): string | null {
+  const validate = validatorOf("tolerant", `${schemaId("node-report")}#/properties/history`);
+  return validate(value) ? null : describeError(validate.errors?.[0]);
+}
+
 type Reading = "strict" | "tolerant";
 
 function findProblem(reading: Reading, document: WireDocument, value: unknown): string | null {

@@ -17,6 +17,7 @@ import {
 } from "../../src/model/desired-state.ts";
 import { digestOf } from "../../src/model/digest.ts";
 import { compareLive, toLiveConfig } from "../../src/model/fields.ts";
+import type { VmHistory } from "../../src/model/history.ts";
 import { byName, type Instant, instant, type NodeName, nodeName, type VmName, vmName } from "../../src/model/names.ts";
 import type {
   HypervisorCapabilities,
@@ -208,6 +209,7 @@ export class WorldBuilder {
   #tombstones = new Map<string, Tombstone[]>();
   #silent = new Set<string>();
   #told = new Map<string, Whereabouts>();
+  #histories = new Map<string, readonly VmHistory[]>();
   #nameless = new Set<string>();
   #unreadable = new Map<string, UnreadableVm[]>();
   #able = new Map<string, HypervisorCapabilities>();
@@ -301,6 +303,12 @@ export class WorldBuilder {
     return this;
   }
 
+  /** How long things took there. */
+  remembers(node: string, history: readonly VmHistory[]): this {
+    this.#histories.set(node, history);
+    return this;
+  }
+
   /** What an apply told the nodes: where the VMs were. */
   told(homes: Readonly<Record<string, string>>, at = NOON, ...nodes: string[]): this {
     for (const node of nodes.length > 0 ? nodes : this.#names) {
@@ -387,6 +395,7 @@ export class WorldBuilder {
       unfinished: [],
       ...(this.#unreadable.has(name) ? { unreadable: sorted(this.#unreadable.get(name) ?? []) } : {}),
       ...(this.#nameless.has(name) ? { illegible: 1 } : {}),
+      ...(this.#histories.has(name) ? { history: this.#histories.get(name)! } : {}),
       ...(this.#told.has(name) ? { whereabouts: [this.#told.get(name)!] } : {}),
     };
   }

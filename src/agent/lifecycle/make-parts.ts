@@ -14,6 +14,7 @@ import { type DiskStorage, diskStorage } from "../storage/disk-storage.ts";
 import { ImageWatch } from "../storage/image-watch.ts";
 import { PatientLooks } from "../storage/patient-looks.ts";
 import { openArrivalVerdicts } from "../store/arrival-verdicts.ts";
+import { openHistoryStore } from "../store/history-store.ts";
 import { openReserve } from "../store/reserve.ts";
 import { openVmStore, type VmStore } from "../store/vm-store.ts";
 import { openWhereaboutsStore } from "../store/whereabouts-store.ts";
@@ -68,9 +69,10 @@ export async function makeParts(
   const startedAt = clock.now();
   const reserve = await openReserve(options.dataFolder);
   const store = options.store ?? (await openVmStore({ ...options, reserve }));
-  const [stored, whereabouts, verdicts, reports] = await Promise.all([
+  const [stored, whereabouts, history, verdicts, reports] = await Promise.all([
     store.load(),
     openWhereaboutsStore(options.dataFolder, { clock, logger, reserve }),
+    openHistoryStore(options.dataFolder, { logger }),
     openArrivalVerdicts(options.dataFolder, { reserve }),
     probeHypervisors(options.hypervisors, { clock, logger, stopping }),
   ]);
@@ -94,6 +96,7 @@ export async function makeParts(
     events: createEventLog(clock, logger),
     hooks: options.hooks ?? NO_HOOKS,
     whereabouts,
+    history,
     verdicts,
     dial: options.dial ?? openMoveChannel,
     line: options.line ?? {},

@@ -72,7 +72,7 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
     events: parts.events,
     async report(signal) {
       await untilAborted(ofAll(ask), signal);
-      return nodeReport(parts, options.capacity, slots.values(), parts.whereabouts.all());
+      return nodeReport(parts, options.capacity, slots.values(), parts.whereabouts.all(), parts.history.all());
     },
     async vm(name, signal) {
       const slot = slots.get(name);
@@ -115,6 +115,7 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
       stop.abort(new OdoroboError("AGENT_STOPPING", "the agent stops", { hint: "ask again once it runs again" }));
       await Promise.all([...slots.values()].map((slot) => slot.idle()));
       await Promise.all([...slots.values()].map((slot) => slot.letGo()));
+      await parts.history[Symbol.asyncDispose]();
       await parts.reserve[Symbol.asyncDispose]();
     },
   };

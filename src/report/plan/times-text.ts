@@ -30,13 +30,13 @@ export function barsOf({ times, steps, changes }: Plan): Bar[] {
 export function renderTimes(plan: Plan, paint: Paint): string[] {
   const { times } = plan;
   if (times === undefined) return [];
-  return [paint("bold", summarizeTimes(plan)), ...renderGanttText(barsOf(plan)), ...describeHeadroom(plan)];
+  return [
+    paint("bold", summarizeTimes(plan)),
+    describeBasis(plan),
+    ...renderGanttText(barsOf(plan)),
+    ...describeHeadroom(plan),
+  ];
 }
-
-const LINKS = {
-  stated: "on links as the manifests have them",
-  measured: "on links as fast as moves before were",
-} as const;
 
 /** `2 moves in about 4.2 s: 4 GiB are sent, each guest stands still for at most 30 ms; n1 sends for 4 s` */
 export function summarizeTimes({ times }: Plan): string {
@@ -48,8 +48,20 @@ export function summarizeTimes({ times }: Plan): string {
     busiestLink === null
       ? ""
       : `; ${safeLine(busiestLink.node)} ${busiestLink.direction === "up" ? "sends" : "takes in"} for ${describeSeconds(busiestLink.seconds)} of it`;
-  const links = times.links === undefined ? "on links of 10 Gbit/s, as is assumed" : LINKS[times.links];
+  const links =
+    times.links === undefined ? "on links of 10 Gbit/s, as is assumed" : "on links as the manifests have them";
   return `${plural(moves.length, "move")} in about ${describeSeconds(makespanSeconds)} ${links}: ${describeMemory(sent)} to send, a guest stands still for about ${describeSeconds(still / 1000)} at most${link}`;
+}
+
+/** Whether the figures are what was seen before, or worked out. */
+function describeBasis({ times }: Plan): string {
+  const moves = times?.moves ?? [];
+  const measured = moves.filter(({ basis }) => basis === "measured").length;
+  const assumed = "assumed, from its memory and the link";
+  if (measured === 0) return `  how long a move takes is ${assumed}: none of these guests has moved before`;
+  const seen = "measured: the median of its guest's last moves";
+  if (measured === moves.length) return `  how long a move takes is ${seen}`;
+  return `  how long a move takes is ${seen}, for ${measured} of ${moves.length}; of the others it is ${assumed}`;
 }
 
 function describeHeadroom({ times }: Plan): string[] {

@@ -1,6 +1,6 @@
 /** Two agents move a guest: it is in one place, whatever fails, and goes on by itself where it is. */
 import { expect, test } from "vitest";
-import { aSpec } from "../../support/an-agent.ts";
+import { aSpec, NEVER } from "../../support/an-agent.ts";
 import { twoAgents } from "../../support/two-agents.ts";
 import { until } from "../../support/until.ts";
 
@@ -57,6 +57,23 @@ test("what it left is as old as its move, however late it is deleted: newer disk
   expect(Date.parse(tombstone?.retainUntil ?? "")).toBeGreaterThan(Date.parse(since ?? ""));
 });
 
+test("how long its boot, its move and its stop took is told by the nodes where that was, after a restart, too", async () => {
+  await using world = await twoAgents({ processes: false });
+  const historyOf = async (agent: typeof world.n1) => (await agent.lifecycle.report(NEVER)).history;
+  await world.n1.put("web-1", { spec: aSpec() });
+  expect(await historyOf(world.n1)).toBeUndefined();
+  await world.n1.boot("web-1");
+  await world.move();
+  await world.n2.shutdown("web-1");
+  for (const agent of [world.n1, world.n2]) await agent.restart();
+  const sample = { at: expect.any(String), seconds: expect.any(Number) };
+  const move = { ...sample, mode: "live", sentMiB: expect.any(Number), memoryMiB: 128 };
+  expect(await historyOf(world.n1)).toEqual([
+    { name: "web-1", boots: [sample], moves: [{ ...move, downtimeMs: expect.toBeOneOf([null, expect.any(Number)]) }] },
+  ]);
+  expect(await historyOf(world.n2)).toEqual([{ name: "web-1", stops: [sample] }]);
+});
+
 test("what cannot be prepared is refused before anything is sent, and the guest runs on", async () => {
   await using world = await twoAgents({ processes: true });
   await world.n1.put("web-1", { spec: withFault("receive") });
@@ -87,6 +104,14 @@ test.each(["migrate", "arrive", "take"])("it stays when it fails to %s, and can 
   await world.n1.put("web-1", { spec: aSpec(), generation: 2 });
   await world.n1.restart();
   expect(await world.move({ ticket: "u".repeat(43) })).toMatchObject({ outcome: "done" });
+});
+
+test("a move that failed tells nothing of how long moves take", async () => {
+  await using world = await twoAgents({ processes: true });
+  await world.n1.put("web-1", { spec: withFault("migrate") });
+  await world.n1.boot("web-1");
+  expect(await world.move()).toMatchObject({ outcome: "failed" });
+  expect((await world.n1.lifecycle.report(NEVER)).history?.[0]).not.toHaveProperty("moves");
 });
 
 test("a ticket that nobody knows moves nothing", async () => {

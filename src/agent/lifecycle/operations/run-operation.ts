@@ -47,6 +47,7 @@ export async function runOperation(
   if (act.begin !== null) await save(parts, slot, { ...act.begin, unfinished }, { fromReserve });
   slot.activity = unfinished;
   let outcome: Outcome;
+  const begunMs = parts.clock.monotonicMs();
   try {
     outcome = await act.run(parts.stopping);
   } catch (error) {
@@ -55,8 +56,30 @@ export async function runOperation(
   } finally {
     slot.activity = null;
   }
+  if (outcome.error === null) noteDuration(parts, operation.kind, outcome, parts.clock.monotonicMs() - begunMs);
   return end(parts, slot, operation, outcome, act.begin === null);
 }
+
+/** What is of use to who predicts: moves, boots and stops that came to their end. */
+function noteDuration(
+  { clock, history }: Parts,
+  kind: OperationKind,
+  { stored, detail }: Outcome,
+  tookMs: number,
+): void {
+  if (stored?.state !== "present") return;
+  const sample = { at: clock.now(), seconds: rounded(tookMs / 1_000) };
+  if (kind === "boot") history.note(stored.name, { boots: sample });
+  if (kind === "shutdown") history.note(stored.name, { stops: sample });
+  const { migration } = detail ?? {};
+  if (kind !== "migrate" || migration === undefined) return;
+  const { seconds, sentBytes, downtimeMs, checksums } = migration;
+  const mode = checksums === undefined ? "live" : "cold";
+  const amounts = { sentMiB: rounded(sentBytes / 2 ** 20), memoryMiB: stored.spec.memory.sizeMiB };
+  history.note(stored.name, { moves: { ...sample, seconds: rounded(seconds), mode, downtimeMs, ...amounts } });
+}
+
+const rounded = (value: number): number => Math.round(value * 1_000) / 1_000;
 
 async function end(
   parts: Parts,

@@ -14,6 +14,7 @@ import type { DiskStorage } from "../../storage/disk-storage.ts";
 import type { ImageWatch } from "../../storage/image-watch.ts";
 import type { PatientLooks } from "../../storage/patient-looks.ts";
 import type { ArrivalVerdicts } from "../../store/arrival-verdicts.ts";
+import type { HistoryStore } from "../../store/history-store.ts";
 import type { Reserve } from "../../store/reserve.ts";
 import type { VmStore } from "../../store/vm-store.ts";
 import type { WhereaboutsStore } from "../../store/whereabouts-store.ts";
@@ -43,6 +44,7 @@ export interface Parts {
   readonly events: WritableEventLog;
   readonly hooks: Hooks;
   readonly whereabouts: WhereaboutsStore;
+  readonly history: HistoryStore;
   /** What became of guests that others brought here, or were to. */
   readonly verdicts: ArrivalVerdicts;
   /** The way to other agents, and when the line to one counts as dead. */

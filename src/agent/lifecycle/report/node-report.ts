@@ -1,6 +1,7 @@
 /** The whole truth of this node in one answer, from what is in memory. */
 
 import { OdoroboError } from "../../../model/errors.ts";
+import type { VmHistory } from "../../../model/history.ts";
 import { byName, type VmName } from "../../../model/names.ts";
 import type { Capacity, NodeReport, UnreadableVm, VmReport, Whereabouts } from "../../../model/observed-state.ts";
 import { findVmReportError } from "../../../wire/check-shape.ts";
@@ -15,6 +16,7 @@ export function nodeReport(
   capacity: Capacity,
   slots: Iterable<Slot>,
   whereabouts: readonly Whereabouts[],
+  history: readonly VmHistory[],
 ): NodeReport {
   const sorted = [...slots].sort((a, b) => byName(a.name, b.name));
   const told = sorted.flatMap((slot) => tell(parts, slot) ?? []);
@@ -31,6 +33,7 @@ export function nodeReport(
       stored === null || stored.state === "unreadable" ? [] : (toJournalEntry(stored) ?? []),
     ),
     ...(unreadable.length === 0 ? {} : { unreadable }),
+    ...(history.length === 0 ? {} : { history }),
     ...(whereabouts.length === 0 ? {} : { whereabouts }),
     supervisor: parts.supervisor.kind,
   };
