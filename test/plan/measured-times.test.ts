@@ -12,13 +12,19 @@ const moved = (minute: number, seconds: number, over: Partial<MoveSample> = {}):
   ...over,
 });
 
-function moving(histories: Readonly<Record<string, readonly VmHistory[]>>, memoryMiB = 1024, rate?: number) {
-  const spec = aSpec({ memory: { sizeMiB: memoryMiB, maxMiB: memoryMiB } });
+function moving(
+  histories: Readonly<Record<string, readonly VmHistory[]>>,
+  memoryMiB = 1024,
+  rate?: number,
+  mode: "live" | "cold" = "live",
+) {
+  const migration = { mode, downtimeMs: 300, timeoutSeconds: 600 };
+  const spec = aSpec({ memory: { sizeMiB: memoryMiB, maxMiB: memoryMiB }, migration });
   const link = rate === undefined ? {} : { migrationMiBps: rate };
   const fleet = aFleet().node("n1", link).node("n2", link).node("n3", link);
-  const world = fleet.empty().sends("n1", "n2", "n3");
+  const world = fleet.empty().sends("n1", "n2", "n3").carries("n1", "n2", "n3");
   for (const vm of ["a", "b"]) {
-    fleet.vm(vm, { on: "n2", memory: spec.memory });
+    fleet.vm(vm, { on: "n2", memory: spec.memory, migration });
     world.has(vm, "n1", { spec });
   }
   for (const [node, history] of Object.entries(histories)) world.remembers(node, history);
@@ -55,4 +61,11 @@ test("nobody has moved: that is said", () => {
   expect(renderTimes(moving({}).plan, paintWith(false))[1]).toBe(
     "  how long a move takes is assumed, from its memory and the link: none of these guests has moved before",
   );
+});
+
+test("one that is stopped for its move stands still for stop, transfer and boot, as each was seen", () => {
+  const sample = (seconds: number) => [{ at: moved(9, 0).at, seconds }];
+  const cold = { ...a(moved(1, 20, { mode: "cold", sentMiB: 500 })), stops: sample(3), boots: sample(8) };
+  const { a: mine } = moving({ n1: [cold] }, 1024, undefined, "cold");
+  expect(mine).toMatchObject({ basis: "measured", took: 31, memoryMiB: 500, downtimeMs: 31_000 });
 });
