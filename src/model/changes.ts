@@ -139,6 +139,7 @@ export const PLACEMENT_FILTERS = [
   "name",
   "anti-affinity",
   "affinity",
+  "spread",
   "room",
 ] as const;
 export type FilterName = (typeof PLACEMENT_FILTERS)[number];
@@ -161,6 +162,7 @@ export const FILTER_WORDS: Readonly<Record<FilterName, string>> = {
   name: "where its name is free",
   "anti-affinity": "by anti-affinity",
   affinity: "by affinity",
+  spread: "by spread",
   room: "with room",
 };
 

@@ -118,15 +118,44 @@ export interface Placement {
   readonly nodes: readonly NodeName[];
   /** Labels the node must have. Empty: any. */
   readonly selector: Readonly<Record<string, string>>;
+  /** About labels of the node. Left out: none. */
+  readonly nodeAffinity?: readonly NodeAffinityRule[];
   readonly affinity: readonly AffinityRule[];
   readonly antiAffinity: readonly AffinityRule[];
+  /** Left out: none. */
+  readonly spread?: readonly SpreadRule[];
 }
 
-/** `match`: labels of other VMs. `per`: `node`, or a node label key that names a domain (`rack`). */
-export interface AffinityRule {
+/** Which labels are meant: all that are named have their value, and all expressions hold. */
+export interface LabelMatch {
   readonly match: Readonly<Record<string, string>>;
-  readonly per: string;
+  /** Left out: none. */
+  readonly expressions?: readonly LabelExpression[];
+}
+
+/** `values`: of In and NotIn at least one, of Gt and Lt one whole number, of the others none. */
+export interface LabelExpression {
+  readonly key: string;
+  readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt";
+  readonly values: readonly string[];
+}
+
+interface Wish {
   readonly required: boolean;
+  /** Of one that is not required: how much it counts. Left out: 1. */
+  readonly weight?: number;
+}
+
+export interface NodeAffinityRule extends LabelMatch, Wish {}
+
+/** About labels of other VMs. `per`: `node`, or a node label key that names a domain (`rack`). */
+export interface AffinityRule extends LabelMatch, Wish {
+  readonly per: string;
+}
+
+/** VMs with these labels: no domain has more than `maxSkew` of them beyond the emptiest one that one of them could live in. */
+export interface SpreadRule extends AffinityRule {
+  readonly maxSkew: number;
 }
 
 export interface Group {

@@ -157,6 +157,10 @@ export type VirtualMachinePlacement = {
   nodes?: string[] | null;
   selector?: CommonLabels;
   /**
+   * What the labels of its node are to be: more than equal. Each that is required must hold.
+   */
+  nodeAffinity?: NodeAffinityRule[] | null;
+  /**
    * Be where VMs with these labels are.
    */
   affinity?: AffinityRule[] | null;
@@ -164,7 +168,21 @@ export type VirtualMachinePlacement = {
    * Be where no VM with these labels is.
    */
   antiAffinity?: AffinityRule[] | null;
+  /**
+   * Be spread evenly, together with the VMs that have these labels.
+   */
+  spread?: SpreadRule[] | null;
 } | null;
+/**
+ * What labels must be, each of them.
+ *
+ * @minItems 1
+ */
+export type VirtualMachineMatchExpressions = LabelExpression[];
+/**
+ * How much a wish counts beside others: only where required is false.
+ */
+export type VirtualMachineWeight = number;
 /**
  * Virtual CPUs: a number, or count and max.
  */
@@ -384,15 +402,50 @@ export interface Metadata {
   } | null;
 }
 /**
+ * A rule about the labels of its node.
+ */
+export interface NodeAffinityRule {
+  /**
+   * Labels that the node has.
+   */
+  match?: {
+    [k: string]: string;
+  };
+  matchExpressions?: VirtualMachineMatchExpressions;
+  /**
+   * true: never broken. false: a wish.
+   */
+  required?: boolean;
+  weight?: VirtualMachineWeight;
+}
+/**
+ * One thing that a label must be.
+ */
+export interface LabelExpression {
+  /**
+   * Of the label.
+   */
+  key: string;
+  /**
+   * In, NotIn: one of the values, or none of them (a label that is not there is none of them). Exists, DoesNotExist: whatever its value. Gt, Lt: a whole number that is more, or less, than the value.
+   */
+  operator: "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt";
+  /**
+   * Of In and NotIn at least one; of Gt and Lt one whole number; of the others none.
+   */
+  values?: string[];
+}
+/**
  * A rule about other VMs.
  */
 export interface AffinityRule {
   /**
    * Labels that the other VMs have.
    */
-  match: {
+  match?: {
     [k: string]: string;
   };
+  matchExpressions?: VirtualMachineMatchExpressions;
   /**
    * What may not (or must) be shared: node, or the key of a node label that names a domain, such as rack.
    */
@@ -401,6 +454,32 @@ export interface AffinityRule {
    * true: never broken. false: a wish.
    */
   required?: boolean;
+  weight?: VirtualMachineWeight;
+}
+/**
+ * A rule about how many VMs of a kind are where. It counts all VMs that it matches, and this one must be one of them.
+ */
+export interface SpreadRule {
+  /**
+   * Labels that the VMs have.
+   */
+  match?: {
+    [k: string]: string;
+  };
+  matchExpressions?: VirtualMachineMatchExpressions;
+  /**
+   * What they are spread over: node, or the key of a node label that names a domain, such as rack.
+   */
+  per?: string;
+  /**
+   * How many more may be in one domain than in the emptiest that one of them could live in.
+   */
+  maxSkew?: number;
+  /**
+   * true: never broken. false: a wish.
+   */
+  required?: boolean;
+  weight?: VirtualMachineWeight;
 }
 /**
  * A disk: over an image, blank (only a size), or someone else's bytes (source).

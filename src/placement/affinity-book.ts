@@ -1,11 +1,9 @@
 /** How affinity rules are counted while VMs are being placed. */
 import type { AffinityRule, DesiredNode, DesiredState, Placement } from "../model/desired-state.ts";
-import { type Labels, matches } from "../model/may-live-on.ts";
+import { describeMatch, type Labels, likingOf, meets } from "../model/may-live-on.ts";
 import type { NodeName } from "../model/names.ts";
-
-/** The domain a node belongs to under a rule: itself, or the value of its label. Null: it has no such label. */
-export const domainOf = (node: DesiredNode, per: string): string | null =>
-  per === "node" ? node.name : Object.hasOwn(node.labels, per) ? (node.labels[per] ?? null) : null;
+import { domainOf } from "./domains.ts";
+import { type FleetSpread, SpreadBook } from "./spread-book.ts";
 
 /** A VM that has a home, as far as affinity cares. */
 export interface Settled {
@@ -19,6 +17,8 @@ export interface AffinityJudge {
   whyApart(node: DesiredNode): string | null;
   /** The required affinity that this node does not meet; else null. The first VM of its kind may start anywhere. */
   whyNotTogether(node: DesiredNode): string | null;
+  /** The required spread that one more on this node would break; else null. */
+  whyCrowded(node: DesiredNode): string | null;
   /** How much a node is liked or disliked by the preferred rules: lower is better. */
   preference(node: DesiredNode): number;
 }
@@ -43,9 +43,11 @@ export class AffinityBook {
   /** `key=value` → the rules that ask for it. Each rule is in one list only: of what it asks for, where fewest others are. */
   readonly #byLabel = new Map<string, Counted[]>();
   readonly #matchingAll: Counted[] = [];
+  readonly #spread: SpreadBook;
 
-  /** `rules`: every rule that any VM of this planning has. */
-  constructor(nodes: readonly DesiredNode[], rules: Iterable<AffinityRule>) {
+  /** `rules`: every rule about affinity that any VM of this planning has. */
+  constructor(nodes: readonly DesiredNode[], rules: Iterable<AffinityRule>, spreads: readonly FleetSpread[] = []) {
+    this.#spread = new SpreadBook(nodes, spreads);
     this.#nodes = new Map(nodes.map((node) => [node.name, node]));
     for (const rule of rules) {
       if (this.#byRule.has(rule)) continue;
@@ -57,18 +59,24 @@ export class AffinityBook {
   settle(vm: Settled, home: NodeName): void {
     const node = this.#nodes.get(home);
     if (!node) return;
+    this.#spread.settle(vm.labels, home);
     const own = new Set(vm.antiAffinity.map((rule) => this.#byRule.get(rule)));
     for (const counted of this.#matching(vm.labels)) raise(counted.matching, domainOf(node, counted.rule.per));
     for (const counted of own) if (counted) raise(counted.demanding, domainOf(node, counted.rule.per));
   }
 
-  judge(vm: Settled, affinity: readonly AffinityRule[]): AffinityJudge {
+  judge(vm: Settled, { affinity, nodeAffinity = [] }: Pick<Placement, "affinity" | "nodeAffinity">): AffinityJudge {
     const find = (rules: readonly AffinityRule[], required: boolean): Counted[] =>
       rules.flatMap((rule) => (rule.required === required ? (this.#byRule.get(rule) ?? []) : []));
     const apart = find(vm.antiAffinity, true);
     const together = find(affinity, true);
-    const disliked = find(vm.antiAffinity, false);
-    const liked = find(affinity, false);
+    const wishes = (rules: readonly AffinityRule[]) =>
+      rules.flatMap((rule) => {
+        const counted = rule.required ? undefined : this.#byRule.get(rule);
+        return counted === undefined ? [] : [{ counted, weight: rule.weight ?? 1 }];
+      });
+    const disliked = wishes(vm.antiAffinity);
+    const liked = wishes(affinity);
     const demandedByOthers = this.#matching(vm.labels)
       .filter(({ rule, demanding }) => rule.required && demanding.size > 0)
       .sort((a, b) => a.order - b.order);
@@ -85,16 +93,17 @@ export class AffinityBook {
       },
       whyNotTogether: (node) => {
         const missed = together.find(({ rule, matching }) => {
-          const isFirst = matching.size === 0 && matches(vm.labels, rule.match);
+          const isFirst = matching.size === 0 && meets(vm.labels, rule);
           return !isFirst && here(matching, node, rule) === 0;
         });
         return missed ? describeRule(missed.rule) : null;
       },
+      whyCrowded: (node) => this.#spread.whyCrowded(vm.labels, node),
       preference: (node) => {
         let score = 0;
-        for (const { rule, matching } of disliked) score += here(matching, node, rule);
-        for (const { rule, matching } of liked) score -= here(matching, node, rule);
-        return score;
+        for (const { counted, weight } of disliked) score += weight * here(counted.matching, node, counted.rule);
+        for (const { counted, weight } of liked) score -= weight * here(counted.matching, node, counted.rule);
+        return score + this.#spread.dislike(vm.labels, node) - likingOf({ nodeAffinity }, node);
       },
     };
   }
@@ -118,10 +127,9 @@ export class AffinityBook {
 
   /** In no particular order. */
   #matching(labels: Labels): Counted[] {
-    const found = [...this.#matchingAll];
+    const found = this.#matchingAll.filter(({ rule }) => meets(labels, rule));
     for (const label of labelsOf(labels))
-      for (const counted of this.#byLabel.get(label) ?? [])
-        if (matches(labels, counted.rule.match)) found.push(counted);
+      for (const counted of this.#byLabel.get(label) ?? []) if (meets(labels, counted.rule)) found.push(counted);
     return found;
   }
 }
@@ -129,6 +137,7 @@ export class AffinityBook {
 /** A fresh book in which these stand where they are. */
 export function bookOf(
   { nodes, vms }: Pick<DesiredState, "nodes" | "vms">,
+  spreads: readonly FleetSpread[],
   settled: readonly {
     readonly home: NodeName;
     readonly labels: Labels;
@@ -136,7 +145,7 @@ export function bookOf(
   }[],
 ): AffinityBook {
   const rules = vms.flatMap(({ placement }) => [...placement.affinity, ...placement.antiAffinity]);
-  const book = new AffinityBook(nodes, rules);
+  const book = new AffinityBook(nodes, rules, spreads);
   for (const { labels, placement, home } of settled)
     book.settle({ labels, antiAffinity: placement.antiAffinity }, home);
   return book;
@@ -149,12 +158,14 @@ const raise = (counts: Map<string, number>, domain: string | null): void => {
   if (domain !== null) counts.set(domain, (counts.get(domain) ?? 0) + 1);
 };
 
-const keyOf = (rule: AffinityRule): string => {
-  const match = Object.keys(rule.match).sort();
-  return JSON.stringify([rule.per, rule.required, match.map((key) => [key, rule.match[key]])]);
-};
+const keyOf = ({ per, required, match, expressions = [] }: AffinityRule): string =>
+  JSON.stringify([
+    per,
+    required,
+    Object.keys(match)
+      .sort()
+      .map((key) => [key, match[key]]),
+    expressions,
+  ]);
 
-export const describeRule = (rule: AffinityRule): string => {
-  const match = Object.entries(rule.match).map(([key, value]) => `${key}=${value}`);
-  return `${match.join(",")} per ${rule.per}`;
-};
+export const describeRule = (rule: AffinityRule): string => `${describeMatch(rule)} per ${rule.per}`;

@@ -15,7 +15,7 @@ import { neighboursOf } from "./neighbours.ts";
 import { candidatesOf, holdingsOf, type PlacingRules, placeVms, toSettled } from "./place-vms.ts";
 import { freeNow, toSites } from "./room.ts";
 import { supportCache } from "./support-cache.ts";
-import { type Site, speaksAgainst } from "./what-speaks-against.ts";
+import { type Site, speaksAgainst, spreadsOn } from "./what-speaks-against.ts";
 
 /** Who and what stands around one that looks for a home. */
 interface Neighbourhood {
@@ -46,7 +46,9 @@ export function around(
   for (const { from } of leaving)
     if (from !== null) free.set(from.seen.node, plus(free.get(from.seen.node) ?? NOTHING, from.held));
   const neighbours = neighboursOf(desired, sightings, [], leaving);
-  return { sites: toSites(desired, sightings, looks, at), free, newBook: () => bookOf(desired, neighbours) };
+  const sites = toSites(desired, sightings, looks, at);
+  const spreads = spreadsOn(desired, sites);
+  return { sites, free, newBook: () => bookOf(desired, spreads, neighbours) };
 }
 
 export function chooseNode(each: Homeless, near: Neighbourhood, rules: PlacingRules): Choice {
@@ -62,7 +64,7 @@ export function filtersFor(
   { mayLeaveDisks, fleet }: PlacingRules,
 ): Pick<Choice, "filters" | "able"> {
   const holds = holdingsOf(each);
-  const affinity = newBook().judge(toSettled(each), each.vm.placement.affinity);
+  const affinity = newBook().judge(toSettled(each), each.vm.placement);
   const candidates = new Set(
     candidatesOf(each, sites, new Map(sites.map((site) => [site.node.name, site])), mayLeaveDisks),
   );
@@ -71,6 +73,7 @@ export function filtersFor(
     if (filter === "candidates") return candidates.has(site);
     if (filter === "anti-affinity") return affinity.whyApart(site.node) === null;
     if (filter === "affinity") return affinity.whyNotTogether(site.node) === null;
+    if (filter === "spread") return affinity.whyCrowded(site.node) === null;
     if (filter === "room") return fits(holds, free.get(site.node.name) ?? NOTHING);
     return !speaksAgainst(filter, each, site, asking);
   };

@@ -2,7 +2,8 @@
 import type { Problem, Rule } from "./problem.ts";
 
 /** Those that some subject may live in. One that nobody may come to or stay in is never filled: the others are not held to it. */
-export function domainsThatCount({ vms, nodes }: Problem, { subjects, domainOf }: Rule): Set<number> {
+export function domainsThatCount({ vms, nodes }: Problem, { subjects, domainOf, counting }: Rule): Set<number> {
+  if (counting !== undefined) return new Set(counting);
   const domains = new Set<number>();
   const add = (node: number) => {
     const domain = domainOf[node] ?? -1;

@@ -49,5 +49,14 @@ function keyOf({ vm: { placement }, spec, applied, by, how }: Able): string {
     ...[hypervisor, cpus, memory, boot, disks, cloudInit !== null, passthrough],
     nics.map(({ attachment }) => attachment),
   ]);
-  return JSON.stringify([placement.nodes, placement.selector, by.kind, by.version, by.accelerator, how.mode, asked]);
+  return JSON.stringify([
+    placement.nodes,
+    placement.selector,
+    placement.nodeAffinity,
+    by.kind,
+    by.version,
+    by.accelerator,
+    how.mode,
+    asked,
+  ]);
 }

@@ -4,10 +4,11 @@
  *
  *   neighbours.ts → [failing-rules.ts] → place-fleet.ts
  */
-import type { AffinityRule, DesiredNode, DesiredState } from "../model/desired-state.ts";
-import { type Labels, matches } from "../model/may-live-on.ts";
+import type { AffinityRule, DesiredNode, DesiredState, LabelMatch } from "../model/desired-state.ts";
+import { type Labels, meets } from "../model/may-live-on.ts";
 import type { NodeName } from "../model/names.ts";
-import { domainOf } from "./affinity-book.ts";
+import { domainOf } from "./domains.ts";
+import { type FleetSpread, SpreadBook } from "./spread-book.ts";
 
 /** One that lives somewhere in the end. */
 export interface Settler {
@@ -18,7 +19,10 @@ export interface Settler {
 }
 
 export const hasRequiredRules = ({ vms }: DesiredState): boolean =>
-  vms.some(({ placement: { affinity, antiAffinity } }) => antiAffinity.some(isRequired) || affinity.some(isRequired));
+  vms.some(
+    ({ placement: { affinity, antiAffinity, spread } }) =>
+      antiAffinity.some(isRequired) || affinity.some(isRequired) || spread?.some(isRequired) === true,
+  );
 
 const isRequired = ({ required }: AffinityRule): boolean => required;
 
@@ -28,7 +32,16 @@ interface Asked {
   readonly subjects: Settler[];
 }
 
-export function someRuleFails(nodes: readonly DesiredNode[], settlers: readonly Settler[]): boolean {
+export function someRuleFails(
+  nodes: readonly DesiredNode[],
+  spreads: readonly FleetSpread[],
+  settlers: readonly Settler[],
+): boolean {
+  if (spreads.length > 0) {
+    const book = new SpreadBook(nodes, spreads);
+    for (const { goes, labels, home } of settlers) if (goes !== true) book.settle(labels, home);
+    if (book.isBroken) return true;
+  }
   const asked = new Map<string, Asked>();
   const ask = (kind: Asked["kind"], rule: AffinityRule, settler: Settler): void => {
     const key = keyOf(kind, rule);
@@ -50,7 +63,7 @@ export function someRuleFails(nodes: readonly DesiredNode[], settlers: readonly 
   const find = findByLabel(settlers.filter(({ goes }) => goes !== true));
   return [...asked.values()].some(({ kind, rule, subjects }) => {
     const counts = new Map<string | null, number>();
-    for (const each of find(rule.match)) {
+    for (const each of find(rule)) {
       const where = domain(each, rule);
       counts.set(where, (counts.get(where) ?? 0) + 1);
     }
@@ -58,23 +71,23 @@ export function someRuleFails(nodes: readonly DesiredNode[], settlers: readonly 
     const all = [...counts.values()].reduce((sum, count) => sum + count, 0);
     return subjects.some((subject) => {
       const where = domain(subject, rule);
-      const itself = where !== null && matches(subject.labels, rule.match) ? 1 : 0;
+      const itself = where !== null && meets(subject.labels, rule) ? 1 : 0;
       const others = (where === null ? 0 : (counts.get(where) ?? 0)) - itself;
       if (kind === "apart") return others > 0;
-      const isFirst = matches(subject.labels, rule.match) && all === itself;
+      const isFirst = meets(subject.labels, rule) && all === itself;
       return others === 0 && !isFirst;
     });
   });
 }
 
-const keyOf = (kind: Asked["kind"], { match, per }: AffinityRule): string => {
+const keyOf = (kind: Asked["kind"], { match, expressions, per }: AffinityRule): string => {
   let key = `${kind} ${per}`;
   for (const [label, value] of Object.entries(match)) key += `\n${label}=${value.length}:${value}`;
-  return key;
+  return expressions === undefined ? key : `${key}\n${JSON.stringify(expressions)}`;
 };
 
 /** By the first label that is asked for: in a fleet of thousands each rule is about few. */
-function findByLabel(settlers: readonly Settler[]): (match: Labels) => readonly Settler[] {
+function findByLabel(settlers: readonly Settler[]): (rule: LabelMatch) => readonly Settler[] {
   const having = new Map<string, Map<string, Settler[]>>();
   for (const settler of settlers)
     for (const [label, value] of Object.entries(settler.labels)) {
@@ -84,9 +97,9 @@ function findByLabel(settlers: readonly Settler[]): (match: Labels) => readonly 
       if (all === undefined) values.set(value, [settler]);
       else all.push(settler);
     }
-  return (match) => {
-    const [first] = Object.entries(match);
+  return (rule) => {
+    const [first] = Object.entries(rule.match);
     const some = first === undefined ? settlers : (having.get(first[0])?.get(first[1]) ?? []);
-    return some.filter(({ labels }) => matches(labels, match));
+    return some.filter(({ labels }) => meets(labels, rule));
   };
 }

@@ -1,7 +1,7 @@
 /** Why a VM may live only where it may, reason by reason: so that a conflict can name the one that matters. */
 
 import type { FilterName, PlacementConflict } from "../model/changes.ts";
-import { mayLiveOn } from "../model/may-live-on.ts";
+import { describeMatch, matches, meets } from "../model/may-live-on.ts";
 import type { NodeName } from "../model/names.ts";
 import type { Homeless } from "../reconcile/draft.ts";
 import type { Bound } from "./explain-conflict.ts";
@@ -73,11 +73,7 @@ function reasonsOf(each: Homeless, { sites, rules }: BoundsAround): Reason[] {
   const siteByName = new Map(sites.map((site) => [site.node.name, site]));
   const candidates = new Set(candidatesOf(each, sites, siteByName, rules.mayLeaveDisks));
   const { vm, moves } = each;
-  const { nodes, selector } = vm.placement;
-  const [anyNodes, anySelector] = [
-    { ...vm.placement, nodes: [] },
-    { ...vm.placement, selector: {} },
-  ];
+  const { nodes, selector, nodeAffinity } = vm.placement;
   const why =
     (by: FilterName): Reason["mayStay"] =>
     (site) =>
@@ -100,12 +96,23 @@ function reasonsOf(each: Homeless, { sites, rules }: BoundsAround): Reason[] {
     {
       kind: "placement",
       text: () => `its placement asks for ${pairs.join(",")}`,
-      mayStay: ({ node }) => mayLiveOn(anyNodes, node),
+      mayStay: ({ node }) => matches(node.labels, selector),
     },
+    ...(nodeAffinity ?? []).flatMap((rule): Reason[] =>
+      rule.required
+        ? [
+            {
+              kind: "placement",
+              text: () => `its nodeAffinity asks for ${describeMatch(rule)}`,
+              mayStay: ({ node }) => meets(node.labels, rule),
+            },
+          ]
+        : [],
+    ),
     {
       kind: "placement",
       text: () => `its placement names ${listSome(nodes)}`,
-      mayStay: ({ node }) => mayLiveOn(anySelector, node),
+      mayStay: ({ node }) => nodes.length === 0 || nodes.includes(node.name),
     },
   ];
 }

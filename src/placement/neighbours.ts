@@ -19,7 +19,7 @@ export interface Neighbour {
   /** As desired; null: it is none of this fleet's, or no longer. */
   readonly wanted: DesiredVm | null;
   readonly labels: Labels;
-  readonly placement: Pick<Placement, "affinity" | "antiAffinity">;
+  readonly placement: Pick<Placement, "affinity" | "antiAffinity" | "nodeAffinity">;
   /** It is deleted: until then nobody comes who may not be with it, and nobody counts on it. */
   readonly goes: boolean;
 }

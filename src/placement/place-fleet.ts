@@ -20,12 +20,12 @@ import type { Conflict } from "./explain-conflict.ts";
 import { hasRequiredRules, someRuleFails } from "./failing-rules.ts";
 import { conflictOfBounds } from "./homeless-bounds.ts";
 import { type Neighbour, neighboursOf } from "./neighbours.ts";
-import { holdingsOf, type Placed, type PlacingRules, placeVms } from "./place-vms.ts";
+import { holdingsOf, type Placed, type Placements, type PlacingRules, placeVms } from "./place-vms.ts";
 import { blockTooBig, fitGrowth, freeAfter, growElsewhere, type TooBig } from "./room.ts";
 import { toConflict } from "./say-conflict.ts";
 import { type SeatedFleet, seatFleet } from "./seat-fleet.ts";
 import { movedNeighbour, ruleBlocked } from "./tell-seats.ts";
-import type { Site } from "./what-speaks-against.ts";
+import { type Site, spreadsOn } from "./what-speaks-against.ts";
 
 export interface FleetToPlace {
   readonly desired: DesiredState;
@@ -65,13 +65,17 @@ export function placeFleet(to: FleetToPlace): PlacedFleet {
     return { growing, placed: [], aside: [], movedForOthers: new Set(), blocked: [] };
   // Those who are too big keep what they have of their node: they are among the neighbours unless they look for another one.
   const neighbours = neighboursOf(desired, sightings, drafts, seekers);
-  const first = placeVms(
-    seekers,
-    sites,
-    new Map(freeAfter(free, growing, seekers)),
-    bookOf(desired, neighbours),
-    rules,
-  );
+  const spreads = spreadsOn(desired, sites);
+  const first =
+    seekers.length === 0
+      ? NOBODY
+      : placeVms(
+          seekers,
+          sites,
+          new Map(freeAfter(free, growing, seekers)),
+          bookOf(desired, spreads, neighbours),
+          rules,
+        );
   const oneByOne: PlacedFleet = {
     growing,
     placed: first.placed,
@@ -88,9 +92,9 @@ export function placeFleet(to: FleetToPlace): PlacedFleet {
     })),
   ];
   const isRight = !first.isCrowded && rooted.length === 0;
-  if (isRight && !someRuleFails(desired.nodes, settlers)) return withBounds(oneByOne, seekers, to);
+  if (isRight && !someRuleFails(desired.nodes, spreads, settlers)) return withBounds(oneByOne, seekers, to);
   const seated = seatFleet({
-    ...{ sites, rules, homeless, tooBig },
+    ...{ sites, spreads, rules, homeless, tooBig },
     neighbours: neighboursOf(desired, sightings, drafts, homeless),
     departureOf: departures(to),
     isAsked: ({ name, draft }) => draft !== null || to.unchanged.has(name),
@@ -100,6 +104,8 @@ export function placeFleet(to: FleetToPlace): PlacedFleet {
   const isBetter = open < oneByOne.blocked.length || (open === oneByOne.blocked.length && (needsNobody || isRight));
   return withBounds(isBetter ? takeSeats(to, growing, tooBig, seated) : withReasons(oneByOne, seated), seekers, to);
 }
+
+const NOBODY: Placements = { placed: [], blocked: [], isCrowded: false };
 
 /** How those who have a home, and may be moved for others, could leave it. */
 function departures({ sightings, unchanged, mayMove }: FleetToPlace): (neighbour: Neighbour) => Able | null {
@@ -154,7 +160,7 @@ function takeSeats(
   const ungrown = tooBig.filter(({ draft }) => seated.ungrown.has(draft.name));
   left.push(...ungrown.flatMap(({ mover }) => (mover === null ? [] : [mover])));
   // Whoever is left without a seat is told why, as everybody sits then.
-  const rest = placeVms(left, sites, freeWhenSeated(sites, seated), bookWhenSeated(desired, seated), rules);
+  const rest = placeVms(left, sites, freeWhenSeated(sites, seated), bookWhenSeated(desired, sites, seated), rules);
   const plan = {
     growing: [...drafts.filter((draft) => !gone.has(draft)), ...growing],
     placed: [...placed, ...rest.placed],
@@ -215,7 +221,7 @@ function freeWhenSeated(sites: readonly Site[], { problem, nodeOf }: SeatedFleet
   return free;
 }
 
-function bookWhenSeated(desired: DesiredState, { sitters, nodeOf }: SeatedFleet): AffinityBook {
+function bookWhenSeated(desired: DesiredState, sites: readonly Site[], { sitters, nodeOf }: SeatedFleet): AffinityBook {
   const settled = sitters.flatMap((sitter, vm) => {
     const home = nodeOf(vm);
     if (home === null) return [];
@@ -225,5 +231,5 @@ function bookWhenSeated(desired: DesiredState, { sitters, nodeOf }: SeatedFleet)
         : sitter.neighbour;
     return [{ labels, placement, home }];
   });
-  return bookOf(desired, settled);
+  return bookOf(desired, spreadsOn(desired, sites), settled);
 }

@@ -59,7 +59,7 @@ export function placeVms(
   for (const each of [...tied.sort(biggestFirst), ...others.sort(biggestFirst)]) {
     const holds = holdingsOf(each);
     const settled = toSettled(each);
-    const affinity = book.judge(settled, each.vm.placement.affinity);
+    const affinity = book.judge(settled, each.vm.placement);
     const candidates = sitesFor(each);
     const judge = (site: Site) => whyNever(each, site, asking) ?? whyNotNow(site, holds, freeOn(site), affinity);
     let best: Site | null = null;

@@ -40,6 +40,8 @@ export interface ProblemVm {
   readonly wants: Amounts;
   /** Nodes that it may end up on, sorted; null: any. */
   readonly allowed: readonly number[] | null;
+  /** By node, how much it would rather be there than elsewhere, as `Rule.weight` counts. Left out: nowhere. */
+  readonly likes?: readonly number[];
   /** Nodes that it may be parked on while it is on its way, sorted; null: any. Left out: those of `allowed`. A pin says where it ends, not that it may be nowhere else. */
   readonly parkable?: readonly number[] | null;
   /** It is deleted in the end: who may not be with it does not come, but need not leave for it either. */
@@ -71,6 +73,8 @@ export interface Rule {
   /** Node → its domain under this rule; -1: it is in none. */
   readonly domainOf: readonly number[];
   readonly skew: number;
+  /** Of `spread`: the domains that it is measured by. Left out: those that some subject may live in. */
+  readonly counting?: readonly number[];
   /** Null: it must hold. Otherwise the cost of each pair (or VM beyond the skew) that breaks it. */
   readonly weight: number | null;
   /** For people: `app=web per rack`. */

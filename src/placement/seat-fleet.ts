@@ -17,12 +17,14 @@ import { findCandidates, holdingsOf, type PlacingRules } from "./place-vms.ts";
 import type { Problem } from "./problem.ts";
 import type { TooBig } from "./room.ts";
 import { sentMiB } from "./sent-mib.ts";
+import type { FleetSpread } from "./spread-book.ts";
 import { type Inhabitant, toProblem } from "./to-problem.ts";
 import type { Site } from "./what-speaks-against.ts";
 import type { Move } from "./why-moved.ts";
 
 export interface FleetToSeat {
   readonly sites: readonly Site[];
+  readonly spreads: readonly FleetSpread[];
   readonly rules: PlacingRules;
   readonly homeless: readonly Homeless[];
   /** Those who want more than their node has left: room is made for them there, or they go elsewhere if they can. */
@@ -108,7 +110,7 @@ function toAnswer(to: FleetToSeat, { problem, sitters }: LaidOut, { homes, moves
 }
 
 function layOut(
-  { sites, rules, homeless, tooBig, neighbours, departureOf, isAsked }: FleetToSeat,
+  { sites, spreads, rules, homeless, tooBig, neighbours, departureOf, isAsked }: FleetToSeat,
   ungrown: ReadonlySet<VmName>,
 ): LaidOut {
   const still = { moves: "never", moveMiB: 0, dirtyMiBps: 0, group: null } as const;
@@ -178,7 +180,7 @@ function layOut(
           },
         ],
   );
-  const { problem, inhabitants } = toProblem(grounds, [...who.keys()], []);
+  const { problem, inhabitants } = toProblem(grounds, [...who.keys()], [], spreads);
   return { problem, sitters: inhabitants.map((each) => who.get(each) as Sitter) };
 }
 

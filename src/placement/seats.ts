@@ -211,7 +211,8 @@ export class Seats {
   /** By node, what the preferred rules would cost if it were there: lower is better. False: they say nothing. */
   preferences(vm: number, into: Float64Array): boolean {
     const preferred = this.terrain.preferredOf[vm]!;
-    into.fill(0);
+    const { likes } = this.terrain.problem.vms[vm]!;
+    for (let node = 0; node < into.length; node++) into[node] = likes === undefined ? 0 : -likes[node]!;
     for (const laid of preferred) {
       const { kind, weight } = laid.rule;
       const worth = kind === "together" ? -(weight ?? 0) : (weight ?? 0);
@@ -237,7 +238,7 @@ export class Seats {
         into[node]! += worth * amount;
       }
     }
-    return preferred.length > 0;
+    return preferred.length > 0 || likes !== undefined;
   }
 
   #objectToApart(laid: LaidRule, vm: number, into: Uint8Array): void {

@@ -6,13 +6,14 @@
 import type { Looks } from "../model/boot-needs.ts";
 import { type Amount, describeAmount, fits } from "../model/capacity.ts";
 import type { FilterName } from "../model/changes.ts";
-import type { DesiredNode } from "../model/desired-state.ts";
+import type { DesiredNode, DesiredState } from "../model/desired-state.ts";
 import { mayLiveOn } from "../model/may-live-on.ts";
 import type { NodeName, VmName } from "../model/names.ts";
 import type { NodeReport } from "../model/observed-state.ts";
 import type { Homeless, Travel } from "../reconcile/draft.ts";
 import { homeNeeds, whyLacking } from "../reconcile/look-ahead.ts";
 import type { AffinityJudge } from "./affinity-book.ts";
+import { type FleetSpread, spreadsOf } from "./spread-book.ts";
 import type { supportCache } from "./support-cache.ts";
 import { whyItCannotArrive } from "./why-it-cannot-arrive.ts";
 
@@ -33,8 +34,16 @@ export interface Site {
 
 /** What is asked about one that needs a home. */
 export type Guest = Pick<Homeless, "vm" | "spec" | "remains" | "from"> & {
-  readonly moves: Pick<Travel, "applied" | "by" | "how"> | null;
+  readonly moves: (Pick<Travel, "applied" | "by" | "how"> & Partial<Pick<Travel, "draft">>) | null;
 };
+
+/** The fleet's rules of spread, with the domains that are open. */
+export function spreadsOn(desired: DesiredState, sites: readonly Site[]): FleetSpread[] {
+  const open = new Set(
+    sites.flatMap(({ node, report, closed }) => (report !== null && closed === null ? node.name : [])),
+  );
+  return spreadsOf(desired, ({ name }) => open.has(name));
+}
 
 export interface WhyNot {
   readonly node: NodeName;
@@ -97,6 +106,8 @@ export function whyNotNow({ node }: Site, holds: Amount, room: Amount, affinity:
   if (apart !== null) return objection("anti-affinity", `anti-affinity (${apart})`);
   const alone = affinity.whyNotTogether(node);
   if (alone !== null) return objection("affinity", `affinity (${alone})`);
+  const crowded = affinity.whyCrowded(node);
+  if (crowded !== null) return objection("spread", `spread (${crowded})`);
   return fits(holds, room) ? null : objection("room", "lacks room", `${describeAmount(atLeastNothing(room))} free`);
 }
 

@@ -1,11 +1,11 @@
 /** Whether a node can take in a VM that another sends: the other half of `reconcile/departure.ts`. */
-import type { NodeReport } from "../model/observed-state.ts";
+import type { HypervisorReport, NodeReport } from "../model/observed-state.ts";
 import { findHypervisor, whyUnsupported } from "../reconcile/check-support.ts";
-import type { Travel } from "../reconcile/draft.ts";
+import type { Draft, Travel } from "../reconcile/draft.ts";
 
 /** Null: it can. Else why not, to stand behind the name of the node. */
 export function whyItCannotArrive(
-  { applied, by, how }: Pick<Travel, "applied" | "by" | "how">,
+  { applied, by, how, draft }: Pick<Travel, "applied" | "by" | "how"> & Partial<Pick<Travel, "draft">>,
   report: NodeReport,
 ): string | null {
   const here = findHypervisor(applied, report);
@@ -20,8 +20,21 @@ export function whyItCannotArrive(
   if (isOlder(here.version, by.version)) return `has the older ${here.kind} ${here.version}, it runs on ${by.version}`;
   if (here.accelerator !== by.accelerator)
     return `runs guests by ${here.accelerator ?? "other means"}, it runs by ${by.accelerator ?? "other means"}`;
+  if (draft !== undefined && changesAsItRuns(draft) && !canAllOf(here, by))
+    return `has ${here.kind} ${here.version}, which changes less of a running guest than it needs`;
   return whyUnsupported(applied, report);
 }
+
+/** What its own hypervisor would do live is planned to be done where it arrives. */
+const changesAsItRuns = ({ put, power, reasons }: Draft): boolean =>
+  put !== null && power === null && reasons.some((each) => each.class === "live" && DEVICES.test(each.field ?? ""));
+
+const DEVICES = /^(cpus|memory|disks|nics)\b/;
+
+const canAllOf = (here: HypervisorReport, by: HypervisorReport): boolean =>
+  Object.entries(by.capabilities.live).every(
+    ([act, can]) => !can || here.capabilities.live[act as keyof HypervisorReport["capabilities"]["live"]],
+  );
 
 /** By the numbers in them, the first that differs counts: `7.2.22` is older than `10.0`. */
 function isOlder(version: string, than: string): boolean {

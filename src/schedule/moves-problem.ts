@@ -8,7 +8,7 @@ import { type Amount, heldBy, NOTHING, roomOf } from "../model/capacity.ts";
 import type { AffinityRule, DesiredNode, DesiredState } from "../model/desired-state.ts";
 import { joinHistories, type MoveSample, medianOf, type Sample, type VmHistory } from "../model/history.ts";
 import { whyClosed } from "../model/maintenance.ts";
-import { type Labels, matches } from "../model/may-live-on.ts";
+import { describeMatch, type Labels, meets } from "../model/may-live-on.ts";
 import { byName, type Instant, type NodeName, type VmName } from "../model/names.ts";
 import type { NodeReport, VmReport } from "../model/observed-state.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
@@ -221,7 +221,8 @@ function rulesAbout(desired: DesiredState, nodes: readonly DesiredNode[], entrie
   const subjects = new Map<string, { readonly rule: AffinityRule; readonly members: number[] }>();
   for (const [index, { name }] of entries.entries()) {
     for (const rule of ofVm.get(name) ?? []) {
-      const key = JSON.stringify([rule.per, Object.entries(rule.match).sort(([a], [b]) => byName(a, b))]);
+      const match = Object.entries(rule.match).sort(([a], [b]) => byName(a, b));
+      const key = JSON.stringify([rule.per, match, rule.expressions]);
       const known = subjects.get(key);
       if (known) known.members.push(index);
       else subjects.set(key, { rule, members: [index] });
@@ -229,9 +230,9 @@ function rulesAbout(desired: DesiredState, nodes: readonly DesiredNode[], entrie
   }
   const movers = new Set(restless.map(({ name }) => name));
   return [...subjects.values()].flatMap(({ rule, members }): Rule[] => {
-    const isMeant = restless.some(({ labels }) => matches(labels, rule.match));
+    const isMeant = restless.some(({ labels }) => meets(labels, rule));
     if (!isMeant && !members.some((member) => movers.has((entries[member] as Entry).name))) return [];
-    const others = entries.flatMap(({ labels }, index) => (matches(labels, rule.match) ? [index] : []));
+    const others = entries.flatMap(({ labels }, index) => (meets(labels, rule) ? [index] : []));
     const domains = new Map<string, number>();
     const domainOf = nodes.map((node, index) => {
       if (rule.per === "node") return index;
@@ -241,8 +242,7 @@ function rulesAbout(desired: DesiredState, nodes: readonly DesiredNode[], entrie
       domains.set(value, domain);
       return domain;
     });
-    const match = Object.entries(rule.match).map(([key, value]) => `${key}=${value}`);
-    const text = `${match.join(",")} per ${rule.per}`;
+    const text = `${describeMatch(rule)} per ${rule.per}`;
     return [{ kind: "apart", subjects: members, others, domainOf, skew: 1, weight: null, text }];
   });
 }

@@ -1,5 +1,6 @@
 /** What of a VM's manifest decides where it lives and what may be done to it, and where that is written. */
-import type { AffinityRule, DesiredVm, SourcePosition } from "../model/desired-state.ts";
+import type { AffinityRule, DesiredVm, NodeAffinityRule, SourcePosition } from "../model/desired-state.ts";
+import { describeMatch } from "../model/may-live-on.ts";
 
 export interface DecisiveValue {
   /** Into the manifest: `/spec/onDrain`. */
@@ -15,8 +16,10 @@ export function decisiveValues({ spec, placement, whereIs }: DesiredVm): Decisiv
     ["/spec/placement/node", placement.nodes.length === 1 ? (placement.nodes[0] ?? null) : null],
     ["/spec/placement/nodes", placement.nodes.length > 1 ? placement.nodes.join(", ") : null],
     ["/spec/placement/selector", describeLabels(placement.selector)],
+    ["/spec/placement/nodeAffinity", describeRules(placement.nodeAffinity ?? [])],
     ["/spec/placement/affinity", describeRules(placement.affinity)],
     ["/spec/placement/antiAffinity", describeRules(placement.antiAffinity)],
+    ["/spec/placement/spread", describeRules(placement.spread ?? [])],
     ["/spec/cpus/count", String(spec.cpus.count)],
     ["/spec/memory/size", `${spec.memory.sizeMiB}MiB`],
     ["/spec/hypervisor", spec.hypervisor],
@@ -42,9 +45,13 @@ function describeLabels(labels: Readonly<Record<string, string>>): string | null
   return pairs.length === 0 ? null : pairs.join(", ");
 }
 
-const describeRules = (rules: readonly AffinityRule[]): string | null =>
+const describeRules = (rules: readonly (NodeAffinityRule | AffinityRule)[]): string | null =>
   rules.length === 0
     ? null
     : rules
-        .map(({ match, per, required }) => `${describeLabels(match)} per ${per}${required ? "" : " (preferred)"}`)
+        .map((rule) => {
+          const per = "per" in rule ? ` per ${rule.per}` : "";
+          const most = "maxSkew" in rule ? `, at most ${rule.maxSkew} more than elsewhere` : "";
+          return `${describeMatch(rule)}${per}${most}${rule.required ? "" : " (preferred)"}`;
+        })
         .join("; ");

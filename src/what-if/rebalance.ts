@@ -130,7 +130,7 @@ function levelWith(
       other === name ? null : (homes.get(other) ?? home);
     const book = rules.bookFor([homeless], placedElsewhere, []);
     const settled = { labels: vm.spec.labels, antiAffinity: vm.placement.antiAffinity };
-    const judge = book.judge(settled, vm.placement.affinity);
+    const judge = book.judge(settled, vm.placement);
     const nothing = { cpus: 0, memoryMiB: 0 };
     // That there is room is seen to already.
     if (!mayLiveOn(vm.placement, site.node) || whyNotNow(site, nothing, nothing, judge) !== null) return false;

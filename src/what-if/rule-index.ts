@@ -4,7 +4,7 @@
  *   locate-vms.ts → [rule-index.ts] → loss-world.ts, rebalance.ts
  */
 import type { AffinityRule, DesiredState, DesiredVm } from "../model/desired-state.ts";
-import { type Labels, matches } from "../model/may-live-on.ts";
+import { type Labels, meets } from "../model/may-live-on.ts";
 import type { NodeName, VmName } from "../model/names.ts";
 import { AffinityBook, describeRule, type Settled } from "../placement/affinity-book.ts";
 import type { Placed } from "../placement/place-vms.ts";
@@ -55,7 +55,7 @@ export class RuleIndex {
     const known = this.#known.get(labels);
     if (known !== undefined) return known;
     const asked = ["", ...pairsOf(labels)].flatMap((pair) => this.#byPair.get(pair) ?? []);
-    const matched = asked.filter((key) => matches(labels, this.#rules.get(key)?.match ?? {}));
+    const matched = asked.filter((key) => meets(labels, this.#rules.get(key) ?? { match: {} }));
     this.#known.set(labels, matched);
     return matched;
   }

@@ -53,6 +53,42 @@ const MISTAKES: readonly (readonly [spec: string, said: string])[] = [
     "7:55 unknown-reference: no node has a label of this name (compare with metadata.labels of the nodes)",
   ],
   [
+    "size: 1GiB\nplacement: { antiAffinity: [{ match: { a: b }, weight: 3 }] }",
+    "7:58 conflicting-fields: a rule that is required has no weight (leave it out, or make it a wish: required: false)",
+  ],
+  [
+    "size: 1GiB\nplacement: { affinity: [{ per: node }] }",
+    "7:27 missing-field: a rule needs match or matchExpressions (match: { app: web } means those who have this label)",
+  ],
+  [
+    "size: 1GiB\nplacement: { nodeAffinity: [{ matchExpressions: [{ key: a, operator: In }] }] }",
+    "7:72 conflicting-fields: In needs values (such as values: [gold, silver])",
+  ],
+  [
+    "size: 1GiB\nplacement: { nodeAffinity: [{ matchExpressions: [{ key: a, operator: Exists, values: [b] }], required: false }] }",
+    "7:72 conflicting-fields: Exists has no values (leave them out, or In)",
+  ],
+  [
+    "size: 1GiB\nplacement: { nodeAffinity: [{ matchExpressions: [{ key: a, operator: Gt, values: [much] }], required: false }] }",
+    '7:72 conflicting-fields: Gt needs one whole number (such as values: ["8"])',
+  ],
+  [
+    "size: 1GiB\nplacement: { nodeAffinity: [{ matchExpressions: [{ key: a, operator: Like, values: [b] }], required: false }] }",
+    "7:72 bad-value: placement.nodeAffinity[0].matchExpressions[0].operator must be one of: In, NotIn, Exists, DoesNotExist, Gt, Lt",
+  ],
+  [
+    "size: 1GiB\nplacement: { antiAffinity: [{ match: { a: b }, matchExpressions: [{ key: a, operator: NotIn, values: [b] }] }] }",
+    "7:69 conflicting-fields: no value of a is all that is asked of it here (everything in match and matchExpressions must hold: remove one of them)",
+  ],
+  [
+    "size: 1GiB\nplacement: { nodeAffinity: [{ match: { ssd: 'true', disks: '9' } }] }",
+    "7:31 impossible-placement: no node has labels like that (compare with metadata.labels of the nodes)",
+  ],
+  [
+    "size: 1GiB\nplacement: { spread: [{ match: { app: web } }] }",
+    "7:25 conflicting-fields: this VM has not the labels of those that it is to be spread with (a spread counts those it matches, and this VM must be one of them)",
+  ],
+  [
     "size: 1GiB\ncpus: { count: 4, max: 2 }",
     "7:26 conflicting-fields: cpus.max is 2, less than cpus.count, 4 (at least 4, or leave it out)",
   ],

@@ -54,7 +54,13 @@ placement:
   nodes: [n2, n1]
   selector: { b: x, a: y }
   antiAffinity: [{ match: { app: web } }]
-  affinity: [{ match: { app: db }, per: rack, required: false }]
+  affinity: [{ match: { app: db }, per: rack, required: false, weight: 5 }]
+  nodeAffinity:
+    - { match: { a: y }, matchExpressions: [{ key: cores, operator: Gt, values: ["8"] }] }
+    - { matchExpressions: [{ key: tier, operator: NotIn, values: [old, bad] }], required: false }
+  spread:
+    - { match: { app: web }, per: rack, maxSkew: 2 }
+    - { matchExpressions: [{ key: app, operator: Exists }], required: false, weight: 3 }
 cpus: 3
 memory: { size: 2G, max: 1.5TiB }
 boot: { kernel: /vmlinuz, initramfs: /initrd, cmdline: quiet }
@@ -76,7 +82,7 @@ qemu: { args: [-vnc, none] }
 cloudHypervisor: null`;
   const files = {
     "n.yaml": [
-      aNode("n1", "{ a: 'y', b: x, rack: r }"),
+      aNode("n1", "{ a: 'y', b: x, rack: r, cores: '16' }"),
       aNode("n2"),
       aDocument("Group", "web"),
       aDocument("Network", "front", "type: bridge\nbridge: br0"),
@@ -87,8 +93,20 @@ cloudHypervisor: null`;
   expect(vm.placement).toEqual({
     nodes: ["n1", "n2"],
     selector: { a: "y", b: "x" },
-    affinity: [{ match: { app: "db" }, per: "rack", required: false }],
+    nodeAffinity: [
+      { match: { a: "y" }, expressions: [{ key: "cores", operator: "Gt", values: ["8"] }], required: true },
+      { match: {}, expressions: [{ key: "tier", operator: "NotIn", values: ["bad", "old"] }], required: false },
+    ],
+    affinity: [{ match: { app: "db" }, per: "rack", required: false, weight: 5 }],
     antiAffinity: [{ match: { app: "web" }, per: "node", required: true }],
+    spread: [
+      { match: { app: "web" }, per: "rack", maxSkew: 2, required: true },
+      {
+        match: {},
+        expressions: [{ key: "app", operator: "Exists", values: [] }],
+        ...{ per: "node", maxSkew: 1, required: false, weight: 3 },
+      },
+    ],
   });
   expect(vm.ignore).toEqual(["/spec/cpus", "/spec/passthrough", "/spec/disks/data"]);
   expect(vm.spec).toEqual({

@@ -36,7 +36,7 @@ test("a node is forbidden exactly when one of the two demands to be apart from t
     fc.property(someVms, someLabels, someRules, (others, labels, antiAffinity) => {
       const book = new AffinityBook(NODES, [...others.flatMap((vm) => vm.antiAffinity), ...antiAffinity]);
       for (const vm of others) book.settle(vm, NODES[vm.home]!.name);
-      const judge = book.judge({ labels, antiAffinity }, []);
+      const judge = book.judge({ labels, antiAffinity }, { affinity: [] });
       for (const node of NODES) {
         const clashes = others.some((other) => {
           const home = NODES[other.home]!;
@@ -56,7 +56,7 @@ test("how much a node is disliked is the number of VMs there that match, once fo
     fc.property(someVms, someRules, (others, antiAffinity) => {
       const book = new AffinityBook(NODES, [...others.flatMap((vm) => vm.antiAffinity), ...antiAffinity]);
       for (const vm of others) book.settle(vm, NODES[vm.home]!.name);
-      const judge = book.judge({ labels: {}, antiAffinity }, []);
+      const judge = book.judge({ labels: {}, antiAffinity }, { affinity: [] });
       for (const node of NODES) {
         const disliked = antiAffinity
           .filter((rule) => !rule.required)

@@ -155,6 +155,13 @@ describe("more than its node has", () => {
     );
   });
 
+  test("goes only where it can grow as it runs", () => {
+    const made = plan(fleet(), world().sends("n1", "n2").able("n2", { memoryUp: false }));
+    expect(steps(made)).toEqual([
+      expect.stringContaining("n2: has noop 1, which changes less of a running guest than it needs"),
+    ]);
+  });
+
   test("is blocked where it cannot go, and says why", () => {
     expect(steps(plan(fleet(), world()))[0]).toMatch(
       /^blocked web-1 needs 0 more cpus and 5120 MiB .* and it cannot move: noop 1 on n1 does not send guests$/,

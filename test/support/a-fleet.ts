@@ -14,6 +14,8 @@ import {
   type DesiredVm,
   type FleetPolicy,
   type Group,
+  type NodeAffinityRule,
+  type SpreadRule,
 } from "../../src/model/desired-state.ts";
 import { digestOf } from "../../src/model/digest.ts";
 import { compareLive, toLiveConfig } from "../../src/model/fields.ts";
@@ -92,6 +94,8 @@ export interface VmInput extends Partial<VmSpec> {
   readonly selector?: Readonly<Record<string, string>>;
   readonly affinity?: readonly AffinityRule[];
   readonly antiAffinity?: readonly AffinityRule[];
+  readonly nodeAffinity?: readonly NodeAffinityRule[];
+  readonly spread?: readonly SpreadRule[];
   readonly ignore?: readonly string[];
   readonly windows?: DesiredVm["windows"];
 }
@@ -127,12 +131,17 @@ export class FleetBuilder {
   }
 
   vm(name: string, input: VmInput = {}): this {
-    const { on, nodes, selector = {}, affinity = [], antiAffinity = [], ignore = [], windows, ...over } = input;
+    const { on, nodes, selector = {}, affinity = [], antiAffinity = [], ignore = [], windows, ...rest } = input;
+    const { nodeAffinity, spread, ...over } = rest;
     const allowed = on === undefined ? (nodes ?? []) : [on];
     this.#vms.push({
       name: vmName(name),
       spec: aSpec(over),
-      placement: { nodes: allowed.map(nodeName), selector, affinity, antiAffinity },
+      placement: {
+        ...{ nodes: allowed.map(nodeName), selector, affinity, antiAffinity },
+        ...(nodeAffinity === undefined ? {} : { nodeAffinity }),
+        ...(spread === undefined ? {} : { spread }),
+      },
       ...(windows === undefined ? {} : { windows }),
       ignore,
       source: { file: `${name}.yaml`, line: 1, column: 1 },

@@ -27,7 +27,18 @@ const partialSpec = fc.record(
     retain: fc.record({ disks: duration }),
     shutdownGrace: duration,
     weights: fc.constantFrom({ cpu: 200 }, { cpu: null, io: 50 }, null),
-    placement: fc.constantFrom({ selector: { rack: "a" } }, { antiAffinity: [{ match: { app: "web" } }] }, null),
+    placement: fc.constantFrom(
+      { selector: { rack: "a" } },
+      { antiAffinity: [{ match: { app: "web" } }] },
+      {
+        nodeAffinity: [
+          { matchExpressions: [{ key: "rack", operator: "Exists" }] },
+          { match: { rack: "a" }, required: false, weight: 9 },
+        ],
+        affinity: [{ matchExpressions: [{ key: "app", operator: "NotIn", values: ["db", "web"] }], required: false }],
+      },
+      null,
+    ),
     disks: fc.uniqueArray(fc.record({ name: fc.constantFrom("a", "b", "root"), size }), {
       selector: (disk) => disk.name,
     }),

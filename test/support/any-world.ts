@@ -6,7 +6,7 @@ import type { VmSpec } from "../../src/model/vm-spec.ts";
 import type { Allowances } from "../../src/plan/guards.ts";
 import { makePlan } from "../../src/plan/make-plan.ts";
 import type { Plan } from "../../src/plan/plan-document.ts";
-import { aFleet, aSpec, type FleetBuilder, type WorldBuilder } from "./a-fleet.ts";
+import { aFleet, aSpec, type FleetBuilder, type VmInput, type WorldBuilder } from "./a-fleet.ts";
 
 export interface AnyWorld {
   readonly fleet: FleetBuilder;
@@ -78,6 +78,8 @@ const anyVm = fc.record({
   placement: fc.constantFrom<"any" | "one" | "two" | "rack">("any", "any", "one", "two", "rack"),
   pick: fc.integer({ min: 0, max: 3 }),
   apart: fc.boolean(),
+  /** What else its placement says. */
+  rule: fc.constantFrom(null, null, null, "spread", "together", "wish", "liking"),
   /** Which of the nodes have it; usually none or one. */
   homes: anyHomes,
   /** Null: applied as now desired. */
@@ -127,6 +129,7 @@ export const anyWorld: fc.Arbitrary<AnyWorld> = fc
         : [];
       fleet.vm(VMS[index]!, {
         ...vm.desired,
+        ...ruleOf(vm.rule, vm.desired.labels.app ?? "", vm.pick),
         nodes,
         selector: vm.placement === "rack" ? { rack: "r1" } : {},
         antiAffinity,
@@ -166,6 +169,23 @@ export const anyWorld: fc.Arbitrary<AnyWorld> = fc
     }
     return { fleet, world, allowances: { maxClass: drawn.maxClass, allowDestroy: drawn.allowDestroy } };
   });
+
+function ruleOf(rule: string | null, app: string, pick: number): Partial<VmInput> {
+  const per = pick % 2 === 0 ? "node" : "rack";
+  const notIn = [{ key: "app", operator: "NotIn", values: ["z"] }] as const;
+  switch (rule) {
+    case "spread":
+      return { spread: [{ match: { app }, per, maxSkew: 1 + (pick >> 1), required: true }] };
+    case "together":
+      return { affinity: [{ match: { app: "x" }, per: "rack", required: true }] };
+    case "wish":
+      return { spread: [{ match: {}, expressions: notIn, per, maxSkew: 1, required: false, weight: 2 }] };
+    case "liking":
+      return { nodeAffinity: [{ match: { rack: "r2" }, required: pick === 0, weight: 3 }] };
+    default:
+      return {};
+  }
+}
 
 export function planFor(desired: DesiredState, observed: ObservedState, allowances: Allowances): Plan {
   return makePlan({ desired, observed, source: "any", commit: null, selection: null, allowances });

@@ -10,8 +10,10 @@ import { byName, type NodeName, nodeName } from "../../model/names.ts";
 import type { BootSource, CloudInit, HypervisorKind, ReadyProbe, VmSpec } from "../../model/vm-spec.ts";
 import type { Finding, ReportField } from "../text/source-document.ts";
 import { buildDisks, buildNics } from "./build-devices.ts";
+import { buildRules } from "./build-rules.ts";
 import type { Catalog } from "./catalog.ts";
 import type { LayerValues } from "./layer.ts";
+import { sortKeys } from "./sort-keys.ts";
 
 /** What a VM has when nobody says otherwise. The schemas' descriptions tell them to users. */
 const DEFAULTS = {
@@ -70,17 +72,14 @@ export function buildSpec({ labels, annotations, values, catalog, report }: VmPa
 export function buildPlacement({ placement }: LayerValues, report: ReportField): Placement {
   if (placement?.node && placement.nodes) report(["placement", "nodes"], conflict("placement has both node and nodes"));
   const nodes = placement?.node ? [placement.node] : (placement?.nodes ?? []);
-  const rules = (list: "affinity" | "antiAffinity") =>
-    (placement?.[list] ?? []).map(({ match, per, required }) => ({
-      match: sortKeys(match),
-      per: per ?? "node",
-      required: required ?? true,
-    }));
+  const { nodeAffinity, affinity, antiAffinity, spread } = buildRules(placement ?? {}, report);
   return {
     nodes: [...new Set<NodeName>(nodes.map(nodeName))].sort(byName),
     selector: sortKeys(placement?.selector),
-    affinity: rules("affinity"),
-    antiAffinity: rules("antiAffinity"),
+    ...(nodeAffinity.length === 0 ? {} : { nodeAffinity }),
+    affinity,
+    antiAffinity,
+    ...(spread.length === 0 ? {} : { spread }),
   };
 }
 
@@ -161,12 +160,6 @@ const conflict = (message: string): Finding => ({
   message,
   hint: "keep one of them; null takes away what a profile says",
 });
-
-/** Specs are compared and digested: the order in which somebody wrote keys means nothing. */
-function sortKeys(record: Readonly<Record<string, string>> | null | undefined): Readonly<Record<string, string>> {
-  if (!record) return {};
-  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => byName(a, b)));
-}
 
 function sortDeep(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sortDeep);

@@ -2,6 +2,7 @@
 
 import type { Placement } from "../../model/desired-state.ts";
 import { FIELD_POINTERS, isCovered } from "../../model/fields.ts";
+import { type Labels, meets } from "../../model/may-live-on.ts";
 import type { VmSpec } from "../../model/vm-spec.ts";
 import { isOwnWord } from "../text/harmless.ts";
 import type { ReportField } from "../text/source-document.ts";
@@ -19,11 +20,21 @@ export class PlacementCheck {
     this.#labelKeys = new Set(catalog.all("Node").flatMap(({ content }) => Object.keys(content.metadata.labels ?? {})));
   }
 
-  check({ nodes, selector, affinity, antiAffinity }: Placement, report: ReportField): void {
+  check(placement: Placement, labels: Labels, report: ReportField): void {
+    const { nodes, selector, affinity, antiAffinity, spread = [] } = placement;
+    for (const [index, rule] of spread.entries())
+      if (!meets(labels, rule))
+        report(["placement", "spread", index], {
+          code: "conflicting-fields",
+          message: "this VM has not the labels of those that it is to be spread with",
+          hint: "a spread counts those it matches, and this VM must be one of them",
+        });
     if (this.#catalog.isIncomplete) return;
+    this.#checkNodeAffinity(placement, report);
     for (const [list, rules] of [
       ["affinity", affinity],
       ["antiAffinity", antiAffinity],
+      ["spread", spread],
     ] as const)
       for (const [index, { per }] of rules.entries())
         if (per !== "node" && !this.#labelKeys.has(per))
@@ -40,6 +51,23 @@ export class PlacementCheck {
       message: `${nodes.length === 0 ? "no node" : `none of ${nodes.join(", ")}`} has all these labels`,
       hint: "compare with metadata.labels of the nodes",
     });
+  }
+
+  /** Of the nodes that its selector and its list of nodes leave, one must meet all that is required of its labels. */
+  #checkNodeAffinity({ nodes, nodeAffinity = [] }: Placement, report: ReportField): void {
+    for (const [index, rule] of nodeAffinity.entries()) {
+      if (!rule.required) continue;
+      const candidates = this.#catalog
+        .all("Node")
+        .filter(({ content }) => nodes.length === 0 || nodes.some((name) => name === content.metadata.name));
+      if (candidates.length === 0 || candidates.some(({ content }) => meets(content.metadata.labels ?? {}, rule)))
+        continue;
+      report(["placement", "nodeAffinity", index], {
+        code: "impossible-placement",
+        message: `${nodes.length === 0 ? "no node" : `none of ${nodes.join(", ")}`} has labels like that`,
+        hint: "compare with metadata.labels of the nodes",
+      });
+    }
   }
 
   #select(selector: Readonly<Record<string, string>>): ReadonlySet<string> {

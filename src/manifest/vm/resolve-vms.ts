@@ -93,8 +93,13 @@ class Resolver {
   #resolve(content: VmDocument, values: LayerValues, report: ReportField): ResolvedVm {
     const { labels, annotations } = content.metadata;
     const spec = buildSpec({ labels, annotations, values, catalog: this.#catalog, report });
-    const placement = buildPlacement(values, report);
-    this.#placements.check(placement, report);
+    let isSound = true;
+    const placement = buildPlacement(values, (at, finding) => {
+      isSound = false;
+      report(at, finding);
+    });
+    // A rule that makes no sense is met by nobody: that is no second mistake.
+    if (isSound) this.#placements.check(placement, spec.labels, report);
     checkPassthrough(content.spec, spec, report);
     checkCloudHypervisor(spec, report);
     checkAbilities(spec, report);
