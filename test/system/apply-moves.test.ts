@@ -1,5 +1,7 @@
 /** A line of a manifest changes, and a real guest is elsewhere: what it counts goes on, through the command line and two agents. */
+import { createHash, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import type { ApplyReport } from "../../src/apply/apply-report.ts";
@@ -46,6 +48,48 @@ describe
     );
 
     systemTest(
+      "a guest that is switched off goes with its disks, the same to the last byte, and is started again where it comes back to",
+      async ({ world }) => {
+        const [n1, n2] = await twoNodes(world);
+        const image = join(world.fleet, "base.raw");
+        await writeFile(image, randomBytes(4 * 1024 * 1024));
+        await world.write(
+          "base.yaml",
+          `apiVersion: odorobo.dev/v1\nkind: Image\nmetadata: { name: base }\nspec: { path: ${image} }\n`,
+        );
+        const disks = "disks: [ { name: root, image: base, size: 16MiB }, { name: data, size: 64MiB } ]";
+        await world.vm("db-1", on("n1", disks));
+        await apply(world);
+        await countsOn(n1, "db-1");
+
+        await world.vm("db-1", on("n2", disks, "runStrategy: Stopped"));
+        const plan = await world.cli("plan", world.fleet);
+        expect(plan.stdout).toContain("it is to be off");
+        const path = (agent: SystemAgent, file: string) => join(agent.dataFolder, "vms/db-1/disks", file);
+        const sums = async (agent: SystemAgent) =>
+          await Promise.all(
+            ["root.qcow2", "data.raw"].map(async (file) => [
+              await sha256(path(agent, file)),
+              (await stat(path(agent, file))).size,
+            ]),
+          );
+        const cold = ["shutdownVm db-1 on n1", "migrateVm db-1 on n2", "updateVm db-1 on n2"];
+        expect((await moved(world)).sort()).toEqual(cold.sort());
+        expect(await n2.vm("db-1")).toMatchObject({ phase: "stopped", disks: ["data", "root"] });
+        expect(await sums(n2)).toEqual(await sums(n1));
+        expect((await stat(path(n2, "data.raw"))).blocks).toBeLessThanOrEqual(
+          (await stat(path(n1, "data.raw"))).blocks,
+        );
+        await expectNothingToDo(world);
+
+        await world.vm("db-1", on("n1", disks));
+        expect(await moved(world)).toEqual(["bootVm db-1 on n1", "migrateVm db-1 on n1", "updateVm db-1 on n1"]);
+        await countsOn(n1, "db-1");
+        await expectNothingToDo(world);
+      },
+    );
+
+    systemTest(
       "a node in maintenance is emptied, and takes its guests back only when it is told to",
       async ({ world }) => {
         const [n1, n2] = await twoNodes(world);
@@ -80,6 +124,11 @@ async function twoNodes(world: SystemWorld): Promise<readonly [SystemAgent, Syst
     world.agent("n2", { hypervisors: ["qemu"] }),
   ]);
 }
+
+const sha256 = async (path: string): Promise<string> =>
+  createHash("sha256")
+    .update(await readFile(path))
+    .digest("hex");
 
 async function apply(world: SystemWorld, ...flags: string[]) {
   const done = await world.cli("apply", world.fleet, "--yes", ...flags);
