@@ -324,10 +324,11 @@ export type VirtualMachineProtect = boolean | null;
  */
 export type VirtualMachineIgnore = string[] | null;
 /**
- * What stays after the VM was deleted.
+ * What stays after the VM was deleted, or has moved away.
  */
 export type VirtualMachineRetain = {
   disks?: CommonDuration;
+  moved?: CommonDuration;
 } | null;
 /**
  * The VM's share of the node when it is busy, against the other VMs: 200 gets twice what 100 gets. Needs the systemd supervisor. Left out: 100, as every process of the node.

@@ -37,6 +37,7 @@ const SCALARS: readonly FieldRow[] = [
   { path: "group", pointer: "/spec/group", keys: ["group"] },
   { path: "protect", pointer: "/spec/protect", keys: ["protect"] },
   { path: "retain.disks", pointer: "/spec/retain/disks", keys: ["retainDisksSeconds"] },
+  { path: "retain.moved", pointer: "/spec/retain/moved", keys: ["retainMovedSeconds"] },
   { path: "shutdownGrace", pointer: "/spec/shutdownGrace", keys: ["shutdownGraceSeconds"] },
   { path: "weights.cpu", pointer: "/spec/weights/cpu", keys: ["weights", "cpu"] },
   { path: "weights.io", pointer: "/spec/weights/io", keys: ["weights", "io"] },

@@ -203,6 +203,8 @@ export interface VmReport {
   readonly changeRules?: readonly ChangeRule[];
   /** A migration that is under way here, or took it away from here. */
   readonly migration?: MigrationState;
+  /** Of one that has moved away: what its disks here take of the node, and until when they are kept at least. Left out by agents of before. */
+  readonly left?: { readonly bytes: number; readonly until: Instant };
   /** Left out while no guest runs, and by agents that did not say so yet: then the hypervisor's capability is asked. */
   readonly movable?: Movable;
   /** With `paused`: nobody paused it, its hypervisor did. Left out otherwise. */

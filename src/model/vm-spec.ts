@@ -46,6 +46,8 @@ export interface VmSpec {
   readonly protect: boolean;
   /** How long the disks of a deleted VM are kept. */
   readonly retainDisksSeconds: number;
+  /** How long what it leaves where it moved away from is kept at least. Left out: a day. */
+  readonly retainMovedSeconds?: number;
   /** How long a guest may take to power off before it is cut off. */
   readonly shutdownGraceSeconds: number;
   /** Shares when the node is busy, 1 to 10,000, as cgroup v2 has them; null: the node's default (100). Other processes weigh 100. */

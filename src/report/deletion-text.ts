@@ -63,18 +63,33 @@ function returnNote({ fleet }: VmReport, isNamed: boolean | null): string | null
     : `Should it stand in ${manifests}, their next plan makes it again, unless its manifest goes.`;
 }
 
-export function askPurge({ node, tombstone }: { readonly node: string; readonly tombstone: Tombstone }): string {
-  const disks = tombstone.disks.length === 0 ? "no disks" : `disks: ${tombstone.disks.join(", ")}`;
-  return `This removes for good what is kept of ${safeLine(tombstone.name)} on ${safeLine(node)} (${safeLine(disks)}; deleted at ${tombstone.deletedAt}). Type the VM's name to go on:`;
+/** What is kept of one VM. */
+interface Kept {
+  readonly deleted: { readonly node: string; readonly tombstone: Tombstone } | null;
+  readonly left: readonly { readonly node: string; readonly vm: VmReport; readonly peer: string }[];
 }
 
-export function renderPurge(
-  { node, tombstone }: { readonly node: string; readonly tombstone: Tombstone },
-  options: Options,
-): string {
-  const name = paintWith(options.colour)("bold", safeLine(tombstone.name));
-  const disks = tombstone.disks.length === 0 ? "it had no disks" : `gone for good: ${tombstone.disks.join(", ")}`;
-  return `${name} on ${safeLine(node)}: purged (${safeLine(disks)})`;
+export function askPurge(name: string, { deleted, left }: Kept): string {
+  const whats = [
+    ...(deleted === null
+      ? []
+      : [`on ${deleted.node} (${sayDisks(deleted.tombstone.disks)}; deleted at ${deleted.tombstone.deletedAt})`]),
+    ...left.map(({ node, vm, peer }) => `on ${node} (${sayDisks(vm.disks ?? [])}; left when it moved to ${peer})`),
+  ];
+  return safeLine(`This removes for good what is kept of ${name} ${whats.join(" and ")}. Type the VM's name to go on:`);
+}
+
+const sayDisks = (disks: readonly string[]): string => (disks.length === 0 ? "no disks" : `disks: ${disks.join(", ")}`);
+
+export function renderPurge(name: string, { deleted, left }: Kept, options: Options): string {
+  const line = (node: string, disks: readonly string[]) =>
+    `${paintWith(options.colour)("bold", safeLine(name))} on ${safeLine(node)}: purged (${safeLine(
+      disks.length === 0 ? "it had no disks" : `gone for good: ${disks.join(", ")}`,
+    )})`;
+  return [
+    ...(deleted === null ? [] : [line(deleted.node, deleted.tombstone.disks)]),
+    ...left.map(({ node, vm }) => line(node, vm.disks ?? [])),
+  ].join("\n");
 }
 
 const DELETED_COLUMNS: readonly Column<DeletedVm>[] = [

@@ -89,6 +89,8 @@ export interface VmStatus {
   readonly pending?: readonly OwedChange[];
   /** The agent starts the guest again by itself, or has given that up; left out while there is nothing to tell. */
   readonly restart?: RestartState;
+  /** It has moved away, and its old disks are still here: how much, and until when at least. */
+  readonly left?: { readonly bytes: number; readonly until: Instant };
   /** Its agent would not boot it again, though it may run now: other bytes lie below this disk. Left out while all is well. */
   readonly bootRefused?: { readonly disk: string; readonly code: ImageProblem["code"] };
 }
@@ -202,6 +204,7 @@ export function toVmStatus(vm: VmReport, node: NodeName, fleet: string | null, n
     generation: vm.generation,
     commit: vm.commit,
     appliedAt: vm.appliedAt,
+    ...(vm.left === undefined ? {} : { left: vm.left }),
     drift: vm.drift,
     ...(vm.owed === undefined || vm.owed.length === 0 ? {} : { pending: vm.owed }),
     ...(vm.restart === undefined ? {} : { restart: vm.restart }),

@@ -97,6 +97,8 @@ function describeNotes(vm: VmStatus): string {
   if (vm.belongs === "other") notes.push("not this fleet's");
   if (vm.bootRefused !== undefined) notes.push(`its next boot is refused: ${describeRefusal(vm.bootRefused)}`);
   if (vm.reason !== null) notes.push(vm.reason);
+  if (vm.left !== undefined)
+    notes.push(`${showRoughMiB(Math.ceil(vm.left.bytes / 1_048_576))} of old disks kept until ${vm.left.until}`);
   return notes.join("; ");
 }
 

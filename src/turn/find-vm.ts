@@ -92,7 +92,7 @@ export function findDeletedVm(name: VmName, observed: ObservedState): DeletedVm 
   );
 }
 
-const deletedOf = (name: VmName, observed: ObservedState): DeletedVm[] =>
+export const deletedOf = (name: VmName, observed: ObservedState): DeletedVm[] =>
   observed.nodes.flatMap((node) =>
     node.reach === "silent"
       ? []

@@ -33,11 +33,13 @@ export interface MoveQuestions {
   /** Nothing is left to send. Answered when all of it is there. `disks`: of a VM that is off, each with the checksum of what was sent. */
   whole: { asked: { readonly disks?: readonly (DiskFile & { readonly checksum: string })[] }; answer: object };
   /** It is yours. Asked only when whoever asks has written down that it is. ARRIVAL_REFUSED: it never ran there and never will. */
-  take: { asked: object; answer: object };
+  take: { asked: object; answer: { /** Of its data folder; agents of before do not say. */ readonly id?: string } };
   /** It is called off. Answered when it is written down that it will never run there; `taken`: too late, it was taken. */
   abandon: { asked: object; answer: { readonly taken: boolean } };
   /** Nothing of it is left here, and nobody will ask again. */
   farewell: { asked: object; answer: object };
+  /** Long afterwards: is it there, whole, or was it seen to go? `id`: of the data folder that says so. */
+  confirm: { asked: object; answer: { readonly id: string; readonly isHeld: boolean } };
 }
 export type MoveQuestion = keyof MoveQuestions;
 

@@ -107,6 +107,18 @@ test("one that is off goes as it is, and one that runs is stopped for --mode col
   expect(cold.code, cold.stderr).toBe(0);
   expect(cold.stdout).toMatch(/^web-1 runs on n2, moved from n1: in /);
   expect(cold.stderr).toContain("shutting down web-1 on n1 …");
+  const at = ["--fleet", fleet.folder];
+  expect((await odorobo("status", fleet.folder)).stdout).toMatch(
+    /web-1 +n1 .*it moved to n2; .* of old disks kept until 2/,
+  );
+  // It may be all that there is of it: nobody has looked whether n2 has it.
+  const blind = await odorobo("vm", "purge", "web-1", "--node", "n1", "--yes", ...at);
+  expect(blind).toMatchObject({ code: 1, stderr: expect.stringContaining("may be all that there is of it") });
+  expect(await odorobo("vm", "purge", "web-1", "--yes", ...at)).toMatchObject({
+    code: 0,
+    stdout: "web-1 on n1: purged (it had no disks)\n",
+  });
+  expect((await odorobo("vm", "list", ...at)).stdout).toMatch(/web-1 +n2 +running/);
   expect(await odorobo("vm", "shutdown", "web-1", "--fleet", fleet.folder)).toMatchObject({ code: 0 });
   const off = await odorobo("vm", "migrate", "web-1", "--to", "n1", "--fleet", fleet.folder);
   expect(off.code, off.stderr).toBe(0);

@@ -31,13 +31,15 @@ test("who is to confirm a deletion reads what runs, whose it is, and what stays"
 });
 
 test("who is to confirm a purge reads what is lost, and has to type the name", () => {
-  expect(askPurge(kept)).toBe(
+  expect(askPurge("web-1", { deleted: kept, left: [] })).toBe(
     "This removes for good what is kept of web-1 on n1 (disks: data, root; deleted at 2026-01-01T12:00:00.000Z). Type the VM's name to go on:",
   );
-  expect(renderPurge(kept, plain)).toBe("web-1 on n1: purged (gone for good: data, root)");
-  expect(renderPurge({ ...kept, tombstone: { ...kept.tombstone, disks: [] } }, plain)).toBe(
-    "web-1 on n1: purged (it had no disks)",
+  expect(renderPurge("web-1", { deleted: kept, left: [] }, plain)).toBe(
+    "web-1 on n1: purged (gone for good: data, root)",
   );
+  expect(
+    renderPurge("web-1", { deleted: { ...kept, tombstone: { ...kept.tombstone, disks: [] } }, left: [] }, plain),
+  ).toBe("web-1 on n1: purged (it had no disks)");
 });
 
 test("deleted VMs in a table: where, whose, until when", () => {

@@ -57,7 +57,7 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
   for (const slot of slots.values()) carryOn(parts, slot, moves);
   moves.carryOn(slots.values());
   await ofAll(ask);
-  const sweep = createSweep(parts);
+  const sweep = createSweep(parts, (slot) => moves.releaseLeft(slot));
   const stopClockwork = startClockwork(parts, slots, sweep, options);
   const submit = createSubmit(parts, slots, sweep, moves);
 

@@ -94,6 +94,14 @@ const isDeparture = has({
   since: isInstant,
   paused: isBoolean,
 });
+const isLeft = has({
+  to: has({ node: isText, address: isText, fingerprint: orNull(isText) }),
+  ticket: isText,
+  since: isInstant,
+  keeper: orNull(isText),
+  disks: listOf(isText),
+  bytes: isCount,
+});
 const isArrival = has({
   role: oneOf("destination"),
   stage: oneOf("expected", "arriving", "whole", "taken"),
@@ -154,6 +162,7 @@ const PRESENT: Shape = {
   restart: orAbsent(has({ attempts: isCount, nextAt: orNull(isInstant), givenUp: isBoolean, hostBootId: isText })),
   migration: orAbsent(has({ role: oneOf("source", "destination"), since: isInstant, url: isText })),
   move: orAbsent((value) => isDeparture(value) || isArrival(value)),
+  left: orAbsent((value) => isLeft(value)),
   calledOff: orAbsent((value) => listOf(isDeparture)(value)),
   stalled: orAbsent(isObject),
   owed: orAbsent(listOf(has({ path: isText, since: isInstant }))),

@@ -69,6 +69,8 @@ export interface VmRecord extends RecordHead {
   readonly migration?: MigrationState | null;
   /** While two agents move it: what each of them has said, and does not take back. `migration` says it to people. */
   readonly move?: Departure | Arrival | null;
+  /** With `migration.stage` left: what it left here, and who says when that may go. Left out by agents of before: then a person does. */
+  readonly left?: LeftBehind;
   /** Moves that were called off without the other node having heard of it: it is told until it has. Left out: none. */
   readonly calledOff?: readonly Departure[];
   /** With `paused`: its hypervisor stopped it, and nobody else. */
@@ -123,6 +125,20 @@ export interface Departure {
   readonly bandwidthMiBps?: number;
   readonly sentBytes?: number;
   readonly downtimeMs?: number | null;
+}
+
+/** Of a VM that has moved away. */
+export interface LeftBehind {
+  readonly to: Departure["to"];
+  /** Of the move: its text is kept, to ask with. */
+  readonly ticket: Digest;
+  readonly since: Instant;
+  /** The id of the data folder that took it in; null: its agent did not say. */
+  readonly keeper: string | null;
+  /** Those whose bytes went along, sorted. */
+  readonly disks: readonly string[];
+  /** What all of its disks here take of this node's, when it left. */
+  readonly bytes: number;
 }
 
 /** On the node that it comes to. */

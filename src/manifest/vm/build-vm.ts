@@ -63,6 +63,8 @@ export function buildSpec({ labels, annotations, values, catalog, report }: VmPa
     group: values.group ?? null,
     protect: values.protect ?? false,
     retainDisksSeconds: values.retain?.disks ?? DEFAULTS.retainDisksSeconds,
+    // Not spelled out: agents of before refuse what they do not know, and it is the agent's own default.
+    ...(values.retain?.moved == null ? {} : { retainMovedSeconds: values.retain.moved }),
     shutdownGraceSeconds: values.shutdownGrace ?? DEFAULTS.shutdownGraceSeconds,
     weights: { cpu: values.weights?.cpu ?? null, io: values.weights?.io ?? null },
     passthrough: sortDeep(passthroughFor(hypervisor, values)) as VmSpec["passthrough"],

@@ -52,7 +52,7 @@ export interface LayerValues {
   group?: string | null;
   protect?: boolean | null;
   ignore?: string[] | null;
-  retain?: { disks?: number | null } | null;
+  retain?: { disks?: number | null; moved?: number | null } | null;
   shutdownGrace?: number | null;
   weights?: VirtualMachineSpec["weights"];
   cloudHypervisor?: VirtualMachineSpec["cloudHypervisor"];
@@ -101,7 +101,8 @@ const SPELL: { readonly [Key in keyof Required<Omit<Written, "image" | "size">>]
   group: asWritten,
   protect: asWritten,
   ignore: asWritten,
-  retain: (retain, at, context) => withNumbers(retain, { disks: parseDurationSeconds }, at, context),
+  retain: (retain, at, context) =>
+    withNumbers(retain, { disks: parseDurationSeconds, moved: parseDurationSeconds }, at, context),
   shutdownGrace: (grace, at, context) => quantity(parseDurationSeconds, grace, at, context),
   weights: asWritten,
   cloudHypervisor: asWritten,

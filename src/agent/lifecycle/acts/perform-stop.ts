@@ -105,7 +105,8 @@ export function prepareDelete(parts: Parts, slot: Slot, vm: VmRecord, asked: Ask
   };
 }
 
-async function bury(parts: Parts, vm: VmRecord): Promise<TombstoneRecord> {
+/** What its record is when it is deleted. */
+export async function bury(parts: Parts, vm: VmRecord): Promise<TombstoneRecord> {
   const paths = parts.store.paths(vm.name);
   await removeRunFolder(vm.name, paths.runFolder);
   const deletedAt = parts.clock.now();

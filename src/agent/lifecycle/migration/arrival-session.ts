@@ -21,6 +21,7 @@ import type { Slot } from "../parts/slot.ts";
 import type { ReceivedDisks } from "./cold/receive-disks.ts";
 import { prepareCold, standOnImagesHere, takeCold } from "./cold/take-in-cold.ts";
 import { forgetTaken } from "./forget-taken.ts";
+import { isHeld } from "./left-behind.ts";
 import { refuseArrival } from "./refuse-arrival.ts";
 import { noteWhole, prepareGuest, takeGuest } from "./take-in.ts";
 
@@ -148,6 +149,8 @@ export class ArrivalSession {
       }
       case "take":
         return this.#inTurn((vm, move) => this.#answerTake(vm, move));
+      case "confirm":
+        return { id: this.#parts.node.id, isHeld: await isHeld(this.#parts, this.#slot) };
       case "abandon":
         return this.#inTurn(async (vm, move) => {
           if (move.stage === "taken") return { taken: true };
@@ -250,10 +253,10 @@ export class ArrivalSession {
   }
 
   async #answerTake(vm: VmRecord, move: Arrival): Promise<object> {
-    if (move.stage === "taken") return {};
+    if (move.stage === "taken") return { id: this.#parts.node.id };
     if (move.mode === "cold" && move.stage === "whole") {
       await this.#take(vm);
-      return {};
+      return { id: this.#parts.node.id };
     }
     if (this.#admission === null) {
       await this.#refuse(vm, "nothing of it had come when it was given");
@@ -265,10 +268,10 @@ export class ArrivalSession {
         await noteWhole(this.#parts, this.#slot, vm);
       }
       await this.#take(this.#slot.stored as VmRecord);
-      return {};
+      return { id: this.#parts.node.id };
     } catch (error) {
       this.#parts.stopping.throwIfAborted();
-      if (this.#record()?.stage === "taken") return {};
+      if (this.#record()?.stage === "taken") return { id: this.#parts.node.id };
       await this.#refuse(this.#slot.stored as VmRecord, `it could not be taken in: ${messageOf(error)}`);
       throw new OdoroboError("ARRIVAL_REFUSED", `${vm.name} could not be taken in: ${messageOf(error)}`, {
         cause: error,

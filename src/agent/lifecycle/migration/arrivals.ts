@@ -13,6 +13,7 @@ import type { Parts } from "../parts/parts.ts";
 import type { Slot } from "../parts/slot.ts";
 import { ArrivalSession } from "./arrival-session.ts";
 import { forgetTaken } from "./forget-taken.ts";
+import { isHeld } from "./left-behind.ts";
 import { refuseArrival } from "./refuse-arrival.ts";
 
 export interface ArrivalPace {
@@ -141,7 +142,9 @@ export class Arrivals {
       answer: (async (question: string) => {
         if (question === "farewell" && slot !== null) await slot.enqueue(() => forgetTaken(this.#parts, slot, ticket));
         if (question === "abandon") return { taken: true };
-        if (question === "take" || question === "farewell") return {};
+        if (question === "take") return { id: this.#parts.node.id };
+        if (question === "confirm") return { id: this.#parts.node.id, isHeld: await isHeld(this.#parts, slot) };
+        if (question === "farewell") return {};
         throw new OdoroboError("WRONG_PHASE", "this guest was taken in already");
       }) as never,
     });

@@ -13,6 +13,7 @@ import type { Slot } from "../parts/slot.ts";
 import { type ArrivalPace, Arrivals, type LetIn } from "./arrivals.ts";
 import { type ColdPace, isSendingCold, prepareColdMigrate, restOfColdMigrate } from "./cold/migrate-cold.ts";
 import { prepareExpect } from "./expect-guest.ts";
+import { releaseLeft } from "./left-behind.ts";
 import { prepareMigrate } from "./migrate.ts";
 import { refuseArrival } from "./refuse-arrival.ts";
 import { restOfMigrate, Settling, type SettlingPace } from "./settling.ts";
@@ -82,6 +83,11 @@ export class Moves {
   carryOn(slots: Iterable<Slot>): void {
     for (const slot of slots)
       if (slot.stored?.state === "present" && slot.stored.calledOff !== undefined) this.#settling.watch(slot);
+  }
+
+  /** In the VM's queue, when what it left here has been kept for long enough. */
+  releaseLeft(slot: Slot): Promise<void> {
+    return releaseLeft(this.#parts, slot);
   }
 
   close(): void {

@@ -21,7 +21,7 @@ export class OtherNode implements Disposable {
   }
 
   /** Rejects with STORAGE_FAILED when the ticket, which lies beside the record, is lost. */
-  static async of(parts: Parts, slot: Slot, { to, ticket }: Departure): Promise<OtherNode> {
+  static async of(parts: Parts, slot: Slot, { to, ticket }: Pick<Departure, "to" | "ticket">): Promise<OtherNode> {
     const text = (await parts.store.readTexts(slot.name, [ticket])).get(ticket);
     if (text === undefined) throw new OdoroboError("STORAGE_FAILED", `the ticket of ${slot.name} is lost`);
     return new OtherNode(parts, slot, { address: to.address, fingerprint: to.fingerprint, ticket: text });

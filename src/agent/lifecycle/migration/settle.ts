@@ -16,6 +16,7 @@ import { save } from "../operations/run-operation.ts";
 import type { Guest } from "../parts/guest.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Slot } from "../parts/slot.ts";
+import { noteLeft } from "./left-behind.ts";
 import type { OtherNode } from "./other-node.ts";
 import { departureState } from "./states.ts";
 
@@ -66,8 +67,10 @@ const OVER: ReadonlySet<string> = new Set(["ARRIVAL_REFUSED", "UNAUTHORIZED", "W
 async function settleGiven(parts: Parts, slot: Slot, other: OtherNode, signal: AbortSignal): Promise<Settled | null> {
   const vm = slot.stored as VmRecord;
   const move = vm.move as Departure;
+  let keeper: string | null;
   try {
-    await other.ask("take", {}, AbortSignal.any([signal, AbortSignal.timeout(TAKE_MS)]));
+    const answer = await other.ask("take", {}, AbortSignal.any([signal, AbortSignal.timeout(TAKE_MS)]));
+    keeper = answer.id ?? null;
   } catch (error) {
     signal.throwIfAborted();
     if (isOdoroboError(error, "ARRIVAL_REFUSED")) return stay(parts, slot, vm, error.message, signal);
@@ -85,8 +88,14 @@ async function settleGiven(parts: Parts, slot: Slot, other: OtherNode, signal: A
     parts.logger.error({ err: error, vm: vm.name }, "what is left of a guest that has moved cannot be ended");
     return null;
   }
-  const left = { ...stopped(parts, vm, `it moved to ${move.to.node}`), migration: departureState("left", move) };
-  return { home: "there", stored: { ...left, move: null }, move, why: "" };
+  slot.leftAtMs = parts.clock.monotonicMs();
+  const stored: VmRecord = {
+    ...stopped(parts, vm, `it moved to ${move.to.node}`),
+    migration: departureState("left", move),
+    move: null,
+    left: await noteLeft(parts, vm, move, keeper),
+  };
+  return { home: "there", stored, move, why: "" };
 }
 
 /** One without a process says so itself. */

@@ -211,5 +211,9 @@ export function sayFarewell(parts: Parts, slot: Slot, move: Departure): void {
 async function forgetTicket(parts: Parts, slot: Slot): Promise<void> {
   const vm = slot.stored;
   if (vm?.state === "present" && !vm.move && vm.calledOff === undefined)
-    await parts.store.keepOnlyTexts(vm.name, [vm.spec, vm.guest?.bootedSpec ?? vm.spec].flatMap(referencedFiles));
+    await parts.store.keepOnlyTexts(vm.name, [
+      ...[vm.spec, vm.guest?.bootedSpec ?? vm.spec].flatMap(referencedFiles),
+      // That node is asked once more, before what is left here goes.
+      ...(vm.left === undefined ? [] : [vm.left.ticket]),
+    ]);
 }

@@ -116,7 +116,8 @@ function decidePresent(request: OperationRequest, vm: VmRecord): Decision {
       if (isOff) return wrongPhase(vm, "there is nothing to resume", `start it: odorobo vm boot ${vm.name}`);
       return vm.phase === "running" ? noop : act;
     case "delete":
-      if (!vm.spec.protect) return act;
+      // What it left when it moved away is no VM: that is protected where it lives.
+      if (!vm.spec.protect || vm.migration?.stage === "left") return act;
       return refuse(
         "PROTECTED",
         `${vm.name} is protected: its spec was last applied with protect: true`,

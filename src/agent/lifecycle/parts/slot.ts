@@ -40,6 +40,8 @@ export class Slot {
   guest: Guest | null = null;
   /** When this agent made it a tombstone, on the clock that never jumps; null: an earlier agent did. */
   buriedAtMs: number | null = null;
+  /** When this agent saw it leave for another node, on the clock that never jumps; null: an earlier agent did. */
+  leftAtMs: number | null = null;
   /** As the guest said last; null while it is off or silent. */
   live: LiveConfig | null = null;
   /** What this very guest takes without an outage, as it said last; null: its hypervisor has nothing finer than its capabilities. */

@@ -8,6 +8,7 @@
 import { preparePurge } from "../acts/perform-stop.ts";
 import { trimLogs } from "../guest/logs.ts";
 import { keep, runOperation } from "../operations/run-operation.ts";
+import { keptUntil } from "../parts/kept-until.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Slot } from "../parts/slot.ts";
 
@@ -18,7 +19,8 @@ const TOLERANCE_MS = 60_000;
 
 export type Sweep = (slots: readonly Slot[]) => void;
 
-export function createSweep(parts: Parts): Sweep {
+/** `releaseLeft`: in the VM's queue, of one that left long enough ago. */
+export function createSweep(parts: Parts, releaseLeft: (slot: Slot) => Promise<void>): Sweep {
   const { clock } = parts;
   const wallMs = () => Date.parse(clock.now());
   let ahead = wallMs() - clock.monotonicMs();
@@ -36,6 +38,16 @@ export function createSweep(parts: Parts): Sweep {
     const nowMs = clock.monotonicMs();
     if (buriedAtMs === null) return nowMs - steadySinceMs >= STEADY_MS;
     return nowMs - buriedAtMs >= Date.parse(stored.retainUntil) - Date.parse(stored.deletedAt);
+  }
+
+  /** As of tombstones. */
+  function hasLeftForLong({ stored, leftAtMs, inFlight }: Slot): boolean {
+    if (stored?.state !== "present" || stored.left === undefined || inFlight.size > 0) return false;
+    const until = keptUntil(stored.spec, stored.left.since);
+    if (Date.parse(until) > wallMs()) return false;
+    const nowMs = clock.monotonicMs();
+    if (leftAtMs === null) return nowMs - steadySinceMs >= STEADY_MS;
+    return nowMs - leftAtMs >= Date.parse(until) - Date.parse(stored.left.since);
   }
 
   /** In the VM's queue: it may have come back, or gone, while the sweep waited for its turn. */
@@ -68,6 +80,7 @@ export function createSweep(parts: Parts): Sweep {
   return (slots) => {
     lookAtClock();
     for (const slot of slots) trim(slot);
+    for (const slot of slots) if (hasLeftForLong(slot)) slot.enqueue(() => releaseLeft(slot)).catch(() => {});
     for (const slot of slots) if (slot.unsaved || isExpired(slot)) slot.enqueue(() => sweepOne(slot)).catch(() => {});
   };
 }

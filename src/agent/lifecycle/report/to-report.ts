@@ -11,6 +11,7 @@ import type {
 } from "../../../model/observed-state.ts";
 import type { OperationKind } from "../../../wire/operations.ts";
 import type { StoredVm, TombstoneRecord, VmRecord } from "../../store/vm-record.ts";
+import { keptUntil } from "../parts/kept-until.ts";
 import { stillOwed } from "../parts/owed.ts";
 import type { Slot } from "../parts/slot.ts";
 
@@ -38,6 +39,7 @@ export function toVmReport(slot: Slot, vm: VmRecord): VmReport {
     ...(vm.restart ? { restart: toRestartState(vm.restart) } : {}),
     ...(slot.changeRules === null ? {} : { changeRules: slot.changeRules }),
     ...(vm.migration ? { migration: vm.migration } : {}),
+    ...(vm.left === undefined ? {} : { left: { bytes: vm.left.bytes, until: keptUntil(vm.spec, vm.left.since) } }),
     ...(slot.movable === null ? {} : { movable: slot.movable }),
     ...(vm.stalled && vm.phase === "paused" ? { stalled: vm.stalled } : {}),
     disks: Object.keys(vm.ownDisks).sort(byName),
