@@ -1,4 +1,5 @@
 /** Whether a node can take in a VM that another sends: the other half of `reconcile/departure.ts`. */
+import { sendsTo } from "../model/cloud-hypervisor/version.ts";
 import type { HypervisorReport, NodeReport } from "../model/observed-state.ts";
 import { findHypervisor, whyUnsupported } from "../reconcile/check-support.ts";
 import type { Draft, Travel } from "../reconcile/draft.ts";
@@ -16,8 +17,11 @@ export function whyItCannotArrive(
       ? whyUnsupported(applied, report)
       : "has an agent that takes in no VMs that are off";
   if (here.capabilities.moves?.live !== true) return `${here.kind} ${here.version} there takes in no guests`;
+  if (here.kind === "cloud-hypervisor" && !sendsTo(by.version, here.version))
+    return `has ${here.kind} ${here.version}, which does not take in what runs on ${by.version}`;
   // A guest keeps the machine it was booted with: an older hypervisor may not know it.
-  if (isOlder(here.version, by.version)) return `has the older ${here.kind} ${here.version}, it runs on ${by.version}`;
+  if (here.kind !== "cloud-hypervisor" && isOlder(here.version, by.version))
+    return `has the older ${here.kind} ${here.version}, it runs on ${by.version}`;
   if (here.accelerator !== by.accelerator)
     return `runs guests by ${here.accelerator ?? "other means"}, it runs by ${by.accelerator ?? "other means"}`;
   if (draft !== undefined && changesAsItRuns(draft) && !canAllOf(here, by))

@@ -97,6 +97,11 @@ export interface Passage {
   open(channel: string): Promise<Duplex>;
   /** The disks are copied to the last byte: the other side lets go of them. */
   disksDone(): Promise<void>;
+  /**
+   * For a hypervisor whose process would let the guest run on by itself when the connection ends: stops that process as it stands, whatever
+   * becomes of this agent. It is thawed before `stay`, or killed. Resolves when nothing of it runs, also when it is gone. HYPERVISOR_FAILED.
+   */
+  freeze(): Promise<void>;
   progress(now: MigrationProgress): void;
 }
 

@@ -66,7 +66,7 @@ export async function forwardFrom(
 }
 
 /** The process may be another user's. */
-async function giveToFolderOwner(path: string): Promise<void> {
+export async function giveToFolderOwner(path: string): Promise<void> {
   const folder = await stat(dirname(path));
   if (process.getuid?.() === 0) await chown(path, folder.uid, folder.gid);
   await chmod(path, 0o660);

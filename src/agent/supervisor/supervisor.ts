@@ -32,8 +32,18 @@ export interface Supervisor {
    * knows: an earlier agent was its parent, and no service manager kept them.
    */
   waitForExit(handle: ProcessHandle, signal: AbortSignal): Promise<ExitStatus>;
-  /** SIGTERM, and SIGKILL after `graceMs`. Resolves when it is gone. A process that is not ours is never signalled. */
+  /**
+   * SIGTERM, and SIGKILL after `graceMs`; one that is frozen is killed as it stands. Resolves when it is gone. A process that is not ours is
+   * never signalled.
+   */
   stop(handle: ProcessHandle, graceMs: number): Promise<void>;
+  /**
+   * Stops the process where it stands, whatever becomes of this agent: until `thaw`, by any agent, nothing of it runs. Resolves when that is so,
+   * also when it is gone. HYPERVISOR_FAILED: it cannot be stopped.
+   */
+  freeze(handle: ProcessHandle): Promise<void>;
+  /** Lets one go on that was frozen; any other takes no notice. */
+  thaw(handle: ProcessHandle): Promise<void>;
   /**
    * Gives a running process what `wanted` needs and `now` did not: another share of the node, paths, devices. Asked before
    * a guest is changed live. Left out: processes are not held to anything, so there is nothing to give.

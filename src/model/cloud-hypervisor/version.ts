@@ -29,3 +29,12 @@ export function knows(feature: keyof typeof SINCE, version: string | null): bool
   const major = version === null ? null : majorVersion(version);
   return major === null || major >= SINCE[feature];
 }
+
+/**
+ * Whether a guest that runs on the one goes over to the other as it is: to the same major version, or to the next, which is what its makers try
+ * before each release. A version that nobody can tell takes and gives nothing.
+ */
+export function sendsTo(from: string, to: string): boolean {
+  const [older, newer] = [majorVersion(from), majorVersion(to)];
+  return older !== null && newer !== null && (newer === older || newer === older + 1);
+}

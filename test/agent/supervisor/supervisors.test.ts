@@ -1,4 +1,5 @@
 /** One table for all supervisors: the one for tests must behave as the real ones do. */
+import { readFileSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -83,6 +84,9 @@ const KINDS: readonly Kind[] = [
     },
   },
 ];
+
+const isReal = ({ kind }: Supervisor): boolean => kind !== "in-memory";
+const stateOf = (pid: number): string | undefined => /^\d+ \(.*\) (.)/.exec(readFileSync(`/proc/${pid}/stat`, "latin1"))?.[1];
 
 const aCommand = (folder: string, over: Partial<LaunchCommand> = {}): LaunchCommand => ({
   executable: "sleep",
@@ -183,6 +187,27 @@ describe.each(KINDS.filter(({ isHere }) => isHere))("$name", ({ agents, remember
     } finally {
       await first.stop(handle, 1000);
     }
+  });
+
+  test("one that is frozen stands still for every agent, until it is thawed or ended", async () => {
+    await using folder = await aTempFolder();
+    await using world = await agents();
+    const { first, second } = world;
+    const handle = await first.start("web-1", aCommand(folder.path), NEVER);
+    await first.freeze(handle);
+    await second.freeze(handle);
+    expect(isReal(first) ? stateOf(handle.pid) : "T").toBe("T");
+    expect(second.isRunning(handle)).toBe(true);
+    await second.thaw(handle);
+    if (isReal(first)) await until("it goes on", () => stateOf(handle.pid) !== "T");
+    await first.freeze(handle);
+    // Asked to end it would go on first, for as long as it takes to hear that.
+    const end = first.waitForExit(handle, NEVER);
+    await first.stop(handle, 60_000);
+    expect(await end).toEqual({ code: null, signal: "SIGKILL" });
+    // Of one that is gone nothing runs.
+    await first.freeze(handle);
+    await first.thaw(handle);
   });
 
   test("waiting ends when it is called off, the process goes on", async () => {

@@ -22,6 +22,9 @@ export interface GuestKnobs {
 export interface MigrationKnobs {
   readonly iterations: number;
   readonly iterationMs: number;
+  /** What goes in the first of them, and in each further one. */
+  readonly memoryKiB: number;
+  readonly dirtyKiB: number;
   /** Where the receiver answers with an error, or either side's connection breaks. */
   readonly failAt: "config" | "state" | "complete" | "cut before state" | "cut before complete" | null;
 }
@@ -61,7 +64,7 @@ const DEFAULT_KNOBS: Knobs = {
     resetAfterMs: null,
     dieBy: "SIGKILL",
   },
-  migration: { iterations: 2, iterationMs: 20, failAt: null },
+  migration: { iterations: 2, iterationMs: 20, memoryKiB: 256, dirtyKiB: 8, failAt: null },
   features: ["io_uring", "kvm"],
   versionText: null,
   startMs: 0,

@@ -22,6 +22,14 @@ export interface Release {
   /** vm.send-migration answers when the worker runs; before, when the migration is over. */
   readonly sendReturnsAtOnce: boolean;
   readonly migratesPaused: boolean;
+  /** A sender that cannot write the head of a memory request panics. */
+  readonly diesOfBrokenPipes: boolean;
+  /** A sender that was refused says so, and waits for an answer to that. */
+  readonly abandons: boolean;
+  /** A receiver that refused its guest answers with an error; before, as if it had come. */
+  readonly tellsRefusedArrivals: boolean;
+  /** The file of the Unix socket that it received on stays behind. */
+  readonly keepsMigrationSocket: boolean;
   readonly resumesOnRestore: boolean;
   readonly hasGenericVhostUser: boolean;
   readonly resizesQcow2: boolean;
@@ -52,6 +60,10 @@ export function releaseOf(text: string): Release {
     tellsMigrations: major >= 52,
     sendReturnsAtOnce: major >= 53,
     migratesPaused: major >= 52,
+    diesOfBrokenPipes: major < 52,
+    abandons: major < 53,
+    tellsRefusedArrivals: major >= 53,
+    keepsMigrationSocket: major >= 52,
     resumesOnRestore: major >= 52,
     hasGenericVhostUser: major >= 52,
     resizesQcow2: major >= 51,

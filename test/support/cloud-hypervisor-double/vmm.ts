@@ -144,7 +144,7 @@ export function createVmm({ release, knobs, events, noShutdown, end }: VmmParts)
 
   const restoreFrom = async (of: VmConfig, saved: SavedVm): Promise<void> => {
     config = of;
-    vm = await makeVm(of, await makeConsoles(of), saved);
+    vm = await makeVm(of, consoles ?? (await makeConsoles(of)), saved);
     events.tell("vm", "restoring");
     await vm.restore();
     events.tell("vm", "restored");
@@ -175,6 +175,7 @@ export function createVmm({ release, knobs, events, noShutdown, end }: VmmParts)
       await sendVm(moving, to, { knobs: knobs.migration, release, events, tell });
       tell("migration-finished");
     } catch (error) {
+      if (error instanceof Panic) throw error;
       tell("migration-failed");
       const takeBack = (): void => {
         migration = null;
@@ -402,13 +403,16 @@ export function createVmm({ release, knobs, events, noShutdown, end }: VmmParts)
         knobs: knobs.migration,
         release,
         tell,
-        takeConfig(of) {
+        async takeConfig(of) {
           config = of;
+          await makeConsoles(of);
+          if (of.landlock_enable) allowed = allowedPaths(of, allowed);
         },
         restore: restoreFrom,
         resume: () => vmm.resume(),
         async abort() {
           tell("migration-receive-failed");
+          if (vm === null) consoles?.close();
           await vm?.shutDown();
           vm = null;
           consoles = null;

@@ -15,6 +15,7 @@ import type { RawAnswer, RawRequest } from "../hypervisor.ts";
 import { type AnswerOf, type BodyOf, ENDPOINTS, type Endpoint } from "./endpoints.ts";
 import { toError } from "./refusal.ts";
 import { maxBodyBytes, requireSupported } from "./version.ts";
+import { abortable } from "./wait.ts";
 
 /** How often a socket is tried that is not there yet. The process opens it some 10 ms after its start. */
 const RETRY_MS = 5;
@@ -235,16 +236,6 @@ function parse(endpoint: Endpoint, text: string): unknown {
 const withoutNull = (_key: string, value: unknown): unknown => (value === null ? undefined : value);
 
 const isNotThereYet = (error: unknown): boolean => isErrno(error, "ENOENT") || isErrno(error, "ECONNREFUSED");
-
-/** The promise, or the signal's reason, whichever is first. */
-function abortable(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
-}
 
 /** undici is loaded with the first guest: an agent without any has no need of its 20 MB. */
 async function openHttp(socket: string): Promise<Client> {

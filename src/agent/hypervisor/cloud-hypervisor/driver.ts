@@ -1,8 +1,8 @@
 /** Cloud Hypervisor as a Hypervisor: probe, compile purely, connect over its API socket. */
 import { knows, OLDEST_MAJOR } from "../../../model/cloud-hypervisor/version.ts";
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
-import type { ConnectOptions, Hypervisor, IncomingGuest, LaunchInput, RunningVm } from "../hypervisor.ts";
-import { NOTHING_ATTACHED, readAttached } from "./attached.ts";
+import type { Admission, ConnectOptions, Hypervisor, IncomingGuest, LaunchInput, RunningVm } from "../hypervisor.ts";
+import { type Attached, NOTHING_ATTACHED, readAttached } from "./attached.ts";
 import { bootVm, makeConfinedFolders, restoreVm } from "./boot.ts";
 import { ApiClient } from "./client.ts";
 import { toCheckedConfig, toLaunchCommand } from "./compile.ts";
@@ -11,6 +11,7 @@ import { apiSocket, attachedFile, eventsFile, eventsSeenFile } from "./files.ts"
 import { CloudHypervisorGuest } from "./guest.ts";
 import { lastWord } from "./history.ts";
 import type { CloudHypervisorHost } from "./host.ts";
+import { admitAgain, admitGuest } from "./moving/incoming.ts";
 import { type CloudHypervisorSettings, describeHost, probeCloudHypervisor, toReport } from "./probe.ts";
 import { receiveGuest } from "./receive.ts";
 import { snapshotPaths } from "./snapshot.ts";
@@ -121,12 +122,25 @@ export function createCloudHypervisor(settings: CloudHypervisorSettings): Hyperv
     return { url: reception.url, arrived };
   }
 
+  async function admit(
+    vm: LaunchInput,
+    { again, signal }: { readonly again: boolean; readonly signal: AbortSignal },
+  ): Promise<Admission> {
+    const parts = {
+      vm,
+      tail: await openTail(vm),
+      configFor: (version: string) => toCheckedConfig(vm, host(), version),
+      toGuest: (client: ApiClient, attached: Attached) => guestOf(vm, host(), client, parts.tail, attached),
+    };
+    return again ? admitAgain(parts, signal) : admitGuest(parts, signal);
+  }
+
   const guestOf = (
     vm: LaunchInput,
     onHost: CloudHypervisorHost,
     client: ApiClient,
     tail: EventTail,
-    attached: ConstructorParameters<typeof CloudHypervisorGuest>[0]["attached"],
+    attached: Attached,
   ): RunningVm =>
     new CloudHypervisorGuest({
       vm,
@@ -154,6 +168,7 @@ export function createCloudHypervisor(settings: CloudHypervisorSettings): Hyperv
     },
     connect: (vm, options) => (options.fresh ? connectFresh(vm, options) : connectAgain(vm, options)),
     receive,
+    admit,
   };
 }
 

@@ -42,6 +42,8 @@ import { attachedFile, fileUrl, placesOf } from "./files.ts";
 import { describeHeld, findHeld } from "./held.ts";
 import { type Intent, isIntent, lastWord, mayChangeStatus, toGuestStatus, toHypervisorEvent } from "./history.ts";
 import type { CloudHypervisorHost } from "./host.ts";
+import { movable } from "./moving/movable.ts";
+import { outgoingGuest } from "./moving/outgoing.ts";
 import { askToRelease, performChanges, refuseToShrink } from "./perform-changes.ts";
 import { sendGuest } from "./send.ts";
 import { serialPort } from "./serial-port.ts";
@@ -80,6 +82,8 @@ export class CloudHypervisorGuest implements RunningVm {
   readonly #parts: CloudHypervisorGuestParts;
   /** Asked for by this agent, and not over: its events say so later. */
   #isSending = false;
+  /** All of it was sent, and its process stands still: whoever ends it kills it as it stands. */
+  #isFrozen = false;
   readonly #listeners = new Set<() => void>();
   #eventListener: ((event: HypervisorEvent) => void) | null = null;
   #unheard: HypervisorEvent[] = [];
@@ -130,6 +134,15 @@ export class CloudHypervisorGuest implements RunningVm {
           this.#changed();
         }
       },
+      depart: outgoingGuest({
+        ...parts,
+        attached: () => this.#attached,
+        held: async (signal) => this.#held(await this.#defined(signal)).map(({ id }) => id),
+        onFrozen: (isFrozen) => {
+          this.#isFrozen = isFrozen;
+          if (!isFrozen) this.#changed();
+        },
+      }),
       raw: (request, signal) => this.#raw(request, signal),
     };
   }
@@ -170,12 +183,8 @@ export class CloudHypervisorGuest implements RunningVm {
     return value;
   }
 
-  /** Its destination runs it as soon as all of it is there, whatever agents have agreed on: that needs an order of its own. */
   movable(): Movable {
-    return {
-      live: false,
-      why: "guests of Cloud Hypervisor are moved by hand only: vm migrate-receive, vm migrate-send",
-    };
+    return movable(this.#parts.vm);
   }
 
   async changeRules(signal: AbortSignal): Promise<readonly ChangeRule[]> {
@@ -234,6 +243,7 @@ export class CloudHypervisorGuest implements RunningVm {
 
   /** The process may be gone before its answer is out. */
   async quit(signal: AbortSignal): Promise<void> {
+    if (this.#isFrozen) return;
     const { client, tail } = this.#parts;
     if ((this.#isSending || tail.history.sending === "under way") && !(await this.#isStillMine(signal)))
       throw new OdoroboError("WRONG_PHASE", "it is being sent to another host: ending it now would lose the guest", {

@@ -97,7 +97,7 @@ export function toReport(host: CloudHypervisorHost): HypervisorReport {
       },
       pause: true,
       migrate: true,
-      moves: { live: false, ownDisks: false },
+      moves: { live: true, ownDisks: false },
       bootKinds: ["firmware", "kernel"],
       diskKinds: ["image", "blank", "file"],
       nicKinds: ["bridge"],

@@ -3,6 +3,7 @@ import { OdoroboError } from "../../../model/errors.ts";
 import type { ApiClient } from "./client.ts";
 import type { EventTail } from "./event-tail.ts";
 import { formatMigrationUrl, isListening, parseMigrationUrl, withFreePort } from "./listening.ts";
+import { tellsRefusedArrivals } from "./version.ts";
 import { waitUntil } from "./wait.ts";
 
 /** The event comes at once from v52 on; before, the kernel's table of sockets is asked. */
@@ -18,14 +19,15 @@ export interface Reception {
 
 /**
  * Resolves when it listens. The call that receives blocks the whole process until the guest is there, its API and SIGTERM
- * included: it has no deadline, and only SIGKILL calls it off. The signal lets go of it, at any time.
+ * included: it has no deadline, and only SIGKILL calls it off. The signal lets go of it, at any time; `until` of the wait for
+ * its listening.
  */
 export async function receiveGuest(
   client: ApiClient,
   tail: EventTail,
-  options: { readonly url: string; readonly signal: AbortSignal },
+  options: { readonly url: string; readonly signal: AbortSignal; readonly until?: AbortSignal },
 ): Promise<Reception> {
-  const { signal } = options;
+  const { signal, until = signal } = options;
   const url = await withFreePort(parseMigrationUrl(options.url || EVERY_ADDRESS));
   const text = formatMigrationUrl(url);
   let isReady = false;
@@ -39,17 +41,14 @@ export async function receiveGuest(
       }
     },
   });
-  const arrived = client.call("vm.receive-migration", { receiver_url: text }, { signal }).then(
-    () => {},
-    (error: unknown) => {
-      failure = error;
-      wake();
-      throw new OdoroboError("HYPERVISOR_FAILED", `the guest did not come in on ${text}`, {
-        cause: error,
-        hint: "why stands in cloud-hypervisor.log of both sides; the sending side still has the guest",
-      });
-    },
-  );
+  const arrived = receiveAll(client, text, signal).catch((error: unknown) => {
+    failure = error;
+    wake();
+    throw new OdoroboError("HYPERVISOR_FAILED", `the guest did not come in on ${text}`, {
+      cause: error,
+      hint: "why stands in cloud-hypervisor.log of both sides; the sending side still has the guest",
+    });
+  });
   arrived.catch(() => {});
   const subscribe = (listener: () => void) => {
     wake = listener;
@@ -59,6 +58,12 @@ export async function receiveGuest(
     if (failure !== null) throw failure;
     return isReady || (await isListening(url));
   };
-  await waitUntil(listens, { signal, deadlineMs: null, lookMs: LOOK_MS, subscribe });
+  await waitUntil(listens, { signal: until, deadlineMs: null, lookMs: LOOK_MS, subscribe });
   return { url: text, arrived };
+}
+
+/** Rejects also where the process says that a guest has come, and has none: the other side, or it, had refused it. */
+async function receiveAll(client: ApiClient, url: string, signal: AbortSignal): Promise<void> {
+  await client.call("vm.receive-migration", { receiver_url: url }, { signal });
+  if (!tellsRefusedArrivals(client.version)) await client.call("vm.info", { signal });
 }

@@ -36,3 +36,8 @@ export const asksAgain = (version: string): boolean => isAtLeast(version, 54);
 
 /** What its HTTP server takes: micro_http's default until v53. */
 export const maxBodyBytes = (version: string): number => (isAtLeast(version, 54) ? 4 * 1024 * 1024 : 51_200);
+
+/** vm.send-migration of a guest that is paused. */
+export const sendsPaused = (version: string): boolean => isAtLeast(version, 52);
+/** An incoming migration that was refused is an error of vm.receive-migration. Before, it answers as if the guest had come. */
+export const tellsRefusedArrivals = (version: string): boolean => isAtLeast(version, 53);

@@ -50,3 +50,13 @@ export async function waitUntil(holds: () => Promise<boolean>, waiting: Waiting)
     signal.removeEventListener("abort", onAbort);
   }
 }
+
+/** The promise, or the signal's reason, whichever is first. */
+export function abortable<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}

@@ -175,6 +175,9 @@ async function send(
     bandwidthMiBps: asked.bandwidthMiBps ?? null,
     open: (channel) => other.open(channel, onTheWay),
     disksDone: async () => void (await other.ask("disks-done", {}, onTheWay)),
+    async freeze() {
+      if (guest.process !== null) await parts.supervisor.freeze(guest.process);
+    },
     progress(now) {
       slot.progress = now;
     },

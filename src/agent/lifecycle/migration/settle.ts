@@ -112,6 +112,8 @@ async function stay(parts: Parts, slot: Slot, vm: VmRecord, why: string, signal:
   const ours: VmRecord = { ...vm, migration: null, move: null };
   const isGone =
     guest === null || guest.exit !== null || (guest.process !== null && !parts.supervisor.isRunning(guest.process));
+  // From here on it is ours to let run: one that was frozen when all of it was sent answers again.
+  if (!isGone && guest.process !== null) await parts.supervisor.thaw(guest.process);
   // It ended here, as guests do: whoever looks at it next sees to that.
   if (isGone || (await hasEnded(guest, signal))) return { home: "here", stored: ours, move, why };
   try {

@@ -16,6 +16,7 @@ interface FakeProcess {
 
 export class ProcessTable {
   readonly #processes = new Map<number, FakeProcess>();
+  readonly #frozen = new Set<number>();
   readonly bootId: string;
   #lastPid = 1000;
   #ticks = 0;
@@ -55,6 +56,16 @@ export class ProcessTable {
     const each = this.#processes.get(handle.pid);
     return each && each.handle.startTicks === handle.startTicks && handle.bootId === this.bootId ? each : null;
   }
+
+  freeze(handle: ProcessHandle): void {
+    this.#frozen.add(handle.pid);
+  }
+
+  thaw(handle: ProcessHandle): void {
+    if (this.get(handle) !== null) this.#frozen.delete(handle.pid);
+  }
+
+  isFrozen = (handle: ProcessHandle): boolean => this.#frozen.has(handle.pid);
 
   find(command: LaunchCommand): ProcessHandle | null {
     for (const each of this.#processes.values())
@@ -112,7 +123,14 @@ export function createInMemorySupervisor(table: ProcessTable): Supervisor {
       });
     },
     async stop(handle) {
-      if (isRunning(handle)) table.end(handle.pid, { code: null, signal: "SIGTERM" });
+      if (isRunning(handle))
+        table.end(handle.pid, { code: null, signal: table.isFrozen(handle) ? "SIGKILL" : "SIGTERM" });
+    },
+    async freeze(handle) {
+      if (isRunning(handle)) table.freeze(handle);
+    },
+    async thaw(handle) {
+      table.thaw(handle);
     },
   };
 }

@@ -26,6 +26,26 @@ export function processFacts(pid: number): ProcessFacts | null {
   return { parent: Number(fields[1]), startTicks: Number(fields[19]) };
 }
 
+/** Every thread of it stands still by a signal, and only another lets it go on. False for one that is gone. */
+export function isStopped(pid: number): boolean {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`);
+    return threads.length > 0 && threads.every((thread) => isThreadStopped(pid, thread));
+  } catch {
+    return false;
+  }
+}
+
+function isThreadStopped(pid: number, thread: string): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "latin1");
+    return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T");
+  } catch {
+    // A thread that ended since does nothing any more.
+    return true;
+  }
+}
+
 /** As `processFacts`, but a zombie still counts: for a process that was started just now. */
 export function startTicksOf(pid: number): number | null {
   try {

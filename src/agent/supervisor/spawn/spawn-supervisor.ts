@@ -10,7 +10,8 @@ import type { LaunchCommand } from "../../launch-command.ts";
 import { removeLeftovers } from "../../leftovers.ts";
 import { storageError } from "../../storage-error.ts";
 import type { ExitStatus, ProcessHandle, Supervisor } from "../supervisor.ts";
-import { findByEnvironment, processFacts, readHostBootId, startTicksOf } from "./proc.ts";
+import { untilFrozen } from "../until-frozen.ts";
+import { findByEnvironment, isStopped, processFacts, readHostBootId, startTicksOf } from "./proc.ts";
 import { processesBelow } from "./processes-below.ts";
 
 /**
@@ -89,12 +90,23 @@ export function createSpawnSupervisor(): Supervisor {
         ["SIGKILL", KILL_PATIENCE_MS],
       ] as const) {
         if (!isRunning(handle)) return;
+        if (signalName === "SIGTERM" && isStopped(handle.pid)) continue;
         kill(handle.pid, signalName);
         if (await endsWithin(patienceMs, (signal) => waitForExit(handle, signal, STOPPING_POLL_MS))) return;
       }
       throw new OdoroboError("HYPERVISOR_FAILED", `process ${handle.pid} does not end, not even by SIGKILL`, {
         hint: "it hangs in the kernel, mostly on storage that does not answer: look at dmesg on the node",
       });
+    },
+
+    async freeze(handle) {
+      if (!isRunning(handle)) return;
+      kill(handle.pid, "SIGSTOP");
+      await untilFrozen(handle, isRunning);
+    },
+
+    async thaw(handle) {
+      if (isRunning(handle)) kill(handle.pid, "SIGCONT");
     },
   };
 }

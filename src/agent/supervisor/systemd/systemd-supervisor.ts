@@ -16,9 +16,10 @@ import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import type { Logger } from "../../../platform/logger.ts";
 import type { LaunchCommand } from "../../launch-command.ts";
 import { removeLeftovers } from "../../leftovers.ts";
-import { processFacts, readHostBootId } from "../spawn/proc.ts";
+import { isStopped, processFacts, readHostBootId } from "../spawn/proc.ts";
 import { inFolder, MARK, processesBelow } from "../spawn/processes-below.ts";
 import type { ExitStatus, FoundProcess, ProcessHandle, Supervisor } from "../supervisor.ts";
+import { untilFrozen } from "../until-frozen.ts";
 import { describeEarlyEnd, exitStatusOf } from "./exit-status.ts";
 import { type GuestUser, grantAccess } from "./grant-access.ts";
 import { groupsOf, openOutput, resolveExecutable, searchPath } from "./host-side.ts";
@@ -165,6 +166,8 @@ class SystemdSupervisor implements Supervisor, AsyncDisposable {
       let isGone = false;
       for (const [name, number, patienceMs] of steps) {
         if (!this.isRunning(handle)) break;
+        // With SIGTERM systemd sends SIGCONT: it would go on for a moment.
+        if (number === SIGTERM && isStopped(handle.pid)) continue;
         await this.#signal(handle, unit, name, number);
         isGone = await this.#endsWithin(handle, patienceMs);
         if (isGone) break;
@@ -177,6 +180,16 @@ class SystemdSupervisor implements Supervisor, AsyncDisposable {
     await this.#collect(handle).catch((error: unknown) => {
       this.#settings.log.warn({ err: error, unit: handle.unit }, "could not clean up after a guest's unit");
     });
+  }
+
+  async freeze(handle: ProcessHandle): Promise<void> {
+    if (!this.isRunning(handle)) return;
+    await this.#signal(handle, await this.#unitWith(handle), "SIGSTOP", SIGSTOP);
+    await untilFrozen(handle, (each) => this.isRunning(each));
+  }
+
+  async thaw(handle: ProcessHandle): Promise<void> {
+    if (this.isRunning(handle)) await this.#signal(handle, await this.#unitWith(handle), "SIGCONT", SIGCONT);
   }
 
   async adjust(handle: ProcessHandle, now: LaunchCommand, wanted: LaunchCommand): Promise<void> {
@@ -398,7 +411,10 @@ class SystemdSupervisor implements Supervisor, AsyncDisposable {
   }
 }
 
+/** As Linux numbers them on x86 and ARM. */
 const SIGTERM = 15;
+const SIGCONT = 18;
+const SIGSTOP = 19;
 const SIGKILL = 9;
 
 const keyOf = (handle: ProcessHandle): string => `${handle.bootId} ${handle.pid} ${handle.startTicks}`;
