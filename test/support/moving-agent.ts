@@ -2,14 +2,15 @@
  * An agent in a process of its own that stands still where its parent says, in the middle of a move: to be killed there, or to have something else
  * break under it. Everything is real but the moment.
  *
- *   node moving-agent.ts <name> <folder> <qemu|noop>
+ *   node moving-agent.ts <name> <folder> <qemu|noop|path of a cloud-hypervisor>
  *
- * Parent → { stand: [boundary, vm] } · { go: true }     Child → { ready: url } · { stands: boundary }
+ * Parent → { stand: [boundary, vm] } · { go: true }     Child → { ready: url } · { stands: boundary, vm }
  */
 import { join } from "node:path";
 import { parseAgentConfig } from "../../src/agent/config.ts";
 import { Consoles } from "../../src/agent/console/consoles.ts";
 import { openFront } from "../../src/agent/http/front.ts";
+import { createCloudHypervisor } from "../../src/agent/hypervisor/cloud-hypervisor/driver.ts";
 import type { Admission, Hypervisor, OutgoingGuest, RunningVm } from "../../src/agent/hypervisor/hypervisor.ts";
 import { createNoopHypervisor } from "../../src/agent/hypervisor/noop/driver.ts";
 import { createQemuHypervisor } from "../../src/agent/hypervisor/qemu/driver.ts";
@@ -23,23 +24,25 @@ import { systemClock } from "../../src/platform/clock.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import { TINY_GUEST } from "./qemu-world.ts";
 
-const [name, folder, kind] = process.argv.slice(2) as [string, string, "qemu" | "noop"];
-let stand: readonly [boundary: string, vm: string] | null = null;
-let letGo = () => {};
+const [name, folder, program] = process.argv.slice(2) as [string, string, string];
+const kind = program === "qemu" || program === "noop" ? program : "cloud-hypervisor";
+/** By VM: where it is to stand still. */
+const stands = new Map<string, string>();
+const standing: (() => void)[] = [];
 
 process.on("message", (message: { stand?: [string, string]; go?: true }) => {
-  if (message.stand !== undefined) stand = message.stand;
-  if (message.go) letGo();
+  if (message.stand !== undefined) stands.set(message.stand[1], message.stand[0]);
+  if (message.go) for (const letGo of standing.splice(0)) letGo();
 });
 process.on("disconnect", () => process.exit(0));
 
 /** Resolves at once, unless this is where it is to stand still. */
 async function at(boundary: string, vm: string): Promise<void> {
-  if (stand === null || stand[0] !== boundary || stand[1] !== vm) return;
-  stand = null;
+  if (stands.get(vm) !== boundary) return;
+  stands.delete(vm);
   await new Promise<void>((resolve) => {
-    letGo = resolve;
-    process.send?.({ stands: boundary });
+    standing.push(resolve);
+    process.send?.({ stands: boundary, vm });
   });
 }
 
@@ -52,16 +55,26 @@ const config = parseAgentConfig({
   logLevel: "silent",
 } as never);
 
-const real =
-  kind === "noop"
-    ? createNoopHypervisor({ clock: systemClock })
-    : createQemuHypervisor({
-        executable: "qemu-system-x86_64",
-        accelerator: "tcg",
-        tinyGuest: TINY_GUEST,
-        cacheFile: null,
-        clock: systemClock,
-      });
+const make = {
+  noop: () => createNoopHypervisor({ clock: systemClock }),
+  qemu: () =>
+    createQemuHypervisor({
+      executable: "qemu-system-x86_64",
+      accelerator: "tcg",
+      tinyGuest: TINY_GUEST,
+      cacheFile: null,
+      clock: systemClock,
+    }),
+  "cloud-hypervisor": () =>
+    createCloudHypervisor({
+      executable: program,
+      seccomp: "true",
+      landlock: false,
+      tinyGuest: TINY_GUEST,
+      clock: systemClock,
+    }),
+};
+const real = make[kind]();
 
 const hypervisor: Hypervisor = {
   ...real,
@@ -102,6 +115,11 @@ function wrapGuest(running: RunningVm, vm: string): RunningVm {
           async disksDone() {
             await at("switchover", vm);
             return passage.disksDone();
+          },
+          async freeze(calledOff) {
+            await at("freeze:before", vm);
+            await passage.freeze(calledOff);
+            await at("freeze:after", vm);
           },
         },
         signal,

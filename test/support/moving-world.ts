@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { OdoroboError } from "../../src/model/errors.ts";
 import { nodeName, type VmName, vmName } from "../../src/model/names.ts";
@@ -16,12 +17,14 @@ import { type AgentClient, connectAgent } from "../../src/wire/client.ts";
 import { makeTicket, moveGuest } from "../../src/wire/move-guest.ts";
 import type { OperationResult } from "../../src/wire/operations.ts";
 import { aSpec, NEVER } from "./an-agent.ts";
+import { installDouble } from "./cloud-hypervisor-double/install.ts";
 import { aTempFolder } from "./temp-folder.ts";
 import { until } from "./until.ts";
 import { aPut } from "./wire-builders.ts";
 
 const AGENT = fileURLToPath(new URL("moving-agent.ts", import.meta.url));
 export const PATIENCE_MS = 60_000;
+const LOOK_MS = 30;
 
 export type NodeOf = "n1" | "n2";
 
@@ -29,6 +32,7 @@ export interface MovingAgent {
   readonly client: AgentClient;
   /** Resolves when it stands still there. */
   stand(boundary: string, vm: string): Promise<void>;
+  /** All that stand still. */
   go(): void;
   /** SIGKILL, and a new one in its place. */
   killAndStart(): Promise<void>;
@@ -56,8 +60,8 @@ export interface MovingWorld extends AsyncDisposable {
   /** Its phase then, or the code of what refused it. */
   bootOn(node: NodeOf, vm: string): Promise<string>;
   report(node: NodeOf, vm: string): Promise<VmReport | null>;
-  /** Waits until neither of them is in the middle of it any more. */
-  settled(vm: string): Promise<void>;
+  /** Waits until neither of the nodes is in the middle of it any more; without a name, of any. */
+  settled(vm?: string): Promise<void>;
   /** kill -9 of its guest there, if one is. */
   killGuest(node: NodeOf, vm: string): void;
   /** Numbers that it said, there first, then here, as they stand in both logs. */
@@ -69,10 +73,13 @@ export interface MovingWorld extends AsyncDisposable {
   remove(vm: string): Promise<void>;
 }
 
-export async function aMovingWorld(kind: "qemu" | "noop"): Promise<MovingWorld> {
+export type MovingKind = "qemu" | "noop" | `cloud-hypervisor ${string}`;
+
+export async function aMovingWorld(kind: MovingKind): Promise<MovingWorld> {
   await using opened = new AsyncDisposableStack();
   const { path: folder } = opened.use(await aTempFolder());
-  const start = async (name: NodeOf) => opened.use(await startAgent(name, folder, kind));
+  const program = kind === "qemu" || kind === "noop" ? kind : aCloudHypervisor(folder, kind);
+  const start = async (name: NodeOf) => opened.use(await startAgent(name, folder, program));
   const [n1, n2] = await Promise.all([start("n1"), start("n2")]);
   const link = opened.use(await openLink(join(folder, "link.sock"), join(folder, "n2.sock")));
   const agents = { n1, n2 };
@@ -82,8 +89,8 @@ export async function aMovingWorld(kind: "qemu" | "noop"): Promise<MovingWorld> 
   };
   const diskFile = (node: NodeOf, vm: string) => join(folder, node, "d/vms", vm, "disks/data.raw.placeholder");
   const numbers = (text: string) => [...text.matchAll(/COUNTER (\d+)\s/g)].map((match) => Number(match[1]));
-  const report = async (node: NodeOf, vm: string) =>
-    (await agents[node].client.report(NEVER)).vms.find(({ name }) => name === vm) ?? null;
+  const reportOf = async (node: NodeOf) => (await agents[node].client.report(NEVER)).vms;
+  const report = async (node: NodeOf, vm: string) => (await reportOf(node)).find(({ name }) => name === vm) ?? null;
   const guestsOf = (node: NodeOf, vm: string): readonly number[] => guestPids(join(folder, node, "r/vms", vm));
   const killAll = () => {
     for (const node of ["n1", "n2"] as const)
@@ -97,7 +104,7 @@ export async function aMovingWorld(kind: "qemu" | "noop"): Promise<MovingWorld> 
     async boot(vm) {
       await n1.client.putVm(vmName(vm), aPut({ id: `put-${vm}`, spec: specOf(kind), generation: 1 }), NEVER);
       await n1.client.operate(vmName(vm), { id: `boot-${vm}`, expect: null, kind: "boot" }, NEVER);
-      if (kind === "qemu") await until("it counts", () => numbers(logOf("n1", vm)).length > 0, PATIENCE_MS);
+      if (kind !== "noop") await until("it counts", () => numbers(logOf("n1", vm)).length > 0, PATIENCE_MS);
     },
     async makeOff(vm, disk) {
       await n1.client.putVm(vmName(vm), aPut({ id: `put-${vm}`, spec: specOf(kind), generation: 1 }), NEVER);
@@ -134,14 +141,16 @@ export async function aMovingWorld(kind: "qemu" | "noop"): Promise<MovingWorld> 
     },
     async settled(vm) {
       await until(
-        `it is known where ${vm} is`,
+        `it is known where ${vm ?? "each VM"} is`,
         async () => {
-          const seen = await Promise.all([report("n1", vm), report("n2", vm)]).catch(() => null);
+          // A report is work for an agent, and for its guests.
+          await sleep(LOOK_MS);
+          const seen = await Promise.all([reportOf("n1"), reportOf("n2")]).catch(() => null);
           if (seen === null) return false;
-          return seen.every((each) => {
-            const stage = each?.migration?.stage;
-            return stage === undefined || stage === "left";
-          });
+          return seen
+            .flat()
+            .filter(({ name }) => vm === undefined || name === vm)
+            .every(({ migration }) => migration === undefined || migration.stage === "left");
         },
         PATIENCE_MS,
       );
@@ -184,23 +193,39 @@ export async function aMovingWorld(kind: "qemu" | "noop"): Promise<MovingWorld> 
 
 const DISK: Disk = { name: "data", origin: { kind: "blank", sizeMiB: 1 }, readonly: false };
 
-const specOf = (kind: "qemu" | "noop"): VmSpec =>
+const specOf = (kind: MovingKind): VmSpec =>
   aSpec({
-    hypervisor: kind,
+    hypervisor: kind === "qemu" || kind === "noop" ? kind : "cloud-hypervisor",
     runStrategy: "Manual",
     cpus: { count: 1, max: 1 },
     memory: { sizeMiB: 16, maxMiB: 16 },
     boot: { kind: "kernel", kernel: "builtin:tiny", initramfs: null, cmdline: "" },
-    disks: [DISK],
+    // Cloud Hypervisor sends none.
+    disks: kind === "qemu" || kind === "noop" ? [DISK] : [],
   });
 
+/** The double: of this version, and quick. */
+function aCloudHypervisor(folder: string, kind: MovingKind): string {
+  const [, version = ""] = kind.split(" ");
+  const knobs = { guest: { counterMs: 50 }, migration: { iterations: 2, iterationMs: 1 } };
+  return installDouble(join(folder, "bin"), { version, knobs });
+}
+
 async function startAgent(name: NodeOf, folder: string, kind: string): Promise<MovingAgent & AsyncDisposable> {
-  let child = await begin(name, folder, kind);
+  const waiting = new Map<string, () => void>();
+  const start = async (): Promise<ChildProcess> => {
+    const started = await begin(name, folder, kind);
+    return started.on("message", ({ stands, vm }: { readonly stands: string; readonly vm: string }) =>
+      waiting.get(`${stands} ${vm}`)?.(),
+    );
+  };
+  let child = await start();
   const client = connectAgent({ address: `unix://${join(folder, `${name}.sock`)}` });
   return {
     client,
     async stand(boundary, vm) {
-      const stands = once(child, "message");
+      const { promise: stands, resolve } = Promise.withResolvers<void>();
+      waiting.set(`${boundary} ${vm}`, resolve);
       child.send({ stand: [boundary, vm] });
       await stands;
     },
@@ -209,7 +234,7 @@ async function startAgent(name: NodeOf, folder: string, kind: string): Promise<M
       const gone = once(child, "exit");
       child.kill("SIGKILL");
       await gone;
-      child = await begin(name, folder, kind);
+      child = await start();
     },
     async [Symbol.asyncDispose]() {
       await client.close();
@@ -272,13 +297,14 @@ async function openLink(path: string, target: string): Promise<Link & AsyncDispo
   };
 }
 
-/** Of QEMUs that work below this folder. */
+/** Of hypervisors that work below this folder. */
 function guestPids(runFolder: string): readonly number[] {
   return readdirSync("/proc").flatMap((entry) => {
     if (!/^\d+$/.test(entry)) return [];
     try {
       const args = readFileSync(`/proc/${entry}/cmdline`, "latin1");
-      return args.startsWith("qemu") && args.includes(`${runFolder}/`) ? [Number(entry)] : [];
+      const isHypervisor = args.startsWith("qemu") || args.includes("/double/main.mjs");
+      return isHypervisor && args.includes(`${runFolder}/`) ? [Number(entry)] : [];
     } catch {
       return [];
     }

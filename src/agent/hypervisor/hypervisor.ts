@@ -99,9 +99,10 @@ export interface Passage {
   disksDone(): Promise<void>;
   /**
    * For a hypervisor whose process would let the guest run on by itself when the connection ends: stops that process as it stands, whatever
-   * becomes of this agent. It is thawed before `stay`, or killed. Resolves when nothing of it runs, also when it is gone. HYPERVISOR_FAILED.
+   * becomes of this agent. It is thawed before `stay`, or killed. Resolves when nothing of it runs, also when it is gone. Rejects with
+   * HYPERVISOR_FAILED, or with the signal's reason: then it goes on.
    */
-  freeze(): Promise<void>;
+  freeze(signal: AbortSignal): Promise<void>;
   progress(now: MigrationProgress): void;
 }
 

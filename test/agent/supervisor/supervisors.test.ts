@@ -86,7 +86,8 @@ const KINDS: readonly Kind[] = [
 ];
 
 const isReal = ({ kind }: Supervisor): boolean => kind !== "in-memory";
-const stateOf = (pid: number): string | undefined => /^\d+ \(.*\) (.)/.exec(readFileSync(`/proc/${pid}/stat`, "latin1"))?.[1];
+const stateOf = (pid: number): string | undefined =>
+  /^\d+ \(.*\) (.)/.exec(readFileSync(`/proc/${pid}/stat`, "latin1"))?.[1];
 
 const aCommand = (folder: string, over: Partial<LaunchCommand> = {}): LaunchCommand => ({
   executable: "sleep",

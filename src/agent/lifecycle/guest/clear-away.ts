@@ -15,6 +15,8 @@ const QUIT_DEADLINE_MS = 2000;
 export async function clearAway(parts: Parts, slot: Slot): Promise<void> {
   const { guest } = slot;
   if (guest !== null) {
+    // It has no guest yet, and may heed nothing but SIGKILL.
+    const graceMs = guest.receiving ? 0 : QUIT_DEADLINE_MS;
     // Nobody waits for a guest any more.
     guest.receiving = false;
     // Without a process there is no other way to end it; with one, whatever is left is the supervisor's to end.
@@ -22,7 +24,7 @@ export async function clearAway(parts: Parts, slot: Slot): Promise<void> {
       await guest
         .ask(QUIT_DEADLINE_MS, parts.stopping, (connection, own) => connection.quit(own))
         .catch(() => parts.stopping.throwIfAborted());
-    if (guest.process !== null) await parts.supervisor.stop(guest.process, QUIT_DEADLINE_MS);
+    if (guest.process !== null) await parts.supervisor.stop(guest.process, graceMs);
     await slot.letGo();
   }
   if (slot.stored?.state === "present") await removeHostSide(parts, slot.stored);

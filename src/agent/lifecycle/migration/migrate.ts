@@ -175,9 +175,7 @@ async function send(
     bandwidthMiBps: asked.bandwidthMiBps ?? null,
     open: (channel) => other.open(channel, onTheWay),
     disksDone: async () => void (await other.ask("disks-done", {}, onTheWay)),
-    async freeze() {
-      if (guest.process !== null) await parts.supervisor.freeze(guest.process);
-    },
+    freeze: (own) => freezeUnlessCalledOff(parts, guest, own),
     progress(now) {
       slot.progress = now;
     },
@@ -212,6 +210,16 @@ export async function travellerOf(parts: Parts, vm: VmRecord): Promise<Omit<Trav
     ...(vm.readySince === undefined ? {} : { readySince: vm.readySince }),
     owed: vm.owed ?? [],
   };
+}
+
+/** Who called it off has perhaps let it run on already, and will not come back to do so again. */
+async function freezeUnlessCalledOff({ supervisor }: Parts, { process }: Guest, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  if (process === null) return;
+  await supervisor.freeze(process);
+  if (!signal.aborted) return;
+  await supervisor.thaw(process);
+  throw signal.reason;
 }
 
 const CAN = "be moved while they run, by their agents";

@@ -36,6 +36,8 @@ export class Guest {
   #line: GuestLine | null = null;
   /** Its kernel said that it panicked: what ends it from then on is no accident of the host. */
   panicked = false;
+  /** Of a process that takes a guest in. */
+  #admission: Admission | null = null;
   readonly #released = new AbortController();
   readonly #listeners = new Set<() => void>();
   #onEvent: ((event: GuestHappening) => void) | null = null;
@@ -162,7 +164,7 @@ export class Guest {
     const ended = this.#whenEnded();
     this.receiving = true;
     try {
-      return await within(
+      this.#admission = await within(
         options.deadlineMs,
         signal,
         (own) => {
@@ -177,6 +179,7 @@ export class Guest {
         },
         () => this.#silent(`does not answer after ${Math.round(options.deadlineMs / 1000)} s`),
       );
+      return this.#admission;
     } finally {
       ended.forget();
     }
@@ -312,6 +315,7 @@ export class Guest {
     this.#listeners.clear();
     this.#onEvent = null;
     await this.#line?.end();
+    await Promise.resolve(this.#admission?.[Symbol.asyncDispose]()).catch(() => {});
     await this.disconnect();
   }
 

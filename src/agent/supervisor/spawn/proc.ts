@@ -9,7 +9,8 @@ export interface ProcessFacts {
 }
 
 /**
- * Null when the process is gone, a zombie included: it only waits for its parent to look.
+ * Null when the process is gone, a zombie included: it only waits for its parent to look. Not one whose first thread has ended before the others:
+ * until they have, its files, locks and sockets are open.
  * Synchronous: /proc is memory, and the answer must be about now (a pid is signalled right after it).
  */
 export function processFacts(pid: number): ProcessFacts | null {
@@ -22,27 +23,31 @@ export function processFacts(pid: number): ProcessFacts | null {
   // pid (comm) state ppid … : comm may hold spaces and parentheses, so fields are counted after the last one.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const state = fields[0];
-  if (state === undefined || state === "Z" || state === "X") return null;
+  if (state === undefined || state === "X" || (state === "Z" && !hasLivingThread(pid))) return null;
   return { parent: Number(fields[1]), startTicks: Number(fields[19]) };
 }
 
 /** Every thread of it stands still by a signal, and only another lets it go on. False for one that is gone. */
 export function isStopped(pid: number): boolean {
-  try {
-    const threads = readdirSync(`/proc/${pid}/task`);
-    return threads.length > 0 && threads.every((thread) => isThreadStopped(pid, thread));
-  } catch {
-    return false;
-  }
+  const states = threadStates(pid);
+  return states.length > 0 && states.every((state) => state === "T");
 }
 
-function isThreadStopped(pid: number, thread: string): boolean {
+const hasLivingThread = (pid: number): boolean => threadStates(pid).some((state) => state !== "Z" && state !== "X");
+
+/** Without those that end meanwhile. */
+function threadStates(pid: number): readonly string[] {
   try {
-    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "latin1");
-    return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T");
+    return readdirSync(`/proc/${pid}/task`).flatMap((thread) => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "latin1");
+        return [stat.charAt(stat.lastIndexOf(")") + 2)];
+      } catch {
+        return [];
+      }
+    });
   } catch {
-    // A thread that ended since does nothing any more.
-    return true;
+    return [];
   }
 }
 

@@ -66,7 +66,10 @@ export async function admitGuest(parts: IncomingParts, signal: AbortSignal): Pro
     connect(channel, stream) {
       refuseOthers(vm, channel);
       if (relay !== null) throw new OdoroboError("BAD_REQUEST", `${vm.name} is on its way already`);
-      relay = relayIn(stream, connect({ path, allowHalfOpen: true }), (config) => configForHere(config, own));
+      const socket = connect({ path, allowHalfOpen: true });
+      // Before v52 the process takes it away itself.
+      socket.once("connect", () => void rm(path, { force: true }).catch(() => {}));
+      relay = relayIn(stream, socket, (config) => configForHere(config, own));
       came.resolve(relay);
     },
     async releaseDisks() {},

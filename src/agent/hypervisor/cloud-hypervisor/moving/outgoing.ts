@@ -118,8 +118,9 @@ async function send(parts: OutgoingParts, passage: Passage, signal: AbortSignal)
       stream,
       {
         meter,
-        async freeze() {
-          await passage.freeze();
+        async freeze(calledOff) {
+          await passage.freeze(calledOff);
+          calledOff.throwIfAborted();
           parts.onFrozen(true);
         },
       },

@@ -18,7 +18,7 @@ const NEXT_REQUEST_MS = 5_000;
 
 export interface RelayOutOptions {
   readonly meter: Meter;
-  readonly freeze: () => Promise<void>;
+  readonly freeze: (signal: AbortSignal) => Promise<void>;
 }
 
 /** Resolves when all was sent and the process stands still. Rejects with why not, or with the signal's reason: then the process was let go of. */
@@ -68,7 +68,7 @@ export async function relayOut(
           calledOff.signal.throwIfAborted();
           asked = piece.command;
           if (isCompletion(piece.command)) {
-            await freeze();
+            await freeze(calledOff.signal);
             calledOff.signal.throwIfAborted();
             return await endWith(stream, piece.bytes);
           }
