@@ -43,6 +43,7 @@ const REQUIREMENTS = {
   ip: onPath("iproute2", "ip"),
   openssl: onPath("openssl", "openssl"),
   isoinfo: onPath("genisoimage", "isoinfo"),
+  python3: onPath("python3", "python3"),
   script: onPath("bsdutils", "script"),
   busybox: onPath("busybox-static", "busybox"),
   "linux-kernel": {

@@ -13,6 +13,7 @@ import { createSpawnSupervisor } from "../../../src/agent/supervisor/spawn/spawn
 import type { Supervisor } from "../../../src/agent/supervisor/supervisor.ts";
 import { createSystemdSupervisor } from "../../../src/agent/supervisor/systemd/systemd-supervisor.ts";
 import { silentLogger } from "../../../src/platform/logger.ts";
+import { requires } from "../../support/requirements.ts";
 import { aUserManager, requiresUserManager } from "../../support/systemd.ts";
 import { aTempFolder } from "../../support/temp-folder.ts";
 import { until } from "../../support/until.ts";
@@ -255,6 +256,24 @@ test("a process that ignores SIGTERM is ended by SIGKILL, and its helpers with i
   expect(supervisor.isRunning(handle)).toBe(false);
   await until("its helper is gone too", async () => (await supervisor.find("web-1", command)) === null);
 });
+
+test.runIf(requires("a process whose first thread ends first", "python3"))(
+  "a process is gone when all its threads are, not when its first one is",
+  async () => {
+    await using folder = await aTempFolder();
+    const supervisor = createSpawnSupervisor();
+    const script = `import ctypes, threading, time
+threading.Thread(target=lambda: time.sleep(60)).start()
+print("up", flush=True)
+ctypes.CDLL(None).pthread_exit(None)`;
+    const command = aCommand(folder.path, { executable: "python3", args: ["-c", script] });
+    const handle = await supervisor.start("web-1", command, NEVER);
+    await until("its first thread has ended", async () => stateOf(handle.pid) === "Z");
+    expect(supervisor.isRunning(handle)).toBe(true);
+    await supervisor.stop(handle, 0);
+    expect(supervisor.isRunning(handle)).toBe(false);
+  },
+);
 
 test("a stale socket goes, and one that answers keeps the process from starting", async () => {
   await using folder = await aTempFolder();
