@@ -8,7 +8,7 @@
  */
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { OdoroboError } from "../../../../model/errors.ts";
+import { isOdoroboError, OdoroboError } from "../../../../model/errors.ts";
 import { AnswerReader, COMMAND, type Command, isCompletion, nameOf, RequestReader } from "./frames.ts";
 import type { Meter } from "./meter.ts";
 import { endWith, writeTo } from "./write-to.ts";
@@ -83,7 +83,7 @@ export async function relayOut(
   } catch (error) {
     if (refused !== null) throw failed(refused);
     calledOff.signal.throwIfAborted();
-    throw error;
+    throw isOdoroboError(error) ? error : failed(null, error);
   } finally {
     signal.removeEventListener("abort", onAbort);
     // Frozen, it sees when it goes on that nobody answers.
@@ -97,9 +97,10 @@ const closedByOther = (): OdoroboError =>
     hint: "what its Cloud Hypervisor said is in its log there",
   });
 
-function failed(refused: Command | null): OdoroboError {
+function failed(refused: Command | null, cause?: unknown): OdoroboError {
   return refused === null
     ? new OdoroboError("HYPERVISOR_FAILED", "Cloud Hypervisor broke off sending its guest", {
+        cause,
         hint: "why stands in cloud-hypervisor.log of the VM on this node",
       })
     : new OdoroboError("HYPERVISOR_FAILED", `the other node's Cloud Hypervisor refused ${nameOf(refused)}`, {
