@@ -16,20 +16,37 @@ interface Sketch {
   readonly leaving?: number;
 }
 
+/** At most 5 nodes and 8 VMs. */
 export const familyProblem = (family: SmallFamily, seed: number): MoveProblem =>
-  draw(SKETCHES[family](new Chance(seed * 97 + FAMILIES.indexOf(family))));
+  draw(SKETCHES[family](new Chance(seed * 97 + FAMILIES.indexOf(family)), NO_MORE));
 
-const SKETCHES: Readonly<Record<SmallFamily, (chance: Chance) => Sketch>> = {
+/** Of the same kinds: at most 6 nodes and 10 VMs. */
+export const widerProblem = (family: SmallFamily, seed: number): MoveProblem =>
+  draw(SKETCHES[family](new Chance(seed * 89 + 7 * FAMILIES.indexOf(family) + 1), { vms: 2, nodes: 1 }));
+
+/** So many more than the smallest of a kind have. */
+interface More {
+  readonly vms: number;
+  readonly nodes: number;
+}
+const NO_MORE: More = { vms: 0, nodes: 0 };
+
+const SKETCHES: Readonly<Record<SmallFamily, (chance: Chance, more: More) => Sketch>> = {
   /** Two full nodes whose guests change places, and a third node with a hole. */
-  swap: (chance) => {
-    const sizes = Array.from({ length: 4 + chance.below(3) }, () => 1 + chance.below(4));
+  swap: (chance, more) => {
+    const sizes = Array.from({ length: 4 + chance.below(3) + 2 * more.vms }, () => 1 + chance.below(4));
     const starts = sizes.map((_, vm) => vm % 2);
-    return { sizes, starts, ends: starts.map((node) => 1 - node), spare: [0, 0, 1 + chance.below(4)] };
+    return {
+      sizes,
+      starts,
+      ends: starts.map((node) => 1 - node),
+      spare: [0, 0, 1 + chance.below(4), ...holes(chance, more)],
+    };
   },
   /** Each node's guests go to the next. */
-  circle: (chance) => {
+  circle: (chance, more) => {
     const count = 3 + chance.below(3);
-    const sizes = Array.from({ length: count + chance.below(3) }, () => 1 + chance.below(3));
+    const sizes = Array.from({ length: count + chance.below(3) + more.vms }, () => 1 + chance.below(3));
     const starts = sizes.map((_, vm) => vm % count);
     return {
       sizes,
@@ -39,31 +56,32 @@ const SKETCHES: Readonly<Record<SmallFamily, (chance: Chance) => Sketch>> = {
     };
   },
   /** One node is left by everybody, the others make room among themselves first. */
-  drain: (chance) => {
+  drain: (chance, more) => {
     const count = 4;
-    const sizes = Array.from({ length: 7 + chance.below(2) }, () => 1 + chance.below(4));
+    const sizes = Array.from({ length: 7 + chance.below(2) + more.vms }, () => 1 + chance.below(4));
     const starts = sizes.map((_, vm) => vm % count);
     const ends = starts.map((node) =>
       node === 0 ? 1 + chance.below(3) : chance.below(3) === 0 ? 1 + chance.below(3) : node,
     );
-    return { sizes, starts, ends, spare: [0, 0, chance.below(2), chance.below(2)], leaving: 0 };
+    return { sizes, starts, ends, spare: [0, 0, chance.below(2), chance.below(2), ...holes(chance, more)], leaving: 0 };
   },
   /** Two of a group are on one node, and the homes that would be free for them are other members'. */
-  repair: (chance) => {
+  repair: (chance, more) => {
     const count = 4;
-    const sizes = Array.from({ length: 6 + chance.below(2) }, () => 1 + chance.below(3));
+    const sizes = Array.from({ length: 6 + chance.below(2) + more.vms }, () => 1 + chance.below(3));
     const starts = sizes.map((_, vm) => (vm < 2 ? 0 : vm % count));
     const apart = [0, 1, 2];
     const places = chance.shuffled([0, 1, 2, 3]);
     const ends = starts.map((node, vm) =>
       apart.includes(vm) ? places[vm]! : chance.below(3) === 0 ? chance.below(count) : node,
     );
-    return { sizes, starts, ends, spare: starts.slice(0, count).map(() => chance.below(2)), apart };
+    const spare = starts.slice(0, count).map(() => chance.below(2));
+    return { sizes, starts, ends, spare: [...spare, ...holes(chance, more)], apart };
   },
   /** A sliding puzzle: everybody changes places with somebody, and what is free is scattered. */
-  puzzle: (chance) => {
-    const count = 3 + chance.below(3);
-    const sizes = Array.from({ length: 6 + chance.below(3) }, () => 1 + chance.below(3));
+  puzzle: (chance, more) => {
+    const count = 3 + chance.below(3) + more.nodes;
+    const sizes = Array.from({ length: 6 + chance.below(3) + more.vms }, () => 1 + chance.below(3));
     const starts = sizes.map(() => chance.below(count));
     return {
       sizes,
@@ -73,6 +91,9 @@ const SKETCHES: Readonly<Record<SmallFamily, (chance: Chance) => Sketch>> = {
     };
   },
 };
+
+/** Further nodes with little room, where nobody lives and nobody goes to stay. */
+const holes = (chance: Chance, { nodes }: More): number[] => Array.from({ length: nodes }, () => chance.below(3));
 
 function draw({ sizes, starts, ends, spare, apart = [], leaving = -1 }: Sketch): MoveProblem {
   const used = (seats: readonly number[], node: number) =>
