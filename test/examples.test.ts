@@ -20,7 +20,7 @@ const { signal } = new AbortController();
 const names = readdirSync(EXAMPLES).sort();
 
 test("there are examples", () => {
-  expect(names).toHaveLength(8);
+  expect(names).toHaveLength(10);
 });
 
 test.each(names)("%s", async (name) => {
