@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { editSpec, type SpecEdit } from "../../src/manifest/text/edit-spec.ts";
+import { ENOUGH_DRAWS } from "../support/enough-draws.ts";
 
 const N1 = { kind: "Node", name: "n1" };
 const edit = (text: string, ...edits: SpecEdit[]) => editSpec(text, N1, edits);
@@ -123,5 +124,5 @@ test("whatever stands around: it reads as meant and the rest stands where it was
     }),
     { numRuns: 150 },
   );
-  expect(done).toBeGreaterThan(70);
+  if (ENOUGH_DRAWS) expect(done).toBeGreaterThan(70);
 });

