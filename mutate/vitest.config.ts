@@ -2,8 +2,7 @@ import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
 /**
- * The tests that the pure rooms are judged by: those without processes. Left out is what takes long by its nature, and what counts how much
- * came of a thousand draws.
+ * The tests that the pure rooms are judged by: those without processes. Left out is what takes long by its nature.
  */
 export default defineConfig({
   resolve: { alias: [{ find: /^fast-check$/, replacement: join(import.meta.dirname, "few-runs.ts") }] },
@@ -17,13 +16,11 @@ export default defineConfig({
       "test/wire/read-report.test.ts",
     ],
     exclude: [
-      "test/manifest/any-value.test.ts",
       "test/manifest/huge-yaml.test.ts",
       "test/manifest/linear-time.test.ts",
       "test/apply/apply-speed.test.ts",
       "test/turn/caches.property.test.ts",
       "test/apply/plan-apply-plan.property.test.ts",
-      "test/apply/schemas.test.ts",
       // What fails with few draws and no mutant (stryker.ts).
       ...(process.env.ODOROBO_MUTATE_WITHOUT ?? "").split(":").filter((file) => file !== ""),
     ],

@@ -14,6 +14,8 @@ const shared = [
 /** A spec with one mistake (its lines begin at line 6, column 3) → what is said about it. */
 const MISTAKES: readonly (readonly [spec: string, said: string])[] = [
   ["cpu: 2\nimage: debian-12\nsize: 1GiB", '6:3 unknown-field: unknown field "cpu" (did you mean "cpus"?)'],
+  // Two letters in each other's place are one mistake.
+  ["cpsu: 2\nimage: debian-12\nsize: 1GiB", '6:3 unknown-field: unknown field "cpsu" (did you mean "cpus"?)'],
   [
     "memory: 64\nimage: debian-12\nsize: 1GiB",
     "6:11 wrong-type: memory must be a size such as 512MiB or 4GiB or a map, not a number (write a unit: 64MiB or 64GiB)",
@@ -148,6 +150,10 @@ const MISTAKES: readonly (readonly [spec: string, said: string])[] = [
   [
     "size: 1GiB\nimage: debian-12\ndisks: [{ name: root, readonly: true }]",
     "7:10 conflicting-fields: the disk root is written twice: in disks, and as image and size of the spec (write its image and size in the list)",
+  ],
+  [
+    "size: 1GiB\ndisks: [{ name: data, size: 1GiB }, { name: root, size: 2GiB }]",
+    "6:9 conflicting-fields: the disk root is written twice: in disks, and as image and size of the spec (write its image and size in the list)",
   ],
   [
     "size: 1GiB\nnics: [{ name: a, mac: '01:00:00:00:00:01' }]",
@@ -326,6 +332,45 @@ test("what is wrong with one disk says nothing against the others: those are sti
     expect.stringMatching(/^a\.yaml:6:19 bad-name/),
     expect.stringMatching(/^b\.yaml:6:30 shared-disk: a's disk d is the same bytes/),
   ]);
+});
+
+test.each([
+  // What has no name goes by its place, which would be another's without it.
+  ["disks: [{ size: 1GiB }, { name: d, source: 'rbd://p/d' }]", ["a.yaml:6:11 missing-field"]],
+  ["size: 1GiB\nplacement: { nodes: [5, n9] }", ["a.yaml:7:24 wrong-type"]],
+  ["disks: [null, { name: d, size: 1GiB }]", ["a.yaml:6:11 wrong-type"]],
+])("a list with one that is not what it should be is told for that, and not looked at further: %s", (spec, said) => {
+  const other = aVm("b", "disks: [{ name: d, source: 'rbd://p/d' }]");
+  const told = mistakesIn({ "a.yaml": aVm("a", spec), "b.yaml": other });
+  expect(told.map((each) => each.slice(0, each.indexOf(":", each.indexOf(" "))))).toEqual(said);
+});
+
+test("two ways of writing one disk in two layers are told where each is", () => {
+  const files = {
+    "i.yaml": aDocument("Image", "deb", "path: /images/deb.qcow2"),
+    "p.yaml": aDocument("Profile", "p", "image: deb\nsize: 1GiB"),
+    "v.yaml": aVm("v", "profile: p\ndisks: [{ name: root, source: 'nbd://x/y' }]"),
+  };
+  expect(mistakesIn(files)).toEqual([
+    expect.stringMatching(/^p\.yaml:6:10 conflicting-fields: disk root has both source and image/),
+    expect.stringMatching(/^p\.yaml:7:9 conflicting-fields: disk root has both source and size/),
+  ]);
+});
+
+test("arguments of QEMU that odorobo says itself are refused, with the field that means it where there is one", () => {
+  const of = (args: string) =>
+    mistakesIn({ "a.yaml": aVm("a", `hypervisor: qemu\nsize: 1GiB\nqemu: { args: ${args} }`) });
+  const said = (text: string) => `bad-value: qemu.args may not contain ${text}`;
+  expect(of("[-m, 4G]")).toEqual([
+    `a.yaml:8:18 ${said("-m: odorobo sets that itself (write memory.size and memory.max)")}`,
+  ]);
+  expect(of("[--smp, '2']")).toEqual([
+    `a.yaml:8:18 ${said("--smp: odorobo sets that itself (write cpus.count and cpus.max)")}`,
+  ]);
+  expect(of("[-vnc, none, -qmp, stdio]")).toEqual([
+    `a.yaml:8:30 ${said("-qmp: odorobo sets that itself (remove it from the manifest)")}`,
+  ]);
+  expect(of("[-device, smp]")).toEqual([]);
 });
 
 test("a word that is near no other gets no suggestion", () => {

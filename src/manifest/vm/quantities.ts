@@ -1,4 +1,7 @@
-/** Sizes and lengths of time as users write them. Each answers with a number, or with the hint that helps. */
+/**
+ * Sizes and lengths of time as users write them, in manifests and after flags. Each answers with a number, or with the hint that helps.
+ * Texts are those of `schemas/common.schema.json`.
+ */
 
 export type Quantity =
   | { readonly ok: true; readonly value: number }
@@ -12,9 +15,9 @@ const MIB_PER_UNIT: Readonly<Record<string, number>> = { K: 1 / 1024, M: 1, G: 1
 
 /** A size in MiB: what hypervisors align to and all of the model counts in. */
 export function parseSizeMiB(text: string): Quantity {
-  const match = /^([0-9.]+)([KMGT])/.exec(text);
-  const exact = Number(match?.[1]) * (MIB_PER_UNIT[match?.[2] ?? ""] ?? Number.NaN);
-  if (!Number.isFinite(exact)) return { ok: false, message: `"${text}" is not a size`, hint: "such as 512MiB or 4GiB" };
+  const [, amount, unit = ""] = /^([0-9]+(?:\.[0-9]+)?)([KMGT])(?:iB|i)?$/.exec(text) ?? [];
+  const exact = Number(amount) * (MIB_PER_UNIT[unit] ?? Number.NaN);
+  if (Number.isNaN(exact)) return { ok: false, message: `"${text}" is not a size`, hint: "such as 512MiB or 4GiB" };
   if (exact === 0) return { ok: false, message: "a size of nothing", hint: "at least 1MiB" };
   if (exact > MAX_MIB) return { ok: false, message: `${text} is too large`, hint: "at most 1048576TiB" };
   // Decimal fractions of a GiB are rarely exact in binary: what is within a byte of a whole MiB is meant to be that.
@@ -30,12 +33,11 @@ const BYTES_PER_MIB = 1024 * 1024;
 
 /** What gets through a second, in MiB. */
 export function parseRateMiBps(text: string): Quantity {
-  const match = /^([0-9.]+)([MG])(bit|iB)\/s$/.exec(text);
-  const amount = Number(match?.[1]);
-  const isLink = match?.[3] === "bit";
-  const mega = match?.[2] === "G" ? amount * (isLink ? 1_000 : 1_024) : amount;
-  if (!Number.isFinite(mega))
+  const [, amount, prefix, unit] = /^([0-9]+(?:\.[0-9]+)?)([MG])(bit|iB)\/s$/.exec(text) ?? [];
+  if (amount === undefined)
     return { ok: false, message: `"${text}" is not a rate`, hint: "such as 10Gbit/s or 400MiB/s" };
+  const isLink = unit === "bit";
+  const mega = Number(amount) * (prefix === "M" ? 1 : isLink ? 1_000 : 1_024);
   const value = isLink ? (mega * BYTES_PER_MBIT * GETS_THROUGH) / BYTES_PER_MIB : mega;
   if (value < 1) return { ok: false, message: `${text} is too slow for anybody to move`, hint: "at least 1MiB/s" };
   return value > MAX_MIBPS
@@ -58,10 +60,11 @@ const MS_PER_UNIT: Readonly<Record<string, number>> = {
 };
 
 export function parseDurationMs(text: string): Quantity {
+  if (!/^([0-9]+(\.[0-9]+)?(ms|[smhdw]))+$/.test(text))
+    return { ok: false, message: `"${text}" is not a duration`, hint: "such as 90s or 10m" };
   let total = 0;
   for (const [, amount, unit] of text.matchAll(/([0-9.]+)(ms|[smhdw])/g))
     total += Number(amount) * (MS_PER_UNIT[unit ?? ""] ?? Number.NaN);
-  if (!Number.isFinite(total)) return { ok: false, message: `"${text}" is not a duration`, hint: "such as 90s or 10m" };
   // A century: longer ones overflow dates and are typos.
   if (total > MAX_MS) return { ok: false, message: `${text} is too long`, hint: "at most 36500d" };
   const whole = Math.round(total);

@@ -87,7 +87,8 @@ const isScalar = (value: unknown): boolean => typeof value === "number" || typeo
 /** `image` and `size` of the spec write the disk root. */
 function shortForm(spec: unknown, [list, name, field]: Segments): Segments | null {
   if (list !== "disks" || name !== "root" || typeof spec !== "object" || spec === null) return null;
-  const keys = field === undefined ? ["image", "size"] : field === "image" || field === "size" ? [field] : [];
+  // None of a disk's other fields is one of the spec.
+  const keys = field === undefined ? ["image", "size"] : [field];
   const key = keys.find((each) => Object.hasOwn(spec, each));
   return key === undefined ? null : [key];
 }

@@ -27,7 +27,7 @@ const PLACES: VmConfigPlaces = {
   landlock: null,
 };
 
-/** `toVmConfig` of what this gives means `config`, with ids and slots for the devices that had none. */
+/** Of one that `checkVmConfig` found nothing wrong with. `toVmConfig` of what this gives means `config`, with ids and slots for the devices that had none. */
 export function fromVmConfig(config: VmConfig): SpecOfConfig {
   const given = withDefaults(withOurDefaults(config));
   const spoken = {
@@ -79,8 +79,7 @@ function bootOf({ payload }: VmConfig): BootSource {
 function leadingDisks(disks: readonly DiskConfig[]): readonly Disk[] {
   const spoken: Disk[] = [];
   for (const { id, path, readonly = false } of disks) {
-    const isTaken = spoken.some(({ name }) => name === id);
-    if (id === undefined || !isDnsLabel(id) || isTaken || path?.startsWith("/") !== true) break;
+    if (id === undefined || !isDnsLabel(id) || path?.startsWith("/") !== true) break;
     spoken.push({ name: id, origin: { kind: "external", url: fileUrl(path) }, readonly });
   }
   return spoken;

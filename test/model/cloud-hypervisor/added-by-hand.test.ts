@@ -40,3 +40,24 @@ test("a disk is as large as its file is; one whose file nobody looked at as its 
   expect(live({})).toEqual(disks);
   expect(live({ data: 128 * MIB + 1, shared: 7 * MIB })).toEqual([blank("data", 128), disks[1]]);
 });
+
+test("a disk that was taken away by hand is missing from the disks, and nothing else is said of it", () => {
+  const withDisks = aChSpec({ disks: [blank("root", 64), blank("data", 64)], passthrough: { watchdog: true } });
+  const sent = toVmConfig({ name: "web-1", spec: withDisks, places: PLACES });
+  const left = asVmInfoSays({ ...sent, disks: (sent.disks ?? []).filter(({ id }) => id !== "data") });
+  const live = toLiveConfig(left, { spec: withDisks, places: PLACES });
+  expect(live.disks).toEqual([blank("root", 64)]);
+  expect(live.passthrough).toEqual({ watchdog: true });
+});
+
+test("a guest that was booted with another UUID, or with none, is as it should be", () => {
+  const places = { ...PLACES, uuid: "11111111-2222-4333-8444-555555555555" };
+  const of = (config: VmConfig) => toLiveConfig(config, { spec, places });
+  const sent = asVmInfoSays(toVmConfig({ name: "web-1", spec, places }));
+  const asSent = of(sent);
+  const { platform, ...without } = sent;
+  expect(platform).toBeDefined();
+  expect(of({ ...sent, platform: { ...platform, uuid: "99999999-2222-4333-8444-555555555555" } })).toEqual(asSent);
+  expect(of(without)).toEqual(asSent);
+  expect(of({ ...sent, platform: { ...platform, oem_strings: ["a"] } })).not.toEqual(asSent);
+});

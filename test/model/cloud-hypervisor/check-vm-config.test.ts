@@ -384,6 +384,8 @@ const CONSTRAINTS: readonly (readonly [string, object, string, RegExp])[] = [
   ],
   ["a device and CPUs", { numa: [{ guest_numa_id: 0, device_id: "a", cpus: [0] }] }, "numa[0].device_id", /either/],
   ["a CPU that is not there", { numa: [{ guest_numa_id: 0, cpus: [2] }] }, "numa[0].cpus[0]", /no CPU 2/],
+  ["no segment", { platform: { num_pci_segments: 0 } }, "platform.num_pci_segments", /cannot be/],
+  ["a descriptor", { platform: { iommufd_fd: 5 } }, "platform.iommufd_fd", /descriptors cannot be given/],
   ["97 segments", { platform: { num_pci_segments: 97 } }, "platform.num_pci_segments", /cannot be/],
   [
     "an IOMMU segment that is not there",
