@@ -7,6 +7,7 @@ import type { LifecycleOptions } from "../../src/agent/lifecycle/service.ts";
 import { OdoroboError } from "../../src/model/errors.ts";
 import { nodeName, type VmName } from "../../src/model/names.ts";
 import type { Dial } from "../../src/wire/move-channel.ts";
+import type { MoveQuestion } from "../../src/wire/move-line.ts";
 import type { OperationResult } from "../../src/wire/operations.ts";
 import { anAgent, type TestAgent, type TestAgentOptions } from "./an-agent.ts";
 
@@ -21,6 +22,8 @@ export interface TwoAgents extends AsyncDisposable {
   reachable: boolean;
   /** Ends all that is open between them. */
   cut(): void;
+  /** The way between them is gone as soon as this is about to be asked; null: not any more. */
+  goneAt: MoveQuestion | null;
   /** Ends it once so many bytes more have gone to n2 on channels for disks; null: not any more. */
   cutAfter: number | null;
   /** Both halves of a move of `web-1` from n1 to n2. */
@@ -50,6 +53,7 @@ export async function twoAgents(
       dialled.push(channel);
       const [here, there] = duplexPair();
       if (channel.startsWith("disk.")) countBytes(here);
+      else listen(here);
       for (const end of [here, there]) {
         open.add(end);
         end.on("error", () => {});
@@ -62,6 +66,16 @@ export async function twoAgents(
       letIn(there);
       return here;
     };
+  function listen(stream: Duplex): void {
+    const write = stream._write.bind(stream);
+    stream._write = (chunk: Buffer, encoding, done) => {
+      if (world.goneAt === null || !chunk.includes(`"question":"${world.goneAt}"`)) return write(chunk, encoding, done);
+      world.goneAt = null;
+      world.reachable = false;
+      world.cut();
+      done(null);
+    };
+  }
   /** As a link that breaks: what was written before gets there, or not. */
   function countBytes(stream: Duplex): void {
     const write = stream._write.bind(stream);
@@ -93,6 +107,7 @@ export async function twoAgents(
     dialled,
     reachable: true,
     cutAfter: null,
+    goneAt: null,
     cut() {
       for (const end of open) end.destroy();
     },

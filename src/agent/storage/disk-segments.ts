@@ -6,6 +6,7 @@
  */
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
+import { dataExtents } from "./qemu-img.ts";
 
 /** Small enough to hold a few at each end, large enough that 1 TiB has 131,072 digests. */
 export const SEGMENT_BYTES = 8 * 1024 * 1024;
@@ -35,6 +36,17 @@ export function* segmentsOf(fileBytes: number, segmentBytes: number): Generator<
 
 export const digestOfBytes = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("base64url");
 
+const zeroDigests = new Map<number, string>();
+
+/** Segments are of few lengths. */
+function digestOfZeros(bytes: number): string {
+  const known = zeroDigests.get(bytes);
+  if (known !== undefined) return known;
+  const digest = digestOfBytes(Buffer.alloc(bytes));
+  if (zeroDigests.size < 64) zeroDigests.set(bytes, digest);
+  return digest;
+}
+
 /** Of a whole disk, by the digests of its segments in order. */
 export const checksumOf = (fileBytes: number, digests: readonly string[]): string =>
   createHash("sha256")
@@ -55,18 +67,51 @@ export function runsOf(content: Buffer, other: Buffer | null = null): (readonly 
   return runs;
 }
 
+/** Below that, reading zeros is quicker than asking where they are. */
+const WORTH_ASKING_BYTES = 64 * 1024 * 1024;
+
 /** A file that is read a segment at a time. Bytes behind its end are zeros. */
 export class SegmentReader implements AsyncDisposable {
+  readonly #path: string;
   readonly #file: FileHandle;
+  #extents: readonly (readonly [start: number, length: number])[] | null = null;
   #buffer: Buffer = Buffer.alloc(0);
 
-  private constructor(file: FileHandle) {
+  private constructor(path: string, file: FileHandle) {
+    this.#path = path;
     this.#file = file;
   }
 
   /** Rejects as the file system does. */
   static async open(path: string): Promise<SegmentReader> {
-    return new SegmentReader(await open(path, "r"));
+    return new SegmentReader(path, await open(path, "r"));
+  }
+
+  /** So that holes are not read. Again whenever somebody may have written to the file. */
+  async lookForHoles(): Promise<void> {
+    const { size, blocks } = await this.#file.stat();
+    this.#extents = size - blocks * 512 < WORTH_ASKING_BYTES ? null : await dataExtents(this.#path);
+  }
+
+  /** With its digest. The content is valid until the next call; null: all of it is zeros. */
+  async digest(segment: Segment): Promise<{ readonly content: Buffer | null; readonly digest: string }> {
+    if (this.#isHole(segment)) return { content: null, digest: digestOfZeros(segment.bytes) };
+    const content = await this.read(segment);
+    return { content, digest: digestOfBytes(content) };
+  }
+
+  #isHole({ offset, bytes }: Segment): boolean {
+    if (this.#extents === null) return false;
+    // The first that ends behind the beginning of the segment: they are in order.
+    let [low, high] = [0, this.#extents.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const [start, length] = this.#extents[middle] ?? [0, 0];
+      if (start + length <= offset) low = middle + 1;
+      else high = middle;
+    }
+    const next = this.#extents[low];
+    return next === undefined || next[0] >= offset + bytes;
   }
 
   /** Valid until the next call. */

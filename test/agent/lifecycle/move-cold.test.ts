@@ -182,3 +182,33 @@ test("it comes back to what it left: only what differs is sent", async () => {
   expect((await world.n1.vm("web-1")).migration).toBeUndefined();
   expect(await stage(world.n2)).toBe("left");
 });
+
+test("given, and nobody hears of it any more: a person takes it by hand where it is whole, and its source lets go when it can", async () => {
+  await using world = await withDisk();
+  const bytes = await sum(world.n1);
+  await world.expect(undefined, "cold");
+  world.goneAt = "take";
+  expect(await world.migrate(COLD)).toMatchObject({ outcome: "failed", error: { code: "MIGRATION_UNSETTLED" } });
+  expect([await stage(world.n1), await stage(world.n2)]).toEqual(["given", "whole"]);
+  await expect(world.n1.boot("web-1")).rejects.toEqual(gives("WRONG_PHASE"));
+  await expect(world.n2.boot("web-1")).rejects.toEqual(gives("WRONG_PHASE"));
+  await world.n2.restart();
+  expect(await world.n2.operate("web-1", { kind: "resume" })).toMatchObject({ outcome: "done" });
+  expect((await world.n2.boot("web-1")).after).toMatchObject({ phase: "running" });
+  world.reachable = true;
+  await until("its source has let go", async () => (await stage(world.n1)) === "left");
+  expect(await sum(world.n2)).toBe(bytes);
+});
+
+test("a source that stays away: what came is thrown away, and it stays where it was when it is back", async () => {
+  await using world = await withDisk({ coldAwayMs: 20 });
+  const bytes = await sum(world.n1);
+  await world.expect(undefined, "cold");
+  world.goneAt = "whole";
+  const moving = world.migrate(COLD);
+  await until("it is thrown away", isAbsent(world.n2));
+  await expect(stat(diskOf(world.n2))).rejects.toMatchObject({ code: "ENOENT" });
+  world.reachable = true;
+  expect(await moving).toMatchObject({ outcome: "failed", error: { code: "MIGRATION_FAILED" } });
+  await isHome(world, bytes);
+});

@@ -12,6 +12,7 @@ import {
   segmentBytesFor,
   segmentsOf,
 } from "../../../src/agent/storage/disk-segments.ts";
+import { requires } from "../../support/requirements.ts";
 import { aTempFolder } from "../../support/temp-folder.ts";
 
 test("segments cover a file, and the last is as long as the rest of it", () => {
@@ -76,3 +77,27 @@ test("a checksum is of the length, too", () => {
   expect(checksumOf(5, [zeros])).toBe(checksumOf(5, [zeros]));
   expect(checksumOf(5, [zeros])).not.toBe(checksumOf(6, [zeros]));
 });
+
+test.runIf(requires("holes that are asked for", "qemu-img"))(
+  "holes are not read, and have the digest of zeros",
+  async () => {
+    await using folder = await aTempFolder();
+    const path = join(folder.path, "disk");
+    const bytes = 40 * SEGMENT_BYTES + 777;
+    const file = await open(path, "w");
+    await file.truncate(bytes);
+    await file.write(Buffer.from("one"), 0, 3, 5 * SEGMENT_BYTES - 1);
+    await file.write(Buffer.from("end"), 0, 3, bytes - 3);
+    await file.close();
+    await using asked = await SegmentReader.open(path);
+    await asked.lookForHoles();
+    await using read = await SegmentReader.open(path);
+    const holes: number[] = [];
+    for (const segment of segmentsOf(bytes, SEGMENT_BYTES)) {
+      const { content, digest } = await asked.digest(segment);
+      expect(digest).toBe(digestOfBytes(await read.read(segment)));
+      if (content === null) holes.push(segment.index);
+    }
+    expect(holes).toEqual([...Array(41).keys()].filter((index) => ![4, 5, 40].includes(index)));
+  },
+);

@@ -15,7 +15,6 @@ import { makeFolders } from "../../../../platform/make-folders.ts";
 import type { DiskFile } from "../../../../wire/move-line.ts";
 import {
   checksumOf,
-  digestOfBytes,
   MOST_SEGMENT_BYTES,
   SegmentReader,
   SegmentWriter,
@@ -158,10 +157,11 @@ async function digestsOf(
   signal: AbortSignal,
 ): Promise<(string | null)[]> {
   await using reader = await SegmentReader.open(path);
+  await reader.lookForHoles();
   const digests: (string | null)[] = [];
   for (const segment of segmentsOf(bytes, segmentBytes)) {
     signal.throwIfAborted();
-    digests.push(segment.offset >= there ? null : digestOfBytes(await reader.read(segment)));
+    digests.push(segment.offset >= there ? null : (await reader.digest(segment)).digest);
   }
   return digests;
 }

@@ -10,13 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { OdoroboError } from "../../../../model/errors.ts";
 import type { MigrationProgress } from "../../../../model/observed-state.ts";
 import type { DiskFile } from "../../../../wire/move-line.ts";
-import {
-  checksumOf,
-  digestOfBytes,
-  SegmentReader,
-  segmentBytesFor,
-  segmentsOf,
-} from "../../../storage/disk-segments.ts";
+import { checksumOf, SegmentReader, segmentBytesFor, segmentsOf } from "../../../storage/disk-segments.ts";
 import type { ColdDisk } from "./disk-files.ts";
 import { END_OF_FRAMES, toFrame } from "./segment-frames.ts";
 
@@ -96,18 +90,18 @@ async function sendDisk(
     const bytes = await reader.size();
     const file = { name, bytes, segmentBytes: route.segmentBytes ?? segmentBytesFor(bytes) };
     const there = await route.state(file);
+    await reader.lookForHoles();
     const digests: string[] = [];
     let channel: Duplex | null = null;
     try {
       for (const segment of segmentsOf(bytes, file.segmentBytes)) {
         route.signal.throwIfAborted();
-        const content = await reader.read(segment);
-        const digest = digestOfBytes(content);
+        const { content, digest } = await reader.digest(segment);
         digests.push(digest);
         let frameBytes = 0;
         if (there[segment.index] !== digest) {
           channel ??= await route.open(`disk.${name}`);
-          for (const piece of toFrame(segment.index, content, digest)) {
+          for (const piece of toFrame(segment.index, content ?? Buffer.alloc(segment.bytes), digest)) {
             await write(channel, piece, route.signal);
             frameBytes += piece.length;
           }
