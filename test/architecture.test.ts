@@ -76,6 +76,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "wire",
     "platform",
   ],
+  simulate: ["model", "reconcile", "schedule", "plan", "apply", "wire", "platform", "agent", "report/what-if"],
   doctor: ["model", "platform"],
   agent: [
     "model",
@@ -95,6 +96,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "agent/hooks",
     "agent/console",
     "agent/install",
+    "agent/rehearsal",
+  ],
+  "agent/rehearsal": [
+    "model",
+    "platform",
+    "wire",
+    "agent/lifecycle/operations",
+    "agent/lifecycle/parts",
+    "agent/store",
+    "agent/hypervisor",
   ],
   "agent/http": [...HTTP, ...below("agent/http", "door", "audit", "calls", "compat", "routes", "console")],
   "agent/http/console": [...HTTP, ...below("agent/http", "door", "compat")],
@@ -141,6 +152,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "run",
     "run-store",
     "turn",
+    "simulate",
     "report",
     "report/plan",
     "report/what-if",
@@ -162,6 +174,7 @@ const AGENT_DOORS = [
   "agent/doctor.ts",
   "agent/edit-access-file.ts",
   "agent/install-agent.ts",
+  "agent/rehearse.ts",
 ];
 
 const PURE = ["model", "manifest", "reconcile", "placement", "schedule", "plan", "what-if", "run", "report"];

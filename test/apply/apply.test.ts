@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
+import type { Behaviour } from "../../src/agent/rehearsal/rehearsed-agent.ts";
 import { digestOfText } from "../../src/model/digest.ts";
 import { OdoroboError } from "../../src/model/errors.ts";
 import { vmName } from "../../src/model/names.ts";
+import { untilQuiet } from "../../src/platform/virtual-time.ts";
 import { aSpec } from "../support/a-fleet.ts";
 import { aRunnablePlan } from "../support/a-runnable-plan.ts";
 import { Rehearsal, tellEnd } from "../support/an-apply.ts";
-import type { Behaviour } from "../support/fake-agent.ts";
-import { untilQuiet } from "../support/virtual-time.ts";
 
 const boom = { code: "HYPERVISOR_FAILED", message: "out of memory" } as const;
 

@@ -1,17 +1,17 @@
 /** Moves as apply carries them out: two agents are asked, a try that failed is no stranger's doing, and what has arrived is not sent again. */
 import { expect, test } from "vitest";
+import { RehearsedFleet } from "../../src/agent/rehearsal/rehearsed-fleet.ts";
 import { apply } from "../../src/apply/apply.ts";
 import { vmName } from "../../src/model/names.ts";
+import { VirtualTime } from "../../src/platform/virtual-time.ts";
 import { aFleet, planOf } from "../support/a-fleet.ts";
 import { TEST_MOVES } from "../support/an-apply.ts";
-import { FakeFleet } from "../support/fake-fleet.ts";
-import { VirtualTime } from "../support/virtual-time.ts";
 
 function aMove() {
   const manifests = aFleet().nodes("n1", "n2").vm("web", { on: "n2" });
   const world = manifests.empty().has("web", "n1").sends("n1", "n2");
   const time = new VirtualTime();
-  const fleet = new FakeFleet(world.observed(), time);
+  const fleet = new RehearsedFleet(world.observed(), time);
   const plan = planOf(manifests, world);
   const carryOut = () => {
     const options = { files: new Map(), limits: { total: 4, perNode: 4 }, clock: time, sleep: time.sleep };
@@ -71,7 +71,7 @@ test("a guest that cannot be moved as it runs is stopped, sent, and started ther
   const manifests = aFleet().nodes("n1", "n2").vm("web", { on: "n2" });
   const world = manifests.empty().has("web", "n1").carries("n1", "n2");
   const time = new VirtualTime();
-  const fleet = new FakeFleet(world.observed(), time);
+  const fleet = new RehearsedFleet(world.observed(), time);
   const asked: unknown[] = [];
   fleet.behave(({ request }) => {
     if (request.kind === "expect-guest" || request.kind === "migrate") asked.push(request.mode);

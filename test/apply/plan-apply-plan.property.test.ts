@@ -1,25 +1,25 @@
 /** Plan, apply, plan: over the agent's own rules, in any order that the timing makes of the DAG, the second plan is empty. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { RehearsedFleet } from "../../src/agent/rehearsal/rehearsed-fleet.ts";
 import { apply } from "../../src/apply/apply.ts";
 import type { Plan } from "../../src/plan/plan-document.ts";
+import { VirtualTime } from "../../src/platform/virtual-time.ts";
 import { TEST_MOVES } from "../support/an-apply.ts";
 import { type AnyWorld, anyWorld, planFor } from "../support/any-world.ts";
-import { FakeFleet } from "../support/fake-fleet.ts";
-import { VirtualTime } from "../support/virtual-time.ts";
 
 const never = new AbortController().signal;
 
 interface Run {
   readonly plan: Plan;
-  readonly fleet: FakeFleet;
+  readonly fleet: RehearsedFleet;
   readonly time: VirtualTime;
 }
 
 const begin = ({ fleet, world, allowances }: AnyWorld): Run => {
   const time = new VirtualTime();
   const observed = world.observed();
-  return { plan: planFor(fleet.desired(), observed, allowances), fleet: new FakeFleet(observed, time), time };
+  return { plan: planFor(fleet.desired(), observed, allowances), fleet: new RehearsedFleet(observed, time), time };
 };
 
 const carryOut = ({ plan, fleet, time }: Run, signal: AbortSignal = never) =>

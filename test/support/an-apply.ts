@@ -1,10 +1,11 @@
 /** Applies a plan to fake agents in virtual time, and keeps what was told on the way. */
+
+import { RehearsedFleet } from "../../src/agent/rehearsal/rehearsed-fleet.ts";
 import { type ApplyOptions, apply } from "../../src/apply/apply.ts";
 import type { ApplyEvent, ApplyReport } from "../../src/apply/apply-report.ts";
 import type { Plan } from "../../src/plan/plan-document.ts";
+import { VirtualTime } from "../../src/platform/virtual-time.ts";
 import { aFleet } from "./a-fleet.ts";
-import { FakeFleet } from "./fake-fleet.ts";
-import { VirtualTime } from "./virtual-time.ts";
 
 /** Where the fake agents are, and what they know a guest by. */
 export const TEST_MOVES = {
@@ -15,14 +16,14 @@ let tickets = 0;
 
 export class Rehearsal {
   readonly time = new VirtualTime();
-  readonly fleet: FakeFleet;
+  readonly fleet: RehearsedFleet;
   readonly interrupt = new AbortController();
   readonly giveUp = new AbortController();
   readonly events: ApplyEvent[] = [];
 
   /** Empty nodes of these names, or any fleet. */
   constructor(...nodes: string[]) {
-    this.fleet = new FakeFleet(
+    this.fleet = new RehearsedFleet(
       aFleet()
         .nodes(...nodes)
         .empty()

@@ -1,18 +1,19 @@
 /**
- * One VM of a fake agent: the agent's own record, and the running guest's configuration. What is allowed is decided by the
+ * One VM of an agent in memory: the agent's own record, and the running guest's configuration. What is allowed is decided by the
  * agent's own `decide`; what follows from an act is written down here, without disks or processes.
  */
-import { updateLive } from "../../src/agent/hypervisor/noop/update-live.ts";
-import type { Request } from "../../src/agent/lifecycle/parts/decision.ts";
-import type { CompletedOperation, StoredVm, TombstoneRecord, VmRecord } from "../../src/agent/store/vm-record.ts";
-import { digestOf } from "../../src/model/digest.ts";
-import { compareLive, toLiveConfig } from "../../src/model/fields.ts";
-import { type Instant, instant, type VmName } from "../../src/model/names.ts";
-import type { LiveConfig, Tombstone, VmReport } from "../../src/model/observed-state.ts";
-import type { VmSpec } from "../../src/model/vm-spec.ts";
-import type { PutVmRequest } from "../../src/wire/operations.ts";
 
-export interface FakeVm {
+import { digestOf } from "../../model/digest.ts";
+import { compareLive, toLiveConfig } from "../../model/fields.ts";
+import { type Instant, instant, type VmName } from "../../model/names.ts";
+import type { LiveConfig, Tombstone, VmReport } from "../../model/observed-state.ts";
+import type { VmSpec } from "../../model/vm-spec.ts";
+import type { PutVmRequest } from "../../wire/operations.ts";
+import { updateLive } from "../hypervisor/noop/update-live.ts";
+import type { Request } from "../lifecycle/parts/decision.ts";
+import type { CompletedOperation, StoredVm, TombstoneRecord, VmRecord } from "../store/vm-record.ts";
+
+export interface RehearsedVm {
   readonly record: StoredVm;
   /** Null while no guest runs. */
   readonly live: LiveConfig | null;
@@ -20,7 +21,7 @@ export interface FakeVm {
 
 const HEAD = { format: 1, ownDisks: {}, unfinished: null, completed: [] } as const;
 
-export function fromReport(report: VmReport): FakeVm {
+export function fromReport(report: VmReport): RehearsedVm {
   const { name, fleet, generation, serial, commit, spec, specDigest, appliedAt, endedBy, reason, ready, since } =
     report;
   const phase = report.phase === "starting" || report.phase === "stopping" ? "running" : report.phase;
@@ -35,11 +36,14 @@ export function fromReport(report: VmReport): FakeVm {
   return { record, live: report.live };
 }
 
-export function fromTombstone(tombstone: Tombstone): FakeVm {
+export function fromTombstone(tombstone: Tombstone): RehearsedVm {
   return { record: { ...HEAD, ...tombstone, state: "tombstone" }, live: null };
 }
 
-export function toVmReport({ record, live }: FakeVm, busy: "starting" | "stopping" | null = null): VmReport | null {
+export function toVmReport(
+  { record, live }: RehearsedVm,
+  busy: "starting" | "stopping" | null = null,
+): VmReport | null {
   if (record.state === "tombstone") return null;
   const { name, fleet, generation, serial, commit, spec, specDigest, appliedAt, endedBy, reason, ready, since } =
     record;
@@ -53,14 +57,14 @@ export function toVmReport({ record, live }: FakeVm, busy: "starting" | "stoppin
   };
 }
 
-export function toTombstone({ record }: FakeVm): Tombstone | null {
+export function toTombstone({ record }: RehearsedVm): Tombstone | null {
   if (record.state === "present") return null;
   const { name, fleet, generation, serial, deletedAt, retainUntil, disks } = record;
   return { name, fleet, generation, serial, deletedAt, retainUntil, disks };
 }
 
 /** The VM after an act that `decide` has allowed; null: nothing is left of it. */
-export function carryOut(name: VmName, request: Request, vm: FakeVm | null, now: Instant): FakeVm | null {
+export function carryOut(name: VmName, request: Request, vm: RehearsedVm | null, now: Instant): RehearsedVm | null {
   if (request.kind === "put") return put(name, request, vm, now);
   if (vm?.record.state !== "present") return null;
   const { record } = vm;
@@ -82,19 +86,19 @@ export function carryOut(name: VmName, request: Request, vm: FakeVm | null, now:
     case "purge":
       return null;
     default:
-      // Nothing that a fake's record shows.
+      // Nothing that its record shows.
       return { ...vm, record: raised(record, {}) };
   }
 }
 
 /** Something happened to it that nobody asked this agent for. */
-export const happened = (vm: FakeVm, changes: Partial<VmRecord>, live: LiveConfig | null): FakeVm => {
+export const happened = (vm: RehearsedVm, changes: Partial<VmRecord>, live: LiveConfig | null): RehearsedVm => {
   if (vm.record.state !== "present") throw new Error(`${vm.record.name} is deleted, nothing can happen to it`);
   return { record: raised(vm.record, changes), live };
 };
 
 /** Every operation that ended is remembered by its id; one that failed raises the serial too. */
-export function remember(vm: FakeVm, operation: CompletedOperation): FakeVm {
+export function remember(vm: RehearsedVm, operation: CompletedOperation): RehearsedVm {
   const serial = operation.error === null ? vm.record.serial : vm.record.serial + 1;
   return { ...vm, record: { ...vm.record, serial, completed: [...vm.record.completed, operation] } };
 }
@@ -106,7 +110,7 @@ const raised = (record: VmRecord, changes: Partial<VmRecord>): VmRecord => ({
   serial: record.serial + 1,
 });
 
-function put(name: VmName, request: PutVmRequest, vm: FakeVm | null, now: Instant): FakeVm {
+function put(name: VmName, request: PutVmRequest, vm: RehearsedVm | null, now: Instant): RehearsedVm {
   const { fleet, commit, generation, spec } = request;
   const applied = { fleet, commit, generation, spec, specDigest: digestOf(spec), appliedAt: now };
   if (vm?.record.state === "present") {

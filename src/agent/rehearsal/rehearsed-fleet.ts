@@ -1,16 +1,16 @@
 /**
- * Fake agents for a whole fleet, begun from any observation, with somebody who watches the promises at every moment:
+ * Agents in memory for a whole fleet, begun from any observation, with somebody who watches the promises at every moment:
  *
- *   const fleet = new FakeFleet(world.observed(), time);
+ *   const fleet = new RehearsedFleet(world.observed(), time);
  *   await apply(plan, fleet.agent, …);
  *   expect(fleet.broken).toEqual([]);
  *   makePlan({ …, observed: fleet.observe() });
  */
-import { byName, type NodeName, nodeName, type VmName, vmName } from "../../src/model/names.ts";
-import type { Capacity, ObservedNode, ObservedState } from "../../src/model/observed-state.ts";
-import type { Clock } from "../../src/platform/clock.ts";
-import type { OperationKind } from "../../src/wire/operations.ts";
-import { type ActWatcher, type Behaviour, type Call, FakeAgent } from "./fake-agent.ts";
+import { byName, type NodeName, nodeName, type VmName, vmName } from "../../model/names.ts";
+import type { Capacity, ObservedNode, ObservedState } from "../../model/observed-state.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { OperationKind } from "../../wire/operations.ts";
+import { type ActWatcher, type Behaviour, type Call, RehearsedAgent } from "./rehearsed-agent.ts";
 
 /** One act of one agent that was really carried out. */
 export interface Deed {
@@ -19,7 +19,7 @@ export interface Deed {
   readonly kind: OperationKind;
 }
 
-export class FakeFleet {
+export class RehearsedFleet {
   /** Everything that was done, in order. No-ops and refusals are not deeds. */
   readonly deeds: Deed[] = [];
   /** Promises broken on the way: a guest on two nodes, a guest started twice. Empty is good. */
@@ -27,7 +27,7 @@ export class FakeFleet {
   /** The most that the guests of a node held at any moment. */
   readonly peaks = new Map<NodeName, Capacity>();
   readonly #clock: Clock;
-  readonly #agents = new Map<NodeName, FakeAgent>();
+  readonly #agents = new Map<NodeName, RehearsedAgent>();
   readonly #before: ObservedState;
   /** Where each guest runs. From the begin of a boot to the end of what stops it: the careful reading of "runs". */
   readonly #homes = new Map<VmName, Set<NodeName>>();
@@ -38,7 +38,7 @@ export class FakeFleet {
     this.#before = observed;
     for (const node of observed.nodes) {
       if (node.reach === "silent") continue;
-      const agent = new FakeAgent(node.report, clock, this.#watcher);
+      const agent = new RehearsedAgent(node.report, clock, this.#watcher);
       agent.peers = this.agent;
       this.#agents.set(node.name, agent);
       for (const vm of node.report.vms) if (vm.live !== null) this.#homesOf(vm.name).add(node.name);
@@ -47,13 +47,13 @@ export class FakeFleet {
   }
 
   /** For `apply`. */
-  readonly agent = (node: NodeName): FakeAgent => {
+  readonly agent = (node: NodeName): RehearsedAgent => {
     const agent = this.#agents.get(node);
     if (!agent) throw new Error(`nobody may call ${node}: it was silent from the start`);
     return agent;
   };
 
-  on(node: string): FakeAgent {
+  on(node: string): RehearsedAgent {
     return this.agent(nodeName(node));
   }
 

@@ -1,9 +1,9 @@
-/** Time that a test moves: it stands still while anything can still happen, then jumps to whatever is due next. */
-import { type Instant, instant } from "../../src/model/names.ts";
-import type { Clock } from "../../src/platform/clock.ts";
-import type { Sleep } from "../../src/platform/sleep.ts";
+/** Time that somebody moves, in simulations and tests: it stands still while anything can still happen, then jumps to whatever is due next. */
+import { type Instant, instant } from "../model/names.ts";
+import type { Clock } from "./clock.ts";
+import type { Sleep } from "./sleep.ts";
 
-const START = Date.parse("2026-01-01T12:00:00.000Z");
+const NOON = instant("2026-01-01T12:00:00.000Z");
 
 interface Timer {
   readonly at: number;
@@ -11,11 +11,16 @@ interface Timer {
 }
 
 export class VirtualTime implements Clock {
+  readonly #startMs: number;
   #ms = 0;
   #timers: Timer[] = [];
 
+  constructor(start: Instant = NOON) {
+    this.#startMs = Date.parse(start);
+  }
+
   now(): Instant {
-    return instant(new Date(START + this.#ms).toISOString());
+    return instant(new Date(this.#startMs + this.#ms).toISOString());
   }
 
   monotonicMs(): number {
@@ -55,7 +60,7 @@ export class VirtualTime implements Clock {
 
   #jump(): void {
     const [next] = this.#timers;
-    if (!next) throw new Error("nothing is due any more, and what the test waits for has not happened");
+    if (!next) throw new Error("nothing is due any more, and what is waited for has not happened");
     this.#timers.shift();
     this.#ms = next.at;
     next.fire();

@@ -1,26 +1,27 @@
 /**
  * An agent in memory: the agent's own rules (`decide`), one queue per VM, every act remembered by its id, and every
- * misfortune on demand. For tests of whoever talks to agents; `fake-fleet.ts` keeps several and watches the promises.
+ * misfortune on demand. For simulations, and tests of whoever talks to agents; `rehearsed-fleet.ts` keeps several and watches the promises.
  */
-import { decide } from "../../src/agent/lifecycle/operations/decide.ts";
-import type { Request } from "../../src/agent/lifecycle/parts/decision.ts";
-import { type ErrorBody, OdoroboError } from "../../src/model/errors.ts";
-import { byName, type NodeName, type VmName } from "../../src/model/names.ts";
-import type { Capacity, LiveConfig, NodeReport } from "../../src/model/observed-state.ts";
-import { referencedFiles, type VmSpec } from "../../src/model/vm-spec.ts";
-import type { Clock } from "../../src/platform/clock.ts";
-import type { AgentApi } from "../../src/wire/agent-api.ts";
-import type { OperationKind, OperationRequest, OperationResult, PutVmRequest } from "../../src/wire/operations.ts";
+
+import { type ErrorBody, OdoroboError } from "../../model/errors.ts";
+import { byName, type NodeName, type VmName } from "../../model/names.ts";
+import type { Capacity, LiveConfig, NodeReport } from "../../model/observed-state.ts";
+import { referencedFiles, type VmSpec } from "../../model/vm-spec.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { AgentApi } from "../../wire/agent-api.ts";
+import type { OperationKind, OperationRequest, OperationResult, PutVmRequest } from "../../wire/operations.ts";
+import { decide } from "../lifecycle/operations/decide.ts";
+import type { Request } from "../lifecycle/parts/decision.ts";
 import {
   carryOut,
-  type FakeVm,
   fromReport,
   fromTombstone,
   happened,
+  type RehearsedVm,
   remember,
   toTombstone,
   toVmReport,
-} from "./fake-vm.ts";
+} from "./rehearsed-vm.ts";
 
 export interface Call {
   readonly node: NodeName;
@@ -55,7 +56,7 @@ export interface ActWatcher {
   moved(from: NodeName, to: NodeName, vm: VmName): void;
 }
 
-export class FakeAgent implements AgentApi {
+export class RehearsedAgent implements AgentApi {
   readonly node: NodeName;
   /** While true nothing arrives and nothing is answered; what was begun is finished all the same. */
   silent = false;
@@ -66,14 +67,14 @@ export class FakeAgent implements AgentApi {
   readonly #template: NodeReport;
   readonly #clock: Clock;
   readonly #watcher: ActWatcher;
-  readonly #vms = new Map<VmName, FakeVm>();
+  readonly #vms = new Map<VmName, RehearsedVm>();
   readonly #queues = new Map<VmName, Promise<unknown>>();
   readonly #answers = new Map<string, Promise<OperationResult>>();
   readonly #times = new Map<string, number>();
   /** Room that is kept for guests to come. */
   readonly #expected = new Map<VmName, VmSpec>();
   /** Where guests can be sent. */
-  peers: (node: NodeName) => FakeAgent = (node) => {
+  peers: (node: NodeName) => RehearsedAgent = (node) => {
     throw new Error(`${node} is no agent that ${this.node} knows`);
   };
   readonly #busy = new Map<VmName, { readonly id: string; readonly kind: OperationKind }>();
@@ -115,7 +116,7 @@ export class FakeAgent implements AgentApi {
   /** The report as the test may see it, also while the agent is silent. */
   look(): NodeReport {
     const names = [...this.#vms.keys()].sort(byName);
-    const vms = names.map((name) => this.#vms.get(name) as FakeVm);
+    const vms = names.map((name) => this.#vms.get(name) as RehearsedVm);
     return {
       ...this.#template,
       at: this.#clock.now(),
@@ -153,7 +154,7 @@ export class FakeAgent implements AgentApi {
     this.#happens(name, (vm) => happened(vm, {}, { ...(vm.live as LiveConfig), ...live }));
   }
 
-  #happens(name: VmName, change: (vm: FakeVm) => FakeVm): void {
+  #happens(name: VmName, change: (vm: RehearsedVm) => RehearsedVm): void {
     const vm = this.#vms.get(name);
     if (!vm) throw new Error(`there is no ${name} on ${this.node}`);
     const after = change(vm);
@@ -213,7 +214,7 @@ export class FakeAgent implements AgentApi {
     return this.#result(name, { id: request.id, kind, error }, false);
   }
 
-  #arrive(vm: FakeVm): void {
+  #arrive(vm: RehearsedVm): void {
     this.#vms.set(vm.record.name, happened(vm, {}, vm.live));
   }
 
