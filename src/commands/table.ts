@@ -32,6 +32,7 @@ import RunsPause from "./runs/pause.ts";
 import RunsResume from "./runs/resume.ts";
 import RunsShow from "./runs/show.ts";
 import SchemaCommand from "./schema.ts";
+import Simulate from "./simulate.ts";
 import Snapshot from "./snapshot.ts";
 import Status from "./status.ts";
 import Validate from "./validate.ts";
@@ -75,6 +76,7 @@ export const COMMANDS = {
   demo: DemoCommand,
   destroy: Destroy,
   schema: SchemaCommand,
+  simulate: Simulate,
   snapshot: Snapshot,
   status: Status,
   diff: Diff,

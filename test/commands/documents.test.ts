@@ -56,6 +56,7 @@ test("every schema of ours has an example, and it is valid", () => {
     "agent-access",
     "explanation",
     "survival",
+    "simulation",
   ]) {
     const { examples } = JSON.parse(readFileSync(join(FOLDER.pathname, `${schema}.schema.json`), "utf8"));
     expect(examples.length).toBeGreaterThan(0);

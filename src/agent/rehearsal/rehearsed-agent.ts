@@ -201,7 +201,9 @@ export class RehearsedAgent implements AgentApi {
     await behaviour.during;
     const error = behaviour.fail ?? null;
     const before = this.#vms.get(name) ?? null;
-    if (request.kind === "expect-guest" && error === null) this.#expected.set(name, request.spec);
+    // One that comes switched off takes no room by coming.
+    if (request.kind === "expect-guest" && error === null && request.mode !== "cold")
+      this.#expected.set(name, request.spec);
     if (request.kind === "migrate") this.peers(request.to.node).#expected.delete(name);
     const hasMoved = request.kind === "migrate" && error === null && before !== null;
     if (hasMoved) this.peers(request.to.node).#arrive(before);
