@@ -30,7 +30,7 @@ export interface SystemWorld {
   agent(
     name: string,
     options?: {
-      readonly hypervisors?: readonly ("noop" | "qemu")[];
+      readonly hypervisors?: readonly ("noop" | "qemu" | "cloud-hypervisor")[];
       readonly flags?: readonly string[];
       readonly dataFolder?: string;
     },
@@ -38,7 +38,10 @@ export interface SystemWorld {
   /** A node that the manifests name, at any address. */
   node(name: string, address: string): Promise<void>;
   /** Says something else in the fleet's defaults than a small noop guest. `policy`: lines of YAML. */
-  defaults(change: { readonly hypervisor?: "noop" | "qemu"; readonly policy?: readonly string[] }): Promise<void>;
+  defaults(change: {
+    readonly hypervisor?: "noop" | "qemu" | "cloud-hypervisor";
+    readonly policy?: readonly string[];
+  }): Promise<void>;
   write(path: string, text: string): Promise<void>;
   remove(path: string): Promise<void>;
   /** Writes `vms/NAME.yaml`. `spec`: lines of YAML below `spec:`, without their indentation. */

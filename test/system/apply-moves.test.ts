@@ -5,6 +5,7 @@ import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import type { ApplyReport } from "../../src/apply/apply-report.ts";
+import { installDouble } from "../support/cloud-hypervisor-double/install.ts";
 import { requires } from "../support/requirements.ts";
 import { countsOn, type SystemAgent } from "../support/system-agent.ts";
 import { expectNothingToDo } from "../support/system-scenario.ts";
@@ -116,6 +117,76 @@ describe
       },
     );
   });
+
+describe("Cloud Hypervisor", PATIENT, () => {
+  /** One fleet for all: the command line costs more than the moves. */
+  systemTest(
+    "guests of every version move after a change of one line and come back when it is reverted, one goes to the next version and not back",
+    async ({ world }) => {
+      const versions = ["50.0", "51.0", "52.0", "53.0", "54.0"];
+      await world.defaults({ hypervisor: "cloud-hypervisor" });
+      const pairs = new Map(
+        await Promise.all(
+          versions.map(async (version) => [version, await twoCloudHypervisors(world, version)] as const),
+        ),
+      );
+      const majors = versions.map((version) => version.slice(0, 2));
+      const place = (side: "a" | "b") =>
+        Promise.all(majors.map((major) => world.vm(`web-${major}`, on(`${side}-${major}`))));
+      const [a53] = pairs.get("53.0") as readonly [SystemAgent, SystemAgent];
+      const [, b54] = pairs.get("54.0") as readonly [SystemAgent, SystemAgent];
+      await place("a");
+      await world.vm("up-1", on("a-53"));
+      await world.vm("db-1", on("a-53", DISK));
+      await apply(world);
+      for (const vm of ["up-1", "db-1"]) await countsOn(a53, vm);
+      for (const [version, [a]] of pairs) await countsOn(a, `web-${version.slice(0, 2)}`);
+
+      await place("b");
+      await world.vm("up-1", on("b-54"));
+      await world.vm("db-1", on("b-53", DISK));
+      const forth = await world.cli("plan", world.fleet, "--max-class", "migrate");
+      expect(forth.stdout).toContain("its disk data is kept on this node, and Cloud Hypervisor sends no disks");
+      await world.vm("db-1", on("a-53", DISK));
+      const names = majors.map((major) => `migrateVm web-${major} on b-${major}`);
+      expect(await moved(world, "--max-class", "migrate")).toEqual(["migrateVm up-1 on b-54", ...names].sort());
+      await expectNothingToDo(world);
+      await countsOn(b54, "up-1");
+      await expectWhole([a53, b54], "up-1");
+      for (const [version, [a, b]] of pairs) {
+        const vm = `web-${version.slice(0, 2)}`;
+        await countsOn(b, vm);
+        expect(await b.vm(vm), version).toMatchObject({ phase: "running", generation: 1, drift: [] });
+        await expectWhole([a, b], vm);
+      }
+
+      await place("a");
+      expect(await moved(world, "--max-class", "migrate")).toEqual(names.map((name) => name.replace("on b-", "on a-")));
+      for (const [version, [a, b]] of pairs) {
+        const vm = `web-${version.slice(0, 2)}`;
+        await countsOn(a, vm);
+        await expectWhole([a, b, a], vm);
+      }
+      await world.vm("up-1", on("a-53"));
+      const back = await world.cli("plan", world.fleet, "--max-class", "migrate");
+      expect(back.stdout).toContain("has cloud-hypervisor 53.0.0, which does not take in what runs on 54.0.0");
+    },
+  );
+});
+
+/** The double, on two nodes. */
+async function twoCloudHypervisors(world: SystemWorld, version: string): Promise<readonly [SystemAgent, SystemAgent]> {
+  const executable = installDouble(join(world.scratch, `double-${version}`), {
+    version,
+    knobs: { guest: { counterMs: 100 } },
+  });
+  const node = (side: "a" | "b") =>
+    world.agent(`${side}-${version.slice(0, 2)}`, {
+      hypervisors: ["cloud-hypervisor"],
+      flags: ["--cloud-hypervisor", executable],
+    });
+  return await Promise.all([node("a"), node("b")]);
+}
 
 async function twoNodes(world: SystemWorld): Promise<readonly [SystemAgent, SystemAgent]> {
   await world.defaults({ hypervisor: "qemu" });
