@@ -167,7 +167,8 @@ const lifecycle = await createLifecycle({
       await at(`save:${stageOf(record)}:after`, record.name);
     },
   },
-  line: { beatMs: 50, silenceMs: 600 },
+  // All that stand still wait for the last of them to come to its moment, however busy the machine is.
+  line: { beatMs: 100, silenceMs: 3_000 },
   settleEveryMs: 50,
   settleMs: 20_000,
   sourceAwayMs: 5_000,

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import type { Admission, Hypervisor } from "../../../src/agent/hypervisor/hypervisor.ts";
 import { createNoopHypervisor } from "../../../src/agent/hypervisor/noop/driver.ts";
+import { OdoroboError } from "../../../src/model/errors.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { aSpec, type TestAgent, withProcess } from "../../support/an-agent.ts";
 import { type TwoAgents, twoAgents } from "../../support/two-agents.ts";
@@ -66,6 +67,28 @@ test("a node that took a guest and cannot say so: it is started nowhere, and rel
   await until("it is released", async () => (await stage(n1)) === "left");
   expect(n1.processes.running()).toEqual([]);
   expect((await n2.vm("web-1")).phase).toBe("running");
+});
+
+test("a process that answers nobody when its agent is back, and has not all of the guest, is ended: the guest runs on where it was", async () => {
+  const noop = withProcess(createNoopHypervisor({ clock: systemClock }));
+  const silent: Hypervisor = {
+    ...noop,
+    async admit(vm, options) {
+      if (options.again) throw new OdoroboError("HYPERVISOR_UNAVAILABLE", "it does not answer");
+      return (noop.admit as NonNullable<Hypervisor["admit"]>)(vm, options);
+    },
+  };
+  const slow = aSpec({ annotations: { "noop.odorobo.dev/migrate-delay": "10m" } });
+  await using world = await twoAgents({ processes: true }, { n2: { hypervisors: [silent] } });
+  const { n1, n2 } = world;
+  await n1.put("web-1", { spec: slow });
+  await n1.boot("web-1");
+  const moving = world.move();
+  await until("it is on its way", async () => (await stage(n2)) === "arriving");
+  await n2.restart();
+  expect(await moving).toMatchObject({ outcome: "failed", after: { phase: "running" } });
+  await until("nothing of it is there", isAbsent(n2));
+  expect(n2.processes.running()).toEqual([]);
 });
 
 test("a source that is gone for good: the guest stands whole at its destination, and a person may let it run", async () => {

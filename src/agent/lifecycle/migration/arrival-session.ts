@@ -87,18 +87,20 @@ export class ArrivalSession {
 
   /** At the start of an agent: the process of this arrival is there. In the VM's queue. */
   async resume(guest: Guest): Promise<void> {
-    this.#hold(guest, await guest.admit({ again: true, deadlineMs: RESUME_DEADLINE_MS }, this.#parts.stopping));
-    if (this.#record()?.stage !== "whole") {
-      const vm = this.#slot.stored as VmRecord;
-      try {
+    const vm = this.#slot.stored as VmRecord;
+    const isWhole = this.#record()?.stage === "whole";
+    try {
+      this.#hold(guest, await guest.admit({ again: true, deadlineMs: RESUME_DEADLINE_MS }, this.#parts.stopping));
+      if (!isWhole)
         await this.#admission?.whole(AbortSignal.any([this.#parts.stopping, AbortSignal.timeout(RESUME_DEADLINE_MS)]));
-      } catch (error) {
-        this.#parts.stopping.throwIfAborted();
-        await this.#refuse(vm, `its agent was restarted while it arrived (${messageOf(error)})`);
-        return;
-      }
-      await noteWhole(this.#parts, this.#slot, vm);
+    } catch (error) {
+      this.#parts.stopping.throwIfAborted();
+      // It may be all that there is of the guest.
+      if (isWhole) throw error;
+      await this.#refuse(vm, `its agent was restarted while it arrived (${messageOf(error)})`);
+      return;
     }
+    if (!isWhole) await noteWhole(this.#parts, this.#slot, vm);
     this.#waitForSource();
   }
 
