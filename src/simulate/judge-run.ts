@@ -6,6 +6,7 @@ import { byName, type NodeName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
 import type { Plan } from "../plan/plan-document.ts";
 import type { Simulation } from "../report/what-if/simulation-document.ts";
+import type { StepKind } from "../schedule/step.ts";
 
 type Rehearsed = ReturnType<typeof rehearse>;
 
@@ -63,7 +64,7 @@ export function overfilled(
 
 /** Who ran before, and is to run on, runs on one node, whatever failed. */
 export function strayed(fleet: Rehearsed, plan: Plan, observed: ObservedState): string[] {
-  const mayEnd = new Set(plan.changes.filter(({ action }) => ENDS.has(action)).map(({ name }) => name));
+  const mayEnd = new Set(plan.steps.filter(({ kind }) => ENDS.has(kind)).map(({ vm }) => vm));
   const homes = new Map<string, NodeName[]>();
   for (const node of answeredIn(observed))
     for (const { name, live } of fleet.agent(node).look().vms)
@@ -82,4 +83,4 @@ export function strayed(fleet: Rehearsed, plan: Plan, observed: ObservedState): 
   return problems;
 }
 
-const ENDS: ReadonlySet<string> = new Set(["destroy", "replace", "stop"]);
+const ENDS: ReadonlySet<StepKind> = new Set<StepKind>(["deleteVm", "shutdownVm"]);

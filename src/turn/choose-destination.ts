@@ -12,8 +12,15 @@ export interface Destination extends Pick<OtherNodes, "able" | "filters"> {
   readonly node: NodeName;
 }
 
-/** Throws UNPLACEABLE: no other node can take it, or it cannot be moved as plans move guests. */
-export function chooseDestination(found: FoundVm, desired: DesiredState, observed: ObservedState): Destination {
+/**
+ * Throws UNPLACEABLE: no other node can take it, or it cannot be moved as plans move guests. `mayStop`: it may be shut down for the way.
+ */
+export function chooseDestination(
+  found: FoundVm,
+  desired: DesiredState,
+  observed: ObservedState,
+  mayStop: boolean,
+): Destination {
   const { name } = found.vm;
   const wanted = desired.vms.find((vm) => vm.name === name) ?? madeByHand(found);
   const location = { kind: "present", node: found.node, vm: found.vm } as const;
@@ -25,7 +32,12 @@ export function chooseDestination(found: FoundVm, desired: DesiredState, observe
       "name a node to try it all the same: --to",
     );
   }
-  const { node, able, filters } = others;
+  const { node, able, filters, onlyOff } = others;
+  if (onlyOff !== null && !mayStop)
+    throw unplaceable(
+      `${name} cannot leave ${found.node} as it runs: ${onlyOff}`,
+      "shut down for the way, and started there: --mode cold",
+    );
   if (node === null)
     throw unplaceable(
       `no other node can take ${name}: ${sayFilters(filters)}`,

@@ -69,6 +69,8 @@ export interface ExplainedStep {
 export interface Elsewhere {
   /** Why it cannot leave, or be made anew; null: it could. */
   readonly rooted: string | null;
+  /** Why it runs and can go only switched off; null: it goes as it is. */
+  readonly onlyOff: string | null;
   /** Where it would be put; null: nowhere. */
   readonly node: NodeName | null;
   readonly able: readonly NodeName[];

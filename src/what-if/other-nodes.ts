@@ -12,6 +12,8 @@ import { moveAsItIs } from "../reconcile/move-as-it-is.ts";
 export interface OtherNodes extends Pick<Choice, "node" | "able" | "filters"> {
   /** Why it cannot leave; null: it could. */
   readonly rooted: string | null;
+  /** Why it runs and can go only switched off; null: it goes as it is. */
+  readonly onlyOff: string | null;
 }
 
 /** `sightings`: as everybody else sits. Null: nobody knows where it is. */
@@ -24,10 +26,12 @@ export function otherNodes(
 ): OtherNodes | null {
   if (location.kind === "unknown" || location.kind === "two-homes") return null;
   const homeless = location.kind === "absent" ? newcomer(vm, location, sightings) : mover(vm, location, sightings);
-  if (typeof homeless === "string") return { rooted: homeless, node: null, able: [], filters: [] };
+  if (typeof homeless === "string") return { rooted: homeless, onlyOff: null, node: null, able: [], filters: [] };
   const near = around(desired, sightings, looksByNode(observed), observed.at, [homeless]);
   const { node, able, filters } = chooseNode(homeless, near, { mayLeaveDisks: false, fleet: desired.fleet.name });
-  return { rooted: null, node, able, filters };
+  const how = homeless.moves?.how;
+  const onlyOff = how?.mode === "cold" && how.runs ? how.why : null;
+  return { rooted: null, onlyOff, node, able, filters };
 }
 
 const newcomer = (

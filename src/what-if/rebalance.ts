@@ -5,6 +5,7 @@
  *   level-nodes.ts → [rebalance.ts] → plan/make-plan.ts
  */
 import { heldBy } from "../model/capacity.ts";
+import { isWorse } from "../model/change-class.ts";
 import type { DesiredState, DesiredVm } from "../model/desired-state.ts";
 import { mayLiveOn } from "../model/may-live-on.ts";
 import { byName, type Instant, type NodeName, type VmName } from "../model/names.ts";
@@ -53,7 +54,7 @@ export function rebalance(input: RebalanceInput): Rebalance {
     const movable = findMovable(input, sightings, stays);
     const level = levelWith(input, sightings, movable);
     const plan = planMoves(input, level);
-    const done = new Set(plan.changes.map(({ name }) => name));
+    const done = new Set(plan.changes.flatMap((change) => (isWorse(change.class, "migrate") ? [] : [change.name])));
     const failed = level.moves.filter(({ vm }) => !done.has(vm));
     if (failed.length === 0) return { plan, before: level.before, after: level.after };
     for (const { vm } of failed) stays.add(vm);
@@ -78,7 +79,7 @@ function findMovable(
     const remains = sightings.remains(vm.name);
     const departure = departureOf(vm, vm.spec, { vm: report, report: home, remains });
     // Levelling is worth no standstill.
-    if (report.phase !== "running") continue;
+    if (departure.kind === "rooted" || departure.how.mode !== "live") continue;
     const homeless = moveAsItIs(report, node, departure, []);
     if (homeless !== null) movable.set(vm.name, { vm, report, node, homeless });
   }

@@ -98,6 +98,11 @@ test("without --to and no node for it: how many each filter left; or why it cann
     code: 3,
     stderr: expect.stringContaining("web-1 cannot leave n1 as it is: its migration mode is never"),
   });
+  await fleet.vm("web-1", ["migration: { mode: cold }"]);
+  expect(await migrate()).toMatchObject({
+    code: 3,
+    stderr: expect.stringMatching(/web-1 cannot leave n1 as it runs: its migration mode is cold\nhint: .*--mode cold/),
+  });
   expect((await odorobo("vm", "list", "--fleet", fleet.folder)).stdout).toMatch(/web-1 +n1 +running/);
 });
 

@@ -174,3 +174,19 @@ test("a newcomer that others leave no room is told of the room that is left afte
   expect(found.outcome).toBe("blocked");
   expect(counts(found)).toMatchObject({ nodes: 1, room: 0 });
 });
+
+test("one that could only go switched off: why not as it runs, and to where", () => {
+  const fleet = aFleet()
+    .nodes("n1", "n2")
+    .vm("web-1", { migration: { mode: "cold", downtimeMs: 300, timeoutSeconds: 600 } });
+  const spec = aSpec({ migration: { mode: "cold", downtimeMs: 300, timeoutSeconds: 600 } });
+  const found = explained(
+    "web-1",
+    fleet,
+    fleet.empty().has("web-1", "n1", { spec }).sends("n1", "n2").carries("n1", "n2"),
+  );
+  expect(found.elsewhere).toMatchObject({ rooted: null, onlyOff: "its migration mode is cold", node: "n2" });
+  expect(renderExplanation(found, { colour: false })).toContain(
+    "Nodes it could go to, switched off for the way: its migration mode is cold: n2\n",
+  );
+});

@@ -102,6 +102,19 @@ test("guests to which there is something else to do are left out, and so is that
   expect(planOf(fleet, world).changes.some(({ name }) => name === "new")).toBe(true);
 });
 
+test("nobody is switched off for it: a guest that could only be moved cold stays, and so does one that is off", () => {
+  const fleet = aFleet().nodes("n1", "n2");
+  const world = fleet.empty().sends("n1", "n2").carries("n1", "n2");
+  const mode = { migration: { mode: "cold" as const, downtimeMs: 300, timeoutSeconds: 600 } };
+  for (const n of [1, 2, 3]) {
+    fleet.vm(`web-${n}`, { ...sized(4096), ...mode });
+    world.has(`web-${n}`, "n1", { spec: aSpec({ ...sized(4096), ...mode }) });
+  }
+  fleet.vm("off", { ...sized(2048), runStrategy: "Manual" });
+  world.has("off", "n1", { spec: aSpec({ ...sized(2048), runStrategy: "Manual" }), phase: "stopped" });
+  expect(moves(balanced(fleet, world))).toEqual([]);
+});
+
 test("a fleet of nothing, and one with a silent node", () => {
   expect(moves(balanced(aFleet(), aFleet().empty()))).toEqual([]);
   const [fleet, world] = lopsided();

@@ -12,12 +12,12 @@ export async function chooseNode(
   screen: Screen,
   { fleet, observed }: Reached,
   found: FoundVm,
-  { yes, signal }: { readonly yes: boolean; readonly signal: AbortSignal },
+  { yes, mayStop, signal }: { readonly yes: boolean; readonly mayStop: boolean; readonly signal: AbortSignal },
 ): Promise<NodeName> {
   const { chooseDestination } = await import("../../turn/choose-destination.ts");
   if (fleet === null)
     throw new OdoroboError("USAGE", "which node? A single agent knows no other", { hint: "--to NODE" });
-  const destination = chooseDestination(found, fleet.desired, observed);
+  const destination = chooseDestination(found, fleet.desired, observed, mayStop);
   const { name } = found.vm;
   const { node, able } = destination;
   screen.note(renderDestination(name, destination));

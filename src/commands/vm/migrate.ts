@@ -52,7 +52,14 @@ export default class VmMigrate extends OdoroboCommand {
     const { node: from, vm } = findVm(name, reached.observed);
     const to =
       flags.to === undefined
-        ? await chooseNode(this.screen, reached, { node: from, vm }, { yes: flags.yes, signal: interrupts.first })
+        ? await chooseNode(
+            this.screen,
+            reached,
+            { node: from, vm },
+            {
+              ...{ yes: flags.yes, mayStop: flags.mode === "cold", signal: interrupts.first },
+            },
+          )
         : nodeName(flags.to);
     const target = reached.observed.nodes.find((each) => each.name === to);
     if (target === undefined || to === from)

@@ -105,14 +105,15 @@ const renderPending = ({ path, since, held }: OwedChange, paint: Paint): string 
 
 function renderElsewhere({ elsewhere, home, change }: Explanation, paint: Paint): readonly string[] {
   if (elsewhere === null) return [];
-  const { rooted, node, able, filters } = elsewhere;
+  const { rooted, onlyOff, node, able, filters } = elsewhere;
   if (rooted !== null) return [`It cannot go to another node as it is: ${safeLine(rooted)}.`];
   const would =
     node === null
       ? paint("yellow", "no node")
       : `${someNames(able)}${able.length > 1 ? `; it would get ${paint("bold", safeLine(node))}, the best by its preferences, then the emptiest` : ""}`;
   const title = home.state === "absent" || change?.fromNode != null ? "Nodes for it" : "Nodes it could go to";
-  return [`${title}: ${would}`, `  ${sayFilters(filters)}`];
+  const off = onlyOff === null ? "" : `, switched off for the way: ${safeLine(onlyOff)}`;
+  return [`${title}${off}: ${would}`, `  ${sayFilters(filters)}`];
 }
 
 function renderValues(values: readonly DecisiveValue[], paint: Paint): string[] {
