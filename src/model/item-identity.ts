@@ -16,7 +16,8 @@ const IDENTITIES = [
 
 /** `share1`, or null for what nothing tells from others. Two items of a list with one identity are one item. */
 export function identityOf(item: unknown): string | null {
-  if (typeof item !== "object" || item === null || Array.isArray(item)) return null;
+  if (item === null || item === undefined) return null;
+  // Texts, numbers and lists have none of these.
   const record = item as Readonly<Record<string, unknown>>;
   for (const key of IDENTITIES) {
     const value = record[key];

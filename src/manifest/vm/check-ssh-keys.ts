@@ -83,6 +83,6 @@ function blockOf(lines: readonly string[], key: string): readonly string[] | nul
   if (start < 0) return null;
   const after = lines.slice(start + 1);
   const end = after.findIndex((line) => /^[^\s#-]/.test(line));
-  const comment = (line: string) => line.replace(/(^|\s)#.*$/, "");
+  const comment = (line: string) => line.replace(/(^|\s)#.*/, "");
   return [lines[start] ?? "", ...after.slice(0, end < 0 ? undefined : end)].map(comment);
 }

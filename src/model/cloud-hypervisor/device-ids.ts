@@ -41,8 +41,7 @@ export function withIds(config: VmConfig): VmConfig {
 export function withoutGivenIds(list: string, items: readonly unknown[]): readonly unknown[] {
   if (!DEVICE_LISTS.some((row) => row.list === list)) return items;
   return items.map((item) => {
-    if (typeof item !== "object" || item === null) return item;
-    const { id, ...rest } = item as PciDevice;
+    const { id, ...rest } = (item ?? {}) as PciDevice;
     return id === idOf(list, rest) ? rest : item;
   });
 }

@@ -70,12 +70,7 @@ function strip(field: Field | undefined, value: unknown): unknown {
   const stripped: Record<string, unknown> = {};
   for (const [key, each] of Object.entries(value)) {
     const own = Object.hasOwn(field.fields, key) ? field.fields[key] : undefined;
-    const isDefault =
-      own !== undefined &&
-      own.type !== "record" &&
-      own.type !== "list" &&
-      own.required !== true &&
-      own.default === each;
+    const isDefault = own !== undefined && "default" in own && own.required !== true && own.default === each;
     if (!isDefault) stripped[key] = strip(own, each);
   }
   return stripped;
