@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { buildRules } from "../../src/manifest/vm/build-rules.ts";
 import type { LabelExpression } from "../../src/model/documents.ts";
 import { describeMatch, meets } from "../../src/model/may-live-on.ts";
+import { ENOUGH_DRAWS } from "../support/enough-draws.ts";
 
 const VALUES = ["1", "2", "3", "4", "x"];
 const anExpression: fc.Arbitrary<LabelExpression> = fc.oneof(
@@ -41,7 +42,7 @@ test("a rule that nothing can meet is told, and one that something can meet is n
     ),
     { numRuns: 3_000 },
   );
-  expect(told).toBeGreaterThan(300);
+  if (ENOUGH_DRAWS) expect(told).toBeGreaterThan(300);
 });
 
 test.each([

@@ -123,6 +123,20 @@ const MISTAKES: readonly (readonly [spec: string, said: string])[] = [
     "runStrategy: Always",
     "4:9 nothing-to-boot: this VM has neither a disk nor a kernel to boot (add image and size, or boot.kernel (builtin:tiny is the guest that odorobo brings along))",
   ],
+  ["size: 1GiB\nretain: 5", "7:11 wrong-type: retain must be a map, not a number"],
+  [
+    "size: 1GiB\nprotect: '5'",
+    "7:12 wrong-type: protect must be true or false, not text (true or false, without quotes)",
+  ],
+  [
+    "size: 1GiB\ncpus: '5'",
+    "7:9 wrong-type: cpus must be a whole number or a map, not text (write the number without quotes)",
+  ],
+  ["size: 1GiB\nprofile: enormous", "7:12 unknown-reference: there is no Profile enormous (one of: small)"],
+  [
+    "size: 1GiB\nwindows: [{ from: 02:00, until: 03:00, timezone: Europe/Berlim }]",
+    "7:52 bad-value: there is no time zone Europe/Berlim (Europe/Berlin?)",
+  ],
   [
     "size: 1GiB\nboot: { firmware: default, kernel: /vmlinuz }",
     "7:21 conflicting-fields: boot has both kernel and firmware (keep one of them; null takes away what a profile says)",
@@ -260,6 +274,17 @@ test("a chain of profiles without end is refused, not followed", () => {
   );
   const [mistake] = mistakesIn({ "p.yaml": chain.join("---\n"), "v.yaml": aVm("v", "profile: p4999\nsize: 1GiB") });
   expect(mistake).toContain("more than 32 profiles on top of one another");
+});
+
+test("as many as can be kept in mind are followed, and what the last of them refers to is told where it is written", () => {
+  const chain = (count: number) =>
+    Array.from({ length: count }, (_, i) => aDocument("Profile", `p${i}`, `base: ${i > 0 ? `p${i - 1}` : "ghost"}`));
+  for (const count of [32, 33])
+    expect(
+      mistakesIn({ "p.yaml": chain(count).join("---\n"), "v.yaml": aVm("v", `profile: p${count - 1}\nsize: 1GiB`) }),
+    ).toEqual([
+      expect.stringMatching(/^p\.yaml:6:9 unknown-reference: there is no Profile ghost \(one of: p0, p1, p10, /),
+    ]);
 });
 
 test("a mistake in a profile is told once, not by each of its VMs", () => {
@@ -408,6 +433,35 @@ test.each([
   ]);
 });
 
+test("an image, or a bridge, that does not say what it is", () => {
+  const shared = (kind: string, spec: string) => mistakesIn({ "s.yaml": aDocument(kind, "s", spec) });
+  expect(shared("Image", "path: /images/deb.img")).toEqual([
+    "s.yaml:6:9 missing-field: the path's ending does not say the image's format (add format: qcow2 or raw)",
+  ]);
+  expect(shared("Image", "path: /images/deb.img\nformat: raw")).toEqual([]);
+  expect(shared("Image", "path: /images/deb.raw")).toEqual([]);
+  expect(shared("Network", "type: bridge")).toEqual([
+    "s.yaml:6:9 missing-field: which bridge? (add bridge: the interface's name on the nodes)",
+  ]);
+  expect(shared("Network", "type: user\nbridge: br0")).toEqual([
+    "s.yaml:7:11 conflicting-fields: a network of type user has no bridge (type: bridge?)",
+  ]);
+  expect(shared("Network", "type: user")).toEqual([]);
+});
+
+test("pmem is bytes as disks are", () => {
+  const vm = (name: string, more: string) =>
+    aVm(name, `size: 1GiB\nmemory: 1GiB\ncloudHypervisor: { pmem: [{ file: /srv/p.raw${more} }] }`);
+  expect(mistakesIn({ "a.yaml": vm("a", ""), "b.yaml": vm("b", ", id: p") })).toEqual([
+    expect.stringMatching(/^b\.yaml:8:\d+ shared-disk: a's pmem 0 is the same bytes/),
+  ]);
+  expect(mistakesIn({ "a.yaml": vm("a", ", id: q"), "b.yaml": vm("b", "") })).toEqual([
+    expect.stringMatching(/shared-disk: a's pmem q is the same bytes/),
+  ]);
+  const both = ", discard_writes: true";
+  expect(mistakesIn({ "a.yaml": vm("a", both), "b.yaml": vm("b", both) })).toEqual([]);
+});
+
 test("MAC and IP addresses are given once", () => {
   const vm = (name: string, nic: string) => aVm(name, `size: 1GiB\nnics: [{ name: eth0, ${nic} }]`);
   expect(
@@ -468,6 +522,8 @@ describe("keys that reach nobody are a warning", () => {
     ["a list of users without default", "#cloud-config\nusers:\n  - name: admin\npackages: [default]", LIST],
     ["no users at all", "#cloud-config\nusers: []", LIST],
     ["default only in a comment", "#cloud-config\nusers:\n- name: admin # not default", LIST],
+    ["default only in a comment of its own", "#cloud-config\nusers:\n# default\n- name: admin", LIST],
+    ["a user that is none of cloud-init's", "#cloud-config\nx:\n  user: me\nusers:\n- name: admin", LIST],
     ["behind a template's mark", "## template: jinja\n#cloud-config\nusers:\n  - name: admin", LIST],
     [
       "keys refused",

@@ -51,6 +51,25 @@ test("added and taken out again, it is the file that it was", () => {
     }
 });
 
+test("times stand without quotes, as people write them, and every other text in quotes", () => {
+  const written = (reason: string) =>
+    editSpec(FILE, { kind: "Node", name: "n0" }, [set("maintenance", { reason })])?.match(
+      /maintenance: \{ reason: (.*) \}\}/,
+    )?.[1];
+  expect(["2026-12-01T22:00:00.000Z", "2026-12-01T22:00:00Z"].map(written)).toEqual([
+    "2026-12-01T22:00:00.000Z",
+    "2026-12-01T22:00:00Z",
+  ]);
+  for (const other of [
+    "x2026-12-01T22:00:00Z",
+    "2026-12-01T22:00:00Z # x",
+    "26-12-01T22:00:00Z",
+    "2026-12-01Tx:Z",
+    "true",
+  ])
+    expect(written(other)).toBe(JSON.stringify(other));
+});
+
 test("what is there already is replaced in its place, whatever it was", () => {
   const node = (lines: string) => `kind: Node\nmetadata: { name: n1 }\nspec:\n  address: x\n${lines}  labels: 1\n`;
   for (const was of ["  cordoned: false # why\n", "  cordoned:\n", "  cordoned: !!bool false\n"])

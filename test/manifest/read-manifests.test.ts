@@ -383,3 +383,11 @@ test("no text at all", () => {
   expect(readManifests([]).diagnostics.map(({ code }) => code)).toEqual(["missing-fleet"]);
   expect(readManifests(textsOf({ "a.yaml": "" })).desired).toBeNull();
 });
+
+test("a MAC that is written stays, beside one that is derived", () => {
+  const nics = "size: 1GiB\nnics: [{ name: a, mac: '02:00:00:00:00:01' }, { name: b }]";
+  const [a, b] = vmOf(readWell({ "v.yaml": aVm("v", nics) }), "v").spec.nics;
+  expect(a?.mac).toBe("02:00:00:00:00:01");
+  expect(b?.mac).toMatch(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
+  expect(b?.mac).not.toBe(a?.mac);
+});

@@ -2,7 +2,8 @@
 import { expect, test } from "vitest";
 import { toLiveConfig } from "../../../src/model/cloud-hypervisor/live-config.ts";
 import { toVmConfig } from "../../../src/model/cloud-hypervisor/to-vm-config.ts";
-import type { VmConfig } from "../../../src/model/cloud-hypervisor/vm-config.ts";
+import type { PayloadConfig, VmConfig } from "../../../src/model/cloud-hypervisor/vm-config.ts";
+import type { VmSpec } from "../../../src/model/vm-spec.ts";
 import { findAnswerError } from "../../../src/wire/check-shape.ts";
 import { aNodeReport, aVmReport } from "../../support/wire-builders.ts";
 import { aChSpec, asVmInfoSays, blank, configOf, external, MIB, PLACES } from "./any-vm.ts";
@@ -60,4 +61,48 @@ test("a guest that was booted with another UUID, or with none, is as it should b
   expect(of({ ...sent, platform: { ...platform, uuid: "99999999-2222-4333-8444-555555555555" } })).toEqual(asSent);
   expect(of(without)).toEqual(asSent);
   expect(of({ ...sent, platform: { ...platform, oem_strings: ["a"] } })).not.toEqual(asSent);
+});
+
+test("a guest that was booted with another kernel, or with firmware, says so in the spec's words", () => {
+  const kernel = (over: object) => ({
+    kind: "kernel" as const,
+    kernel: "builtin:tiny",
+    initramfs: null,
+    cmdline: "",
+    ...over,
+  });
+  const booted = aChSpec({ boot: kernel({ kernel: "/boot/mine", cmdline: "quiet" }) });
+  const sent = asVmInfoSays(toVmConfig({ name: "web-1", spec: booted, places: PLACES }));
+  const boot = (payload: PayloadConfig | undefined, of = booted) =>
+    toLiveConfig({ ...sent, ...(payload && { payload }) }, { spec: of, places: PLACES }).boot;
+  expect(boot(sent.payload)).toEqual(booted.boot);
+  expect(boot({ ...sent.payload, cmdline: "debug" })).toEqual({ ...booted.boot, cmdline: "debug" });
+  expect(boot({ ...sent.payload, initramfs: "/boot/initrd" })).toEqual({ ...booted.boot, initramfs: "/boot/initrd" });
+  expect(boot({ kernel: "/boot/other" })).toEqual(kernel({ kernel: "/boot/other" }));
+  expect(boot({ kernel: PLACES.kernel("builtin:tiny") })).toEqual(kernel({}));
+  expect(boot({ firmware: "/fw" })).toEqual({ kind: "firmware", firmware: "/fw" });
+  // Its own firmware has the name that the spec gives it.
+  const firm = aChSpec({ boot: { kind: "firmware", firmware: "default" } });
+  const firmware = toVmConfig({ name: "web-1", spec: firm, places: PLACES }).payload;
+  expect(boot({ ...firmware, cmdline: "x" }, firm)).toEqual(firm.boot);
+  expect(boot({ kernel: "/k" }, firm)).toEqual(kernel({ kernel: "/k" }));
+});
+
+test("memory that was plugged is what the guest has; how much it can have is what it was booted with", () => {
+  const roomy = (passthrough: VmSpec["passthrough"] = {}) =>
+    aChSpec({ memory: { sizeMiB: 512, maxMiB: 2048 }, passthrough });
+  const memory = (of: VmSpec, over: object) => {
+    const sent = asVmInfoSays(toVmConfig({ name: "web-1", spec: of, places: PLACES }));
+    return toLiveConfig({ ...sent, memory: { ...sent.memory, ...over } } as VmConfig, { spec: of, places: PLACES })
+      .memory;
+  };
+  expect(memory(roomy(), {})).toEqual({ sizeMiB: 512, maxMiB: 2048 });
+  // ACPI: what was plugged is in the size, and the room is what it was at the boot.
+  expect(memory(roomy(), { size: 1024 * MIB })).toEqual({ sizeMiB: 1024, maxMiB: 2048 });
+  expect(memory(roomy(), { hotplug_size: 512 * MIB })).toEqual({ sizeMiB: 512, maxMiB: 1024 });
+  const virtio = roomy({ memory: { hotplug_method: "VirtioMem" } });
+  expect(memory(virtio, { hotplugged_size: 256 * MIB })).toEqual({ sizeMiB: 768, maxMiB: 2048 });
+  expect(memory(virtio, { hotplug_size: 512 * MIB })).toEqual({ sizeMiB: 512, maxMiB: 1024 });
+  const plugged = roomy({ memory: { hotplug_method: "VirtioMem", hotplugged_size: 128 * MIB } });
+  expect(memory(plugged, {})).toEqual({ sizeMiB: 512, maxMiB: 2048 });
 });

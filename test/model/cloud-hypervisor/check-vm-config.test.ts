@@ -384,6 +384,21 @@ const CONSTRAINTS: readonly (readonly [string, object, string, RegExp])[] = [
   ],
   ["a device and CPUs", { numa: [{ guest_numa_id: 0, device_id: "a", cpus: [0] }] }, "numa[0].device_id", /either/],
   ["a CPU that is not there", { numa: [{ guest_numa_id: 0, cpus: [2] }] }, "numa[0].cpus[0]", /no CPU 2/],
+  ["the descriptor of a device", { devices: [{ fd: 5 }] }, "devices[0].fd", /descriptors cannot be given/],
+  ["a device without a path", { devices: [{ id: "gpu" }] }, "devices[0]", /no path/],
+  ["a limit that limits nothing", disk({ rate_limiter_config: {} }), "disks[0].rate_limiter_config", /limits nothing/],
+  [
+    "the older segmentation offload without checksums",
+    net({ offload_csum: false, offload_tso: false }),
+    "net[0].offload_csum",
+    /needs checksum/,
+  ],
+  [
+    "the newer segmentation offload without checksums",
+    net({ offload_csum: false, offload_ufo: false }),
+    "net[0].offload_csum",
+    /needs checksum/,
+  ],
   ["no segment", { platform: { num_pci_segments: 0 } }, "platform.num_pci_segments", /cannot be/],
   ["a descriptor", { platform: { iommufd_fd: 5 } }, "platform.iommufd_fd", /descriptors cannot be given/],
   ["97 segments", { platform: { num_pci_segments: 97 } }, "platform.num_pci_segments", /cannot be/],
@@ -443,6 +458,26 @@ test.each(CONSTRAINTS)("%s", (_, config, path, message) => {
   expect(problems).toHaveLength(1);
   expect(problems[0]?.startsWith(`${path}: `), problems[0]).toBe(true);
   expect(problems[0]).toMatch(message);
+});
+
+test.each([
+  ["neither memory nor CPUs said", { memory: undefined, cpus: undefined }],
+  ["backing files of an image of a type that shows", disk({ backing_files: true })],
+  ["backing files of a qcow2 image", disk({ backing_files: true, image_type: "Qcow2" })],
+  ["no offload at all", net({ offload_csum: false, offload_tso: false, offload_ufo: false })],
+  ["the older word alone", { platform: { serial_number: "a", uuid: "b" } }],
+  ["the newer word alone", { platform: { system_serial_number: "a", system_uuid: "b" } }],
+  ["as many segments as there can be", { platform: { num_pci_segments: 96 } }],
+  ["the last BAR", { devices: [{ path: "/d", x_exclude_mmap_bars: [5] }] }],
+  ["a limit of one kind", disk({ rate_limiter_config: { ops: { size: 1, refill_time: 1 } } })],
+])("nothing is wrong with %s", (_, config) => {
+  expect(problemsOf(config)).toEqual([]);
+});
+
+test("where fields are few, all of them are named to somebody who wrote another; where they are many, eight", () => {
+  const hint = (config: object) => checkVmConfig({ ...GOOD, ...config } as VmConfig, { version: null })[0]?.hint;
+  expect(hint({ rng: { src: "/r", zzz: 1 } })).toMatch(/^here it knows \w+(, \w+){4}$/);
+  expect(hint(disk({ zzz: 1 }))).toMatch(/^here it knows (\w+, ){8}…$/);
 });
 
 test("all that is wrong is told at once", () => {

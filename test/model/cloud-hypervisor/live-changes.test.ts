@@ -104,3 +104,20 @@ test("a vsock comes and goes, and what goes makes room before anything comes", (
     "vm.add-disk",
   ]);
 });
+
+test("the slot of a disk that goes is free for one that comes", () => {
+  // 15 slots for disks, and the number in the name chooses.
+  const at = (id: string, slot?: number) => ({
+    disks: [{ id, path: "/d.raw", ...(slot === undefined ? {} : { pci_device_id: slot }) }],
+  });
+  const [[, alone] = []] = calls({}, at("d16"));
+  const slot = (alone as { pci_device_id: number }).pci_device_id;
+  expect(calls(at("d1", slot), at("d16"))).toEqual([
+    ["vm.remove-device", { id: "d1" }],
+    ["vm.add-disk", expect.objectContaining({ id: "d16", pci_device_id: slot })],
+  ]);
+  const both = { disks: [...at("d1", slot).disks, ...at("d16").disks] };
+  expect(calls(at("d1", slot), both)).toEqual([
+    ["vm.add-disk", expect.objectContaining({ id: "d16", pci_device_id: 16 + ((slot - 16 + 1) % 15) })],
+  ]);
+});

@@ -101,3 +101,16 @@ test("paths of images, kernels and devices, and what hypervisors are told of the
   expect(compareSpecs(applied, inWordsOf(applied, other)).map(({ path }) => path)).toEqual(["boot"]);
   expect(inWordsOf(applied, applied)).toBe(applied);
 });
+
+test("a disk that becomes another kind of disk is another disk, whatever it was called", () => {
+  const disk = (origin: VmSpec["disks"][number]["origin"]) =>
+    aSpec({ disks: [{ name: "d", origin, readonly: false }] });
+  const external = disk({ kind: "external", url: "file:///images/a.raw" });
+  const image = (path: string) => disk({ kind: "image", image: "a", path, format: "raw", sizeMiB: 64 });
+  const blank = disk({ kind: "blank", sizeMiB: 64 });
+  const all = [external, image("/images/a.raw"), blank];
+  for (const was of all) for (const is of all) expect(inWordsOf(was, is)).toBe(is);
+  expect(inWordsOf(image("/images/./a.raw"), image("/images/a.raw")).disks).toEqual(image("/images/./a.raw").disks);
+  const other = image("/images/b.raw");
+  expect(inWordsOf(image("/images/a.raw"), other)).toBe(other);
+});
