@@ -159,8 +159,14 @@ describe("a guest that does not get there runs on here", () => {
     expect(await guest.running.liveConfig(patience())).toEqual(toLiveConfig(guest.input.spec));
   });
 
-  test.each(["config", "state"] as const)("the other side refuses at its %s", async (failAt) => {
-    await using journey = await aJourney({ knobs: { migration: { failAt } } }, overTcp);
+  test.each([
+    ["config", "53.0"],
+    ["state", "53.0"],
+    // Whoever receives answers as if it had come.
+    ["state", "52.0"],
+    ["config", "50.0"],
+  ] as const)("the other side refuses at its %s (v%s)", async (failAt, version) => {
+    await using journey = await aJourney({ version, knobs: { migration: { failAt } } }, overTcp);
     const { guest, incoming } = journey;
     await expect(
       guest.running.abilities.migrate?.({ url: incoming.url, local: false }, patience()),

@@ -1,5 +1,5 @@
 /** A guest goes from one agent's Cloud Hypervisor to another's: the drivers' halves of it, over a way that breaks where it is told to. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Duplex, duplexPair } from "node:stream";
 import { describe, expect, test } from "vitest";
@@ -253,6 +253,25 @@ test("what was attached since its boot goes along, and nothing of the old host's
   expect(await came.running.liveConfig(patience())).toEqual(toLiveConfig({ ...came.input.spec, passthrough: grown }));
   const info = await came.running.abilities.raw?.({ method: "GET", path: "vm.info", body: null }, patience());
   expect(Buffer.from(info?.body ?? []).toString("utf8")).not.toContain(source.world.folder);
+});
+
+test("a device that it has not let go of, or a disk of its node since its boot, keeps it where it is", async () => {
+  const spec = { disks: [] };
+  await using source = await aSource({ knobs: { guest: { ejectMs: null } }, removalMs: 50 }, spec);
+  const { running, input } = source.guest;
+  expect(running.movable?.()).toEqual({ live: true });
+  const data = { name: "data", origin: { kind: "blank", sizeMiB: 1 }, readonly: false } as const;
+  const path = join(input.paths.diskFolder, "data.raw");
+  writeFileSync(path, "");
+  truncateSync(path, 1024 * 1024);
+  await running.update({ ...input.spec, disks: [data] }, patience());
+  await expect(source.depart.describe(patience())).rejects.toMatchObject({
+    code: "UNSUPPORTED",
+    message: expect.stringContaining("its disk data is kept on this node"),
+  });
+  expect(running.movable?.()).toMatchObject({ live: false });
+  await running.update(input.spec, patience());
+  await expect(source.depart.describe(patience())).rejects.toMatchObject({ code: "UNSUPPORTED" });
 });
 
 test("it is sent no faster than asked", async () => {

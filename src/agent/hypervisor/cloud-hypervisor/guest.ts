@@ -137,6 +137,10 @@ export class CloudHypervisorGuest implements RunningVm {
       depart: outgoingGuest({
         ...parts,
         attached: () => this.#attached,
+        movable: async (signal) => {
+          await this.liveConfig(signal);
+          return this.movable();
+        },
         held: async (signal) => this.#held(await this.#defined(signal)).map(({ id }) => id),
         onFrozen: (isFrozen) => {
           this.#isFrozen = isFrozen;
@@ -184,7 +188,9 @@ export class CloudHypervisorGuest implements RunningVm {
   }
 
   movable(): Movable {
-    return movable(this.#parts.vm);
+    const { spec, paths } = this.#parts.vm;
+    // With what was attached since its boot, and without what was taken away.
+    return movable({ spec: { ...spec, disks: this.#live?.value.disks ?? spec.disks }, paths });
   }
 
   async changeRules(signal: AbortSignal): Promise<readonly ChangeRule[]> {

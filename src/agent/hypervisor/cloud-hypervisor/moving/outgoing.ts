@@ -13,6 +13,7 @@ import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isOdoroboError, OdoroboError } from "../../../../model/errors.ts";
+import type { Movable } from "../../../../model/observed-state.ts";
 import type { LaunchInput, OutgoingGuest, Passage, Sent } from "../../hypervisor.ts";
 import { giveToFolderOwner } from "../../join-streams.ts";
 import type { Attached } from "../attached.ts";
@@ -33,6 +34,8 @@ export interface OutgoingParts {
   readonly client: ApiClient;
   readonly tail: EventTail;
   readonly attached: () => Attached;
+  /** As it is now. */
+  readonly movable: (signal: AbortSignal) => Promise<Movable>;
   /** Devices that the guest was asked to let go of and has not. */
   readonly held: (signal: AbortSignal) => Promise<readonly string[]>;
   /** Its process is asked nothing while it is frozen. */
@@ -43,6 +46,8 @@ export function outgoingGuest(parts: OutgoingParts): OutgoingGuest {
   const { vm, client } = parts;
   return {
     async describe(signal) {
+      const movable = await parts.movable(signal);
+      if (!movable.live) throw cannot(vm.name, movable.why, "move it switched off");
       const held = await parts.held(signal);
       if (held.length > 0)
         throw cannot(vm.name, `it has not let go of ${held.join(", ")}`, "wait until it has, or reboot it");
