@@ -1,10 +1,13 @@
 /** Two agents move a VM that is off: its disks are the same there, whatever broke on the way, and it has one home. */
-import { createHash } from "node:crypto";
-import { mkdir, open, readFile, stat } from "node:fs/promises";
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir, open, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { SEGMENT_BYTES } from "../../../src/agent/storage/disk-segments.ts";
+import { aSmallDisk } from "../../support/a-small-disk.ts";
 import { aSpec, type TestAgent, type TestAgentOptions } from "../../support/an-agent.ts";
+import { requires } from "../../support/requirements.ts";
+import { aTempFolder } from "../../support/temp-folder.ts";
 import { type TwoAgents, twoAgents } from "../../support/two-agents.ts";
 import { until } from "../../support/until.ts";
 
@@ -212,3 +215,17 @@ test("a source that stays away: what came is thrown away, and it stays where it 
   expect(await moving).toMatchObject({ outcome: "failed", error: { code: "MIGRATION_FAILED" } });
   await isHome(world, bytes);
 });
+
+test.runIf(requires("a disk that is full where the VM goes", "mounts"))(
+  "a disk that fills where it goes: it is refused by that name, and stays where it was",
+  async () => {
+    await using folder = await aTempFolder();
+    await using small = await aSmallDisk(folder.path);
+    await using world = await withDisk({}, { n2: { dataFolder: small.path } });
+    await writeFile(diskOf(world.n1), randomBytes(4 * 1024 * 1024));
+    const bytes = await sum(world.n1);
+    await world.expect(undefined, "cold");
+    expect(await world.migrate(COLD)).toMatchObject({ outcome: "failed", error: { code: "INSUFFICIENT_STORAGE" } });
+    await isHome(world, bytes);
+  },
+);
