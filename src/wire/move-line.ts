@@ -20,8 +20,11 @@ export interface MoveQuestions {
   /** Make everything ready, and start a process that takes the guest in. */
   prepare: {
     asked: TravellingVm;
-    /** Disks that stand on the same bytes there: what is below them need not be sent. */
-    answer: { readonly shallow: readonly string[] };
+    /**
+     * `shallow`: disks that stand on the same bytes there, what is below them need not be sent. `flat`: of a VM that is off, disks that stand on other
+     * bytes there than here: they are sent as one file that stands alone. Left out: none.
+     */
+    answer: { readonly shallow: readonly string[]; readonly flat?: readonly string[] };
   };
   /** Its disks are copied: let go of them. */
   "disks-done": { asked: object; answer: object };
@@ -87,7 +90,12 @@ export interface TravellingDisk {
   readonly name: string;
   readonly bytes: number;
   /** What is below it, nearest first, by which the other node sees whether it has the same; empty: it stands alone. */
-  readonly below: readonly { readonly bytes: number; readonly samples: string }[];
+  readonly below: readonly {
+    readonly bytes: number;
+    readonly samples: string;
+    /** Of the nearest, of a VM that is off: where it is on its node; it may be there, too. */
+    readonly path?: string;
+  }[];
 }
 
 /** Cloud-init texts are in it; a request of ours may have as much. */

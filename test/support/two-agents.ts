@@ -24,6 +24,8 @@ export interface TwoAgents extends AsyncDisposable {
   cut(): void;
   /** The way between them is gone as soon as this is about to be asked; null: not any more. */
   goneAt: MoveQuestion | null;
+  /** What n1 says on its way, a line at a time. */
+  rewrite: (line: string) => string;
   /** Ends it once so many bytes more have gone to n2 on channels for disks; null: not any more. */
   cutAfter: number | null;
   /** Both halves of a move of `web-1` from n1 to n2. */
@@ -69,7 +71,8 @@ export async function twoAgents(
   function listen(stream: Duplex): void {
     const write = stream._write.bind(stream);
     stream._write = (chunk: Buffer, encoding, done) => {
-      if (world.goneAt === null || !chunk.includes(`"question":"${world.goneAt}"`)) return write(chunk, encoding, done);
+      if (world.goneAt === null || !chunk.includes(`"question":"${world.goneAt}"`))
+        return write(Buffer.from(world.rewrite(chunk.toString("utf8"))), encoding, done);
       world.goneAt = null;
       world.reachable = false;
       world.cut();
@@ -108,6 +111,7 @@ export async function twoAgents(
     reachable: true,
     cutAfter: null,
     goneAt: null,
+    rewrite: (line) => line,
     cut() {
       for (const end of open) end.destroy();
     },

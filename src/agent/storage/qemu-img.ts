@@ -60,6 +60,14 @@ export function dataExtents(path: string): Promise<readonly (readonly [start: nu
 /** A hundred bytes for each run: a file in a million pieces is read from end to end. */
 const MOST_MAP_BYTES = 64 * 1024 * 1024;
 
+/** All that a reader of the overlay sees, as one file that stands alone. */
+export const flatten = (overlay: string, to: string, signal: AbortSignal): Promise<void> =>
+  run(
+    ["convert", "-q", "-f", "qcow2", "-O", "qcow2", "--", overlay, to],
+    `could not make one file of ${overlay}`,
+    signal,
+  );
+
 /** Only the name in its header: what is below must be the same bytes. */
 export const setBacking = ({ path, backing, format }: Omit<Overlay, "bytes">, signal: AbortSignal): Promise<void> =>
   run(

@@ -214,13 +214,14 @@ export class ArrivalSession {
       throw new OdoroboError("WRONG_PHASE", `${vm.name} is arriving already`, { hint: "call it off first" });
     await this.#received?.close();
     try {
-      this.#received = await prepareCold(this.#parts, this.#slot, vm, travelling);
+      const { received, flat } = await prepareCold(this.#parts, this.#slot, vm, travelling);
+      this.#received = received;
+      return { shallow: [], flat };
     } catch (error) {
       this.#parts.stopping.throwIfAborted();
       await this.#refuse(this.#slot.stored as VmRecord, `it could not be prepared: ${messageOf(error)}`);
       throw error;
     }
-    return { shallow: [] };
   }
 
   async #noteColdWhole(vm: VmRecord, move: Arrival): Promise<object> {

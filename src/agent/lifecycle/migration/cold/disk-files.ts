@@ -1,11 +1,13 @@
 /** Which files of a VM that is off go to another node, and what lies below them. */
-import { stat } from "node:fs/promises";
+import { rename, rm, stat } from "node:fs/promises";
 import { isErrno, OdoroboError } from "../../../../model/errors.ts";
 import type { Disk, DiskOrigin } from "../../../../model/vm-spec.ts";
 import type { TravellingDisk } from "../../../../wire/move-line.ts";
 import { ownDiskFile } from "../../../launch-command.ts";
 import { backingOf, type ImageNote, noteChain } from "../../../storage/image-note.ts";
+import { flatten } from "../../../storage/qemu-img.ts";
 import type { VmRecord } from "../../../store/vm-record.ts";
+import { checkImages } from "../../guest/images-below.ts";
 import type { Parts } from "../../parts/parts.ts";
 
 export interface ColdDisk {
@@ -63,11 +65,39 @@ export async function describeDisks(vm: VmRecord, disks: readonly ColdDisk[]): P
         origin.kind === "image" && !path.endsWith(".placeholder")
           ? (vm.images?.[name] ?? (await notesBelow(path)))
           : [];
-      const below = notes.map(({ bytes, samples }) => ({ bytes, samples }));
+      const below = notes.map(({ bytes, samples, path: at }) => ({ bytes, samples, path: at }));
       return { name, bytes: (await stat(path)).size, below };
     }),
   );
 }
+
+const flatFile = (path: string): string => `${path}.flat`;
+
+/**
+ * The disk as one file that stands alone, beside its own, which stays as it is; made once, also for who goes on after a break. Rejects with
+ * IMAGE_CHANGED where what it stands on is not what it was made over.
+ */
+export async function flattened(parts: Parts, vm: VmRecord, disk: ColdDisk, signal: AbortSignal): Promise<ColdDisk> {
+  const flat = flatFile(disk.path);
+  const [made, from] = await Promise.all([modifiedMs(flat), modifiedMs(disk.path)]);
+  if (made === null || from === null || made < from) {
+    await checkImages(parts, vm);
+    await flatten(disk.path, `${flat}.tmp`, signal);
+    await rename(`${flat}.tmp`, flat);
+  }
+  return { ...disk, path: flat };
+}
+
+export async function removeFlattened(disks: readonly ColdDisk[]): Promise<void> {
+  for (const { path } of disks)
+    for (const file of [flatFile(path), `${flatFile(path)}.tmp`]) await rm(file, { force: true });
+}
+
+const modifiedMs = (path: string): Promise<number | null> =>
+  stat(path).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => null,
+  );
 
 /** Of an overlay that an earlier agent made, which noted nothing. */
 async function notesBelow(path: string): Promise<readonly ImageNote[]> {

@@ -21,7 +21,7 @@ import { checkTarget, NOTHING_SENT, steer, travellerOf } from "../migrate.ts";
 import type { OtherNode } from "../other-node.ts";
 import type { Settling } from "../settling.ts";
 import { departureState } from "../states.ts";
-import { describeDisks, disksToSend } from "./disk-files.ts";
+import { type ColdDisk, coldDisks, describeDisks, disksToSend, flattened, removeFlattened } from "./disk-files.ts";
 import { type SentFile, sendDisks, Toll } from "./send-disks.ts";
 
 type Migrate = Extract<OperationRequest, { readonly kind: "migrate" }>;
@@ -115,6 +115,7 @@ async function migrateCold(
     },
     signal,
   );
+  await removeFlattened(coldDisks(parts, begin, begin.ownDisks)).catch(() => {});
   const migration = outcome.detail?.migration;
   if (migration === undefined || files.length === 0) return outcome;
   const checksums = Object.fromEntries(files.map(({ name, checksum }) => [name, checksum]));
@@ -175,14 +176,20 @@ async function attempt(
       origins: Object.fromEntries(disks.map(({ name, origin }) => [name, ownDisks[name] ?? origin])),
     },
   };
-  await other.ask("prepare", travelling, AbortSignal.any([signal, AbortSignal.timeout(PREPARE_MS)]));
+  const { flat = [] } = await other.ask(
+    "prepare",
+    travelling,
+    AbortSignal.any([signal, AbortSignal.timeout(PREPARE_MS)]),
+  );
   const onTheWay = AbortSignal.any([signal, other.lost()]);
+  const whole: ColdDisk[] = [];
+  for (const disk of disks) whole.push(flat.includes(disk.name) ? await flattened(parts, vm, disk, signal) : disk);
   const route = {
     state: async (file: DiskFile) => (await other.ask("disk-state", file, onTheWay)).segments,
     open: (channel: string) => other.open(channel, onTheWay),
     signal: onTheWay,
   };
-  const files = await sendDisks(disks, { route, toll });
+  const files = await sendDisks(whole, { route, toll });
   slot.progress = { ...(slot.progress ?? NOTHING_SENT), stage: "handing-over", remainingBytes: 0 };
   await other.ask("whole", { disks: files }, onTheWay);
   // The last moment at which it can be called off.

@@ -23,18 +23,18 @@ import { sameBelow } from "../travelling-disks.ts";
 import { coldDisks } from "./disk-files.ts";
 import { ReceivedDisks } from "./receive-disks.ts";
 
-/** Also of one that was arriving already, before a break. Rejects with STALE_GENERATION, IMAGE_MISSING, IMAGE_CHANGED or HOOK_FAILED. */
+/** Also of one that was arriving already, before a break. Rejects with STALE_GENERATION or HOOK_FAILED. */
 export async function prepareCold(
   parts: Parts,
   slot: Slot,
   vm: VmRecord,
   travelling: TravellingVm,
-): Promise<ReceivedDisks> {
+): Promise<{ readonly received: ReceivedDisks; readonly flat: readonly string[] }> {
   const { cold, files, disks } = travelling;
   if (cold === undefined) throw new OdoroboError("BAD_REQUEST", "it is not said how it ended");
   const isFirst = (vm.move as Arrival).stage === "expected";
   const arriving = arrivingRecord(parts, vm, travelling);
-  const images = await imagesBelow(parts, vm, cold.origins, disks);
+  const { notes: images, flat } = await imagesBelow(parts, vm, cold.origins, disks);
   const texts = new Map(Object.entries(files).map(([key, text]) => [digest(key), text]));
   await parts.store.saveTexts(vm.name, texts as ReadonlyMap<Digest, string>);
   if (isFirst) await runBeforeHooks(parts, arriving, "migrate-receive", null);
@@ -47,41 +47,43 @@ export async function prepareCold(
     ...(Object.keys(images).length === 0 ? {} : { images }),
   };
   await save(parts, slot, begun);
-  return new ReceivedDisks(coldDisks(parts, begun, cold.origins));
+  return { received: new ReceivedDisks(coldDisks(parts, begun, cold.origins)), flat };
 }
 
-/** What overlays stand on here. An overlay over other bytes is two systems in one. */
+/**
+ * What overlays stand on here: the same bytes, at the image's path or where they are on the other node. An overlay over other bytes is two systems in
+ * one, so those of which there are none here come as one file.
+ */
 async function imagesBelow(
   parts: Parts,
   vm: VmRecord,
   origins: Readonly<Record<string, DiskOrigin>>,
   disks: readonly TravellingDisk[],
-): Promise<ImageNotes> {
+): Promise<{ readonly notes: ImageNotes; readonly flat: readonly string[] }> {
   const notes: Record<string, ImageNotes[string]> = {};
-  for (const { name, below } of disks) {
+  const flat: string[] = [];
+  for (const disk of disks) {
+    const { name, below } = disk;
     const origin = origins[name];
     if (origin?.kind !== "image" || below.length === 0) continue;
-    try {
-      notes[name] = await noteChain(await realpath(origin.path));
-    } catch (error) {
-      throw new OdoroboError(
-        "IMAGE_MISSING",
-        `the image ${origin.image} below disk ${name} of ${vm.name} is not on ${parts.node.name}`,
-        {
-          cause: error,
-          hint: `put it at ${origin.path} there first`,
-        },
-      );
-    }
+    const found = await findSame(disk, [origin.path, ...(below[0]?.path === undefined ? [] : [below[0].path])]);
+    if (found !== null) notes[name] = found;
+    else flat.push(name);
   }
-  const same = new Set(sameBelow(disks, notes));
-  const other = Object.keys(notes).find((name) => !same.has(name));
-  if (other === undefined) return notes;
-  throw new OdoroboError(
-    "IMAGE_CHANGED",
-    `disk ${other} of ${vm.name} was made over other bytes than ${notes[other]?.[0]?.file} on ${parts.node.name} has`,
-    { hint: "put the image there that its node has; or move it while it runs: then all of the disk is sent" },
-  );
+  if (flat.length > 0)
+    parts.logger.info({ vm: vm.name, disks: flat }, "the images of these disks are other ones here: they come whole");
+  return { notes, flat };
+}
+
+/** Null: nowhere. */
+async function findSame(disk: TravellingDisk, paths: readonly string[]): Promise<ImageNotes[string] | null> {
+  for (const path of paths) {
+    const notes = await realpath(path)
+      .then(noteChain)
+      .catch(() => null);
+    if (notes !== null && sameBelow([disk], { [disk.name]: notes }).length > 0) return notes;
+  }
+  return null;
 }
 
 /** Of one that is here and was compared: its overlays name their images by where they are on this node. */
