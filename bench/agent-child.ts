@@ -22,9 +22,10 @@ export async function startAgentChild(
   installed: string,
   folder: string,
   flags: readonly string[],
+  name = "n1",
 ): Promise<AgentChild> {
   const folders = ["--data", join(folder, "d"), "--run", join(folder, "r")];
-  const listen = ["--name", "n1", "--listen", "127.0.0.1:0", "--log-level", "warn"];
+  const listen = ["--name", name, "--listen", "127.0.0.1:0", "--log-level", "warn"];
   const child = spawn(join(installed, "bin/run.js"), ["agent", ...listen, ...folders, ...flags], {
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -23,6 +23,7 @@ import { agent } from "./scenarios/agent.ts";
 import { applyNoop } from "./scenarios/apply-noop.ts";
 import { applyQemu } from "./scenarios/apply-qemu.ts";
 import { diff } from "./scenarios/diff.ts";
+import { migrate } from "./scenarios/migrate.ts";
 import { plan } from "./scenarios/plan.ts";
 import { schedule } from "./scenarios/schedule.ts";
 import { startUp } from "./scenarios/start-up.ts";
@@ -30,7 +31,7 @@ import { terraform } from "./scenarios/terraform.ts";
 import { describeLoad, describeMachine, renderMarkdown, renderTable } from "./table.ts";
 import { checkOut, workTree } from "./tree.ts";
 
-const SCENARIOS: readonly Scenario[] = [startUp, plan, diff, applyNoop, applyQemu, agent, terraform, schedule];
+const SCENARIOS: readonly Scenario[] = [startUp, plan, diff, applyNoop, applyQemu, agent, migrate, terraform, schedule];
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,

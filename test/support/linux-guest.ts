@@ -5,7 +5,7 @@
  *   SEES cpus=2 vda=4096 vdb=2048 eth0
  *
  * (disk sizes in sectors of 512 bytes), brings new CPUs online, reads a cloud-init seed aloud, and answers the power button.
- * With `writes` it fills its first disk to the end, and says FILLED when it has.
+ * With `writes` it fills its first disk to the end, and says FILLED when it has; with `idle` it does nothing once it is up.
  */
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
@@ -29,6 +29,7 @@ echo LINUX-UP
 if grep -q odorobo.writes /proc/cmdline; then
   (dd if=/dev/zero of=/dev/vda bs=64k conv=fsync 2>/dev/null; echo FILLED) &
 fi
+grep -q odorobo.idle /proc/cmdline && while :; do sleep 3600; done
 last=
 while :; do
   for cpu in /sys/devices/system/cpu/cpu[0-9]*/online; do [ "$(cat $cpu)" = 0 ] && echo 1 > $cpu; done
@@ -47,7 +48,7 @@ poweroff -f
 `;
 
 /** Makes the initramfs in this folder and says how to boot it. */
-export async function linuxBoot(folder: string, { writes = false } = {}): Promise<BootSource> {
+export async function linuxBoot(folder: string, { writes = false, idle = false } = {}): Promise<BootSource> {
   const version = await kernelVersion();
   const initramfs = join(folder, "initramfs.cpio");
   await mkdir(folder, { recursive: true });
@@ -55,7 +56,7 @@ export async function linuxBoot(folder: string, { writes = false } = {}): Promis
   // What a TCG guest needs not to spend a second on: clock calibration, mitigations, crypto self tests.
   const cmdline =
     "console=ttyS0 quiet tsc=reliable no_timer_check mitigations=off random.trust_cpu=on cryptomgr.notests";
-  const more = writes ? " odorobo.writes" : "";
+  const more = (writes ? " odorobo.writes" : "") + (idle ? " odorobo.idle" : "");
   return { kind: "kernel", kernel: `/boot/vmlinuz-${version}`, initramfs, cmdline: cmdline + more };
 }
 
