@@ -3,14 +3,17 @@ import { chmod, chown, stat } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { dirname } from "node:path";
 import type { Duplex } from "node:stream";
+import { readFrugally } from "./frugal-socket.ts";
 
-/** An end that breaks takes the other with it; one that has said all it had to say lets the other go on. */
-export function joinStreams(one: Duplex, other: Duplex): void {
+/** `giving`: where nearly all of it comes from. An end that breaks takes the other with it; one that has said all it had to say lets the other go on. */
+function joinStreams(giving: Duplex, taking: Duplex): void {
+  const frugal = readFrugally(giving, taking);
+  const one = frugal ?? giving;
   for (const [from, to] of [
-    [one, other],
-    [other, one],
+    [one, taking],
+    [taking, one],
   ] as const) {
-    from.pipe(to);
+    if (from !== frugal) from.pipe(to);
     from.on("error", () => to.destroy());
     from.once("close", () => {
       if (!from.readableEnded) to.destroy();
@@ -20,7 +23,7 @@ export function joinStreams(one: Duplex, other: Duplex): void {
 
 /** To somebody who listens on a Unix socket; what cannot be reached breaks the stream. */
 export function forwardTo(path: string, stream: Duplex): void {
-  joinStreams(connect({ path, allowHalfOpen: true }), stream);
+  joinStreams(stream, connect({ path, allowHalfOpen: true }));
 }
 
 /**
