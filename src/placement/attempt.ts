@@ -28,6 +28,7 @@ export class Attempt {
   /** What no way was found for, and how often somebody had been seated by then. */
   readonly #inVain = new Map<string, number>();
   #changes = 0;
+  readonly #masks = new Map<Uint8Array, number>();
   readonly #brokenAtStart: readonly BrokenRule[];
   readonly #unhoused = new Set<number>();
   readonly #mustLeave = new Set<number>();
@@ -165,7 +166,8 @@ export class Attempt {
 
   /** Wider and wider, until there is a way. Asked again while nobody has moved, it is still not there. */
   #find(goal: Goal): boolean {
-    const question = `${goal.seatless.join()} ${goal.troubles.map(nameOfTrouble).join()}`;
+    const seatless = goal.seatless.map((vm) => this.#kindOf(vm));
+    const question = `${seatless.join()} ${goal.troubles.map(nameOfTrouble).join()}`;
     if (this.#inVain.get(question) === this.#changes) return false;
     const troubles = [...goal.troubles, ...this.#cured.filter(({ kind }) => kind !== "overfull")];
     for (const limits of [...NARROW, WIDE]) {
@@ -177,6 +179,16 @@ export class Attempt {
     }
     this.#inVain.set(question, this.#changes);
     return false;
+  }
+
+  /** New ones that want the same and may go to the same nodes: what was in vain for one of them is for the others. */
+  #kindOf(vm: number): string {
+    const { home, requiredOf, allowed, wants, resources } = this.#terrain;
+    if (home[vm]! >= 0 || requiredOf[vm]!.length > 0) return String(vm);
+    const mask = allowed[vm]!;
+    const place = this.#masks.get(mask) ?? this.#masks.size;
+    this.#masks.set(mask, place);
+    return `new ${place} ${wants.slice(vm * resources, (vm + 1) * resources).join("/")}`;
   }
 
   /** Nodes that are too full, those first that cost most to relieve. */

@@ -6,7 +6,7 @@
  * The set is minimal: without any one of them, the others moved as they may be, there is a way, and it was found. Each is left
  * out in turn; where there is still no way, it was not part of the conflict and stays out.
  */
-import { type Goal, NARROW, type SearchLimits, SeatSearch, WIDE } from "./find-seats.ts";
+import { BIG, type Goal, NARROW, type SearchLimits, SeatSearch, WIDE } from "./find-seats.ts";
 import type { Problem, ProblemVm } from "./problem.ts";
 import { Seats } from "./seats.ts";
 import { type LaidRule, Terrain } from "./terrain.ts";
@@ -90,7 +90,9 @@ class Clerk {
   }
 
   explain(failure: Failure): Conflict {
-    const wide = this.#findCore(failure, EVERYTHING);
+    const { vms, movable } = this.#terrain;
+    // Of a big fleet in which somebody could move not everything can be tried: it is not begun.
+    const wide = vms > BIG && movable.includes(1) ? null : this.#findCore(failure, EVERYTHING);
     const core = wide ?? this.#findCore(failure, OTHERS_STAY) ?? [];
     const of = { core, othersStay: wide === null, members: [], rule: null };
     if (failure.kind === "overfull") return { ...of, kind: "overfull", vm: null, node: failure.node };

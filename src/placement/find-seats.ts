@@ -47,6 +47,10 @@ export const WIDE: SearchLimits = {
   steps: 2_000_000,
 };
 
+/** In a fleet of so many, what a search has not found after some steps it does not find after many: it cannot try everything. */
+export const BIG = 2_000;
+const STEPS_OF_BIG = 300_000;
+
 interface Branch {
   readonly node: number;
   readonly leave: readonly number[];
@@ -112,7 +116,7 @@ export class SeatSearch {
     this.#departed = 0;
     this.#best = null;
     this.#hasSkipped = limits !== WIDE;
-    this.#steps = Math.min(limits.steps, this.#patience);
+    this.#steps = Math.min(limits.steps, this.#patience, this.#seats.terrain.vms > BIG ? STEPS_OF_BIG : limits.steps);
     const granted = this.#steps;
     for (const vm of goal.seatless) {
       this.#seatless.push(vm);

@@ -5,7 +5,7 @@ import { describeMatch, matches, meets } from "../model/may-live-on.ts";
 import type { NodeName } from "../model/names.ts";
 import type { Homeless } from "../reconcile/draft.ts";
 import type { Bound } from "./explain-conflict.ts";
-import { candidatesOf, type PlacingRules } from "./place-vms.ts";
+import { candidatesOf, holdingsOf, type PlacingRules } from "./place-vms.ts";
 import { supportCache } from "./support-cache.ts";
 import { type Site, speaksAgainst } from "./what-speaks-against.ts";
 
@@ -33,7 +33,7 @@ export function boundsOf(each: Homeless, around: BoundsAround, indexOf: Readonly
 }
 
 /**
- * What contradicts each other for one that no node could take, whoever else is there: each is left out in turn, and stays out where
+ * What contradicts each other for one that no node could take, were it empty: each is left out in turn, and stays out where
  * still no node is left. Null: some node could.
  */
 export function conflictOfBounds(each: Homeless, around: BoundsAround): PlacementConflict | null {
@@ -48,7 +48,16 @@ export function conflictOfBounds(each: Homeless, around: BoundsAround): Placemen
       ),
     mayStay: (site) => !speaksAgainst(by, each, site, asking),
   }));
-  const all = [...open, ...reasonsOf(each, around)];
+  const holds = holdingsOf(each);
+  const room = (["cpus", "memoryMiB"] as const).map((resource): Reason => {
+    const name = resource === "cpus" ? "cpus" : "memory";
+    return {
+      kind: "room",
+      text: () => `the ${name} that nodes have`,
+      mayStay: (site) => holds[resource] <= site.room[resource],
+    };
+  });
+  const all = [...open, ...room, ...reasonsOf(each, around)];
   const leavesNone = (some: readonly Reason[]): boolean =>
     !sites.some((site) => some.every(({ mayStay }) => mayStay(site)));
   if (!leavesNone(all)) return null;

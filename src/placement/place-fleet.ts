@@ -7,7 +7,7 @@
  * somebody: nothing but the manifests says what was agreed on, so it makes no difference when it came to be broken. Where that cannot be
  * done it is told, and forgiven: the rest of the plan stands.
  */
-import { type Amount, minus, NOTHING } from "../model/capacity.ts";
+import { type Amount, fits, minus, NOTHING } from "../model/capacity.ts";
 import type { Blocked } from "../model/changes.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import type { NodeName, VmName } from "../model/names.ts";
@@ -16,15 +16,13 @@ import type { Departure, Draft, Homeless } from "../reconcile/draft.ts";
 import type { Sightings } from "../reconcile/locate-vms.ts";
 import { type AffinityBook, bookOf } from "./affinity-book.ts";
 import type { Able } from "./destinations.ts";
-import type { Conflict } from "./explain-conflict.ts";
+import { withBounds, withReasons } from "./explain-blocked.ts";
 import { hasRequiredRules, someRuleFails } from "./failing-rules.ts";
-import { conflictOfBounds } from "./homeless-bounds.ts";
 import { type Neighbour, neighboursOf } from "./neighbours.ts";
 import { holdingsOf, type Placed, type Placements, type PlacingRules, placeVms } from "./place-vms.ts";
 import { blockTooBig, fitGrowth, freeAfter, growElsewhere, type TooBig } from "./room.ts";
-import { toConflict } from "./say-conflict.ts";
 import { type SeatedFleet, seatFleet } from "./seat-fleet.ts";
-import { movedNeighbour, ruleBlocked } from "./tell-seats.ts";
+import { movedNeighbour } from "./tell-seats.ts";
 import { type Site, spreadsOn } from "./what-speaks-against.ts";
 
 export interface FleetToPlace {
@@ -66,16 +64,12 @@ export function placeFleet(to: FleetToPlace): PlacedFleet {
   // Those who are too big keep what they have of their node: they are among the neighbours unless they look for another one.
   const neighbours = neighboursOf(desired, sightings, drafts, seekers);
   const spreads = spreadsOn(desired, sites);
+  const left = freeAfter(free, growing, seekers);
+  const all = sumOf(left);
   const first =
     seekers.length === 0
       ? NOBODY
-      : placeVms(
-          seekers,
-          sites,
-          new Map(freeAfter(free, growing, seekers)),
-          bookOf(desired, spreads, neighbours),
-          rules,
-        );
+      : placeVms(seekers, sites, new Map(left), bookOf(desired, spreads, neighbours), rules);
   const oneByOne: PlacedFleet = {
     growing,
     placed: first.placed,
@@ -91,8 +85,8 @@ export function placeFleet(to: FleetToPlace): PlacedFleet {
       placement: vm.placement,
     })),
   ];
-  const isRight = !first.isCrowded && rooted.length === 0;
-  if (isRight && !someRuleFails(desired.nodes, spreads, settlers)) return withBounds(oneByOne, seekers, to);
+  const isRight = (!first.isCrowded || isFull(first.blocked, seekers, all)) && rooted.length === 0;
+  if (isRight && !someRuleFails(desired.nodes, spreads, settlers)) return withBounds(oneByOne, seekers, to, all);
   const seated = seatFleet({
     ...{ sites, spreads, rules, homeless, tooBig },
     neighbours: neighboursOf(desired, sightings, drafts, homeless),
@@ -102,7 +96,24 @@ export function placeFleet(to: FleetToPlace): PlacedFleet {
   const needsNobody = seated.moves.every(({ why }) => why.kind !== "makesRoom" && why.kind !== "overfull");
   const open = seated.failures.filter(({ kind }) => kind === "seatless").length + seated.ungrown.size;
   const isBetter = open < oneByOne.blocked.length || (open === oneByOne.blocked.length && (needsNobody || isRight));
-  return withBounds(isBetter ? takeSeats(to, growing, tooBig, seated) : withReasons(oneByOne, seated), seekers, to);
+  return withBounds(
+    isBetter ? takeSeats(to, growing, tooBig, seated) : withReasons(oneByOne, seated),
+    seekers,
+    to,
+    all,
+  );
+}
+
+/** What all nodes together have left. */
+function sumOf(free: ReadonlyMap<NodeName, Amount>): Amount {
+  const sum = (of: keyof Amount): number => [...free.values()].reduce((all, each) => all + Math.max(0, each[of]), 0);
+  return { cpus: sum("cpus"), memoryMiB: sum("memoryMiB") };
+}
+
+/** Whether each of them wants more than all nodes together have, whoever moves where: then nobody needs to look for a way. */
+function isFull(blocked: readonly Blocked[], seekers: readonly Homeless[], all: Amount): boolean {
+  const holds = new Map(seekers.map((each) => [each.vm.name, holdingsOf(each)]));
+  return blocked.every(({ name }) => !fits(holds.get(name) ?? NOTHING, all));
 }
 
 const NOBODY: Placements = { placed: [], blocked: [], isCrowded: false };
@@ -168,47 +179,6 @@ function takeSeats(
     blocked: [...ungrown.filter(({ mover }) => mover === null).map(blockTooBig), ...rest.blocked],
   };
   return withReasons(plan, seated);
-}
-
-/** Of a big fleet in which much fits nowhere: so many are told what contradicts what. */
-const MOST_EXPLAINED = 12;
-
-/** Each of those whom no node could take, whoever else is there, with why not. */
-function withBounds(plan: PlacedFleet, seekers: readonly Homeless[], around: FleetToPlace): PlacedFleet {
-  if (plan.blocked.length === 0) return plan;
-  const homeless = new Map(seekers.map((each) => [each.vm.name, each]));
-  let explained = 0;
-  const blocked = plan.blocked.map((each): Blocked => {
-    const seeker = homeless.get(each.name);
-    if (seeker === undefined || each.filters === undefined || explained >= MOST_EXPLAINED) return each;
-    const conflict =
-      each.conflict === undefined || each.conflict.constraints.length === 0 ? conflictOfBounds(seeker, around) : null;
-    if (conflict === null) return each;
-    explained++;
-    return { ...each, conflict };
-  });
-  return { ...plan, blocked };
-}
-
-/** Each of those who are blocked, with what cannot be had together; and those for whom a rule does not hold. */
-function withReasons(plan: PlacedFleet, seated: SeatedFleet): PlacedFleet {
-  const nameOf = (vm: number): string | undefined => seated.problem.vms[vm]?.name;
-  const blocked = new Set<string>(plan.blocked.map(({ name }) => name));
-  const seatless = seated.failures.filter(
-    (failure) => failure.kind === "seatless" && blocked.has(nameOf(failure.vm) ?? ""),
-  );
-  const conflicts = new Map<string, Conflict>();
-  for (const conflict of seated.explain(seatless.slice(0, MOST_EXPLAINED)))
-    conflicts.set(nameOf(conflict.vm ?? -1) ?? "", conflict);
-  for (const name of seated.ungrown) {
-    const conflict = seated.explainGrowth(name);
-    if (conflict !== null) conflicts.set(name, conflict);
-  }
-  const told = plan.blocked.map((each): Blocked => {
-    const conflict = conflicts.get(each.name);
-    return conflict === undefined ? each : { ...each, conflict: toConflict(seated.problem, conflict) };
-  });
-  return { ...plan, blocked: [...told, ...ruleBlocked(seated, blocked, MOST_EXPLAINED)] };
 }
 
 function freeWhenSeated(sites: readonly Site[], { problem, nodeOf }: SeatedFleet): Map<NodeName, Amount> {

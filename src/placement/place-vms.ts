@@ -8,7 +8,7 @@
  * A VM whose disks were kept somewhere goes back to them or nowhere: it never wakes up beside an empty disk by surprise.
  * Nobody who has a home is moved to make room here: that is `seat-fleet.ts`, where this leaves some without one.
  */
-import { type Amount, larger, minus, NOTHING, sizeOf } from "../model/capacity.ts";
+import { type Amount, fits, larger, minus, NOTHING, sizeOf } from "../model/capacity.ts";
 import type { Blocked } from "../model/changes.ts";
 import { mayLiveOn } from "../model/may-live-on.ts";
 import { byName, type NodeName, type VmName } from "../model/names.ts";
@@ -71,7 +71,7 @@ export function placeVms(
     }
     if (best === null) {
       blocked.push(explain(each, holds, sites.length, candidates.map(judge)));
-      isCrowded ||= candidates.some((site) => whyNever(each, site, asking) === null);
+      isCrowded ||= candidates.some((site) => fits(holds, site.room) && whyNever(each, site, asking) === null);
       continue;
     }
     const node = best.node.name;

@@ -66,28 +66,28 @@ const listSome = (names: readonly string[]): string =>
   names.length <= 3 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;
 
 /**
- * VMs for whom a required rule does not hold, and nobody could be moved so that it does; each once, and no more than so many.
- * Not those whom nobody asked about, and not those who are `told` of already.
+ * VMs for whom a required rule does not hold, and nobody could be moved so that it does; each once. So many of them are
+ * told what is in the way. Not those whom nobody asked about, and not those who are `told` of already.
  */
 export function ruleBlocked(seated: SeatedFleet, told: ReadonlySet<string>, most: number): Blocked[] {
-  const chosen = new Map<VmName, { readonly failure: Failure; readonly vm: DesiredVm }>();
+  const chosen = new Map<VmName, { readonly failure: Broken; readonly vm: DesiredVm }>();
   for (const failure of seated.failures) {
     if (failure.kind !== "broken") continue;
     const asked = membersAsked(seated, failure);
     const vm = asked.find(({ name }) => !told.has(name) && !chosen.has(name));
     const isTold = asked.some(({ name }) => told.has(name) || chosen.has(name));
-    if (vm !== undefined && !isTold && chosen.size < most) chosen.set(vm.name, { failure, vm });
+    if (vm !== undefined && !isTold) chosen.set(vm.name, { failure, vm });
   }
-  const conflicts = seated.explain([...chosen.values()].map(({ failure }) => failure));
-  return [...chosen.values()].map(({ vm }, index): Blocked => {
+  const conflicts = seated.explain([...chosen.values()].slice(0, most).map(({ failure }) => failure));
+  return [...chosen.values()].map(({ failure: { trouble }, vm }, index): Blocked => {
     const conflict = conflicts[index];
-    const rule = seated.problem.rules[conflict?.rule ?? -1];
-    const others = (conflict?.members ?? [])
+    const rule = seated.problem.rules[trouble.rule.index];
+    const others = (trouble.kind === "pair" ? [trouble.one, trouble.other] : [])
       .map((member) => seated.problem.vms[member]?.name ?? "")
       .filter((name) => name !== vm.name);
     const itself = seated.problem.vms.findIndex(({ name }) => name === vm.name);
     const where = seated.nodeOf(itself);
-    const mates = rule?.kind === "apart" && others.length > 0 ? ` with ${listSome(others)}` : "";
+    const mates = others.length > 0 ? ` with ${listSome(others)}` : "";
     return {
       name: vm.name,
       code: "UNPLACEABLE",
@@ -99,8 +99,10 @@ export function ruleBlocked(seated: SeatedFleet, told: ReadonlySet<string>, most
   });
 }
 
+type Broken = Extract<Failure, { readonly kind: "broken" }>;
+
 /** Those who have the rule first, then by name. */
-function membersAsked({ sitters }: SeatedFleet, { trouble }: Extract<Failure, { kind: "broken" }>): DesiredVm[] {
+function membersAsked({ sitters }: SeatedFleet, { trouble }: Broken): DesiredVm[] {
   const { rule } = trouble;
   const members =
     trouble.kind === "pair"
