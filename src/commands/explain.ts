@@ -23,7 +23,7 @@ export default class Explain extends OdoroboCommand {
       flags.from === undefined
         ? await explainFleetVm(vm, toPlanRequest(flags, undefined), interrupts.first)
         : await explainSnapshotVm(vm, flags.from, { allowances: toAllowances(flags) });
-    this.screen.print(renderExplanation(explanation, this.screen));
+    this.screen.print(renderExplanation(explanation, { ...this.screen, fromSnapshot: flags.from !== undefined }));
     if (explanation.blocked !== null || explanation.refusals.length > 0) process.exitCode = 3;
     else if (explanation.unknown !== null) process.exitCode = 4;
     return explanation;

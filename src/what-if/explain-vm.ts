@@ -4,7 +4,7 @@
  *   Plan + DesiredState + ObservedState → [explain-vm.ts] → report/what-if/explanation-text.ts
  */
 import type { ChangeClass } from "../model/change-class.ts";
-import type { Blocked, Change, PlacementFilter, RejectedChain, Unknown } from "../model/changes.ts";
+import type { Blocked, Change, PlacementFilter, RejectedChain, Unknown, Waiting } from "../model/changes.ts";
 import type { DesiredState, DesiredVm, SourcePosition } from "../model/desired-state.ts";
 import { OdoroboError } from "../model/errors.ts";
 import { whyClosed } from "../model/maintenance.ts";
@@ -29,9 +29,12 @@ export interface Explanation {
   readonly observedAt: Instant;
   readonly vm: VmName;
   readonly home: Home;
-  /** `foreign`: not this fleet's. `leftOut`: the plan was narrowed to others. */
-  readonly outcome: "unchanged" | "changes" | "blocked" | "unknown" | "foreign" | "leftOut";
+  /** `waits`: for its window. `foreign`: not this fleet's. `leftOut`: the plan was narrowed to others. */
+  readonly outcome: "unchanged" | "changes" | "waits" | "blocked" | "unknown" | "foreign" | "leftOut";
+  /** What happens to it, now or in its window. */
   readonly change: Change | null;
+  /** What it waits for; null: nothing. */
+  readonly window: Waiting["window"] | null;
   readonly blocked: Blocked | null;
   readonly unknown: Unknown | null;
   /** Of the whole plan: nothing of it is done. */
@@ -82,7 +85,8 @@ export function explainVm(vm: VmName, plan: Plan, desired: DesiredState, observe
   const sightings = locateVms(desired, observed);
   const location = sightings.locate(vm);
   const wanted = desired.vms.find(({ name }) => name === vm);
-  const change = plan.changes.find(({ name }) => name === vm) ?? null;
+  const waits = plan.waiting?.find(({ change }) => change.name === vm) ?? null;
+  const change = plan.changes.find(({ name }) => name === vm) ?? waits?.change ?? null;
   const blocked = plan.blocked.find(({ name }) => name === vm) ?? null;
   const unknown = plan.unknown.find((each) => each.kind === "VirtualMachine" && each.name === vm) ?? null;
   const told = change ?? blocked ?? unknown;
@@ -104,8 +108,9 @@ export function explainVm(vm: VmName, plan: Plan, desired: DesiredState, observe
       phase: seen?.phase ?? null,
       because: whyThere(location, wanted, desired, observed.at),
     },
-    outcome: isForeign ? "foreign" : outcomeOf({ change, blocked, unknown }, plan),
+    outcome: isForeign ? "foreign" : waits !== null ? "waits" : outcomeOf({ change, blocked, unknown }, plan),
     change,
+    window: waits?.window ?? null,
     blocked,
     unknown,
     refusals: plan.refusals,

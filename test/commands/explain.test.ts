@@ -59,6 +59,8 @@ test("from a snapshot nobody is asked; the same is said", async () => {
   await fleet.stop("n2");
   const { code, stdout } = await odorobo("explain", "web-1", "--from", file, "--json");
   expect(code).toBe(0);
+  // A snapshot keeps few places: what has none there is not told as a default.
+  expect((await odorobo("explain", "web-1", "--from", file)).stdout).not.toContain("by default");
   expect(JSON.parse(stdout)).toMatchObject({ home: { state: "present", nodes: ["n1"] }, elsewhere: live.elsewhere });
 });
 

@@ -190,3 +190,23 @@ test("one that could only go switched off: why not as it runs, and to where", ()
     "Nodes it could go to, switched off for the way: its migration mode is cold: n2\n",
   );
 });
+
+test("what waits for its window is told as waiting, with the window and what will be done in it", () => {
+  const window = {
+    ...{ days: ["sun"] as const, from: "02:00", until: "04:00", timezone: "UTC" },
+    source: { file: "windows.yaml", line: 3, column: 5 },
+  };
+  const fleet = aFleet()
+    .node("n1")
+    .vm("web-1", { on: "n1", windows: [window], cpus: { count: 2, max: 4 } });
+  const found = explained("web-1", fleet, fleet.empty().has("web-1", "n1"));
+  expect(found).toMatchObject({
+    outcome: "waits",
+    change: { action: "reboot" },
+    steps: [],
+    window: { opens: "2026-01-04T02:00:00.000Z" },
+  });
+  expect(renderExplanation(found, { colour: false })).toMatch(
+    /The plan: reboot on n1, because\n[\s\S]* {2}It waits for its window, which opens at 2026-01-04T02:00:00.000Z: Sun 02:00/,
+  );
+});

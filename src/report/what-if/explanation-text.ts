@@ -9,7 +9,13 @@ import { type Paint, paintWith } from "../words/paint.ts";
 import { safeLine } from "../words/safe-text.ts";
 import { someNames } from "./some-names.ts";
 
-export function renderExplanation(explanation: Explanation, options: { readonly colour: boolean }): string {
+export interface ExplanationOptions {
+  readonly colour: boolean;
+  /** Of a snapshot not every place is known: what has none is not told as a default then. */
+  readonly fromSnapshot?: boolean;
+}
+
+export function renderExplanation(explanation: Explanation, options: ExplanationOptions): string {
   const paint = paintWith(options.colour);
   const { steps, rejected, pending, values } = explanation;
   return [
@@ -28,7 +34,7 @@ export function renderExplanation(explanation: Explanation, options: { readonly 
       pending.map((each) => renderPending(each, paint)),
     ),
     renderElsewhere(explanation, paint),
-    section("What its manifest says of this:", renderValues(values, paint)),
+    section("What its manifest says of this:", renderValues(values, paint, options.fromSnapshot === true)),
   ]
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join("\n"))
@@ -58,7 +64,7 @@ function renderOutcome(explanation: Explanation, paint: Paint): readonly string[
   const refused = refusals.map(
     ({ message }) => `  ${paint("red", "refused")}: ${safeLine(message)}; nothing of the plan is done`,
   );
-  if (change !== null) return [...renderChange(change, paint), ...refused];
+  if (change !== null) return [...renderChange(change, paint), ...renderWindow(explanation, paint), ...refused];
   if (blocked !== null)
     return [
       `The plan leaves it as it is: ${safeLine(blocked.message)} (${blocked.code})${place(blocked.source, paint)}`,
@@ -71,6 +77,7 @@ function renderOutcome(explanation: Explanation, paint: Paint): readonly string[
       leftOut: "The plan leaves it out, or has nothing to do to it.",
       unchanged: "The plan has nothing to do to it: it is as its manifest says.",
       changes: "",
+      waits: "",
       blocked: "",
       unknown: "",
     }[outcome],
@@ -83,6 +90,14 @@ function renderChange({ action, class: changeClass, node, fromNode, reasons }: C
   return [
     `The plan: ${paint("bold", what)} ${where}, because`,
     ...reasons.map((each) => `  ${paint("dim", `[${each.class}]`)} ${safeLine(each.text)}${place(each.source, paint)}`),
+  ];
+}
+
+function renderWindow({ window }: Explanation, paint: Paint): string[] {
+  if (window === null) return [];
+  const when = window.opens === null ? "" : `, which opens at ${window.opens}`;
+  return [
+    `  ${paint("yellow", "It waits for its window")}${when}: ${safeLine(window.text)}${place(window.source, paint)}`,
   ];
 }
 
@@ -116,11 +131,12 @@ function renderElsewhere({ elsewhere, home, change }: Explanation, paint: Paint)
   return [`${title}${off}: ${would}`, `  ${sayFilters(filters)}`];
 }
 
-function renderValues(values: readonly DecisiveValue[], paint: Paint): string[] {
+function renderValues(values: readonly DecisiveValue[], paint: Paint, fromSnapshot: boolean): string[] {
+  const byDefault = fromSnapshot ? "" : paint("dim", "  (by default)");
   const width = values.reduce((most, { pointer }) => Math.max(most, nameOf(pointer).length), 0);
   return values.map(
     ({ pointer, value, source }) =>
-      `  ${paint("dim", nameOf(pointer).padEnd(width))}  ${safeLine(value)}${source === null ? paint("dim", "  (by default)") : place(source, paint)}`,
+      `  ${paint("dim", nameOf(pointer).padEnd(width))}  ${safeLine(value)}${source === null ? byDefault : place(source, paint)}`,
   );
 }
 
