@@ -1,5 +1,7 @@
 /** Fleet, nodes, groups, and what networks and images must say: the documents that are no VM. */
+import { isWorse } from "../model/change-class.ts";
 import {
+  DEFAULT_GATEWAY_POLICY,
   DEFAULT_POLICY,
   type DesiredNode,
   DISRUPTIVE_CLASSES,
@@ -7,10 +9,11 @@ import {
   type DisruptiveClass,
   type FleetPolicy,
   type FleetSettings,
+  type GatewayPolicy,
   type Group,
   type Maintenance,
 } from "../model/desired-state.ts";
-import type { NodeDocument } from "../model/documents.ts";
+import type { FleetDocument, GatewayPolicyManifest, NodeDocument } from "../model/documents.ts";
 import { byName, type Instant, instant, nodeName } from "../model/names.ts";
 import type { Diagnostic } from "./text/diagnostic.ts";
 import type { Segments } from "./text/places.ts";
@@ -30,7 +33,7 @@ export function buildFleet(catalog: Catalog, report: Report): FleetSettings | nu
   const [fleet] = catalog.all("Fleet");
   if (fleet === undefined) return null;
   const { metadata, spec } = fleet.content;
-  const { destroyGuard, maxClass, parallelism, disruption, moves } = spec?.policy ?? {};
+  const { destroyGuard, maxClass, parallelism, disruption, moves, gateway } = spec?.policy ?? {};
   const windows = windowsOf(fleet, spec?.policy?.windows, ["spec", "policy", "windows"], report);
   const rules = DISRUPTIVE_CLASSES.flatMap((each): [DisruptiveClass, DisruptionRule][] => {
     const says = disruption?.[each] ?? null;
@@ -52,8 +55,35 @@ export function buildFleet(catalog: Catalog, report: Report): FleetSettings | nu
       total: parallelism?.total ?? DEFAULT_POLICY.parallelism.total,
       perNode: parallelism?.perNode ?? DEFAULT_POLICY.parallelism.perNode,
     },
+    ...(gateway ? { gateway: gatewayOf(gateway) } : {}),
   };
+  if (gateway) warnOfFutileApprovals(fleet, policy, report);
   return { name: metadata.name, policy };
+}
+
+const gatewayOf = ({ auto, approve, suspend, healDrift }: NonNullable<GatewayPolicyManifest>): GatewayPolicy => ({
+  auto: auto ?? DEFAULT_GATEWAY_POLICY.auto,
+  approve: approve ?? DEFAULT_GATEWAY_POLICY.approve,
+  suspend: suspend ?? DEFAULT_GATEWAY_POLICY.suspend,
+  healDrift: healDrift ?? DEFAULT_GATEWAY_POLICY.healDrift,
+});
+
+/** What is refused anyway would wait for an approval that changes nothing. */
+function warnOfFutileApprovals(
+  fleet: SourceDocument<FleetDocument>,
+  { maxClass, disruption, gateway }: FleetPolicy,
+  report: Report,
+): void {
+  for (const [index, each] of (gateway?.approve ?? []).entries()) {
+    const rule = disruption?.[each as DisruptiveClass];
+    const isTooBad = maxClass !== null && isWorse(each, maxClass);
+    if (!isTooBad && rule?.says !== "refuse") continue;
+    const why = isTooBad ? `policy.maxClass is ${maxClass}` : `policy.disruption refuses it`;
+    const message = `${each} is refused whoever approves it: ${why}`;
+    const hint = "leave it out here, or allow it there";
+    const at = ["spec", "policy", "gateway", "approve", index];
+    report(diagnose(fleet, at, { code: "no-effect", severity: "warning", message, hint }));
+  }
 }
 
 export function buildNodes(catalog: Catalog, report: Report): DesiredNode[] {

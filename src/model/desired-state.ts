@@ -39,7 +39,28 @@ export interface FleetPolicy {
   readonly parallelism: { readonly total: number; readonly perNode: number };
   /** Guests that move at the same time, in all and with one node at either end; null: as parallelism allows. */
   readonly moves?: { readonly total: number | null; readonly perNode: number | null };
+  /** Of those who make plans and applies by themselves; left out: DEFAULT_GATEWAY_POLICY. */
+  readonly gateway?: GatewayPolicy;
 }
+
+/** What `odorobo watch` and a gateway may do by themselves, within all that holds for everybody. */
+export interface GatewayPolicy {
+  /** Changes up to this class are made without asking. */
+  readonly auto: ChangeClass;
+  /** What waits for an approval, whatever `auto` says. What neither names is refused. Null: all that is worse than `auto`. */
+  readonly approve: readonly ChangeClass[] | null;
+  /** Nothing is done, whoever approves it. */
+  readonly suspend: boolean;
+  /** What becomes of guests that somebody else changed. */
+  readonly healDrift: "revert" | "report" | "off";
+}
+
+export const DEFAULT_GATEWAY_POLICY: GatewayPolicy = {
+  auto: "live",
+  approve: null,
+  suspend: false,
+  healDrift: "revert",
+};
 
 export const DISRUPTIVE_CLASSES = ["live", "pause", "migrate", "reboot", "replace", "destroy"] as const;
 export type DisruptiveClass = (typeof DISRUPTIVE_CLASSES)[number];

@@ -103,6 +103,7 @@ export type FleetSpec = {
        */
       perNode?: number | null;
     } | null;
+    gateway?: GatewayPolicyManifest;
   } | null;
 } | null;
 /**
@@ -354,6 +355,27 @@ export type VirtualMachineCloudHypervisor = {
  */
 export type VirtualMachineQemu = {
   [k: string]: unknown;
+} | null;
+/**
+ * What odorobo watch and a gateway may do by themselves. Budgets, guards and windows hold besides.
+ */
+export type GatewayPolicyManifest = {
+  /**
+   * Changes up to this class are made without asking.
+   */
+  auto?: "none" | "metadata" | "live" | "pause" | "migrate" | "reboot" | "replace" | "destroy" | null;
+  /**
+   * Changes of these classes wait for a person's approval, also where auto would allow them. What is neither in auto nor here is refused. Left out: everything worse than auto.
+   */
+  approve?: ("metadata" | "live" | "pause" | "migrate" | "reboot" | "replace" | "destroy")[] | null;
+  /**
+   * Nothing is done, whoever approves it: plans are made and shown.
+   */
+  suspend?: boolean | null;
+  /**
+   * When guests are no longer as the manifests say and nobody changed the manifests: revert it (within auto and approve), report it, or leave it alone (off).
+   */
+  healDrift?: "revert" | "report" | "off" | null;
 } | null;
 /**
  * How much a second: 10Gbit/s and 800Mbit/s are the speed of a link, 400MiB/s and 2GiB/s what gets through it.

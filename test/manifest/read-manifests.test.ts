@@ -1,6 +1,7 @@
 /** What manifests mean: defaults, short forms, profiles, files, addresses. */
 import { expect, test } from "vitest";
 import { readManifests } from "../../src/manifest/read-manifests.ts";
+import { DEFAULT_GATEWAY_POLICY } from "../../src/model/desired-state.ts";
 import { digestOfText } from "../../src/model/digest.ts";
 import {
   aDocument,
@@ -201,6 +202,31 @@ test("maintenance: a word, a window, or a window without an end; in UTC", () => 
     { from: "2026-12-01T21:00:00.000Z", until: "2026-12-02T04:00:00.000Z", reason: "new disks" },
     { from: null, until: null, reason: "it smells" },
   ]);
+});
+
+test("what may be done by itself", () => {
+  const gatewayOf = (policy: string) => readWell({ "_fleet.yaml": aFleetDocument(policy) }).fleet.policy.gateway;
+  expect(gatewayOf("policy: { gateway: { auto: migrate, approve: [reboot], suspend: true, healDrift: off } }")).toEqual(
+    {
+      auto: "migrate",
+      approve: ["reboot"],
+      suspend: true,
+      healDrift: "off",
+    },
+  );
+  expect(gatewayOf("policy: { gateway: {} }")).toEqual(DEFAULT_GATEWAY_POLICY);
+  for (const none of ["policy: {}", "policy: { gateway: null }"]) expect(gatewayOf(none)).toBe(undefined);
+  const futile = (policy: string) =>
+    read({ "_fleet.yaml": aFleetDocument(`policy:\n${policy}`) }).diagnostics.map(
+      ({ severity, line, column, code, message }) => `${severity} ${line}:${column} ${code}: ${message}`,
+    );
+  expect(futile("  maxClass: live\n  gateway: { approve: [live, reboot] }")).toContain(
+    "warning 8:32 no-effect: reboot is refused whoever approves it: policy.maxClass is live",
+  );
+  expect(futile("  disruption: { destroy: refuse }\n  gateway: { approve: [destroy] }")).toContain(
+    "warning 8:26 no-effect: destroy is refused whoever approves it: policy.disruption refuses it",
+  );
+  expect(futile("  gateway: { approve: [none] }")).toEqual([expect.stringContaining("error 7:26 bad-value")]);
 });
 
 test("windows and what the policy says of disruption, each with its place", () => {
