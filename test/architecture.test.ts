@@ -50,6 +50,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "report/plan": ["model", "schedule", "plan", "report/words"],
   "report/what-if": ["model", "placement", "schedule", "plan", "what-if", "report/plan", "report/words"],
+  "report/watch": ["model", "report", "report/words"],
   "report/words": ["model"],
   run: ["model", "schedule", "plan", "apply", "wire"],
   "run-store": ["model", "plan", "apply", "run", "platform"],
@@ -77,6 +78,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "platform",
   ],
   simulate: ["model", "reconcile", "schedule", "plan", "apply", "wire", "platform", "agent", "report/what-if"],
+  gateway: ["model", "source", "plan", "apply", "run", "turn", "wire", "platform", "gateway/revision"],
+  "gateway/revision": ["model", "plan"],
   doctor: ["model", "platform"],
   agent: [
     "model",
@@ -153,8 +156,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "run-store",
     "turn",
     "simulate",
+    "gateway",
+    "gateway/revision",
     "report",
     "report/plan",
+    "report/watch",
     "report/what-if",
     "report/words",
     "wire",
@@ -177,8 +183,19 @@ const AGENT_DOORS = [
   "agent/rehearse.ts",
 ];
 
-const PURE = ["model", "manifest", "reconcile", "placement", "schedule", "plan", "what-if", "run", "report"];
-const isPure = (folder: string): boolean => PURE.includes(folder.split("/")[0] as string);
+const PURE = [
+  "model",
+  "manifest",
+  "reconcile",
+  "placement",
+  "schedule",
+  "plan",
+  "what-if",
+  "run",
+  "report",
+  "gateway/revision",
+];
+const isPure = (folder: string): boolean => PURE.includes(folder) || PURE.includes(folder.split("/")[0] as string);
 const IMPURE_CALLS =
   /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|process\.|setTimeout|setInterval|fetch)\b/;
 
@@ -277,6 +294,7 @@ test("a foreign system appears in its own place only", () => {
     "simple-git": /^source\//,
     yaml: /^manifest\//,
     "@oclif/core": /^commands\//,
+    chokidar: /^source\//,
     ws: /^(wire|agent\/http)\//,
     pino: /^platform\//,
     "tar-stream": /^doctor\//,

@@ -64,6 +64,7 @@ import VmResume from "./vm/resume.ts";
 import VmShutdown from "./vm/shutdown.ts";
 import VmSnapshot from "./vm/snapshot.ts";
 import VmSpawn from "./vm/spawn.ts";
+import Watch from "./watch.ts";
 
 export const COMMANDS = {
   init: Init,
@@ -72,6 +73,7 @@ export const COMMANDS = {
   apply: Apply,
   check: Check,
   rebalance: RebalanceCommand,
+  watch: Watch,
   completion: Completion,
   demo: DemoCommand,
   destroy: Destroy,

@@ -95,7 +95,7 @@ export async function planFor(
 }
 
 /** Manifests that name no VM at all are more often a wrong folder or a bad merge than a wish to delete all that runs. */
-function refuseEmptying({ plan, fleet }: PlannedFleet): void {
+export function refuseEmptying({ plan, fleet }: Pick<PlannedFleet, "plan" | "fleet">): void {
   const lost = plan.summary.destroy;
   if (fleet.desired.vms.length > 0 || lost === 0) return;
   throw new OdoroboError(

@@ -11,7 +11,7 @@ import type { NodeName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
 import { checkPlan } from "../plan/check-plan.ts";
 import type { Plan } from "../plan/plan-document.ts";
-import { connectAgents, observeAgents } from "./connect-agents.ts";
+import { type AgentAccess, connectAgents, observeAgents } from "./connect-agents.ts";
 import type { PlannedFleet, PlanRequest } from "./plan-fleet.ts";
 import { type Fleet, loadFleet } from "./read-fleet.ts";
 
@@ -59,6 +59,20 @@ export async function lookAgain(
     await agents[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** A plan that waited for an approval, beside the world of now. Rejects with PLAN_STALE; nothing was begun then. */
+export async function seenAgain(
+  planned: PlannedFleet,
+  access: AgentAccess,
+  signal: AbortSignal,
+): Promise<PlannedFleet> {
+  const { plan, fleet, agents, clock } = planned;
+  const { desired } = fleet;
+  const observed = await observeAgents(desired.nodes, agents, { access, clock, signal });
+  refuseStale(plan, findStale(plan, observed, fencedNodes(desired)));
+  refuseOverfull(plan, fleet, observed);
+  return { ...planned, observed };
 }
 
 /** The VMs of the plan have not moved, but others may have taken the room it counted on. */

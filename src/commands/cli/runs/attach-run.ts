@@ -3,6 +3,7 @@ import type { ApplyEvent, ApplyReport } from "../../../apply/apply-report.ts";
 import { OdoroboError } from "../../../model/errors.ts";
 import type { Plan } from "../../../plan/plan-document.ts";
 import { systemClock } from "../../../platform/clock.ts";
+import { whoami } from "../../../platform/whoami.ts";
 import { decide, type RunDecision } from "../../../run/decide.ts";
 import type { RunOrigin } from "../../../run/journal.ts";
 import { reportOf } from "../../../run/resume.ts";
@@ -14,7 +15,6 @@ import { applyExitCode } from "../exit-code.ts";
 import type { Interrupts } from "../interrupt.ts";
 import { openProgress } from "../screen/show-progress.ts";
 import type { Screen } from "../screen/terminal.ts";
-import { whoami } from "./begin-run.ts";
 import { tellEnd } from "./tell-end.ts";
 
 export interface AttachOptions {

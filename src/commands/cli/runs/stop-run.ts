@@ -1,12 +1,12 @@
 /** `runs pause` and `runs abort`: its executor is told, or, when it has none, the journal. */
 import { OdoroboError } from "../../../model/errors.ts";
 import { systemClock } from "../../../platform/clock.ts";
+import { whoami } from "../../../platform/whoami.ts";
 import { type RunDocument, toRunDocument } from "../../../report/run-document.ts";
 import { renderRun } from "../../../report/runs-text.ts";
 import { decide } from "../../../run/decide.ts";
 import type { RunStore } from "../../../run/run-store.ts";
 import type { Screen } from "../screen/terminal.ts";
-import { whoami } from "./begin-run.ts";
 
 /** Rejects with RUN_OVER. */
 export async function stopRun(

@@ -1,0 +1,160 @@
+/** A plan was made: is it applied, asked about, made smaller, or is there nothing to do? */
+import type { GatewayPolicy } from "../../model/desired-state.ts";
+import type { VmName } from "../../model/names.ts";
+import { type Draft, together } from "./draft.ts";
+import { judge } from "./judge.ts";
+import type { Turn } from "./loop-state.ts";
+import type { ChangeFacts, PlanFacts } from "./plan-facts.ts";
+import { isFinal, type Revision } from "./revision.ts";
+
+type Planning = Extract<Turn, { readonly kind: "planning" }>;
+
+export function takePlan(draft: Draft, planning: Planning, plan: PlanFacts, policy: GatewayPolicy) {
+  const revision = draft.find(planning.revision);
+  if (revision === undefined) return;
+  const isInForce = draft.state.inForce === revision.id;
+  // A newer one came while this was planned: that one is planned, or this one again should the newer be broken.
+  if (draft.isOutrun(revision.id) || (isFinal(revision.standing) && !isInForce)) {
+    if (isInForce) draft.set({ look: draft.state.look ?? "it was not carried out" });
+    return;
+  }
+  const [refusal] = plan.refusals;
+  if (refusal !== undefined) return fail(draft, revision, refusal);
+
+  const verdict = judge(plan, revision, policy);
+  const isMere = (change: ChangeFacts) => change.isDrift && !revision.own.includes(change.name);
+  const forbidden = isInForce ? [] : verdict.forbidden.filter((change) => !isMere(change));
+  if (forbidden.length > 0) return fail(draft, revision, saysNo(forbidden, policy));
+  const left = [...verdict.left, ...verdict.forbidden];
+  const { auto, ask } = verdict;
+
+  const wanted = plan.changes.filter((change) => !change.isDrift && !left.includes(change)).map(({ name }) => name);
+  draft.change(revision.id, { own: together(revision.own, wanted) });
+  draft.set({ inForce: revision.id, opens: plan.opens });
+  draft.stand(revision.id, revision.standing === "read" ? "planned" : revision.standing, revision.because);
+  if (isWhole(planning)) tellDrift(draft, auto.filter(isMere), left.filter(isMere), policy);
+  if (policy.suspend && auto.length + ask.length > 0) return wait(draft, revision, SUSPENDED);
+
+  // What may be done by itself does not wait for what may not.
+  const isSplit = auto.length > 0 && ask.length > 0 && !planning.isTogether;
+  if (left.length > 0 || isSplit) {
+    const more = { left: namesOf(left), aside: isSplit ? namesOf(ask) : [] };
+    return planAgain(draft, {
+      ...planning,
+      left: together(planning.left, more.left),
+      aside: together(planning.aside, more.aside),
+    });
+  }
+  if (ask.length > 0) return askFor(draft, revision, planning, plan);
+  if (auto.length > 0) return apply(draft, revision, planning, plan);
+  // It hangs on what was put aside.
+  if (planning.aside.length > 0) return planAgain(draft, { ...planning, aside: [], isTogether: true });
+  nothingToDo(draft, revision, plan);
+}
+
+const namesOf = (changes: readonly ChangeFacts[]): VmName[] => changes.map(({ name }) => name);
+const isWhole = ({ left, aside }: Planning): boolean => left.length + aside.length === 0;
+
+const SUSPENDED = "all is suspended: policy.gateway.suspend";
+
+function saysNo(forbidden: readonly ChangeFacts[], { auto, approve }: GatewayPolicy) {
+  const list = forbidden.map((change) => `${change.name} (${change.class})`).join(", ");
+  const classes = (approve ?? []).join(", ") || "nothing";
+  return {
+    code: "PLAN_REFUSED" as const,
+    message: `policy.gateway lets ${list} be done neither by itself (up to ${auto}) nor with an approval (${classes})`,
+    hint: "add the class to policy.gateway.approve, or let a person do it: odorobo apply",
+  };
+}
+
+/** One that was never in force leaves the one before in force. */
+export function fail(draft: Draft, revision: Revision, because: NonNullable<Revision["because"]>) {
+  draft.withdraw(revision.id);
+  if (draft.state.inForce !== revision.id) {
+    draft.stand(revision.id, "refused", because);
+    draft.set({ look: draft.state.look ?? "the revision before stays in force" });
+    return;
+  }
+  if (isFinal(revision.standing))
+    draft.acts.push({ act: "tell", told: { kind: "trouble", revision: revision.id, because } });
+  else draft.stand(revision.id, "failed", because);
+  backOff(draft);
+}
+
+const FIRST_PAUSE_MS = 10_000;
+const LONGEST_PAUSE_MS = 600_000;
+
+/** What failed is tried again, less and less often: something else may be the reason by now. */
+export function backOff(draft: Draft) {
+  const { failures } = draft.state;
+  const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10));
+  const notBefore = new Date(Date.parse(draft.now) + pause).toISOString() as typeof draft.now;
+  draft.set({ failures: failures + 1, notBefore, look: draft.state.look ?? "it failed before" });
+}
+
+function wait(draft: Draft, revision: Revision, message: string) {
+  draft.withdraw(revision.id);
+  draft.stand(revision.id, "waiting", { code: null, message });
+}
+
+function planAgain(draft: Draft, turn: Planning) {
+  draft.set({ turn });
+  draft.acts.push({ act: "plan", revision: turn.revision, leaveOut: together(turn.left, turn.aside) });
+}
+
+function askFor(draft: Draft, revision: Revision, planning: Planning, plan: PlanFacts) {
+  const { asked } = draft.state;
+  const isSame = asked?.revision === revision.id && asked.plan.substance === plan.substance;
+  const message = `for approval: ${plan.changes.map((change) => `${change.name} (${change.class})`).join(", ")}`;
+  draft.stand(revision.id, "waiting", { code: null, message });
+  if (isSame) return;
+  draft.set({ asked: { revision: revision.id, plan, isWhole: isWhole(planning), approvedBy: null } });
+  draft.acts.push({ act: "ask", revision: revision.id, plan });
+}
+
+function apply(draft: Draft, revision: Revision, planning: Planning, plan: PlanFacts) {
+  draft.stand(revision.id, "applying");
+  const turn = { kind: "applying", revision: revision.id, plan, isWhole: isWhole(planning), approvedBy: null } as const;
+  draft.set({ turn });
+  draft.acts.push({ act: "apply", revision: revision.id, plan, approvedBy: null });
+}
+
+function nothingToDo(draft: Draft, revision: Revision, plan: PlanFacts) {
+  draft.withdraw(revision.id);
+  const trouble = whatIsMissing(plan);
+  if (trouble === null) draft.set({ failures: 0, notBefore: null });
+  if (isFinal(revision.standing)) return;
+  if (trouble !== null) {
+    draft.stand(revision.id, "failed", trouble);
+    return backOff(draft);
+  }
+  if (plan.awaited.length > 0) {
+    const when = plan.opens === null ? "and none is written" : `the next opens at ${plan.opens}`;
+    return wait(draft, revision, `for a window, ${when}: ${plan.awaited.join(", ")}`);
+  }
+  draft.stand(revision.id, "applied");
+}
+
+/** Null: all that the revision wants is done, or waits for its window. */
+export function whatIsMissing({ blocked, unknown }: PlanFacts): Revision["because"] {
+  const [first] = blocked;
+  if (first !== undefined) {
+    const more = blocked.length === 1 ? "" : ` (and ${blocked.length - 1} more)`;
+    return { code: "PLAN_REFUSED", message: `${first.name} is blocked: ${first.message}${more}`, hint: first.hint };
+  }
+  if (unknown.length === 0) return null;
+  return { code: "AGENT_UNREACHABLE", message: `could not be seen, and was left alone: ${unknown.join(", ")}` };
+}
+
+function tellDrift(
+  draft: Draft,
+  reverted: readonly ChangeFacts[],
+  left: readonly ChangeFacts[],
+  { healDrift }: GatewayPolicy,
+) {
+  if (healDrift === "off") return;
+  const drift = [...reverted, ...left].map(({ name, action }) => `${action} ${name}`).sort();
+  if (drift.join() === draft.state.drift.join()) return;
+  draft.set({ drift });
+  if (drift.length > 0) draft.acts.push({ act: "tell", told: { kind: "drift", reverted, left } });
+}

@@ -1,0 +1,178 @@
+/**
+ * Says when something may have changed below a folder of manifests: not what. Whoever listens reads the folder.
+ *
+ * Whatever is done to it, saves by rename, checkouts, links that are swapped, a folder that goes and comes back: the path is looked up
+ * anew now and then, because a watcher stays with what was behind a link, or in a folder, when it began.
+ */
+import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { dirname, join, resolve, sep } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type FSWatcher, watch } from "chokidar";
+import { isSkipped } from "./source.ts";
+import { repositoryAround } from "./work-tree.ts";
+
+export interface WatchFolderOptions {
+  /** Look at every file again and again: file systems of other machines tell nothing. */
+  readonly poll: boolean;
+  /** How often everything is taken to have changed: the kernel drops what it cannot queue, and tells nobody. */
+  readonly rescanMs: number;
+}
+
+export interface FolderChange {
+  /** For people: a path below the folder, or what became of it. */
+  readonly what: string;
+  /** Nothing was seen to change: it is only time to look. */
+  readonly isRescan: boolean;
+}
+
+/** Editors write, rename and touch in quick succession; who saves again within this meant one change. */
+const SETTLE_MS = 100;
+/** Of a folder that is never still. */
+const MOST_MS = 2_000;
+/** A checkout of a very large repository; a lock that a dead git has left costs no more than this. */
+const LOCKED_MS = 10_000;
+/** How soon another folder behind the same path is found. */
+const PLACE_MS = 250;
+const POLL_MS = 500;
+
+/** Yields after each burst of changes, once. Ends by rejecting with the signal's reason. */
+export async function* watchFolder(
+  path: string,
+  { poll, rescanMs }: WatchFolderOptions,
+  signal: AbortSignal,
+): AsyncGenerator<FolderChange> {
+  const root = resolve(path);
+  const burst = new Burst();
+  let place: string | null = null;
+  let watcher: FSWatcher | null = null;
+  const look = () => {
+    const now = placeOf(root);
+    if (now === place) return;
+    const isFirst = place === null && watcher === null;
+    void watcher?.close();
+    watcher = now === null ? null : watchPlace(realpathSync(root), poll, (what) => burst.note(what));
+    if (place !== null && now === null) burst.note("the folder is gone");
+    else if (!isFirst) burst.note("it is another folder");
+    place = now;
+  };
+  const placing = setInterval(look, PLACE_MS);
+  const rescanning = setInterval(() => burst.note(null), rescanMs);
+  try {
+    look();
+    for (;;) {
+      await burst.begins(signal);
+      await burst.settles(signal);
+      await unlocked(root, signal);
+      look();
+      yield burst.take();
+    }
+  } finally {
+    clearInterval(placing);
+    clearInterval(rescanning);
+    await (watcher as FSWatcher | null)?.close();
+  }
+}
+
+class Burst {
+  #what: string | null = null;
+  #isRescan = true;
+  #isOpen = false;
+  #first = 0;
+  #last = 0;
+  #wake: (() => void) | null = null;
+
+  note(what: string | null): void {
+    const now = performance.now();
+    if (!this.#isOpen) this.#first = now;
+    this.#isOpen = true;
+    if (what !== null) {
+      this.#what ??= what;
+      this.#isRescan = false;
+    }
+    this.#last = now;
+    this.#wake?.();
+  }
+
+  async begins(signal: AbortSignal): Promise<void> {
+    while (!this.#isOpen) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+      signal.throwIfAborted();
+    }
+  }
+
+  async settles(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const now = performance.now();
+      const rest = Math.min(this.#last + SETTLE_MS, this.#first + MOST_MS) - now;
+      if (rest <= 0) return;
+      await sleep(rest, undefined, { signal });
+    }
+  }
+
+  take(): FolderChange {
+    const change = { what: this.#what ?? "it is time to look again", isRescan: this.#isRescan };
+    this.#what = null;
+    this.#isRescan = true;
+    this.#isOpen = false;
+    return change;
+  }
+}
+
+/** Another value for another folder; null: there is none. */
+function placeOf(root: string): string | null {
+  try {
+    const real = realpathSync(root);
+    const { dev, ino, isDirectory } = pick(statSync(real));
+    return isDirectory ? `${real} ${dev}:${ino}` : null;
+  } catch {
+    return null;
+  }
+}
+
+const pick = (stat: ReturnType<typeof statSync>) => ({
+  dev: stat?.dev,
+  ino: stat?.ino,
+  isDirectory: stat?.isDirectory() ?? false,
+});
+
+function watchPlace(real: string, poll: boolean, changed: (what: string | null) => void): FSWatcher {
+  const below = (path: string) => path.slice(real.length + 1);
+  const isIgnored = (path: string) =>
+    below(path)
+      .split(sep)
+      .some((name) => name !== "" && isSkippedHere(name));
+  const options = { ignoreInitial: true, ignored: isIgnored, usePolling: poll, interval: POLL_MS, atomic: false };
+  return (
+    watch(real, options)
+      .on("all", (_event, path) => changed(below(path) || "the folder"))
+      // What changed before it looked is seen by nobody else.
+      .on("ready", () => changed(null))
+      // Such as a folder that may not be read: reading it says so, with its name.
+      .on("error", () => changed("something that cannot be watched"))
+  );
+}
+
+/** What a link of the folder may lead to is watched, hidden or not: `..data` of a mounted ConfigMap. */
+const isSkippedHere = (name: string): boolean => isSkipped(name) && !name.startsWith("..");
+
+/** While git writes into the work tree, half of it is the old and half the new commit. */
+async function unlocked(root: string, signal: AbortSignal): Promise<void> {
+  const repository = existsSync(root) ? repositoryAround(realpathSync(root)) : null;
+  if (repository === null) return;
+  const lock = join(gitFolder(join(repository, ".git")), "index.lock");
+  for (const end = performance.now() + LOCKED_MS; existsSync(lock) && performance.now() < end; )
+    await sleep(SETTLE_MS, undefined, { signal });
+}
+
+/** Of a worktree, `.git` is a file that names the folder. */
+function gitFolder(git: string): string {
+  try {
+    const named = /^gitdir: (.*)$/m.exec(readFileSync(git, "utf8"))?.[1];
+    return named === undefined ? git : resolve(dirname(git), named);
+  } catch {
+    return git;
+  }
+}
