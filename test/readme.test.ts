@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { BUILT_COMMAND } from "./support/built.ts";
 import { aTempFolder } from "./support/temp-folder.ts";
+import { until } from "./support/until.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const README = join(ROOT, "README.md");
@@ -35,7 +36,8 @@ const settle = (text: string): string =>
     .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, "TIME")
     .replace(/\d{8}-\d{6}-[0-9a-f]{4}/g, "RUN")
     .replace(/\(\d+(\.\d+)? m?s\)/g, "(DURATION)")
-    .replace(/in \d+(\.\d+)? m?s\b/g, "in DURATION");
+    .replace(/in \d+(\.\d+)? m?s\b/g, "in DURATION")
+    .replace(/^\d\d:\d\d:\d\d /gm, "CLOCK ");
 
 test("the tour prints what the README says", { timeout: 120_000 }, async () => {
   await using home = await aTempFolder();
@@ -75,6 +77,7 @@ class Tour {
   readonly #port: number;
   readonly #env: NodeJS.ProcessEnv;
   readonly #background: ChildProcess[] = [];
+  #watched: () => Promise<string> = async () => "";
 
   constructor(folder: string, port: number) {
     this.#folder = folder;
@@ -91,13 +94,36 @@ class Tour {
   }
 
   async run(command: string): Promise<string> {
-    if (command.endsWith("&")) return this.#start(`${command.slice(0, -1).trim()} --listen 127.0.0.1:${this.#port}`);
+    if (command.startsWith("odorobo watch")) return await this.#watch(command.slice(0, -1).trim());
+    if (command.endsWith("&")) {
+      await this.end();
+      return await this.#start(`${command.slice(0, -1).trim()} --listen 127.0.0.1:${this.#port}`);
+    }
     const child = this.#spawn(command);
     const output = collect(child);
     await once(child, "close");
-    if (command.startsWith("odorobo init"))
-      await once(this.#spawn(`sed -i s/:8890/:${this.#port}/ fleet/nodes/local.yaml`), "close");
-    return this.#asWritten(output());
+    const [, folder] = /^odorobo init (\S+)/.exec(command) ?? [];
+    if (folder !== undefined)
+      await once(this.#spawn(`sed -i s/:8890/:${this.#port}/ ${folder}/nodes/local.yaml`), "close");
+    return this.#asWritten(output() + (await this.#watched()));
+  }
+
+  /** What a watch in the background prints belongs to the command that made it do something. */
+  async #watch(command: string): Promise<string> {
+    const child = this.#spawn(`exec ${command}`);
+    this.#background.push(child);
+    const output = collect(child);
+    let shown = 0;
+    this.#watched = async () => {
+      await until(
+        "the watch has done what it has to",
+        () => isAtRest(output().slice(shown)) || child.exitCode !== null,
+      );
+      const text = output().slice(shown);
+      shown += text.length;
+      return text;
+    };
+    return this.#asWritten(await this.#watched());
   }
 
   /** Until it has said its first line. */
@@ -114,7 +140,8 @@ class Tour {
   }
 
   async end(): Promise<void> {
-    for (const child of this.#background) {
+    this.#watched = async () => "";
+    for (const child of this.#background.splice(0)) {
       if (child.exitCode === null && child.kill("SIGTERM")) await once(child, "close");
     }
   }
@@ -131,6 +158,14 @@ class Tour {
   #asWritten(output: string): string {
     return output.replaceAll(`:${this.#port}`, ":8890").replaceAll(`${this.#folder}/`, "");
   }
+}
+
+/** A revision that ended, with what is to be said of it, or guests put right. */
+function isAtRest(said: string): boolean {
+  if (/ refused +r\d/.test(said)) return said.includes("hint:") && said.endsWith("\n");
+  if (/ (applied|waiting) +r\d.*\n$/.test(said)) return true;
+  const [, steps] = / drift [\s\S]*: (\d+) steps?\n/.exec(said) ?? [];
+  return steps !== undefined && [...said.matchAll(/ done .*\n/g)].length === Number(steps);
 }
 
 function collect(child: ChildProcess): () => string {

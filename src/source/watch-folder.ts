@@ -8,6 +8,7 @@ import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type FSWatcher, watch } from "chokidar";
+import { isManifestPath } from "../manifest/read-manifests.ts";
 import { isSkipped } from "./source.ts";
 import { repositoryAround } from "./work-tree.ts";
 
@@ -86,7 +87,8 @@ class Burst {
     if (!this.#isOpen) this.#first = now;
     this.#isOpen = true;
     if (what !== null) {
-      this.#what ??= what;
+      // An editor's own files come and go beside the one that is meant.
+      if (this.#what === null || (!isManifestPath(this.#what) && isManifestPath(what))) this.#what = what;
       this.#isRescan = false;
     }
     this.#last = now;
