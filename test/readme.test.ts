@@ -50,6 +50,7 @@ test("the tour prints what the README says", { timeout: 120_000 }, async () => {
     for (const block of blocks) {
       const screens: Screen[] = [];
       for (const { command } of block) screens.push({ command, output: await tour.run(command) });
+      await tour.endWatch();
       played.push(screens);
     }
     if (process.env.ODOROBO_UPDATE_README === "1") update(readme, played);
@@ -71,13 +72,15 @@ function update(readme: string, played: readonly Screen[][]): void {
   writeFileSync(README, text);
 }
 
+const NOTHING = async () => "";
+
 /** The README speaks of the port that everybody has; a test takes one that is free, and says the other. */
 class Tour {
   readonly #folder: string;
   readonly #port: number;
   readonly #env: NodeJS.ProcessEnv;
   readonly #background: ChildProcess[] = [];
-  #watched: () => Promise<string> = async () => "";
+  #watched: () => Promise<string> = NOTHING;
 
   constructor(folder: string, port: number) {
     this.#folder = folder;
@@ -95,10 +98,7 @@ class Tour {
 
   async run(command: string): Promise<string> {
     if (command.startsWith("odorobo watch")) return await this.#watch(command.slice(0, -1).trim());
-    if (command.endsWith("&")) {
-      await this.end();
-      return await this.#start(`${command.slice(0, -1).trim()} --listen 127.0.0.1:${this.#port}`);
-    }
+    if (command.endsWith("&")) return this.#start(`${command.slice(0, -1).trim()} --listen 127.0.0.1:${this.#port}`);
     const child = this.#spawn(command);
     const output = collect(child);
     await once(child, "close");
@@ -115,10 +115,9 @@ class Tour {
     const output = collect(child);
     let shown = 0;
     this.#watched = async () => {
-      await until(
-        "the watch has done what it has to",
-        () => isAtRest(output().slice(shown)) || child.exitCode !== null,
-      );
+      await until("the watch has done what it has to", () => isAtRest(output().slice(shown)), 60_000).catch((error) => {
+        throw new Error(`${error}: ${output()}`);
+      });
       const text = output().slice(shown);
       shown += text.length;
       return text;
@@ -139,8 +138,13 @@ class Tour {
     return this.#asWritten(output());
   }
 
+  async endWatch(): Promise<void> {
+    if (this.#watched === NOTHING) return;
+    this.#watched = NOTHING;
+    await this.end();
+  }
+
   async end(): Promise<void> {
-    this.#watched = async () => "";
     for (const child of this.#background.splice(0)) {
       if (child.exitCode === null && child.kill("SIGTERM")) await once(child, "close");
     }

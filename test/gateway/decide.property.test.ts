@@ -20,7 +20,7 @@ const VMS = ["a", "b", "c"].map(vmName);
 
 const anyPolicy: fc.Arbitrary<GatewayPolicy> = fc.record({
   auto: fc.constantFrom("none", "metadata", "live", "reboot", "destroy"),
-  approve: fc.option(fc.subarray([...CHANGE_CLASSES].slice(1))),
+  approve: fc.oneof(fc.constant(null), fc.subarray([...CHANGE_CLASSES].slice(1))),
   suspend: often(false, true),
   healDrift: fc.constantFrom("revert", "report", "off"),
 });
@@ -66,7 +66,7 @@ const anyMove = fc.oneof(
   { arbitrary: fc.record({ move: fc.constant("look" as const) }), weight: 2 },
   {
     arbitrary: fc.record({ move: fc.constantFrom("approve" as const, "decline" as const, "approve-other" as const) }),
-    weight: 2,
+    weight: 6,
   },
   { arbitrary: fc.record({ move: fc.constant("wait" as const), seconds: fc.nat(1000) }), weight: 1 },
 );
