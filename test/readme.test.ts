@@ -39,7 +39,7 @@ const settle = (text: string): string =>
     .replace(/in \d+(\.\d+)? m?s\b/g, "in DURATION")
     .replace(/^\d\d:\d\d:\d\d /gm, "CLOCK ");
 
-test("the tour prints what the README says", { timeout: 120_000 }, async () => {
+test("the tour prints what the README says", { timeout: 300_000 }, async () => {
   await using home = await aTempFolder();
   const tour = new Tour(home.path, await freePort());
   const readme = readFileSync(README, "utf8");
