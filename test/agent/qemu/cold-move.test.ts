@@ -71,8 +71,8 @@ test.runIf(isHere())("what it stands on is nowhere there: it comes as one file, 
   // Where it was all is as it was, and nothing that was made for the move is left.
   expect((await readFile(diskOf(world.n1))).equals(before)).toBe(true);
   expect(await readdir(join(world.n1.dataFolder, "vms/web-1/disks"))).toEqual(["root.qcow2"]);
+  await using _guest = { [Symbol.asyncDispose]: async () => void (await world.n2.shutdown("web-1", 0)) };
   expect(await world.n2.boot("web-1")).toMatchObject({ error: null, after: { phase: "running" } });
-  await world.n2.shutdown("web-1", 0);
 });
 
 test.runIf(isHere())(
