@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { instant, nodeName, vmName } from "../../src/model/names.ts";
 import { renderPlanMarkdown } from "../../src/report/plan/plan-markdown.ts";
+import { describeBase } from "../../src/report/plan/plan-summary.ts";
 import { renderDiff, renderPlan } from "../../src/report/plan/plan-text.ts";
 import { aPlan } from "../support/a-plan.ts";
 
@@ -256,4 +257,18 @@ test("what waits for its window is told with when it opens and where that is wri
           boot.kernel /boot/a → /boot/b"
   `);
   expect(renderPlanMarkdown(plan)).toContain("Waits for its window");
+});
+
+test("what a plan was made from: the commit, and which VMs were asked for", () => {
+  const plan = aPlan().build();
+  const base = (over: object) =>
+    describeBase({ ...plan, base: { ...plan.base, source: "./fleet", commit: null, selection: null, ...over } });
+  const seen = `seen at ${plan.base.observedAt}`;
+  expect(base({})).toBe(`./fleet, ${seen}`);
+  expect(base({ commit: "0123456789abcdef" })).toBe(`./fleet at 0123456789ab, ${seen}`);
+  expect(base({ selection: { targets: ["web-*", "db-1"], excludes: [] } })).toBe(`./fleet, ${seen}, only web-* db-1`);
+  expect(base({ selection: { targets: [], excludes: ["web-1"] } })).toBe(`./fleet, ${seen}, without web-1`);
+  expect(base({ outsideWindows: true, assumed: ["n1=down", "n2=fenced"] })).toBe(
+    `./fleet, ${seen}, whatever the windows, assuming n1=down n2=fenced`,
+  );
 });

@@ -182,3 +182,15 @@ test("where all rules are shown none is said to be left out", () => {
   const changeRules = [{ path: "cpus.count", change: "raise", class: "live", note: null } as const];
   expect(renderVm(aVmReport("web-1", { changeRules }), "n1", { ...PLAIN, changes: true })).not.toContain("--json");
 });
+
+test("a guest's weights are told where it has any", () => {
+  const weights = (cpu: number | null, io: number | null) => {
+    const vm = aVmReport("web-1");
+    const text = renderVm({ ...vm, spec: { ...vm.spec, weights: { cpu, io } } }, "n1", PLAIN);
+    return /^weights +(.*)$/m.exec(text)?.[1];
+  };
+  expect(weights(200, 50)).toBe("cpu 200, io 50");
+  expect(weights(200, null)).toBe("cpu 200");
+  expect(weights(null, 50)).toBe("io 50");
+  expect(weights(null, null)).toBeUndefined();
+});
