@@ -123,6 +123,22 @@ const MISTAKES: readonly (readonly [spec: string, said: string])[] = [
     "runStrategy: Always",
     "4:9 nothing-to-boot: this VM has neither a disk nor a kernel to boot (add image and size, or boot.kernel (builtin:tiny is the guest that odorobo brings along))",
   ],
+  [
+    "size: 1GiB\nboot: { kernel: /k, cmdline: 5 }",
+    "7:32 wrong-type: boot.cmdline must be text, not a number (write it in quotes)",
+  ],
+  [
+    "size: 1GiB\ngroup: 5",
+    '7:10 wrong-type: group must be a name of lower-case letters, digits and dashes, not a number (write it in quotes: "5")',
+  ],
+  [
+    "size: 1GiB\nready: { tcp: 22 }",
+    "7:17 conflicting-fields: ready.tcp needs an address to connect to, and no NIC on a bridge has one (give a bridged NIC an address, or wait for a text on the serial line: ready.serial)",
+  ],
+  [
+    "size: 1GiB\ncloudHypervisor: { pmem: [{ file: 5 }] }",
+    "7:37 bad-value: pmem[0].file is 5 and must be a text (write a text)",
+  ],
   ["size: 1GiB\nretain: 5", "7:11 wrong-type: retain must be a map, not a number"],
   [
     "size: 1GiB\nprotect: '5'",

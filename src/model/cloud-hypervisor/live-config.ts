@@ -137,12 +137,7 @@ function liveBoot(
     const word = boot.kind === "firmware" && expected?.firmware === actual.firmware ? boot.firmware : actual.firmware;
     return { kind: "firmware", firmware: word ?? "" };
   }
-  const word =
-    boot.kind === "kernel" && expected?.kernel === actual.kernel
-      ? boot.kernel
-      : actual.kernel === places.kernel(BUILTIN_TINY_GUEST)
-        ? BUILTIN_TINY_GUEST
-        : actual.kernel;
+  const word = actual.kernel === places.kernel(BUILTIN_TINY_GUEST) ? BUILTIN_TINY_GUEST : actual.kernel;
   return { kind: "kernel", kernel: word, initramfs: actual.initramfs ?? null, cmdline: actual.cmdline ?? "" };
 }
 

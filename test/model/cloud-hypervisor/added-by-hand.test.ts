@@ -100,9 +100,34 @@ test("memory that was plugged is what the guest has; how much it can have is wha
   // ACPI: what was plugged is in the size, and the room is what it was at the boot.
   expect(memory(roomy(), { size: 1024 * MIB })).toEqual({ sizeMiB: 1024, maxMiB: 2048 });
   expect(memory(roomy(), { hotplug_size: 512 * MIB })).toEqual({ sizeMiB: 512, maxMiB: 1024 });
+  expect(memory(roomy(), { size: 256 * MIB })).toEqual({ sizeMiB: 256, maxMiB: 2048 });
+  // Grown to what the spec says by now: the room is still that of the boot, and no more than was wanted in all.
+  const grown = aChSpec({ memory: { sizeMiB: 1024, maxMiB: 2048 } });
+  expect(memory(grown, { size: 1024 * MIB, hotplug_size: 1536 * MIB })).toEqual({ sizeMiB: 1024, maxMiB: 2048 });
+  expect(memory(grown, { size: 1024 * MIB, hotplug_size: 2048 * MIB })).toEqual({ sizeMiB: 1024, maxMiB: 3072 });
+  expect(memory(grown, { size: 1024 * MIB, hotplug_size: 512 * MIB })).toEqual({ sizeMiB: 1024, maxMiB: 1536 });
   const virtio = roomy({ memory: { hotplug_method: "VirtioMem" } });
   expect(memory(virtio, { hotplugged_size: 256 * MIB })).toEqual({ sizeMiB: 768, maxMiB: 2048 });
   expect(memory(virtio, { hotplug_size: 512 * MIB })).toEqual({ sizeMiB: 512, maxMiB: 1024 });
   const plugged = roomy({ memory: { hotplug_method: "VirtioMem", hotplugged_size: 128 * MIB } });
   expect(memory(plugged, {})).toEqual({ sizeMiB: 512, maxMiB: 2048 });
+});
+
+test("what Cloud Hypervisor finds out or makes up where nothing was said is nobody's change", () => {
+  const disks = [blank("data", 64)];
+  const bare = aChSpec({ disks, passthrough: { disks: [{ id: "data", image_type: "Unknown" }] } });
+  const sent = asVmInfoSays(toVmConfig({ name: "web-1", spec: bare, places: PLACES }));
+  const of = (over: Partial<VmConfig>) => toLiveConfig({ ...sent, ...over }, { spec: bare, places: PLACES });
+  const found = (sent.disks ?? []).map((disk) => ({ ...disk, image_type: "Raw" as const }));
+  expect(of({ disks: found })).toEqual(of({}));
+  expect(of({ disks: found.map((disk) => ({ ...disk, direct: true })) })).not.toEqual(of({}));
+});
+
+test("the seed image has a slot of its own, in which no disk is", () => {
+  const many = Array.from({ length: 15 }, (_, index) => blank(`d${index}`, 64));
+  const cloudInit = { userData: null, networkConfig: null, sshKeys: ["ssh-ed25519 A a"] };
+  const config = toVmConfig({ name: "web-1", spec: aChSpec({ disks: many, cloudInit }), places: PLACES });
+  const slots = (config.disks ?? []).map(({ pci_device_id }) => pci_device_id);
+  expect(slots).toContain(31);
+  expect(new Set(slots).size).toBe(16);
 });

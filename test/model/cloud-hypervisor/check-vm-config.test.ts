@@ -399,6 +399,18 @@ const CONSTRAINTS: readonly (readonly [string, object, string, RegExp])[] = [
     "net[0].offload_csum",
     /needs checksum/,
   ],
+  [
+    "a PCI segment of two NUMA nodes",
+    {
+      platform: { num_pci_segments: 2 },
+      numa: [
+        { guest_numa_id: 0, cpus: [0], pci_segments: [1] },
+        { guest_numa_id: 1, cpus: [1], pci_segments: [1] },
+      ],
+    },
+    "numa[1].pci_segments[0]",
+    /segment 1 is node 0's/,
+  ],
   ["no segment", { platform: { num_pci_segments: 0 } }, "platform.num_pci_segments", /cannot be/],
   ["a descriptor", { platform: { iommufd_fd: 5 } }, "platform.iommufd_fd", /descriptors cannot be given/],
   ["97 segments", { platform: { num_pci_segments: 97 } }, "platform.num_pci_segments", /cannot be/],

@@ -121,3 +121,23 @@ test("the slot of a disk that goes is free for one that comes", () => {
     ["vm.add-disk", expect.objectContaining({ id: "d16", pci_device_id: 16 + ((slot - 16 + 1) % 15) })],
   ]);
 });
+
+test("what cannot grow is not asked to: a disk behind a socket, one that is read only, an image on top of another", () => {
+  const sizes = { now: { data: 64 * MIB }, wanted: { data: 128 * MIB } };
+  const asked = (over: object) => calls(disk(over), disk(over), sizes);
+  expect(asked({ vhost_user: true, vhost_socket: "/s" })).toEqual([]);
+  expect(asked({ path: undefined })).toEqual([]);
+  expect(asked({ readonly: true })).toEqual([]);
+  expect(asked({ image_type: "Qcow2", backing_files: true })).toEqual([]);
+  expect(asked({ image_type: "Vhdx" })).toEqual([]);
+  expect(asked({ image_type: "Qcow2" })).toHaveLength(1);
+});
+
+test("a zone that was booted without room, or that is not there, is not asked to grow", () => {
+  const without = (zones: object[]) =>
+    ({ memory: { size: 0, hotplug_method: "VirtioMem", zones } }) as Partial<VmConfig>;
+  const zone = { id: "a", size: 512 * MIB };
+  const grown = { ...zone, hotplugged_size: 256 * MIB };
+  expect(calls(without([zone]), without([grown]))).toEqual([]);
+  expect(calls(without([{ ...zone, id: "b", hotplug_size: 1024 * MIB }]), zoned(256))).toEqual([]);
+});

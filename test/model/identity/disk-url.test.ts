@@ -25,6 +25,20 @@ test("spellings of one disk have one identity, other disks others, and the ident
   );
 });
 
+test.each([
+  ["nbd://h/%zz", /followed by no byte/],
+  ["nbd://h/a/b", /./],
+  ["nbd+unix:///%zz?socket=/s", /followed by no byte/],
+  ["nbd+unix://h/a?socket=/s", /has a host/],
+  ["nbd+unix:///a/b?socket=/s", /./],
+  ["nbd+unix:///a", /socket/],
+  ["file:relative", /no absolute path/],
+  ["file:///", /names no file/],
+  ["file:///a%00b", /zero byte/],
+])("%s names nothing that can be opened", (url, why) => {
+  expect(parseDiskUrl(url)).toEqual({ kind: "problem", message: expect.stringMatching(why), hint: expect.any(String) });
+});
+
 test("a path and its URL are each other's", () => {
   fc.assert(
     fc.property(fc.string({ minLength: 1 }), (text) => {
