@@ -82,7 +82,10 @@ export function someRuleFails(
 
 const keyOf = (kind: Asked["kind"], { match, expressions, per }: AffinityRule): string => {
   let key = `${kind} ${per}`;
-  for (const [label, value] of Object.entries(match)) key += `\n${label}=${value.length}:${value}`;
+  for (const label in match) {
+    const value = match[label] as string;
+    key += `\n${label}=${value.length}:${value}`;
+  }
   return expressions === undefined ? key : `${key}\n${JSON.stringify(expressions)}`;
 };
 

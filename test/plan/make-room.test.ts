@@ -317,10 +317,23 @@ describe("a rule that does not hold", () => {
   });
 });
 
-test("who moves for others alone and cannot in the end is left where it is, and not called blocked", () => {
-  // Room for the new one is made only by a swap that no order allows.
-  const fleet = aFleet().node("n1", { memoryMiB: 4096 }).node("n2", { memoryMiB: 4096 });
-  fleet.vm("a", of(3)).vm("b", of(2)).vm("c", of(2)).vm("new", of(1));
-  const world = fleet.empty().has("a", "n1", seen(3)).has("b", "n2", seen(2)).has("c", "n2", seen(2)).sends("n1", "n2");
-  expect(stepsOf(fleet, world)).toEqual(["create new on n1", "boot new on n1"]);
+test("who was to move for others only, and whose move no order allows, is left where it is and not called blocked", () => {
+  // a belongs to c, and only by changing places with b, for which there is no room on the way.
+  const affinity = [{ match: { app: "c" }, per: "node", required: true }];
+  const fleet = aFleet().node("n1", { memoryMiB: 4096 }).node("n2", { memoryMiB: 5120 });
+  fleet
+    .vm("a", { ...of(4), affinity })
+    .vm("b", of(4))
+    .vm("c", { ...of(1), labels: { app: "c" }, on: "n2" });
+  const world = fleet
+    .empty()
+    .has("a", "n1", seen(4))
+    .has("b", "n2", seen(4))
+    .has("c", "n2", seen(1, { app: "c" }));
+  const made = plan(fleet, world.sends("n1", "n2"));
+  expect(made.steps).toEqual([]);
+  expect(made.blocked.map(({ name, message }) => [name, message])).toEqual([
+    ["a", "a stays on n1, against its affinity app=c per node: nobody can be moved so that it holds"],
+  ]);
+  expect(made.summary).toMatchObject({ unchanged: 2, blocked: 1 });
 });
