@@ -44,7 +44,7 @@ function sayWhy({ problem, sitters }: SeatedFleet, { from, why }: Move): string 
       const rule = problem.rules[why.rule];
       if (rule === undefined) return `a rule does not let it stay on ${node}`;
       if (rule.kind === "apart" && why.mates.length > 0)
-        return `it may not be where ${names(why.mates)} ${why.mates.length === 1 ? "is" : "are"}: ${nameRule(rule)}`;
+        return `it must not be where ${names(why.mates)} ${why.mates.length === 1 ? "is" : "are"}: ${nameRule(rule)}`;
       if (rule.kind === "together") return `it is to be where others are, and on ${node} it is not: ${nameRule(rule)}`;
       if (rule.kind === "spread") return `too many are where it is: ${nameRule(rule)}`;
       return `a rule does not let it stay on ${node}: ${nameRule(rule)}`;

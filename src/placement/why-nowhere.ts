@@ -21,7 +21,7 @@ export function explain(each: Homeless, holds: Amount, nodes: number, objections
     code: "UNPLACEABLE",
     message:
       kept === null
-        ? `${name} (${size}) ${each.moves === null ? "fits nowhere" : `has to leave ${each.moves.draft.node} and fits nowhere else`}: ${sayWhys(whys)}`
+        ? `${name} (${size}) ${each.moves === null ? "fits nowhere" : `has to leave ${each.moves.draft.node} and can go nowhere else`}: ${sayWhys(whys)}`
         : `${name} (${size}) cannot go back to its disks, which are kept on ${kept.node}: ${sayWhys(whys)}`,
     hint:
       kept === null

@@ -278,7 +278,7 @@ function toMove(
 ): Change {
   const legs = steps.filter((step) => step.kind === "migrateVm").filter((step) => step.vm === name);
   const parked = legs.slice(0, -1).map((step) => step.node);
-  const text = `it waits on ${parked.join(", then on ")} until there is room on ${to}`;
+  const text = `it goes by way of ${parked.join(", then ")}, where it runs until there is room on ${to}`;
   const way: Reason = { because: "placement", field: null, from: node, to, class: "migrate", text, source };
   return {
     kind: "VirtualMachine",

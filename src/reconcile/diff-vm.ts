@@ -243,7 +243,7 @@ const owedTo = ({ owed = [] }: VmReport, { path }: FieldDifference) => owed.find
 /** Why a guest is not as its spec says: what odorobo has left undone is told by nobody else's name. */
 function whoseDrift(difference: FieldDifference, vm: VmReport): string {
   const mine = owedTo(vm, difference);
-  if (mine === undefined) return "someone else changed it";
+  if (mine === undefined) return "changed by someone else, not by odorobo";
   const why = mine.held
     ? "the guest was asked to let go of it and has not"
     : "it was applied and the guest does not have it yet";

@@ -19,7 +19,7 @@ export function findDifferences(
   sightings: Sightings,
   selection: Selection | null,
   at: Instant,
-  removedBecause = "it is no longer in the manifests",
+  removedBecause = "it is no longer in the manifests; its disks are kept",
 ): Map<VmName, Finding> {
   const nodes = new Map(desired.nodes.map((node) => [node.name, node]));
   const findings: [VmName, Finding][] = [];

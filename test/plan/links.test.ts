@@ -28,7 +28,7 @@ describe("what a link carries", () => {
     expect(rates(plan)).toEqual([512, 512, 512, 512]);
     expect(plan.times).toMatchObject({ links: "stated", busiestLink: { seconds: 32 } });
     expect(plan.times?.makespanSeconds).toBeGreaterThan(32);
-    expect(summarizeTimes(plan)).toContain("on links as the manifests have them");
+    expect(summarizeTimes(plan)).toContain("on the links that the Nodes name");
   });
 
   test("where one end is not said it is assumed, and the other limits", () => {
@@ -36,7 +36,7 @@ describe("what a link carries", () => {
     expect(rates(plan)).toEqual([512, 512, 512, 512]);
     expect(plan.times?.links).toBeUndefined();
     expect(rates(moving([null, null]))).toEqual([undefined, undefined, undefined, undefined]);
-    expect(summarizeTimes(plan)).toContain("10 Gbit/s, as is assumed");
+    expect(summarizeTimes(plan)).toContain("10 Gbit/s (assumed");
   });
 });
 

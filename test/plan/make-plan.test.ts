@@ -225,7 +225,7 @@ describe("drift", () => {
     const texts = planOf(fleet, world).changes[0]?.reasons.map((each) => each.text) ?? [];
     expect(texts).toEqual([
       `memory.size 1024 → 2048 MiB (owed since ${since}: it was applied and the guest does not have it yet)`,
-      "memory.max 1024 → 2048 MiB (someone else changed it)",
+      "memory.max 1024 → 2048 MiB (changed by someone else, not by odorobo)",
     ]);
   });
 

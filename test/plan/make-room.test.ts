@@ -161,7 +161,7 @@ describe("a VM that grows beyond its node", () => {
       .has("b", "n2", seen(4))
       .sends("n1", "n2");
 
-  test("and fits nowhere else, is made room where it is", () => {
+  test("and can go nowhere else, is made room where it is", () => {
     expect(stepsOf(fleet(), world())).toEqual(["migrate a from n1 to n2", "update db on n1"]);
     expect(reasons(plan(fleet(), world()), "a")).toEqual(["it makes room on n1 for db to grow"]);
   });
@@ -211,7 +211,7 @@ describe("a rule that does not hold", () => {
     const world = both(fleet, "n1").sends("n1", "n2", "n3");
     expect(stepsOf(fleet, world)).toEqual(["migrate web-1 from n1 to n2"]);
     expect(reasons(plan(fleet, world), "web-1")).toEqual([
-      "it may not be where web-2 is: antiAffinity app=web per node",
+      "it must not be where web-2 is: antiAffinity app=web per node",
     ]);
   });
 

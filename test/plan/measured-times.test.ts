@@ -59,7 +59,7 @@ test("how it moved when it was off says nothing of a live move", () => {
 
 test("nobody has moved: that is said", () => {
   expect(renderTimes(moving({}).plan, paintWith(false))[1]).toBe(
-    "  how long a move takes is assumed, from its memory and the link: none of these guests has moved before",
+    "  how long a move takes is assumed, from its memory and the link: none of these guests has moved before, and one that writes much takes longer",
   );
 });
 

@@ -78,7 +78,7 @@ describe("a placement that no longer allows its node", () => {
   test("where only the other node cannot, it stays, and the plan says what that node lacks", () => {
     const made = plan(fleet(), world().sends("n1"));
     expect(steps(made)).toEqual([
-      "blocked web-1 (1 cpu, 1 GiB) has to leave n1 and fits nowhere else: n2: noop 1 there takes in no guests",
+      "blocked web-1 (1 cpu, 1 GiB) has to leave n1 and can go nowhere else: n2: noop 1 there takes in no guests",
     ]);
   });
 
@@ -214,7 +214,7 @@ describe("where there is no room for both", () => {
     expect(third?.after).toEqual([parked?.id, second?.id].sort());
     expect(third).toMatchObject({ kind: "migrateVm", vm: parked?.vm, fromNode: "n3", expect: null });
     const change = made.changes.find((each) => each.name === parked?.vm);
-    expect(change?.reasons.at(-1)?.text).toMatch(/^it waits on n3 until there is room on n[12]$/);
+    expect(change?.reasons.at(-1)?.text).toMatch(/^it goes by way of n3, where it runs until there is room on n[12]$/);
     expect(made.summary).toMatchObject({ migrate: 2, unchanged: 0, blocked: 0 });
   });
 

@@ -25,7 +25,7 @@ test("in the terminal, 80 columns wide", () => {
       web-2 n2 → n1      |         =====================                 | 0:20-1:02
       cache n2           |                             +                 |      1:02
       new-1 new → n2     |                             *                 |      1:02
-      = moves live   # moves, down meanwhile   - moves live to where it waits
+      = moves live   # moves, down meanwhile   - moves live, to a node on its way
       x is stopped ahead of its move   + is resized   * is created
     "
   `);
@@ -66,7 +66,7 @@ test("as Mermaid", () => {
       dateFormat x
       axisFormat %M:%S
       section n1
-        web-1 to n3 (moves live to where it waits) :active, 0, 20000
+        web-1 to n3 (moves live, to a node on its way) :active, 0, 20000
       section n4
         old is stopped ahead of its move :crit, 0, 5000
         old to n1 :crit, 62000, 100000
@@ -80,7 +80,7 @@ test("as Mermaid", () => {
   `);
   expect(renderGanttMermaid([])).toEqual([]);
   const hostile = renderGanttMermaid([{ ...BARS[0]!, vm: "a:b\n;click x" }]).join("\n");
-  expect(hostile).toContain("    a b  click x to n3 (moves live to where it waits) :active, 0, 20000");
+  expect(hostile).toContain("    a b  click x to n3 (moves live, to a node on its way) :active, 0, 20000");
   const many = Array.from({ length: 150 }, () => BARS[0]!);
   expect(renderGanttMermaid(many)).toContain("  title the first 100 of 150");
 });
@@ -105,7 +105,7 @@ test("as SVG", () => {
     <line x1="940" y1="22" x2="940" y2="128" stroke="#dddddd"/>
     <text x="940" y="18" text-anchor="middle" fill="#555555">1:40</text>
     <text x="212" y="42" text-anchor="end">web-1</text>
-    <rect x="220" y="31" width="144" height="14" fill="#7f9fc4"><title>web-1 n1 → n3: moves live to where it waits, 0:00 to 0:20</title></rect>
+    <rect x="220" y="31" width="144" height="14" fill="#7f9fc4"><title>web-1 n1 → n3: moves live, to a node on its way, 0:00 to 0:20</title></rect>
     <rect x="666.4" y="31" width="146.9" height="14" fill="#2a6fb0"><title>web-1 n3 → n2: moves live, 1:02 to 1:22</title></rect>
     <text x="212" y="62" text-anchor="end">old</text>
     <rect x="220" y="51" width="36" height="14" fill="#7b241c"><title>old on n4: is stopped ahead of its move, 0:00 to 0:05</title></rect>
@@ -121,7 +121,7 @@ test("as SVG", () => {
     <rect x="220" y="156" width="10" height="10" fill="#b03a2e"/>
     <text x="236" y="165" fill="#555555">moves, down meanwhile</text>
     <rect x="220" y="172" width="10" height="10" fill="#7f9fc4"/>
-    <text x="236" y="181" fill="#555555">moves live to where it waits</text>
+    <text x="236" y="181" fill="#555555">moves live, to a node on its way</text>
     <rect x="220" y="188" width="10" height="10" fill="#7b241c"/>
     <text x="236" y="197" fill="#555555">is stopped ahead of its move</text>
     <rect x="220" y="204" width="10" height="10" fill="#2e8b57"/>

@@ -20,9 +20,9 @@ test("a pull request shows the summary, a row for each change, and the rest fold
       ? node n3: connection refused
     \`\`\`
 
-    | | VM | node | class | why |
+    | | VM | node | impact | why |
     | --- | --- | --- | --- | --- |
-    | <code>\\+</code> create | <code>web-1</code> | <code>n1</code> | live | in the manifests, on no node |
+    | <code>\\+</code> create | <code>web-1</code> | <code>n1</code> | none | in the manifests, on no node |
 
     <details><summary>Why: 1 change</summary>
 
@@ -36,7 +36,7 @@ test("a pull request shows the summary, a row for each change, and the rest fold
     <details><summary>Order: 1 step</summary>
 
     \`\`\`text
-    1 step in 1 wave:
+    1 step:
       1. create web-1 on n1
     \`\`\`
 

@@ -47,7 +47,7 @@ test("a plan says what, where, why and in which order, and what to type next", (
       + web-2 on n1: create
           in the manifests, on no node  vms/web.yaml:20
 
-    6 steps in 3 waves:
+    6 steps, those of one number side by side where nodes and links allow:
       1. delete old-1 from n1, keeping its disks
          update db-1 on n2
          update web-1 on n1
@@ -120,7 +120,7 @@ test("a refused plan offers no way to apply it, but the way out of the refusal",
       x 1 VM would be destroyed and 0 may be (PLAN_REFUSED)
           hint: odorobo apply --allow-destroy 1
 
-    1 step in 1 wave:
+    1 step:
       1. delete db-1 from n1, keeping its disks
 
     This plan will not be applied as it stands."
@@ -152,7 +152,7 @@ test("twenty VMs that change alike are one block with every name in it", () => {
       ~ web-x on n1: update, live
           cpus.count 1 → 4  vms/x.yaml:7
 
-    40 steps in 2 waves (--verbose lists them):
+    40 steps, those of one number side by side where nodes and links allow (--verbose lists them):
       1. update 20 VMs on n1 (10), n2 (10)
       2. boot 20 VMs on n1 (20)
 

@@ -8,7 +8,7 @@ export function explainBlocked({ filters = [], conflict }: Blocked): string[] {
   if (conflict !== undefined && conflict.constraints.length > 0) {
     const texts = conflict.constraints.map(({ text }) => text);
     const others = conflict.othersStay ? ", as long as the others stay where they are" : "";
-    const means = texts.length === 1 ? "" : " together (one of them less, and there is a way)";
+    const means = texts.length === 1 ? "" : " (without any one of these there would be a way)";
     lines.push(`in the way${means}${others}: ${texts.join("; ")}`);
   }
   return lines;

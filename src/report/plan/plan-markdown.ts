@@ -11,9 +11,10 @@ import { safeLine } from "../words/safe-text.ts";
 import { renderBlocked, renderChanges, renderRefusals, renderUnknown, renderWaiting } from "./changes-text.ts";
 import { renderGanttMermaid } from "./gantt-mermaid.ts";
 import { groupChanges } from "./group-changes.ts";
-import { describeBase, describeNothing, summarize } from "./plan-summary.ts";
+import { describeImpact } from "./impact.ts";
+import { describeBase, describeNothing, summarize, titleOfBlocked } from "./plan-summary.ts";
 import { renderSchedule } from "./schedule-text.ts";
-import { barsOf, renderTimes, summarizeTimes } from "./times-text.ts";
+import { barsOf, describeBasis, describeHeadroom, describeSeconds, summarizeTimes } from "./times-text.ts";
 
 /** GitHub takes comments of 65,536 characters; GitLab and Gitea take more. The rest is room for what a bot puts around it. */
 export const LONGEST_MARKDOWN = 60_000;
@@ -30,7 +31,7 @@ export function renderPlanMarkdown(plan: Plan): string {
     `**${escapeMarkdown(title)}**`,
     ...notice("This plan will not be applied as it stands", renderRefusals(plan, plain)),
     ...notice("Waits for its window, and is not done by this plan", renderWaiting(plan, plain, false)),
-    ...notice("Blocked (the rest of the plan stands)", renderBlocked(plan, plain)),
+    ...notice(titleOfBlocked(plan), renderBlocked(plan, plain)),
     ...notice("Unknown, and therefore left alone", renderUnknown(plan, plain)),
     ...(plan.changes.length === 0 ? [] : [renderTableOf(plan)]),
     ...folded(`Why: ${plural(plan.changes.length, "change")}`, renderChanges(plan, plain, false), BUDGETS.details),
@@ -43,15 +44,15 @@ export function renderPlanMarkdown(plan: Plan): string {
   return `${parts.join("\n\n")}\n`;
 }
 
-/** Forges draw Mermaid; where one does not, the lines still say what goes where and when. */
+/** Forges draw Mermaid; where one does not, the lines still say what goes where and when. A single move is no chart. */
 function timesOf(plan: Plan): string[] {
-  if (plan.times === undefined) return [];
-  const chart = renderGanttMermaid(barsOf(plan));
-  const room = renderTimes(plan, paintWith(false)).at(-1) ?? "";
+  const { times } = plan;
+  if (times === undefined) return [];
+  const [bars, long] = [barsOf(plan), describeSeconds(times.makespanSeconds)];
   return [
-    `<details><summary>${escapeMarkdown(`When: ${summarizeTimes(plan)}`)}</summary>`,
-    ["```mermaid", ...chart, "```"].join("\n"),
-    escapeMarkdown(room.trim()),
+    `<details><summary>${escapeMarkdown(`When: ${plural(times.moves.length, "move")} in about ${long}`)}</summary>`,
+    fenced([summarizeTimes(plan), ...describeBasis(plan), ...describeHeadroom(plan)].map((line) => line.trim())),
+    ...(bars.length > 1 ? [["```mermaid", ...renderGanttMermaid(bars), "```"].join("\n")] : []),
     "</details>",
   ];
 }
@@ -75,10 +76,10 @@ function renderTableOf(plan: Plan): string {
             ),
           );
     const why = cell(reasons.map((reason) => reason.text).join("; "));
-    return `| ${code(ACTION_SYMBOLS[first.action])} ${first.action} | ${names} | ${nodes} | ${first.class} | ${why} |`;
+    return `| ${code(ACTION_SYMBOLS[first.action])} ${first.action} | ${names} | ${nodes} | ${describeImpact(first)} | ${why} |`;
   });
   return [
-    "| | VM | node | class | why |",
+    "| | VM | node | impact | why |",
     "| --- | --- | --- | --- | --- |",
     ...cut(rows, BUDGETS.table, (left) => `| | *and ${plural(left, "more row")}, cut here* | | | |`),
   ].join("\n");

@@ -29,6 +29,9 @@ function describeClasses(plan: Plan): string {
   return ` (${present.map(([each, count]) => `${count} ${each}`).join(", ")})`;
 }
 
+export const titleOfBlocked = ({ changes }: Plan): string =>
+  changes.length === 0 ? "Blocked" : "Blocked (the rest of the plan stands)";
+
 /** What stands where the changes would, when there are none. Never says "ok" of what was not seen. */
 export function describeNothing(plan: Plan): string {
   const { unchanged, unknown, blocked } = plan.summary;

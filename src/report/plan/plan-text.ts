@@ -6,7 +6,7 @@ import type { Plan } from "../../plan/plan-document.ts";
 import { type Paint, paintWith } from "../words/paint.ts";
 import { safeLine } from "../words/safe-text.ts";
 import { renderBlocked, renderChanges, renderRefusals, renderUnknown, renderWaiting } from "./changes-text.ts";
-import { describeBase, describeNothing, summarize } from "./plan-summary.ts";
+import { describeBase, describeNothing, summarize, titleOfBlocked } from "./plan-summary.ts";
 import { renderSchedule } from "./schedule-text.ts";
 import { renderTimes } from "./times-text.ts";
 
@@ -56,7 +56,7 @@ function renderRest(plan: Plan, paint: Paint, verbose: boolean): string[][] {
   const section = (title: string, lines: string[]) => (lines.length === 0 ? [] : [title, ...lines]);
   return [
     section("Waits for its window, and is not done by this plan:", renderWaiting(plan, paint, verbose)),
-    section("Blocked (the rest of the plan stands):", renderBlocked(plan, paint)),
+    section(`${titleOfBlocked(plan)}:`, renderBlocked(plan, paint)),
     section("Unknown, and therefore left alone:", renderUnknown(plan, paint)),
     section("Refused:", renderRefusals(plan, paint)),
   ];

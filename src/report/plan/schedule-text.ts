@@ -36,7 +36,9 @@ export function toWaves(steps: readonly Step[]): Step[][] {
 export function renderSchedule(plan: Plan, paint: Paint, verbose: boolean): string[] {
   const waves = toWaves(plan.steps);
   const inFull = verbose || plan.steps.length <= MOST_STEPS_ONE_BY_ONE;
-  const title = `${plural(plan.steps.length, "step")} in ${plural(waves.length, "wave")}${inFull ? "" : ` (${paint("bold", "--verbose")} lists them)`}:`;
+  const inParallel =
+    waves.length < plan.steps.length ? ", those of one number side by side where nodes and links allow" : "";
+  const title = `${plural(plan.steps.length, "step")}${inParallel}${inFull ? "" : ` (${paint("bold", "--verbose")} lists them)`}:`;
   const width = String(waves.length).length;
   const lines = waves.flatMap((wave, index) => {
     const texts = inFull ? wave.map((step) => safeLine(describeStep(step))) : countSteps(wave);

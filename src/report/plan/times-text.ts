@@ -32,45 +32,51 @@ export function renderTimes(plan: Plan, paint: Paint): string[] {
   if (times === undefined) return [];
   return [
     paint("bold", summarizeTimes(plan)),
-    describeBasis(plan),
+    ...describeBasis(plan),
     ...renderGanttText(barsOf(plan)),
     ...describeHeadroom(plan),
   ];
 }
 
-/** `2 moves in about 4.2 s: 4 GiB are sent, each guest stands still for at most 30 ms; n1 sends for 4 s` */
+/** `2 moves in about 4.2 s, each guest pauses for about 30 ms: 4 GiB to send; the busiest link is n1's, which sends for 4 s` */
 export function summarizeTimes({ times }: Plan): string {
   if (times === undefined) return "";
   const { moves, makespanSeconds, busiestLink } = times;
   const sent = moves.reduce((sum, { memoryMiB }) => sum + memoryMiB, 0);
   const still = Math.max(0, ...moves.map(({ downtimeMs }) => downtimeMs));
-  const link =
-    busiestLink === null
-      ? ""
-      : `; ${safeLine(busiestLink.node)} ${busiestLink.direction === "up" ? "sends" : "takes in"} for ${describeSeconds(busiestLink.seconds)} of it`;
+  const who = moves.length === 1 ? "its guest" : "each guest";
   const links =
-    times.links === undefined ? "on links of 10 Gbit/s, as is assumed" : "on links as the manifests have them";
-  return `${plural(moves.length, "move")} in about ${describeSeconds(makespanSeconds)} ${links}: ${describeMemory(sent)} to send, a guest stands still for about ${describeSeconds(still / 1000)} at most${link}`;
+    times.links === undefined
+      ? "on links of 10 Gbit/s (assumed: no Node says what its link carries)"
+      : "on the links that the Nodes name";
+  const busiest =
+    busiestLink === null || moves.length === 1
+      ? ""
+      : `; the busiest is ${safeLine(busiestLink.node)}'s, which ${busiestLink.direction === "up" ? "sends" : "takes in"} for ${describeSeconds(busiestLink.seconds)}`;
+  return `${plural(moves.length, "move")} in about ${describeSeconds(makespanSeconds)}, ${who} pauses for about ${describeSeconds(still / 1000)}: ${describeMemory(sent)} to send ${links}${busiest}`;
 }
 
 /** Whether the figures are what was seen before, or worked out. */
-function describeBasis({ times }: Plan): string {
+export function describeBasis({ times }: Plan): string[] {
   const moves = times?.moves ?? [];
   const measured = moves.filter(({ basis }) => basis === "measured").length;
   const assumed = "assumed, from its memory and the link";
-  if (measured === 0) return `  how long a move takes is ${assumed}: none of these guests has moved before`;
+  if (measured === 0)
+    return [
+      `  how long a move takes is ${assumed}: none of these guests has moved before, and one that writes much takes longer`,
+    ];
   const seen = "measured: the median of its guest's last moves";
-  if (measured === moves.length) return `  how long a move takes is ${seen}`;
-  return `  how long a move takes is ${seen}, for ${measured} of ${moves.length}; of the others it is ${assumed}`;
+  if (measured === moves.length) return [`  how long a move takes is ${seen}`];
+  return [`  how long a move takes is ${seen}, for ${measured} of ${moves.length}; of the others it is ${assumed}`];
 }
 
-function describeHeadroom({ times }: Plan): string[] {
+export function describeHeadroom({ times }: Plan): string[] {
   const nodes = [...(times?.headroom ?? [])].sort((a, b) => a.memoryMiB - b.memoryMiB || (a.node < b.node ? -1 : 1));
   if (nodes.length === 0) return [];
   const told = nodes.slice(0, MOST_NODES).map((each) => `${safeLine(each.node)} ${describeAmount(each)}`);
   const left = nodes.length - told.length;
   return [
-    `  room left at the fullest moment: ${told.join("; ")}${left > 0 ? `; ${plural(left, "more node")} with more` : ""}`,
+    `  least room left on the way: ${told.join("; ")}${left > 0 ? `; ${plural(left, "more node")} with more` : ""}`,
   ];
 }
 
