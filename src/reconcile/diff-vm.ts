@@ -204,7 +204,11 @@ export function diffPresentVm(
     restsAfter: power === "reboot" && (drain.kind === "pauses" || drain.kind === "rests"),
     before: heldBy(vm),
     after: holds ? sizeOf(put === null && power === "reboot" ? spec : given()) : NOTHING,
-    departure,
+    // Its owner said that it is to be off, or to stand still, while its node is in maintenance: elsewhere it would be woken.
+    departure:
+      drain.kind === "rests"
+        ? { kind: "rooted", why: "it rests until the maintenance of its node is over" }
+        : departure,
     group: spec.group,
     source: desired.source,
   };

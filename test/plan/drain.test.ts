@@ -85,6 +85,19 @@ describe("who comes", () => {
     ]);
   });
 
+  test("one that is off there is to start and to grow only when it is over: it is not moved for that", () => {
+    const size = (sizeMiB: number) => ({ memory: { sizeMiB, maxMiB: sizeMiB } });
+    const fleet = aFleet()
+      .node("n1", { maintenance: NOW, memoryMiB: 1024 })
+      .node("n2")
+      .vm("a", { runStrategy: "Always", ...size(2048) });
+    const off = aSpec({ runStrategy: "Stopped", ...size(1024) });
+    const world = fleet.empty().has("a", "n1", { spec: off, phase: "stopped" }).sends("n1", "n2");
+    expect(plan(fleet, world)).toEqual([
+      "blocked a needs 1 more cpus and 2048 MiB more memory than n1 has to give (16 cpus, 1024 MiB free), and it cannot move: it rests until the maintenance of its node is over",
+    ]);
+  });
+
   test("guests of one node in maintenance do not go to another", () => {
     const fleet = aFleet().node("n1", { maintenance: NOW }).node("n2", { maintenance: NOW }).node("n3").vm("a");
     const world = fleet.empty().has("a", "n1").sends("n1", "n2", "n3");
