@@ -46,15 +46,17 @@ export async function* watchFolder(
   const burst = new Burst();
   let place: string | null = null;
   let watcher: FSWatcher | null = null;
+  let isFirst = true;
   const look = () => {
-    const now = placeOf(root);
+    const found = placeOf(root);
+    const now = found?.key ?? null;
     if (now === place) return;
-    const isFirst = place === null && watcher === null;
     void watcher?.close();
-    watcher = now === null ? null : watchPlace(realpathSync(root), poll, (what) => burst.note(what));
+    watcher = found === null ? null : watchPlace(found.real, poll, (what) => burst.note(what));
     if (place !== null && now === null) burst.note("the folder is gone");
     else if (!isFirst) burst.note("it is another folder");
     place = now;
+    isFirst = false;
   };
   const placing = setInterval(look, PLACE_MS);
   const rescanning = setInterval(() => burst.note(null), rescanMs);
@@ -123,12 +125,12 @@ class Burst {
   }
 }
 
-/** Another value for another folder; null: there is none. */
-function placeOf(root: string): string | null {
+/** `key`: another one for another folder. Null: there is none. */
+function placeOf(root: string): { readonly real: string; readonly key: string } | null {
   try {
     const real = realpathSync(root);
     const { dev, ino, isDirectory } = pick(statSync(real));
-    return isDirectory ? `${real} ${dev}:${ino}` : null;
+    return isDirectory ? { real, key: `${real} ${dev}:${ino}` } : null;
   } catch {
     return null;
   }
@@ -162,7 +164,8 @@ const isSkippedHere = (name: string): boolean => isSkipped(name) && !name.starts
 
 /** While git writes into the work tree, half of it is the old and half the new commit. */
 async function unlocked(root: string, signal: AbortSignal): Promise<void> {
-  const repository = existsSync(root) ? repositoryAround(realpathSync(root)) : null;
+  const place = placeOf(root);
+  const repository = place === null ? null : repositoryAround(place.real);
   if (repository === null) return;
   const lock = join(gitFolder(join(repository, ".git")), "index.lock");
   for (const end = performance.now() + LOCKED_MS; existsSync(lock) && performance.now() < end; )

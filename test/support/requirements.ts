@@ -45,6 +45,8 @@ const REQUIREMENTS = {
   isoinfo: onPath("genisoimage", "isoinfo"),
   python3: onPath("python3", "python3"),
   script: onPath("bsdutils", "script"),
+  /** A terminal that a test can look at. */
+  tmux: onPath("tmux", "tmux"),
   busybox: onPath("busybox-static", "busybox"),
   "linux-kernel": {
     debianPackage: "linux-image-cloud-amd64",
