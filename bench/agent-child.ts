@@ -22,11 +22,12 @@ export async function startAgentChild(
   installed: string,
   folder: string,
   flags: readonly string[],
-  name = "n1",
+  { name = "n1", env = process.env }: { readonly name?: string; readonly env?: NodeJS.ProcessEnv } = {},
 ): Promise<AgentChild> {
   const folders = ["--data", join(folder, "d"), "--run", join(folder, "r")];
   const listen = ["--name", name, "--listen", "127.0.0.1:0", "--log-level", "warn"];
   const child = spawn(join(installed, "bin/run.js"), ["agent", ...listen, ...folders, ...flags], {
+    env,
     stdio: ["ignore", "pipe", "inherit"],
   });
   const url = await readyUrl(child);

@@ -103,6 +103,17 @@ test.runIf(requires("the bench of real guests", "qemu-system-x86_64"))(
   },
 );
 
+test.runIf(requires("the bench of moves", "qemu-system-x86_64"))(
+  "a guest moves, through agents and by hand, and plans say beforehand how long it takes",
+  { timeout: 240_000 },
+  async () => {
+    const rows = await bench("migrate");
+    for (const name of ["odorobo vm migrate, in all", "bare QMP, in all", "odorobo vm migrate : bare QMP"])
+      expect(rows.get(name)?.figure?.median, name).toBeGreaterThan(0);
+    expect(rows.get("a move's time, off by")?.did).toMatch(/after three moves \(measured\)$/);
+  },
+);
+
 test.runIf(onPath("terraform", "tofu"))(
   "terraform has as many objects and nothing to change, either",
   { timeout: 120_000 },

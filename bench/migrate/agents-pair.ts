@@ -19,7 +19,7 @@ export async function openAgentsPair({ installed, scratch, env, guest }: AgentsP
   const agents: AgentChild[] = [];
   for (const name of names) {
     const flags = ["--hypervisor", "qemu", "--accelerator", "tcg", "--cpus", "8", "--memory", "64GiB"];
-    agents.push(opened.use(await startAgentChild(installed, join(scratch, name), flags, name)));
+    agents.push(opened.use(await startAgentChild(installed, join(scratch, name), flags, { name, env })));
   }
   const [first] = agents;
   if (first === undefined) throw new Error("no agent");

@@ -7,11 +7,13 @@ import { openAgentsPair } from "../migrate/agents-pair.ts";
 import { openBarePair } from "../migrate/bare-pair.ts";
 import { idleGuest } from "../migrate/idle-guest.ts";
 import type { Moved, MovingPair } from "../migrate/moving-pair.ts";
+import { predictMoves } from "../migrate/predicted.ts";
 import { onPath } from "../on-path.ts";
 import { notMeasured, type Row, ratioRow, rowOf } from "../row.ts";
 import type { Bench, Scenario } from "../scenario.ts";
 
 const RATIO = 1.5;
+const MOST_OFF = 0.2;
 
 export const migrate: Scenario = {
   name: "migrate",
@@ -19,13 +21,13 @@ export const migrate: Scenario = {
   async run(bench) {
     if (onPath("qemu-system-x86_64") === null)
       return [notMeasured("migrate", "QEMU is not installed: apt-get install qemu-system-x86")];
-    return await besideOthers(bench);
+    return [...(await besideOthers(bench)), ...(await predicted(bench))];
   },
 };
 
 async function besideOthers(bench: Bench): Promise<Row[]> {
   const scratch = await mkdtemp(join(bench.scratch, "m"));
-  const guest = await idleGuest(scratch);
+  const guest = await idleGuest(scratch, bench.quick);
   const folder = await installed(bench.ours, bench);
   await using opened = new AsyncDisposableStack();
   bench.say(`booting ${guest.about}`);
@@ -55,6 +57,20 @@ async function besideOthers(bench: Bench): Promise<Row[]> {
       bench.quick ? null : { atMost: RATIO },
     ),
   ];
+}
+
+/** After three moves, which is when a plan knows the median of three. */
+async function predicted(bench: Bench): Promise<Row[]> {
+  const scratch = await mkdtemp(join(bench.scratch, "p"));
+  const guest = await idleGuest(scratch, bench.quick);
+  const folder = await installed(bench.ours, bench);
+  const moves = bench.quick ? 4 : 13;
+  bench.say(`${moves} moves, each predicted`);
+  const { env } = bench.ours;
+  const all = await predictMoves({ installed: folder, scratch, env, guest, moves, signal: bench.signal });
+  const errors = all.slice(3).map(({ predictedS, measuredS }) => Math.abs(predictedS - measuredS) / measuredS);
+  const did = `${guest.about}; |predicted - measured| : measured, after three moves (${all.slice(3).map(({ basis }) => basis)[0]})`;
+  return [ratioRow("a move's time, off by", errors, did, bench.quick ? null : { atMost: MOST_OFF })];
 }
 
 function rowsOf(name: string, about: string, moved: readonly Moved[]): Row[] {
