@@ -6,7 +6,7 @@ import type { PayloadConfig, VmConfig } from "../../../src/model/cloud-hyperviso
 import type { VmSpec } from "../../../src/model/vm-spec.ts";
 import { findAnswerError } from "../../../src/wire/check-shape.ts";
 import { aNodeReport, aVmReport } from "../../support/wire-builders.ts";
-import { aChSpec, asVmInfoSays, blank, configOf, external, MIB, PLACES } from "./any-vm.ts";
+import { aChSpec, asVmInfoSays, blank, configOf, external, MIB, nic, PLACES } from "./any-vm.ts";
 
 const spec = aChSpec();
 
@@ -130,4 +130,16 @@ test("the seed image has a slot of its own, in which no disk is", () => {
   const slots = (config.disks ?? []).map(({ pci_device_id }) => pci_device_id);
   expect(slots).toContain(31);
   expect(new Set(slots).size).toBe(16);
+});
+
+test("what has no path is no disk of the spec's, and a NIC that was taken away is said nothing more of", () => {
+  const far = { id: "far", vhost_user: true, vhost_socket: "/run/far.sock" };
+  for (const added of [far, { id: "far", path: "" }])
+    expect(liveWith({ disks: [added] })).toMatchObject({ disks: [], passthrough: { disks: [{ id: "far" }] } });
+  const withNics = aChSpec({ nics: [nic("eth0"), nic("eth1")] });
+  const sent = asVmInfoSays(toVmConfig({ name: "web-1", spec: withNics, places: PLACES }));
+  const left = { ...sent, net: (sent.net ?? []).filter(({ id }) => id !== "eth1") };
+  const live = toLiveConfig(left, { spec: withNics, places: PLACES });
+  expect(live.nics).toEqual([nic("eth0")]);
+  expect(live.passthrough).toEqual({});
 });
