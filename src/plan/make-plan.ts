@@ -155,7 +155,7 @@ function draftPlan({ input, sightings, findings, heldBack, isPinned, waiting, ho
   blocked.push(...unplaceable);
 
   const scheduled = scheduleChains({
-    ...{ desired, sightings, at: observed.at, drafts: growing, placed: [...placed, ...aside], free: now, mayStop },
+    ...{ desired, sightings, at: observed.at, drafts: growing, placed: [...placed, ...aside], free: now, mayStop, movedForOthers },
     bystanders: { has: (name) => unchanged.has(name) && mayMove(name) },
   });
   const { chains, stuck, times } = scheduled;

@@ -47,6 +47,8 @@ export interface ToSchedule {
   readonly free: ReadonlyMap<NodeName, Amount>;
   /** A guest may be stopped for its move where others cannot move otherwise. */
   readonly mayStop: boolean;
+  /** Of those that were placed: who moves for others' sake alone. Nobody is stopped for that. */
+  readonly movedForOthers: Pick<ReadonlySet<VmName>, "has">;
 }
 
 export interface Scheduled {
@@ -98,6 +100,7 @@ function withStops(to: ToSchedule): Scheduled | null {
   let placed = to.placed;
   for (let stops = 0; stops < MOST_STOPS; stops++) {
     const able = placed.flatMap((each) => {
+      if (to.movedForOthers.has(each.homeless.vm.name)) return [];
       const homeless = asCold(each.homeless, "it would wait for room that others only give when it has left");
       return homeless === null ? [] : [{ each, homeless, bytes: sentMiB(homeless.spec, true) }];
     });
