@@ -26,24 +26,31 @@ export const hasRequiredRules = ({ vms }: DesiredState): boolean =>
 
 const isRequired = ({ required }: AffinityRule): boolean => required;
 
-interface Asked {
+interface Asked<Of extends Settler> {
   readonly kind: "apart" | "together";
   readonly rule: AffinityRule;
-  readonly subjects: Settler[];
+  readonly subjects: Of[];
 }
 
-export function someRuleFails(
+/** `subject`: the first for whom the rule does not hold; of a spread, which is about many: null. */
+export interface FailingRule<Of extends Settler> {
+  readonly subject: Of | null;
+  readonly rule: AffinityRule | null;
+}
+
+/** Null: all hold. */
+export function findFailingRule<Of extends Settler>(
   nodes: readonly DesiredNode[],
   spreads: readonly FleetSpread[],
-  settlers: readonly Settler[],
-): boolean {
+  settlers: readonly Of[],
+): FailingRule<Of> | null {
   if (spreads.length > 0) {
     const book = new SpreadBook(nodes, spreads);
     for (const { goes, labels, home } of settlers) if (goes !== true) book.settle(labels, home);
-    if (book.isBroken) return true;
+    if (book.isBroken) return { subject: null, rule: null };
   }
-  const asked = new Map<string, Asked>();
-  const ask = (kind: Asked["kind"], rule: AffinityRule, settler: Settler): void => {
+  const asked = new Map<string, Asked<Of>>();
+  const ask = (kind: Asked<Of>["kind"], rule: AffinityRule, settler: Of): void => {
     const key = keyOf(kind, rule);
     const known = asked.get(key);
     if (known === undefined) asked.set(key, { kind, rule, subjects: [settler] });
@@ -54,14 +61,14 @@ export function someRuleFails(
     for (const rule of settler.placement.antiAffinity) if (rule.required) ask("apart", rule, settler);
     for (const rule of settler.placement.affinity) if (rule.required) ask("together", rule, settler);
   }
-  if (asked.size === 0) return false;
+  if (asked.size === 0) return null;
   const nodeOf = new Map(nodes.map((node) => [node.name, node]));
   const domain = ({ home }: Settler, rule: AffinityRule): string | null => {
     const node = nodeOf.get(home);
     return node === undefined ? null : domainOf(node, rule.per);
   };
   const find = findByLabel(settlers.filter(({ goes }) => goes !== true));
-  return [...asked.values()].some(({ kind, rule, subjects }) => {
+  for (const { kind, rule, subjects } of asked.values()) {
     const counts = new Map<string | null, number>();
     for (const each of find(rule)) {
       const where = domain(each, rule);
@@ -69,7 +76,7 @@ export function someRuleFails(
     }
     counts.delete(null);
     const all = [...counts.values()].reduce((sum, count) => sum + count, 0);
-    return subjects.some((subject) => {
+    const failing = subjects.find((subject) => {
       const where = domain(subject, rule);
       const itself = where !== null && meets(subject.labels, rule) ? 1 : 0;
       const others = (where === null ? 0 : (counts.get(where) ?? 0)) - itself;
@@ -77,10 +84,12 @@ export function someRuleFails(
       const isFirst = meets(subject.labels, rule) && all === itself;
       return others === 0 && !isFirst;
     });
-  });
+    if (failing !== undefined) return { subject: failing, rule };
+  }
+  return null;
 }
 
-const keyOf = (kind: Asked["kind"], { match, expressions, per }: AffinityRule): string => {
+const keyOf = (kind: Asked<Settler>["kind"], { match, expressions, per }: AffinityRule): string => {
   let key = `${kind} ${per}`;
   for (const label in match) {
     const value = match[label] as string;

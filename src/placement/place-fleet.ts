@@ -9,15 +9,15 @@
  */
 import { type Amount, fits, minus, NOTHING } from "../model/capacity.ts";
 import type { Blocked } from "../model/changes.ts";
-import type { DesiredState } from "../model/desired-state.ts";
+import type { DesiredState, DesiredVm } from "../model/desired-state.ts";
 import type { NodeName, VmName } from "../model/names.ts";
 import { departureOf, toMover } from "../reconcile/departure.ts";
 import type { Departure, Draft, Homeless } from "../reconcile/draft.ts";
 import type { Sightings } from "../reconcile/locate-vms.ts";
-import { type AffinityBook, bookOf } from "./affinity-book.ts";
+import { type AffinityBook, bookOf, describeRule } from "./affinity-book.ts";
 import type { Able } from "./destinations.ts";
 import { withBounds, withReasons } from "./explain-blocked.ts";
-import { hasRequiredRules, someRuleFails } from "./failing-rules.ts";
+import { type FailingRule, findFailingRule, hasRequiredRules, type Settler } from "./failing-rules.ts";
 import { type Neighbour, neighboursOf } from "./neighbours.ts";
 import { holdingsOf, type Placed, type Placements, type PlacingRules, placeVms } from "./place-vms.ts";
 import { blockTooBig, fitGrowth, freeAfter, growElsewhere, type TooBig } from "./room.ts";
@@ -83,10 +83,12 @@ export function placeFleet(to: FleetToPlace): PlacedFleet {
       home: node,
       labels: spec.labels,
       placement: vm.placement,
+      newcomer: vm,
     })),
   ];
   const isRight = (!first.isCrowded || isFull(first.blocked, seekers, all)) && rooted.length === 0;
-  if (isRight && !someRuleFails(desired.nodes, spreads, settlers)) return withBounds(oneByOne, seekers, to, all);
+  const failing = findFailingRule<Placeable>(desired.nodes, spreads, settlers);
+  if (isRight && failing === null) return withBounds(oneByOne, seekers, to, all);
   const seated = seatFleet({
     ...{ sites, spreads, rules, homeless, tooBig },
     neighbours: neighboursOf(desired, sightings, drafts, homeless),
@@ -97,11 +99,28 @@ export function placeFleet(to: FleetToPlace): PlacedFleet {
   const open = seated.failures.filter(({ kind }) => kind === "seatless").length + seated.ungrown.size;
   const isBetter = open < oneByOne.blocked.length || (open === oneByOne.blocked.length && (needsNobody || isRight));
   return withBounds(
-    isBetter ? takeSeats(to, growing, tooBig, seated) : withReasons(oneByOne, seated),
+    isBetter ? takeSeats(to, growing, tooBig, seated) : withNewcomers(oneByOne, withReasons(oneByOne, seated), failing),
     seekers,
     to,
     all,
   );
+}
+
+type Placeable = Settler & { readonly newcomer?: DesiredVm };
+
+/** One that comes to where a rule of its own does not hold, and for whom there is no other place: it comes, and that is told. */
+function withNewcomers(oneByOne: PlacedFleet, told: PlacedFleet, failing: FailingRule<Placeable> | null): PlacedFleet {
+  const { newcomer, home } = failing?.subject ?? {};
+  const isTold = told.blocked.length > oneByOne.blocked.length;
+  if (newcomer === undefined || isTold || failing?.rule == null) return told;
+  const blocked: Blocked = {
+    name: newcomer.name,
+    code: "UNPLACEABLE",
+    message: `${newcomer.name} comes to ${home}, against its rule ${describeRule(failing.rule)}: nowhere does it hold`,
+    hint: "make room, or loosen the rule",
+    source: newcomer.whereIs("/spec/placement") ?? newcomer.source,
+  };
+  return { ...told, blocked: [...told.blocked, blocked] };
 }
 
 /** What all nodes together have left. */

@@ -155,7 +155,16 @@ function draftPlan({ input, sightings, findings, heldBack, isPinned, waiting, ho
   blocked.push(...unplaceable);
 
   const scheduled = scheduleChains({
-    ...{ desired, sightings, at: observed.at, drafts: growing, placed: [...placed, ...aside], free: now, mayStop, movedForOthers },
+    ...{
+      desired,
+      sightings,
+      at: observed.at,
+      drafts: growing,
+      placed: [...placed, ...aside],
+      free: now,
+      mayStop,
+      movedForOthers,
+    },
     bystanders: { has: (name) => unchanged.has(name) && mayMove(name) },
   });
   const { chains, stuck, times } = scheduled;
