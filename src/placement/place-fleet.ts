@@ -99,26 +99,28 @@ export function placeFleet(to: FleetToPlace): PlacedFleet {
   const open = seated.failures.filter(({ kind }) => kind === "seatless").length + seated.ungrown.size;
   const isBetter = open < oneByOne.blocked.length || (open === oneByOne.blocked.length && (needsNobody || isRight));
   return withBounds(
-    isBetter ? takeSeats(to, growing, tooBig, seated) : withNewcomers(oneByOne, withReasons(oneByOne, seated), failing),
+    isBetter ? takeSeats(to, growing, tooBig, seated) : withBroken(oneByOne, withReasons(oneByOne, seated), failing),
     seekers,
     to,
     all,
   );
 }
 
-type Placeable = Settler & { readonly newcomer?: DesiredVm };
+/** `newcomer`: it is placed by this plan; `wanted`: it was there before, and is ours. */
+type Placeable = Settler & { readonly newcomer?: DesiredVm; readonly wanted?: DesiredVm | null };
 
-/** One that comes to where a rule of its own does not hold, and for whom there is no other place: it comes, and that is told. */
-function withNewcomers(oneByOne: PlacedFleet, told: PlacedFleet, failing: FailingRule<Placeable> | null): PlacedFleet {
-  const { newcomer, home } = failing?.subject ?? {};
+/** Where everybody has a place all the same, one whose rule does not hold when all is done is told of at once, not by the next plan. */
+function withBroken(oneByOne: PlacedFleet, told: PlacedFleet, failing: FailingRule<Placeable> | null): PlacedFleet {
+  const { newcomer, wanted, home } = failing?.subject ?? {};
+  const vm = newcomer ?? wanted;
   const isTold = told.blocked.length > oneByOne.blocked.length;
-  if (newcomer === undefined || isTold || failing?.rule == null) return told;
+  if (vm === undefined || vm === null || isTold || failing?.rule == null) return told;
   const blocked: Blocked = {
-    name: newcomer.name,
+    name: vm.name,
     code: "UNPLACEABLE",
-    message: `${newcomer.name} comes to ${home}, against its rule ${describeRule(failing.rule)}: nowhere does it hold`,
+    message: `${vm.name} ${newcomer === undefined ? "stays on" : "comes to"} ${home}, against its rule ${describeRule(failing.rule)}: nobody can be placed so that it holds`,
     hint: "make room, or loosen the rule",
-    source: newcomer.whereIs("/spec/placement") ?? newcomer.source,
+    source: vm.whereIs("/spec/placement") ?? vm.source,
   };
   return { ...told, blocked: [...told.blocked, blocked] };
 }
