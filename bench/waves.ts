@@ -1,5 +1,5 @@
 /** The same moves as many tools run them: so many at a time, the next so many when the last of them has ended. */
-import type { Problem } from "../src/placement/problem.ts";
+import type { Problem } from "../src/placement/engine/problem.ts";
 import type { SequencedMove } from "../src/schedule/sequence.ts";
 
 /** Seconds. Within a wave links are shared as well as they can be: it lasts as long as its busiest link needs. */

@@ -31,8 +31,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "manifest/vm": ["model", "manifest/text"],
   "manifest/text": ["model"],
   reconcile: ["model"],
-  placement: ["model", "reconcile"],
-  schedule: ["model", "reconcile", "placement"],
+  placement: ["model", "reconcile", "placement/engine"],
+  "placement/engine": ["model"],
+  schedule: ["model", "reconcile", "placement", "placement/engine"],
   plan: ["model", "reconcile", "placement", "schedule"],
   "what-if": ["model", "reconcile", "placement", "schedule", "plan"],
   report: [

@@ -3,7 +3,7 @@
  *
  *   generate.ts → [fleet.ts] → scenarios/, tests
  */
-import type { Problem, ProblemVm, Rule } from "../../src/placement/problem.ts";
+import type { Problem, ProblemVm, Rule } from "../../src/placement/engine/problem.ts";
 
 export interface FleetNode {
   readonly name: string;

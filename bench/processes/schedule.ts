@@ -5,7 +5,7 @@ import { tell } from "../tell.ts";
 
 module.enableCompileCache();
 const [fleetFile = "", planFile = ""] = process.argv.slice(2);
-const { assign } = await import("../../src/placement/assign.ts");
+const { assign } = await import("../../src/placement/engine/assign.ts");
 const { sequence } = await import("../../src/schedule/sequence.ts");
 const { USUAL_COSTS } = await import("../../src/schedule/move-duration.ts");
 const { toProblem } = await import("../fleets/fleet.ts");

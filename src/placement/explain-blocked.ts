@@ -6,8 +6,8 @@
 import { type Amount, fits } from "../model/capacity.ts";
 import type { Blocked, PlacementConflict } from "../model/changes.ts";
 import type { Homeless } from "../reconcile/draft.ts";
-import type { Conflict } from "./explain-conflict.ts";
-import { BIG } from "./find-seats.ts";
+import type { Conflict } from "./engine/explain-conflict.ts";
+import { BIG } from "./engine/find-seats.ts";
 import { type BoundsAround, conflictOfBounds } from "./homeless-bounds.ts";
 import { holdingsOf } from "./place-vms.ts";
 import { toConflict } from "./say-conflict.ts";

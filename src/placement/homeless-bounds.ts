@@ -4,7 +4,7 @@ import type { FilterName, PlacementConflict } from "../model/changes.ts";
 import { describeMatch, matches, meets } from "../model/may-live-on.ts";
 import type { NodeName } from "../model/names.ts";
 import type { Homeless } from "../reconcile/draft.ts";
-import type { Bound } from "./explain-conflict.ts";
+import type { Bound } from "./engine/explain-conflict.ts";
 import { candidatesOf, holdingsOf, type PlacingRules } from "./place-vms.ts";
 import { supportCache } from "./support-cache.ts";
 import { type Site, speaksAgainst } from "./what-speaks-against.ts";

@@ -4,8 +4,8 @@
  *   explain-conflict.ts → [say-conflict.ts] → tell-seats.ts, place-fleet.ts
  */
 import type { PlacementConflict } from "../model/changes.ts";
-import type { Conflict, Constraint } from "./explain-conflict.ts";
-import type { Problem, Rule } from "./problem.ts";
+import type { Conflict, Constraint } from "./engine/explain-conflict.ts";
+import type { Problem, Rule } from "./engine/problem.ts";
 
 export const toConflict = (problem: Problem, conflict: Conflict): PlacementConflict => ({
   constraints: conflict.core.map((constraint) => ({

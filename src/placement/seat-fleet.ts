@@ -8,19 +8,19 @@ import { type Amount, excess, heldBy, isNothing, larger, NOTHING } from "../mode
 import type { DesiredVm } from "../model/desired-state.ts";
 import { byName, type NodeName, type VmName } from "../model/names.ts";
 import type { Homeless } from "../reconcile/draft.ts";
-import { type Seated, seatAll } from "./assign.ts";
 import { type Able, destinationsAmong } from "./destinations.ts";
-import type { Conflict, Failure } from "./explain-conflict.ts";
+import { type Seated, seatAll } from "./engine/assign.ts";
+import type { Conflict, Failure } from "./engine/explain-conflict.ts";
+import type { Problem } from "./engine/problem.ts";
+import type { Move } from "./engine/why-moved.ts";
 import { boundsOf } from "./homeless-bounds.ts";
 import { type Neighbour, NO_RULES } from "./neighbours.ts";
 import { findCandidates, holdingsOf, type PlacingRules } from "./place-vms.ts";
-import type { Problem } from "./problem.ts";
 import type { TooBig } from "./room.ts";
 import { sentMiB } from "./sent-mib.ts";
 import type { FleetSpread } from "./spread-book.ts";
 import { type Inhabitant, toProblem } from "./to-problem.ts";
 import type { Site } from "./what-speaks-against.ts";
-import type { Move } from "./why-moved.ts";
 
 export interface FleetToSeat {
   readonly sites: readonly Site[];

@@ -9,10 +9,10 @@ import type { VmName } from "../model/names.ts";
 import { toMover } from "../reconcile/departure.ts";
 import type { Homeless } from "../reconcile/draft.ts";
 import { moveAsItIs } from "../reconcile/move-as-it-is.ts";
-import type { Failure } from "./explain-conflict.ts";
+import type { Failure } from "./engine/explain-conflict.ts";
+import type { Move } from "./engine/why-moved.ts";
 import { nameRule, toConflict } from "./say-conflict.ts";
 import type { SeatedFleet, Sitter } from "./seat-fleet.ts";
-import type { Move } from "./why-moved.ts";
 
 /** One that has a home and nothing to leave it for but others, or a rule. */
 export function movedNeighbour(seated: SeatedFleet, move: Move): Homeless {

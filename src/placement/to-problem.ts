@@ -11,7 +11,7 @@ import { type Labels, likingOf, meets } from "../model/may-live-on.ts";
 import { byName, type NodeName, type VmName } from "../model/names.ts";
 import { describeRule } from "./affinity-book.ts";
 import { domainOf } from "./domains.ts";
-import type { Problem, ProblemNode, ProblemVm, Rule } from "./problem.ts";
+import type { Problem, ProblemNode, ProblemVm, Rule } from "./engine/problem.ts";
 import { describeSpread, type FleetSpread } from "./spread-book.ts";
 
 export const RESOURCES = ["cpus", "memoryMiB"] as const;

@@ -1,5 +1,5 @@
 /** What can be done to a guest while a fleet is put in order: the units that are ordered, timed and waited for. */
-import type { Amounts } from "../placement/problem.ts";
+import type { Amounts } from "../placement/engine/problem.ts";
 
 /**
  * - `move`: to another node; both ends are counted until it has ended.

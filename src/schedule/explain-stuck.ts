@@ -1,5 +1,5 @@
 /** Why some of what is wanted cannot be had, whatever the order: who waits for whom, and what would help. */
-import type { Problem, ProblemNode } from "../placement/problem.ts";
+import type { Problem, ProblemNode } from "../placement/engine/problem.ts";
 import { at, EPSILON } from "./act.ts";
 import type { Order } from "./find-order.ts";
 import { Ordering } from "./ordering.ts";

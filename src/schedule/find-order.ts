@@ -1,5 +1,5 @@
 /** From who should be where to an order of acts, one after another, with the fewest moves beyond those that are asked for. */
-import type { Problem } from "../placement/problem.ts";
+import type { Problem } from "../placement/engine/problem.ts";
 import { type Act, at } from "./act.ts";
 import { findImmovable } from "./immovable.ts";
 import { beginWith, makeWay } from "./make-way.ts";

@@ -1,5 +1,5 @@
 /** The times that end first: of the order that was found, and of the same acts side by side wherever there is room for it. */
-import type { Problem } from "../placement/problem.ts";
+import type { Problem } from "../placement/engine/problem.ts";
 import type { Act } from "./act.ts";
 import { type Limits, leastSeconds, listSchedule, type Schedule, secondsAtFullSpeed } from "./list-schedule.ts";
 import type { MoveCosts } from "./move-duration.ts";

@@ -1,5 +1,5 @@
 /** A sequence as bars in time, with names: what a chart is drawn from. */
-import type { Problem } from "../placement/problem.ts";
+import type { Problem } from "../placement/engine/problem.ts";
 import { at } from "./act.ts";
 import type { Sequence } from "./sequence.ts";
 

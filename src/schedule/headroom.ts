@@ -1,5 +1,5 @@
 /** How much room every node has left at its worst moment. */
-import type { Problem } from "../placement/problem.ts";
+import type { Problem } from "../placement/engine/problem.ts";
 import { type Act, add, at } from "./act.ts";
 
 export interface Happening {

@@ -3,7 +3,7 @@
  * first. A move has its links' whole bandwidth where it can: one after another is never later than all at once, and each is
  * safe sooner.
  */
-import type { Problem } from "../placement/problem.ts";
+import type { Problem } from "../placement/engine/problem.ts";
 import { type Act, at, EPSILON } from "./act.ts";
 import type { Happening } from "./headroom.ts";
 import { Heap } from "./heap.ts";

@@ -2,7 +2,7 @@
  * When nothing fits any more: whom to park elsewhere, to stop ahead of a cold move, or to move out of the way, so that the rest
  * goes on. Each way is tried to its end, and the one taken that costs the fewest acts for each wish that comes true by it.
  */
-import type { Amounts } from "../placement/problem.ts";
+import type { Amounts } from "../placement/engine/problem.ts";
 import { type Act, at, EPSILON } from "./act.ts";
 import { mayLeave, type Ordering, placesFor } from "./ordering.ts";
 

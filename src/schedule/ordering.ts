@@ -4,7 +4,7 @@
  * Whatever fits is done; what does not fit waits at its target until something leaves from there, or until a guest that it must be
  * apart from has left. Each departure wakes only those who may wait for it, so that thousands of moves are ordered in a moment.
  */
-import type { Problem } from "../placement/problem.ts";
+import type { Problem } from "../placement/engine/problem.ts";
 import { type Act, at } from "./act.ts";
 import { type Undo, World } from "./world.ts";
 

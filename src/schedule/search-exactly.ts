@@ -4,7 +4,7 @@
  * A state is where each guest is. What is left to be done is at least one act for each guest that is not where it should be,
  * and one more when none of them can go there right now.
  */
-import type { Problem } from "../placement/problem.ts";
+import type { Problem } from "../placement/engine/problem.ts";
 import { type Act, at } from "./act.ts";
 import { Heap } from "./heap.ts";
 import { findImmovable } from "./immovable.ts";

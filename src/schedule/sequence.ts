@@ -10,7 +10,7 @@
  * both ends counted while a VM moves; required `apart` rules hold, but for pairs that broke them at the start and have not moved;
  * no more than `maxUnavailable` members of a group are down. The same input gives the same schedule.
  */
-import type { Problem } from "../placement/problem.ts";
+import type { Problem } from "../placement/engine/problem.ts";
 import { type Act, at, beyond, isZero } from "./act.ts";
 import { explainStuck, type Stuck } from "./explain-stuck.ts";
 import { findOrder } from "./find-order.ts";

@@ -5,7 +5,7 @@
  * An order that was found by moving one guest at a time leaves links idle where room is scarce. Here an act begins as soon as links
  * and room are free, and each time it is made sure (as a bank does before it lends) that what is left can still be carried out.
  */
-import type { Problem } from "../placement/problem.ts";
+import type { Problem } from "../placement/engine/problem.ts";
 import { type Act, add, at, EPSILON } from "./act.ts";
 import { Heap } from "./heap.ts";
 import { World } from "./world.ts";

@@ -5,7 +5,7 @@
  * for all arrivals before it, whether those have begun or not; so whoever has begun, the last of them has made sure that all fit.
  * Rules and groups: what may not be at the same time is ordered as it is in the given order.
  */
-import type { Problem } from "../placement/problem.ts";
+import type { Problem } from "../placement/engine/problem.ts";
 import { type Act, add, at, EPSILON } from "./act.ts";
 
 /**

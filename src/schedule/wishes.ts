@@ -1,5 +1,5 @@
 /** What is asked for, by what it does to room. */
-import type { Problem } from "../placement/problem.ts";
+import type { Problem } from "../placement/engine/problem.ts";
 import { at, beyond, isZero } from "./act.ts";
 
 export interface Wishes {

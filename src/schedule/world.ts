@@ -4,7 +4,7 @@
  * Invariants: `used` is the sum of what every guest takes where it is; `counts` says of each required `apart` rule how many
  * of its subjects and others each domain holds; `down` how many members of each group are stopped.
  */
-import type { Amounts, Problem } from "../placement/problem.ts";
+import type { Amounts, Problem } from "../placement/engine/problem.ts";
 import { type Act, at, beyond, EPSILON, isZero } from "./act.ts";
 
 /** One required `apart` rule, as one guest sees it. */

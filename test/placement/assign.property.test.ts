@@ -1,9 +1,9 @@
 /** The promises of an assignment, on thousands of small fleets in any state, against trying everything. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { assign } from "../../src/placement/assign.ts";
-import { checkAssignment } from "../../src/placement/check-assignment.ts";
-import type { Problem } from "../../src/placement/problem.ts";
+import { assign } from "../../src/placement/engine/assign.ts";
+import { checkAssignment } from "../../src/placement/engine/check-assignment.ts";
+import type { Problem } from "../../src/placement/engine/problem.ts";
 import { anyProblem } from "../support/any-problem.ts";
 import { bestAssignment } from "../support/best-assignment.ts";
 import { ENOUGH_DRAWS } from "../support/enough-draws.ts";

@@ -2,9 +2,9 @@
 import { expect, test } from "vitest";
 import { toProblem } from "../../bench/fleets/fleet.ts";
 import { type Family, generateFleet } from "../../bench/fleets/generate.ts";
-import { assign } from "../../src/placement/assign.ts";
-import { checkAssignment } from "../../src/placement/check-assignment.ts";
-import type { Problem, Rule } from "../../src/placement/problem.ts";
+import { assign } from "../../src/placement/engine/assign.ts";
+import { checkAssignment } from "../../src/placement/engine/check-assignment.ts";
+import type { Problem, Rule } from "../../src/placement/engine/problem.ts";
 import { aNode, aProblem, apartPerNode, aVm } from "../support/a-problem.ts";
 
 const THREE = [aNode("n1"), aNode("n2"), aNode("n3")];

@@ -1,6 +1,6 @@
 /** The judge of assignments: what an assignment broke, and what was so before it. */
 import { expect, test } from "vitest";
-import { type Breach, checkAssignment } from "../../src/placement/check-assignment.ts";
+import { type Breach, checkAssignment } from "../../src/placement/engine/check-assignment.ts";
 import { aNode, aProblem, apartPerNode, aVm } from "../support/a-problem.ts";
 
 const THREE = [aNode("n1"), aNode("n2"), aNode("n3")];

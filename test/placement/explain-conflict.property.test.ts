@@ -1,7 +1,7 @@
 /** What is said to stand in the way does, all of it, and nothing that is not needed: held against trying everything. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { assign } from "../../src/placement/assign.ts";
+import { assign } from "../../src/placement/engine/assign.ts";
 import { anyProblem } from "../support/any-problem.ts";
 import { ENOUGH_DRAWS } from "../support/enough-draws.ts";
 import { hasWay } from "../support/has-way.ts";

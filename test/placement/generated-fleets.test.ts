@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { toProblem } from "../../bench/fleets/fleet.ts";
 import { type Family, generateFleet } from "../../bench/fleets/generate.ts";
-import { checkAssignment } from "../../src/placement/check-assignment.ts";
+import { checkAssignment } from "../../src/placement/engine/check-assignment.ts";
 
 const shape = (family: Family, seed = 1) => ({ family, nodes: 40, vms: 800, seed });
 const trouble = (family: Family): Record<string, number> => {

@@ -1,7 +1,7 @@
 /** What a person reads where nothing fits. */
 import { expect, test } from "vitest";
-import { assign } from "../../src/placement/assign.ts";
-import type { Problem } from "../../src/placement/problem.ts";
+import { assign } from "../../src/placement/engine/assign.ts";
+import type { Problem } from "../../src/placement/engine/problem.ts";
 import { toConflict } from "../../src/placement/say-conflict.ts";
 import { aNode, aProblem, apartPerNode, aVm } from "../support/a-problem.ts";
 

@@ -1,6 +1,6 @@
 /** What a sequence looks like: one story for each thing that it does. */
 import { describe, expect, test } from "vitest";
-import type { Problem } from "../../src/placement/problem.ts";
+import type { Problem } from "../../src/placement/engine/problem.ts";
 import { toBars } from "../../src/schedule/gantt.ts";
 import { coldMove, liveMove, USUAL_COSTS } from "../../src/schedule/move-duration.ts";
 import { sequence } from "../../src/schedule/sequence.ts";

@@ -1,5 +1,5 @@
 /** Fleets as numbers, for the tests of placement and schedule: a node is `room`, a VM where it is and what it takes. */
-import type { Problem, ProblemNode, ProblemVm, Rule } from "../../src/placement/problem.ts";
+import type { Problem, ProblemNode, ProblemVm, Rule } from "../../src/placement/engine/problem.ts";
 
 /** With room for 8 cpus and 8 GiB, and a link of 1 GiB/s, unless it says otherwise. */
 export const aNode = (name: string, of: Partial<ProblemNode> = {}): ProblemNode => ({

@@ -1,6 +1,6 @@
 /** Small fleets by chance, tight on purpose: where everybody is now, and where everybody should be, both possible in themselves. */
 import fc from "fast-check";
-import type { Problem, ProblemVm } from "../../src/placement/problem.ts";
+import type { Problem, ProblemVm } from "../../src/placement/engine/problem.ts";
 import { aNode, aProblem, apartPerNode, aVm } from "./a-problem.ts";
 import { Chance } from "./chance.ts";
 

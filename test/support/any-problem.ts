@@ -1,6 +1,6 @@
 /** Small fleets with every kind of trouble, tight enough that seats must often be made free. */
 import fc from "fast-check";
-import type { Problem, Rule } from "../../src/placement/problem.ts";
+import type { Problem, Rule } from "../../src/placement/engine/problem.ts";
 import { aNode, aVm } from "./a-problem.ts";
 
 export interface ProblemBounds {

@@ -1,6 +1,6 @@
 /** The best assignment of a small fleet, by trying them all: what the search for seats is held against. */
-import { checkAssignment } from "../../src/placement/check-assignment.ts";
-import type { Problem, ProblemVm, Rule } from "../../src/placement/problem.ts";
+import { checkAssignment } from "../../src/placement/engine/check-assignment.ts";
+import type { Problem, ProblemVm, Rule } from "../../src/placement/engine/problem.ts";
 
 export interface Best {
   readonly homes: readonly number[];

@@ -2,7 +2,7 @@
  * What a sequence promises, worked out from the problem and the sequence alone: its acts are begun and ended in an order by chance that
  * its `after` allow, and at every instant everybody is counted.
  */
-import type { Problem } from "../../src/placement/problem.ts";
+import type { Problem } from "../../src/placement/engine/problem.ts";
 import type { InPlace, Sequence, SequencedMove } from "../../src/schedule/sequence.ts";
 
 const SLACK = 1e-6;

@@ -2,7 +2,7 @@
  * The fewest acts by looking at every state of a small fleet, breadth first: the oracle of the search for an order. It shares nothing
  * with it but the rules: who moves anyway may be parked, or stopped if it moves cold; others are moved aside only live, and come home.
  */
-import type { Problem } from "../../src/placement/problem.ts";
+import type { Problem } from "../../src/placement/engine/problem.ts";
 
 /** Node of each VM by letter: as it is at home, on a node after a move, or stopped at home. */
 interface State {

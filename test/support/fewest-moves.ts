@@ -2,7 +2,7 @@
  * The fewest moves by looking at every state of a small fleet in which everybody moves live: what `every-order.ts` does, with a state as
  * one number, so that fleets of 6 nodes and 10 VMs can be looked through. Shares nothing with the search for an order.
  */
-import type { Problem } from "../../src/placement/problem.ts";
+import type { Problem } from "../../src/placement/engine/problem.ts";
 
 export interface Looked {
   /** `never`: there is no way. Null: more states than were asked for. */

@@ -1,7 +1,7 @@
 /** Whether what could not be done can be, under some of the constraints only: by trying everything, from where everybody sits. */
-import { checkAssignment } from "../../src/placement/check-assignment.ts";
-import type { Conflict, Constraint } from "../../src/placement/explain-conflict.ts";
-import type { Problem } from "../../src/placement/problem.ts";
+import { checkAssignment } from "../../src/placement/engine/check-assignment.ts";
+import type { Conflict, Constraint } from "../../src/placement/engine/explain-conflict.ts";
+import type { Problem } from "../../src/placement/engine/problem.ts";
 
 /** Everybody may be moved as `held` lets them; nothing that is right now may be wrong afterwards. */
 export function hasWay(

@@ -5,7 +5,7 @@
  *
  * Never changed once made: who sits where is in `Seats`.
  */
-import { byName } from "../model/names.ts";
+import { byName } from "../../model/names.ts";
 import { domainsThatCount } from "./counting-domains.ts";
 import type { Problem, ProblemVm, Rule } from "./problem.ts";
 
