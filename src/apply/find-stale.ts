@@ -76,7 +76,8 @@ function lookAt(plan: Plan, wanted: ReadonlySet<VmName>, observed: ObservedState
     for (const report of node.report.vms) {
       // Another fleet's VM of the same name is a second home of none that was seen as ours.
       const isOthers = report.fleet !== null && report.fleet !== plan.fleet;
-      if (!wanted.has(report.name) || (isOthers && (plan.base.vms[report.name] ?? null) !== null)) continue;
+      if (hasNoLife(report) || !wanted.has(report.name) || (isOthers && (plan.base.vms[report.name] ?? null) !== null))
+        continue;
       const home = { node: node.name, report };
       const known = homes.get(report.name);
       if (known) known.push(home);
@@ -93,6 +94,9 @@ function lookAt(plan: Plan, wanted: ReadonlySet<VmName>, observed: ObservedState
       unreadable.set(name, `it may be on ${node}, which reports a VM without a name that can be read`);
   return { homes, unreadable };
 }
+
+/** What a move left behind, and a guest that is expected and has not set out: neither is a home. */
+const hasNoLife = ({ migration }: VmReport): boolean => migration?.stage === "left" || migration?.stage === "expected";
 
 /** A VM that was nowhere may by now be on any node; one that had a home is looked for there, and where its steps take it. */
 const matters = (silent: NodeName, planned: SeenVm | null, steps: ReadonlySet<NodeName> | undefined): boolean =>

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { findStale, refuseStale } from "../../src/apply/find-stale.ts";
 import { nodeName, vmName } from "../../src/model/names.ts";
 import type { ObservedState } from "../../src/model/observed-state.ts";
-import { aFleet, aSpec, planOf, type WorldBuilder } from "../support/a-fleet.ts";
+import { aFleet, aSpec, NOON, planOf, type WorldBuilder } from "../support/a-fleet.ts";
 
 /** web-1 is to be resized, web-2 to be made, web-3 is as it should be. */
 const fleet = () =>
@@ -61,6 +61,15 @@ test("a VM that moved, one that is in two places, one that is gone", () => {
     "serial 7 on n1 (running; applied from no commit) and ",
   );
   expect(texts(before().lost("web-1", "n1"))).toEqual([
+    "web-1: the plan saw generation 3, serial 7 on n1; now it is nowhere",
+  ]);
+});
+
+test("what a move left behind is no second home, and one that is nowhere else is gone", () => {
+  const left = { role: "source", stage: "left", peer: nodeName("n1"), since: NOON, url: "node n1" } as const;
+  expect(texts(before().has("web-1", "n3", { phase: "stopped", migration: left }))).toEqual([]);
+  const gone = fleet().empty().has("web-3", "n3", { spec: aSpec() });
+  expect(texts(gone.has("web-1", "n1", { generation: 3, serial: 7, phase: "stopped", migration: left }))).toEqual([
     "web-1: the plan saw generation 3, serial 7 on n1; now it is nowhere",
   ]);
 });

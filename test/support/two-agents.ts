@@ -55,7 +55,7 @@ export async function twoAgents(
       dialled.push(channel);
       const [here, there] = duplexPair();
       if (channel.startsWith("disk.")) countBytes(here);
-      else listen(here);
+      else if (channel === "control") listen(here);
       for (const end of [here, there]) {
         open.add(end);
         end.on("error", () => {});

@@ -14,7 +14,7 @@ import { type DiskStorage, diskStorage } from "../storage/disk-storage.ts";
 import { ImageWatch } from "../storage/image-watch.ts";
 import { PatientLooks } from "../storage/patient-looks.ts";
 import { openArrivalVerdicts } from "../store/arrival-verdicts.ts";
-import { openHistoryStore } from "../store/history-store.ts";
+import { type HistoryStore, openHistoryStore } from "../store/history-store.ts";
 import { openReserve } from "../store/reserve.ts";
 import { openVmStore, type VmStore } from "../store/vm-store.ts";
 import { openWhereaboutsStore } from "../store/whereabouts-store.ts";
@@ -54,6 +54,8 @@ export interface LifecycleOptions extends Pace, MovePace {
   /** Where people may have files written and taken from. None when left out. */
   readonly allowedRoots?: readonly string[];
   readonly store?: VmStore;
+  /** How long things took, in the data folder when left out. */
+  readonly history?: HistoryStore;
   readonly storage?: DiskStorage;
   readonly network?: HostNetwork;
   /** Who keeps guests' serial lines. Left out: nobody does. */
@@ -72,7 +74,7 @@ export async function makeParts(
   const [stored, whereabouts, history, verdicts, reports] = await Promise.all([
     store.load(),
     openWhereaboutsStore(options.dataFolder, { clock, logger, reserve }),
-    openHistoryStore(options.dataFolder, { logger }),
+    options.history ?? openHistoryStore(options.dataFolder, { logger }),
     openArrivalVerdicts(options.dataFolder, { reserve }),
     probeHypervisors(options.hypervisors, { clock, logger, stopping }),
   ]);

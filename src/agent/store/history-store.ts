@@ -34,6 +34,7 @@ export async function openHistoryStore(
   let sorted: readonly VmHistory[] | null = null;
   let timer: NodeJS.Timeout | null = null;
   let writing: Promise<void> = Promise.resolve();
+  let isClosed = false;
   const write = (): Promise<void> => {
     if (timer === null) return writing;
     clearTimeout(timer);
@@ -55,9 +56,13 @@ export async function openHistoryStore(
       known.set(vm, { ...history, [kind]: [...(history[kind] ?? []), value].slice(-SAMPLES_KEPT) });
       for (const name of known.keys()) if (known.size > MOST_VMS) known.delete(name);
       sorted = null;
-      timer ??= setTimeout(() => void write(), writeAfterMs).unref();
+      // An agent that has ended writes nothing any more.
+      if (!isClosed) timer ??= setTimeout(() => void write(), writeAfterMs).unref();
     },
-    [Symbol.asyncDispose]: write,
+    async [Symbol.asyncDispose]() {
+      isClosed = true;
+      await write();
+    },
   };
 }
 

@@ -72,6 +72,8 @@ async function aWorld(options: { readonly processes: boolean; readonly restartEv
         ...{ node, capacity, clock, restartEveryMs, allowedRoots: [allowed] },
         ...folders,
         ...parts,
+        // One that is dead does nothing by and by.
+        history: NO_HISTORY,
       });
       const agent = await Promise.race([opening, mortality.death.then(() => null)]);
       if (agent) agents.push(agent);
@@ -99,6 +101,8 @@ async function aWorld(options: { readonly processes: boolean; readonly restartEv
     },
   };
 }
+
+const NO_HISTORY = { all: () => [], note: () => {}, async [Symbol.asyncDispose]() {} };
 
 /** Each try writes to a place of its own. */
 const placeOf = (root: string, ask: Ask) =>
