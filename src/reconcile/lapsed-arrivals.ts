@@ -5,13 +5,16 @@
 import type { NodeName, VmName } from "../model/names.ts";
 import type { NodeReport, ObservedState, VmReport } from "../model/observed-state.ts";
 
+const isSending = ({ migration }: VmReport): boolean => migration?.role === "source" && migration.stage !== "left";
+
 /** Node by node as they answered, without them. One whose source is silent stays: nobody knows what it does. */
 export function withoutLapsedArrivals({ nodes }: ObservedState): ReadonlyMap<NodeName, NodeReport> {
   const reports = new Map<NodeName, NodeReport>();
   for (const node of nodes) if (node.reach === "answered") reports.set(node.name, node.report);
-  const idle = (source: NodeName | undefined, name: VmName) =>
-    source !== undefined &&
-    reports.get(source)?.vms.some((vm) => vm.name === name && vm.migration?.role !== "source") === true;
+  const idle = (source: NodeName | undefined, name: VmName) => {
+    const there = source === undefined ? undefined : reports.get(source);
+    return there !== undefined && !there.vms.some((vm) => vm.name === name && isSending(vm));
+  };
   const hasLapsed = ({ name, migration }: VmReport) =>
     migration?.role === "destination" && migration.stage === "expected" && idle(migration.peer, name);
   for (const [node, report] of reports)

@@ -4,6 +4,7 @@
  * The ticket is the caller's: neither agent ever has to tell a secret, so results may be read by others and asked for again.
  */
 import { randomBytes } from "node:crypto";
+import { isOdoroboError } from "../model/errors.ts";
 import type { NodeName, VmName } from "../model/names.ts";
 import type { VmReport } from "../model/observed-state.ts";
 import type { AgentApi } from "./agent-api.ts";
@@ -49,14 +50,37 @@ export async function moveGuest(move: Move, signal: AbortSignal): Promise<Operat
   );
   if (expected.outcome !== "done") return expected;
   const fingerprint = expected.detail?.fingerprint ?? null;
-  return from.agent.operate(
-    vm,
-    {
-      kind: "migrate",
-      ...{ id: ids.migrate, expect: move.expect ?? null, fleet, mode, ...run },
-      to: { node: to.node, address: to.address, ticket, fingerprint },
-      bandwidthMiBps: move.bandwidthMiBps ?? null,
-    },
-    signal,
-  );
+  try {
+    return await from.agent.operate(
+      vm,
+      {
+        kind: "migrate",
+        ...{ id: ids.migrate, expect: move.expect ?? null, fleet, mode, ...run },
+        to: { node: to.node, address: to.address, ticket, fingerprint },
+        bandwidthMiBps: move.bandwidthMiBps ?? null,
+      },
+      signal,
+    );
+  } catch (error) {
+    if (isOdoroboError(error) && REFUSED.has(error.code)) await withdraw(move, expected, signal);
+    throw error;
+  }
+}
+
+/** Answers by which the source has not begun, and will not. */
+const REFUSED: ReadonlySet<string> = new Set([
+  "WRONG_PHASE",
+  "STALE_GENERATION",
+  "STALE_SERIAL",
+  "NOT_FOUND",
+  "UNSUPPORTED",
+  "BAD_REQUEST",
+]);
+
+/** Only what this caller asked for, as it left it. Where that fails the room is given up by itself, some minutes later. */
+async function withdraw({ vm, fleet, to, ids }: Move, { after }: OperationResult, signal: AbortSignal): Promise<void> {
+  if (after === null) return;
+  const { generation, serial } = after;
+  const asked = { id: `${ids.expect}-withdrawn`, expect: { generation, serial }, fleet, graceSeconds: 0 } as const;
+  await to.agent.operate(vm, { kind: "shutdown", ...asked }, signal).catch(() => {});
 }

@@ -1,5 +1,8 @@
 /** Two agents move a guest: it is in one place, whatever fails, and goes on by itself where it is. */
 import { expect, test } from "vitest";
+import { nodeName, vmName } from "../../../src/model/names.ts";
+import type { AgentApi } from "../../../src/wire/agent-api.ts";
+import { makeTicket, moveGuest } from "../../../src/wire/move-guest.ts";
 import { aSpec, NEVER } from "../../support/an-agent.ts";
 import { twoAgents } from "../../support/two-agents.ts";
 import { until } from "../../support/until.ts";
@@ -44,6 +47,36 @@ test.each([{ processes: true }, { processes: false }])(
     expect((await n1.vm("web-1")).phase).toBe("stopped");
   },
 );
+
+test("a move that its source refuses gives back the room that was kept for it, and one that nobody sends is no obstacle", async () => {
+  await using world = await twoAgents({ processes: false });
+  const { n1, n2 } = world;
+  await n1.put("web-1", { spec: aSpec() });
+  await n1.boot("web-1");
+  const report = await n1.vm("web-1");
+  const ends = {
+    from: { node: nodeName("n1"), agent: n1.lifecycle as unknown as AgentApi },
+    to: { node: nodeName("n2"), agent: n2.lifecycle as unknown as AgentApi, address: "http://n2:8890" },
+  };
+  const stale = { generation: report.generation, serial: report.serial + 7 };
+  const asked = moveGuest(
+    {
+      ...{ vm: vmName("web-1"), report, fleet: report.fleet, ...ends, expect: stale, ticket: makeTicket() },
+      ids: { expect: "e", migrate: "m" },
+    },
+    NEVER,
+  );
+  await expect(asked).rejects.toEqual(gives("STALE_SERIAL"));
+  await expect(n2.vm("web-1")).rejects.toEqual(gives("NOT_FOUND"));
+
+  await world.expect("t".repeat(43));
+  const elsewhere = { kind: "expect-guest", from: nodeName("n3"), ticket: "u".repeat(43) } as const;
+  const { spec, generation, fleet } = report;
+  expect(await n2.operate("web-1", { ...elsewhere, generation, spec, fleet })).toMatchObject({
+    outcome: "done",
+    after: { migration: { peer: "n3", stage: "expected" } },
+  });
+});
 
 test("what it left is as old as its move, however late it is deleted: newer disks elsewhere outrank it", async () => {
   await using world = await twoAgents({ processes: false });

@@ -176,7 +176,8 @@ function decideOnItsWay(request: Request, vm: VmRecord): Decision | null {
           `bring ${move.to.node} back, which settles it; or, if it runs nowhere and never will there, delete it here and apply its manifest again`,
         );
   const { kind } = request;
-  const isRenewed = kind === "expect-guest" && move.stage === "expected" && move.from === request.from;
+  // Nothing has come, so whoever asks last is whom it is kept for, wherever the guest comes from by now.
+  const isRenewed = kind === "expect-guest" && move.stage === "expected";
   const isTakenByHand = kind === "resume" && move.stage === "whole";
   if (kind === "shutdown" || kind === "delete" || isRenewed || isTakenByHand) return { decision: "act", kind };
   return wrongPhase(
@@ -186,7 +187,7 @@ function decideOnItsWay(request: Request, vm: VmRecord): Decision | null {
       : `it is expected from ${move.from}`,
     move.stage === "whole"
       ? `bring ${move.from} back, which settles it; or, if that node is off and stays off, let it run on here: odorobo vm resume ${vm.name}`
-      : `wait for it, or call it off: odorobo vm shutdown ${vm.name}`,
+      : `wait for it, or call it off on this node alone: odorobo vm shutdown ${vm.name} --node and the name of this node`,
   );
 }
 
