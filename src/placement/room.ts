@@ -127,9 +127,16 @@ export function freeAfter(
   return free;
 }
 
-/** `left`: those that moved away; otherwise all the others. */
-const named = (report: NodeReport | null, left: boolean): ReadonlySet<VmName> =>
-  new Set((report?.vms ?? []).flatMap(({ name, migration }) => ((migration?.stage === "left") === left ? [name] : [])));
+/** Those that moved away and left disks: a new one of that name would begin with them. */
+const leftDisks = (report: NodeReport | null): ReadonlySet<VmName> =>
+  new Set(
+    (report?.vms ?? []).flatMap(({ name, migration, left }) =>
+      migration?.stage === "left" && left?.bytes !== 0 ? [name] : [],
+    ),
+  );
+
+const livingHere = (report: NodeReport | null): ReadonlySet<VmName> =>
+  new Set((report?.vms ?? []).flatMap(({ name, migration }) => (migration?.stage === "left" ? [] : [name])));
 
 /** `at`: when it was seen. Maintenance is under way by then, or not. */
 export const toSites = (
@@ -147,7 +154,7 @@ export const toSites = (
       looks: looks.get(node.name),
       room,
       closed: whyClosed(node, at),
-      leftHere: named(report, true),
-      namesHere: named(report, false),
+      leftHere: leftDisks(report),
+      namesHere: livingHere(report),
     };
   });

@@ -71,7 +71,10 @@ function findDifference(
       ] as const;
       return {
         kind: "homeless",
-        homeless: { vm, spec: vm.spec, keptDisks: kept, remains, from: null, moves: null, reasons },
+        homeless: {
+          ...{ vm, spec: vm.spec, keptDisks: kept, remains, from: null, moves: null, reasons },
+          above: sightings.lastGeneration(vm.name),
+        },
       };
     }
     case "present": {

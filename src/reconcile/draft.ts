@@ -75,6 +75,8 @@ export interface Homeless {
   /** Of all its former lives, and of others' VMs of its name. */
   readonly remains: readonly KeptDisks[];
   readonly from: { readonly seen: SeenVm; readonly held: Amount; readonly stays: boolean } | null;
+  /** Generations that nodes report of it though it lives nowhere: it is made above them. Left out: none. */
+  readonly above?: number;
   /** It goes there with what it has; null: it is made there. */
   readonly moves: Travel | null;
   readonly reasons: readonly Reason[];

@@ -39,6 +39,8 @@ export interface Sightings {
   readonly locate: (name: VmName) => Location;
   /** What is left of deleted VMs of this name, on whatever node and of whichever fleet, in the order of nodes. */
   readonly remains: (name: VmName) => readonly KeptDisks[];
+  /** The highest that a node reports of it, what it left when it moved away included; 0: none does. */
+  readonly lastGeneration: (name: VmName) => number;
   /** VMs that this fleet applied, wherever they are, with their homes. */
   readonly ofFleet: ReadonlyMap<VmName, NodeName>;
   /** Nodes that answered, by name. */
@@ -130,7 +132,8 @@ export function locateVms(desired: DesiredState, observed: ObservedState): Sight
     }
     return { kind: "absent", tombstone: latestOf(remains.get(name) ?? [], fleet) };
   };
-  return { locate, remains: (name) => remains.get(name) ?? [], ofFleet, reports, silent };
+  const lastGeneration = (name: VmName) => Math.max(0, ...(homes.get(name) ?? []).map(({ vm }) => vm.generation));
+  return { locate, remains: (name) => remains.get(name) ?? [], lastGeneration, ofFleet, reports, silent };
 }
 
 /** Its agent sent it to another node, or has given it to one and waits for its word. */

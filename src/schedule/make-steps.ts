@@ -118,9 +118,9 @@ export function stepsOfPlaced(
   legs: readonly NodeName[] = [node],
 ): Chain {
   if (homeless.moves !== null) return stepsOfMover(homeless.moves, legs, holds);
-  const { vm, spec, from, keptDisks, remains } = homeless;
+  const { vm, spec, from, keptDisks, remains, above = 0 } = homeless;
   // Above all former lives, wherever they were: an agent that still knows one takes less for an old plan.
-  const last = Math.max(from?.seen.generation ?? 0, ...remains.map(({ tombstone }) => tombstone.generation));
+  const last = Math.max(from?.seen.generation ?? 0, above, ...remains.map(({ tombstone }) => tombstone.generation));
   const wokenFrom = remains.find((each) => each.node === node && each.tombstone.disks.length > 0)?.tombstone ?? null;
   const kinds: { kind: StepKind; node: NodeName; class: ChangeClass }[] = [];
   if (from) kinds.push({ kind: "deleteVm", node: from.seen.node, class: "replace" });

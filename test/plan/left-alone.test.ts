@@ -143,6 +143,22 @@ describe("a VM that was migrated by hand", () => {
     ]);
   });
 
+  test("where it left no disks its name is free, above the generation that it had there", () => {
+    const migration = { role: "source", since: NOON, url: "node n2", peer: nodeName("n2"), stage: "left" } as const;
+    const lost = aFleet().node("n1").node("n2", { fenced: true }).vm("web");
+    const world = (bytes: number) =>
+      lost
+        .empty()
+        .has("web", "n1", { ...left, generation: 7, migration, left: { bytes, until: LATER } })
+        .silent("n2");
+    const plan = soundPlan(lost, world(0));
+    expect(plan.steps).toMatchObject([
+      { kind: "createVm", node: "n1", generation: 8, expect: null },
+      { kind: "bootVm" },
+    ]);
+    expect(soundPlan(lost, world(4096))).toMatchObject({ steps: [], blocked: [{ name: "web" }] });
+  });
+
   test("is gone when the node that it went to answers, is the same, and has nothing of it any more", () => {
     const migration = { role: "source", since: NOON, url: "node n2", peer: nodeName("n2"), stage: "left" } as const;
     const fleet = aFleet().nodes("n1", "n2");

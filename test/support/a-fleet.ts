@@ -211,6 +211,7 @@ export interface SeenInput {
   readonly stalled?: VmReport["stalled"];
   readonly owed?: VmReport["owed"];
   readonly movable?: VmReport["movable"];
+  readonly left?: VmReport["left"];
 }
 
 export class WorldBuilder {
@@ -245,6 +246,7 @@ export class WorldBuilder {
       silent = false,
       restart,
       migration,
+      left,
       disks,
       images,
       owed,
@@ -274,6 +276,7 @@ export class WorldBuilder {
       pid: null,
       ...(restart === undefined ? {} : { restart }),
       ...(migration === undefined ? {} : { migration }),
+      ...(left === undefined ? {} : { left }),
       ...(disks === undefined ? {} : { disks }),
       ...(images === undefined ? {} : { images }),
       ...(owed === undefined ? {} : { owed }),

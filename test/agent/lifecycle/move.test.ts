@@ -78,6 +78,22 @@ test("a move that its source refuses gives back the room that was kept for it, a
   });
 });
 
+test("a VM that moved away and left no disks may be made anew where it was, by who knows that it lives nowhere", async () => {
+  await using world = await twoAgents({ processes: false });
+  const { n1, n2 } = world;
+  await n1.put("web-1", { spec: aSpec({ disks: [] }), generation: 7 });
+  await n1.boot("web-1");
+  await world.move();
+  await n2[Symbol.asyncDispose]();
+  const anew = { spec: aSpec({ disks: [] }), expect: null } as const;
+  expect(await n1.put("web-1", { ...anew, generation: 8 })).toMatchObject({
+    outcome: "done",
+    after: { phase: "stopped", generation: 8 },
+  });
+  expect((await n1.vm("web-1")).migration).toBeUndefined();
+  expect((await n1.boot("web-1")).after).toMatchObject({ phase: "running" });
+});
+
 test("what it left is as old as its move, however late it is deleted: newer disks elsewhere outrank it", async () => {
   await using world = await twoAgents({ processes: false });
   await world.n1.put("web-1", { spec: aSpec() });

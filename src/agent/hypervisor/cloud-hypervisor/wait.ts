@@ -54,7 +54,11 @@ export async function waitUntil(holds: () => Promise<boolean>, waiting: Waiting)
 /** The promise, or the signal's reason, whichever is first. */
 export function abortable<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
+    if (signal.aborted) {
+      // It may fail later, when nobody waits for it any more: that is no failure of the agent.
+      promise.catch(() => {});
+      return reject(signal.reason);
+    }
     const onAbort = () => reject(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));

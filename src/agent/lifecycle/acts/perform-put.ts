@@ -26,6 +26,13 @@ export async function preparePut(
   request: PutVmRequest,
   before: StoredVm | null,
 ): Promise<Act> {
+  if (kind === "create" && before?.state === "present") {
+    const { serial, completed } = before;
+    const anew = { ...created(parts, slot, null, request), serial, completed };
+    const hypervisor = await checkRequest(parts, request, null, slot.name);
+    await parts.store.saveTexts(slot.name, textsOf(slot.name, request, keptTexts(null)));
+    return putAct(parts, slot, anew, { id: request.id, kind }, hypervisor, { defer: request.defer === true });
+  }
   const known = before?.state === "present" ? { ...before, ownDisks: await disksMade(parts, before) } : before;
   const hypervisor = await checkRequest(parts, request, known, slot.name);
   const vm = known?.state === "present" ? updated(parts, known, request) : created(parts, slot, known, request);

@@ -7,7 +7,7 @@
 import { sameValue } from "../../../model/fields.ts";
 import type { VmName } from "../../../model/names.ts";
 import type { PutVmRequest } from "../../../wire/operations.ts";
-import type { StoredVm } from "../../store/vm-record.ts";
+import type { StoredVm, VmRecord } from "../../store/vm-record.ts";
 import { type Decision, refuse } from "../parts/decision.ts";
 import { byWhom, holderOf, PLAN_AGAIN, refuseForeign, refuseUnexpected } from "./refusals.ts";
 
@@ -28,6 +28,9 @@ export function decidePut(name: VmName, request: PutVmRequest, state: StoredVm |
       );
     return refuseUnexpected(name, request.expect, state) ?? { decision: "act", kind: "create" };
   }
+  // It lives nowhere, says whoever applies, and nothing of it is here: a new one may have its name.
+  if (hasLeftNothing(state) && request.expect === null && request.generation > state.generation)
+    return { decision: "act", kind: "create" };
   if (request.generation < state.generation) return staleGeneration(name, request, state);
   if (request.generation === state.generation)
     return sameValue(request.spec, state.spec)
@@ -35,6 +38,10 @@ export function decidePut(name: VmName, request: PutVmRequest, state: StoredVm |
       : staleGeneration(name, request, state);
   return refuseUnexpected(name, request.expect, state) ?? { decision: "act", kind: "update" };
 }
+
+/** It moved away, and has no disks here. */
+const hasLeftNothing = ({ migration, left }: VmRecord): boolean =>
+  migration?.stage === "left" && left !== undefined && left.bytes === 0;
 
 const staleGeneration = (name: VmName, request: PutVmRequest, state: StoredVm): Decision =>
   byWhom(
