@@ -108,7 +108,7 @@ export default class Watch extends OdoroboCommand {
     await loop.run(interrupts.first);
     const run = watcher.openRun;
     screen[Symbol.dispose]();
-    watcher.tell({ event: "stopped", running: watcher.running, run });
+    watcher.tell({ event: "stopped", running: watcher.running, unseen: watcher.unseen, run });
     process.exitCode = run === null ? 0 : 130;
   }
 

@@ -54,7 +54,8 @@ export function conflictOfBounds(each: Homeless, around: BoundsAround): Placemen
     return {
       kind: "room",
       text: () => `the ${name} that nodes have`,
-      mayStay: (site) => holds[resource] <= site.room[resource],
+      // Of one that does not answer nobody knows its room: that it does not answer is what is in the way.
+      mayStay: (site) => site.report === null || holds[resource] <= site.room[resource],
     };
   });
   const all = [...open, ...room, ...reasonsOf(each, around)];
@@ -86,7 +87,7 @@ function reasonsOf(each: Homeless, { sites, rules }: BoundsAround): Reason[] {
   const why =
     (by: FilterName): Reason["mayStay"] =>
     (site) =>
-      !speaksAgainst(by, each, site, asking);
+      site.report === null || !speaksAgainst(by, each, site, asking);
   const pairs = Object.entries(selector).map(([key, value]) => `${key}=${value}`);
   const home = moves?.draft.node;
   return [

@@ -33,7 +33,8 @@ export function renderMoved(
   return [
     `${paint("bold", safeLine(name))} ${isRunning ? "runs" : "is off"} on ${safeLine(to)}, moved from ${safeLine(from)}${figures.length === 0 ? "" : `: ${figures.join(", ")}`}`,
     ...Object.entries(how?.checksums ?? {}).map(
-      ([disk, checksum]) => `disk ${safeLine(disk)} is the same on both: ${safeLine(checksum)}`,
+      ([disk, checksum]) =>
+        `disk ${safeLine(disk)} is the same on both (checksum of its segments: ${safeLine(checksum)})`,
     ),
     ...warningLines(result, paint),
     ...(fleet === null

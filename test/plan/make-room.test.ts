@@ -92,6 +92,15 @@ describe("a new VM that fits nowhere", () => {
     });
   });
 
+  test("where the only node that it may be on does not answer, that is in the way, and not its room", () => {
+    const one = aFleet().nodes("n1", "n2").vm("a", { on: "n1" });
+    const told = plan(one, one.empty().has("a", "n2", { spec: aSpec() }).silent("n1").sends("n2")).blocked[0];
+    expect(told?.conflict?.constraints.map(({ text }) => text)).toEqual([
+      "n1 does not answer",
+      "its placement names n1",
+    ]);
+  });
+
   test("one that is left out with --exclude is not moved, another is", () => {
     const made = plan(fleet(), world().sends("n1", "n2"), { selection: { targets: [], excludes: ["b"] } });
     expect(made.steps.map(describeStep)[0]).toBe("migrate a from n1 to n2");

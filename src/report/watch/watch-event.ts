@@ -58,6 +58,8 @@ export type Happening =
       readonly event: "stopped";
       /** Guests that were running when the fleet was last seen: they go on. */
       readonly running: readonly string[];
+      /** Nodes that did not answer then: what runs there nobody knows. */
+      readonly unseen: readonly string[];
       /** A run that is left paused; null: none. */
       readonly run: string | null;
     };

@@ -63,11 +63,16 @@ function stepLine(event: Extract<WatchEvent, { readonly event: "step" }>, paint:
   return `${paint(hue, event.outcome.padEnd(7))} ${safeLine(event.title)}${why}`;
 }
 
-function stoppedLine({ running, run }: Extract<WatchEvent, { readonly event: "stopped" }>): string {
-  const guests =
+function stoppedLine({ running, unseen, run }: Extract<WatchEvent, { readonly event: "stopped" }>): string {
+  const known =
     running.length === 0
-      ? "no guest was running"
-      : `${running.length === 1 ? "1 guest runs" : `${running.length} guests run`} on: ${showNames(running)}`;
+      ? unseen.length > 0
+        ? []
+        : ["no guest was running"]
+      : [`${running.length === 1 ? "1 guest runs" : `${running.length} guests run`} on: ${showNames(running)}`];
+  const guests = [...known, ...(unseen.length > 0 ? [`what runs on ${showNames(unseen)} could not be seen`] : [])].join(
+    "; ",
+  );
   return `stopped watching; ${guests}${run === null ? "" : `. The run ${run} is left in the middle: watch again, or odorobo runs resume ${run}`}`;
 }
 

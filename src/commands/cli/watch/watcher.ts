@@ -104,6 +104,11 @@ export class Watcher implements LoopWatcher {
     return this.#vms().flatMap(({ name, phase }) => (phase === "running" ? [name] : []));
   }
 
+  /** Nodes that did not answer when they were last asked. */
+  get unseen(): readonly string[] {
+    return (this.#seen?.nodes ?? []).flatMap((node) => (node.reach === "silent" ? [node.name] : []));
+  }
+
   #vms(): WatchView["vms"] {
     return (this.#seen?.nodes ?? []).flatMap((node) =>
       node.reach === "silent"
@@ -129,7 +134,7 @@ export class Watcher implements LoopWatcher {
           ? `${newest.id} is refused: ${newest.because.message.split("\n")[0]}`
           : null,
       vms: this.#vms(),
-      silent: (this.#seen?.nodes ?? []).flatMap((node) => (node.reach === "silent" ? [node.name] : [])),
+      silent: this.unseen,
       progress: turn?.kind === "applying" ? this.#progress : null,
       doing:
         heldBy !== null
