@@ -67,6 +67,7 @@ export interface NodeStatus {
   readonly capacity: { readonly cpus: number; readonly memoryMiB: number } | null;
   /** Sum of the specs of the VMs that have a process. */
   readonly used: { readonly cpus: number; readonly memoryMiB: number } | null;
+  /** That live there. */
   readonly vms: number | null;
   readonly tombstones: number | null;
 }
@@ -173,10 +174,13 @@ export function toNodeStatus(node: ObservedNode, desired: DesiredNode | undefine
     hypervisors: report?.hypervisors.map(({ kind, version }) => ({ kind, version })) ?? [],
     capacity: report?.capacity ?? null,
     used: report === null ? null : sumOf(report),
-    vms: report?.vms.length ?? null,
+    vms: report?.vms.filter(livesHere).length ?? null,
     tombstones: report?.tombstones.length ?? null,
   };
 }
+
+/** Neither what a VM left when it moved away, nor one that is only expected. */
+const livesHere = ({ migration }: VmReport): boolean => migration?.stage !== "left" && migration?.stage !== "expected";
 
 function sumOf(report: NodeReport): { cpus: number; memoryMiB: number } {
   const running = report.vms

@@ -146,4 +146,5 @@ test("what a VM left where it moved away from is listed, and counted as no VM", 
   const status = statusOf(fleet, world);
   expect(status.summary).toMatchObject({ vms: 1, running: 1 });
   expect(status.vms.map(({ node }) => node)).toEqual(["n1", "n2"]);
+  expect(status.nodes.map(({ vms }) => vms)).toEqual([0, 1]);
 });
