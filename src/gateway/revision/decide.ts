@@ -115,7 +115,11 @@ function takePlanning(draft: Draft, event: EventOf<"planned"> | EventOf<"unplann
   const revision = draft.find(event.revision);
   if (revision === undefined) return;
   if (event.event === "planned") return takePlan(draft, turn, event.plan, { ...revision.policy, ...said });
-  if (draft.isOutrun(revision.id)) return;
+  if (draft.isOutrun(revision.id)) {
+    // The newer one may say the same, or be broken: then this one is planned again.
+    if (draft.state.inForce === revision.id) draft.set({ look: draft.state.look ?? "it was not carried out" });
+    return;
+  }
   fail(draft, revision, event.because);
 }
 
