@@ -187,6 +187,9 @@ function takeAnswer(
   else {
     const names = draft.withdraw(id);
     draft.change(id, { own: without(revision.own, names), declined: together(revision.declined, names) });
+    // What runs is let finish, and only then it is seen what is left of the revision.
+    const { turn } = draft.state;
+    if (turn?.kind === "applying" && turn.revision === id) return;
     draft.stand(id, "refused", { code: "NOT_CONFIRMED", message: `${by} turned it down` });
   }
 }
