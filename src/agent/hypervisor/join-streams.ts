@@ -3,17 +3,14 @@ import { chmod, chown, stat } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { dirname } from "node:path";
 import type { Duplex } from "node:stream";
-import { readFrugally } from "./frugal-socket.ts";
 
-/** `giving`: where nearly all of it comes from. An end that breaks takes the other with it; one that has said all it had to say lets the other go on. */
-function joinStreams(giving: Duplex, taking: Duplex): void {
-  const frugal = readFrugally(giving, taking);
-  const one = frugal ?? giving;
+/** An end that breaks takes the other with it; one that has said all it had to say lets the other go on. */
+export function joinStreams(one: Duplex, other: Duplex): void {
   for (const [from, to] of [
-    [one, taking],
-    [taking, one],
+    [one, other],
+    [other, one],
   ] as const) {
-    if (from !== frugal) from.pipe(to);
+    from.pipe(to);
     from.on("error", () => to.destroy());
     from.once("close", () => {
       if (!from.readableEnded) to.destroy();
@@ -23,7 +20,7 @@ function joinStreams(giving: Duplex, taking: Duplex): void {
 
 /** To somebody who listens on a Unix socket; what cannot be reached breaks the stream. */
 export function forwardTo(path: string, stream: Duplex): void {
-  joinStreams(stream, connect({ path, allowHalfOpen: true }));
+  joinStreams(connect({ path, allowHalfOpen: true }), stream);
 }
 
 /**
