@@ -178,7 +178,8 @@ const ACTS: readonly Act[] = [
     after: null,
     keeps: false,
     undo: [create, boot],
-    boundaries: ["guest.powerButton:after", "supervisor.stop:after", "store.save:after"],
+    // A guest that is off before it is asked whether it is needs no stop.
+    boundaries: ["guest.powerButton:after", "store.save:after"],
   },
 ];
 
