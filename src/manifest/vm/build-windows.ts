@@ -26,7 +26,8 @@ export function buildWindows(
       const near = nearest(zone, Intl.supportedValuesOf("timeZone"));
       report([...at, index, "timezone"], {
         code: "bad-value",
-        message: `there is no time zone ${zone}`,
+        // A text that is near no zone may be anything, also a secret in the wrong place.
+        message: near === null ? "there is no such time zone" : `there is no time zone ${zone}`,
         hint: near === null ? "such as Europe/Berlin" : `${near}?`,
       });
       return [];
