@@ -27,7 +27,9 @@ type Plant = (value: unknown, secret: string, random: number) => unknown;
 const typo = (value: unknown, random: number): string => {
   const keys = Object.keys((value ?? {}) as object);
   const key = keys[random % Math.max(1, keys.length)] ?? "userData";
-  return [key.toLowerCase(), key.slice(0, -1), `${key}x`, key.toUpperCase()][random % 4] ?? key;
+  const word = [key.toLowerCase(), key.slice(0, -1), `${key}x`, key.toUpperCase()][random % 4] ?? key;
+  // A word of ours: who a guest is may be shown.
+  return word === "instance" ? `${key}x` : word;
 };
 
 /** What is put at a place, or beside what is there. */

@@ -293,7 +293,10 @@ describe.runIf(requires("callers with client certificates", "openssl"))("client 
     const path = join(folder.path, "access");
     const list = (fingerprint: string, role: string) =>
       writeFile(path, `alice ${role} cert-sha256:${fingerprint}\nci observe sha256:${hash("t")}`, { mode: 0o600 });
-    await list(fingerprint256.replaceAll("0", "1"), "admin");
+    await list(
+      fingerprint256.replace(/[0-9A-F]/, (digit) => (digit === "0" ? "1" : "0")),
+      "admin",
+    );
     const tls = await tlsSettings(certificates, { clientCa: true });
     await using agent = await socketAgent({ tls, access: await openAccessFile(path) });
     const { caFile, client } = certificates;
