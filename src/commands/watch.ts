@@ -51,10 +51,10 @@ export default class Watch extends OdoroboCommand {
   override async run(): Promise<void> {
     const { args, flags } = await this.parse(Watch);
     using interrupts = listenForInterrupts();
-    const { Loop } = await import("../gateway/loop.ts");
-    const { LiveWorld } = await import("../gateway/live-world.ts");
-    const { FolderSource } = await import("../gateway/folder-source.ts");
-    const { abandonRuns } = await import("../gateway/abandon-runs.ts");
+    const { Loop } = await import("../gateway/loop/loop.ts");
+    const { LiveWorld } = await import("../gateway/loop/live-world.ts");
+    const { FolderSource } = await import("../gateway/sources/folder-source.ts");
+    const { abandonRuns } = await import("../gateway/loop/abandon-runs.ts");
     const { openScreen, readAnswers } = await import("./cli/watch/screens.ts");
     const { Watcher } = await import("./cli/watch/watcher.ts");
     const { Keepers } = await import("./cli/watch/inside-agent.ts");

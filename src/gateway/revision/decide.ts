@@ -1,7 +1,7 @@
 /**
  * What the loop of one fleet does next: from what it remembers, what happened, and the time, alone.
  *
- *   sources, agents, people ──► events ─► [decide.ts] ─► acts ──► ../loop.ts, which carries them out and says how they ended
+ *   sources, agents, people ──► events ─► [decide.ts] ─► acts ──► ../loop/loop.ts, which carries them out and says how they ended
  *
  * Pure: no I/O, no clock. Whoever turns a fleet by itself (`odorobo watch`, a gateway) does it with this, so it is here that
  * - one apply of a fleet runs at a time, and one that has begun is let finish;

@@ -1,6 +1,6 @@
 /** What a loop does, as the events and the view that people and programs are shown. */
 import type { ApplyEvent } from "../../../apply/apply-report.ts";
-import type { LoopWatcher } from "../../../gateway/parts.ts";
+import type { LoopWatcher } from "../../../gateway/loop/parts.ts";
 import type { LoopState, Told } from "../../../gateway/revision/loop-state.ts";
 import { type Instant, instant } from "../../../model/names.ts";
 import { systemClock } from "../../../platform/clock.ts";

@@ -1,10 +1,10 @@
 /** What happens at a fleet's agents: one stream of events for each, taken up again by the event's id when it was cut. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DesiredNode } from "../model/desired-state.ts";
-import { isOdoroboError } from "../model/errors.ts";
-import type { NodeName } from "../model/names.ts";
-import type { AgentAccess } from "../turn/connect-agents.ts";
-import { connectAgent } from "../wire/client.ts";
+import type { DesiredNode } from "../../model/desired-state.ts";
+import { isOdoroboError } from "../../model/errors.ts";
+import type { NodeName } from "../../model/names.ts";
+import type { AgentAccess } from "../../turn/connect-agents.ts";
+import { connectAgent } from "../../wire/client.ts";
 
 /** Between two tries to reach an agent that is away. */
 const AWAY_MS = 1_000;

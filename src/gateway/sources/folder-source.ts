@@ -1,12 +1,12 @@
 /** Revisions of a folder: each time that something in it may have changed. What is half there is no revision that anything is lost by. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { digestOf } from "../model/digest.ts";
-import { isOdoroboError, OdoroboError } from "../model/errors.ts";
-import type { VmName } from "../model/names.ts";
-import { readFolder } from "../source/read-folder.ts";
-import { type WatchFolderOptions, watchFolder } from "../source/watch-folder.ts";
-import { type Fleet, loadFleet } from "../turn/read-fleet.ts";
-import type { ReadRevision, RevisionSource } from "./parts.ts";
+import { digestOf } from "../../model/digest.ts";
+import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
+import type { VmName } from "../../model/names.ts";
+import { readFolder } from "../../source/read-folder.ts";
+import { type WatchFolderOptions, watchFolder } from "../../source/watch-folder.ts";
+import { type Fleet, loadFleet } from "../../turn/read-fleet.ts";
+import type { ReadRevision, RevisionSource } from "../loop/parts.ts";
 
 /** Between an editor's emptying a file and its writing it, on a slow disk. */
 const HALF_SAVED_MS = 1_000;

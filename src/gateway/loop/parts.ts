@@ -1,10 +1,10 @@
 /** What the loop needs of the world, as small interfaces: sources, agents and clocks of another kind come in here. */
-import type { VmName } from "../model/names.ts";
-import type { Clock } from "../platform/clock.ts";
-import type { PlannedFleet } from "../turn/plan-fleet.ts";
-import type { Fleet } from "../turn/read-fleet.ts";
-import type { LoopEvent, LoopState, Told } from "./revision/loop-state.ts";
-import type { RevisionId } from "./revision/revision.ts";
+import type { VmName } from "../../model/names.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { PlannedFleet } from "../../turn/plan-fleet.ts";
+import type { Fleet } from "../../turn/read-fleet.ts";
+import type { LoopEvent, LoopState, Told } from "../revision/loop-state.ts";
+import type { RevisionId } from "../revision/revision.ts";
 
 export interface ReadRevision {
   readonly fleet: Fleet;

@@ -1,9 +1,9 @@
 /** Runs that an earlier loop of the same fleet began and nobody executes: the next plan does what is left of them, so they end. */
 import { resolve } from "node:path";
-import type { Clock } from "../platform/clock.ts";
-import { whoami } from "../platform/whoami.ts";
-import { decide } from "../run/decide.ts";
-import type { KnownRun, RunStore } from "../run/run-store.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { whoami } from "../../platform/whoami.ts";
+import { decide } from "../../run/decide.ts";
+import type { KnownRun, RunStore } from "../../run/run-store.ts";
 
 /** `who`: as `LiveWorld` was told. `folder`: where the manifests are. Returns their ids. */
 export async function abandonRuns(

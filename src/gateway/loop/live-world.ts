@@ -1,18 +1,18 @@
 /** The world as it is: plans by `turn/`, applies as runs that everybody on this machine can see, and the agents' own events. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ApplyEvent, ApplyReport } from "../apply/apply-report.ts";
-import { ERROR_CODES, isOdoroboError } from "../model/errors.ts";
-import type { VmName } from "../model/names.ts";
-import type { Clock } from "../platform/clock.ts";
-import { whoami } from "../platform/whoami.ts";
-import type { RunStore } from "../run/run-store.ts";
-import { toLimits } from "../turn/apply-plan.ts";
-import { begunRun } from "../turn/begun-run.ts";
-import type { AgentAccess } from "../turn/connect-agents.ts";
-import { executeRun } from "../turn/execute-run.ts";
-import { type PlannedFleet, planFor, refuseEmptying } from "../turn/plan-fleet.ts";
-import type { Fleet, FleetLocation } from "../turn/read-fleet.ts";
-import { seenAgain } from "../turn/saved-plan.ts";
+import type { ApplyEvent, ApplyReport } from "../../apply/apply-report.ts";
+import { ERROR_CODES, isOdoroboError } from "../../model/errors.ts";
+import type { VmName } from "../../model/names.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { whoami } from "../../platform/whoami.ts";
+import type { RunStore } from "../../run/run-store.ts";
+import { toLimits } from "../../turn/apply-plan.ts";
+import { begunRun } from "../../turn/begun-run.ts";
+import type { AgentAccess } from "../../turn/connect-agents.ts";
+import { executeRun } from "../../turn/execute-run.ts";
+import { type PlannedFleet, planFor, refuseEmptying } from "../../turn/plan-fleet.ts";
+import type { Fleet, FleetLocation } from "../../turn/read-fleet.ts";
+import { seenAgain } from "../../turn/saved-plan.ts";
 import { AgentFollower } from "./follow-agents.ts";
 import type { ApplyEnd, World } from "./parts.ts";
 
