@@ -9,11 +9,11 @@ import { DEFAULT_GATEWAY_POLICY, type GatewayPolicy } from "../../model/desired-
 import { isOdoroboError } from "../../model/errors.ts";
 import type { PlannedFleet } from "../../turn/plan-fleet.ts";
 import type { Fleet } from "../../turn/read-fleet.ts";
-import type { LoopParts, LoopWatcher } from "./parts.ts";
 import { decide } from "../revision/decide.ts";
 import { type Act, type LoopEvent, type LoopState, NOTHING_SEEN, wakeAt } from "../revision/loop-state.ts";
 import { factsOf } from "../revision/plan-facts.ts";
 import type { Because, RevisionId } from "../revision/revision.ts";
+import type { LoopParts, LoopWatcher } from "./parts.ts";
 
 /** Looks that come this close to one another are one: an agent tells each of a hundred guests. */
 const LOOK_MS = 100;
