@@ -93,11 +93,9 @@ export default class Watch extends OdoroboCommand {
       signal: interrupts.first,
       hardSignal: interrupts.second,
       intervalMs,
-      onSeen: (planned) => watcher.seen(planned),
-      onApply: (event, run) => watcher.applying(event, run),
     });
     const said = flags.auto === undefined ? {} : { auto: flags.auto as ChangeClass, approve: null };
-    const loop = new Loop({ source, world, clock }, watcher, said);
+    const loop = new Loop({ source, world, clock, memory: null }, watcher, said);
     using _answers = isInteractive()
       ? readAnswers((line) => {
           const answer = ({ yes: "approve", no: "decline" } as const)[line.trim()];

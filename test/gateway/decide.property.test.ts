@@ -144,7 +144,7 @@ function play(moves: readonly Move[], said: Partial<GatewayPolicy>): Story {
       story.policies.set(id, { ...move.policy, ...said });
       if (move.isBroken) story.broken.add(id);
       if (move.says === 3) story.doubtful.add(id);
-      post({ event: "seen", revision: id, what: "saved" });
+      post({ event: "seen", revision: id, what: "saved", commit: null });
     } else if (move.move === "look") post({ event: "look", why: "drift" });
     else if (move.move === "wait") {
       now += move.seconds * 1000;

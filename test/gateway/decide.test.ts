@@ -42,7 +42,7 @@ class Story {
     this.#now += milliseconds;
     return this.post({ event: "tick" });
   }
-  seen = (revision: string) => this.post({ event: "seen", revision, what: "saved" });
+  seen = (revision: string) => this.post({ event: "seen", revision, what: "saved", commit: null });
   read = (revision: string, policy: Partial<GatewayPolicy> = {}, isDoubtful = false) =>
     this.post({
       event: "read",

@@ -14,7 +14,7 @@ import { type PlannedFleet, planFor, refuseEmptying } from "../../turn/plan-flee
 import type { Fleet, FleetLocation } from "../../turn/read-fleet.ts";
 import { seenAgain } from "../../turn/saved-plan.ts";
 import { AgentFollower } from "./follow-agents.ts";
-import type { ApplyEnd, World } from "./parts.ts";
+import type { ApplyEnd, RunListener, World } from "./parts.ts";
 
 export interface LiveWorldOptions {
   readonly location: FleetLocation;
@@ -29,8 +29,6 @@ export interface LiveWorldOptions {
   readonly hardSignal: AbortSignal;
   /** How often the fleet is looked at though nobody said anything. */
   readonly intervalMs: number;
-  readonly onSeen: (planned: PlannedFleet) => void;
-  readonly onApply: (event: ApplyEvent, run: string) => void;
 }
 
 /** How soon the end of somebody else's run is noticed, should nothing else tell of it. */
@@ -80,7 +78,6 @@ export class LiveWorld implements World {
     const planned = await planFor(fleet, { location, access, selection, allowances, clock }, signal);
     try {
       refuseEmptying(planned);
-      this.#options.onSeen(planned);
       return planned;
     } catch (error) {
       await planned[Symbol.asyncDispose]();
@@ -88,8 +85,8 @@ export class LiveWorld implements World {
     }
   }
 
-  async apply(planned: PlannedFleet, approvedBy: string | null): Promise<ApplyEnd> {
-    const { runs, clock, location, access, who, signal, hardSignal, onApply } = this.#options;
+  async apply(planned: PlannedFleet, approvedBy: string | null, listener: RunListener): Promise<ApplyEnd> {
+    const { runs, clock, location, access, who, signal, hardSignal } = this.#options;
     const { plan, fleet } = planned;
     const other = (await runs.list()).runs.find((run) => run.isExecuted && run.state.begun.fleet === plan.fleet);
     if (other !== undefined) return { run: other.id, outcome: "held", undone: [], because: null };
@@ -100,7 +97,7 @@ export class LiveWorld implements World {
       const approval = approvedBy === null ? "" : `, approved by ${approvedBy}`;
       const by = `odorobo ${who} of ${whoami()}${approval}`;
       await using claim = await runs.create(plan, begunRun(plan, { location, access, limits, at: clock.now(), by }));
-      const onEvent = (event: ApplyEvent) => onApply(event, claim.id);
+      const onEvent = (event: ApplyEvent) => listener(event, claim.id);
       const report = await executeRun({ claim, desired, observed, agents, clock, signal, hardSignal, onEvent });
       return { run: claim.id, ...endOf(report, claim.state().by) };
     } catch (error) {

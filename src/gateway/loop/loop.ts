@@ -69,8 +69,8 @@ export class Loop {
   }
 
   async #followSource(signal: AbortSignal): Promise<void> {
-    for await (const { id, what } of this.#parts.source.revisions(signal))
-      this.#post({ event: "seen", revision: id, what });
+    for await (const { id, what, commit } of this.#parts.source.revisions(signal))
+      this.#post({ event: "seen", revision: id, what, commit });
   }
 
   async #followWorld(signal: AbortSignal): Promise<void> {
@@ -96,7 +96,7 @@ export class Loop {
     if (act.act === "tell") this.#watcher.told(act.told, now);
     else if (act.act === "ask") {
       const planned = this.#plans.get(act.plan.id);
-      if (planned !== undefined) this.#watcher.asked(act.revision, planned);
+      if (planned !== undefined) this.#watcher.asked(act.revision, planned, null);
     } else this.#wait(this.#answerOf(act).then((event) => this.#post(event)));
   }
 
@@ -122,7 +122,9 @@ export class Loop {
 
   async #read(revision: RevisionId): Promise<LoopEvent> {
     const { source, world } = this.#parts;
-    const { fleet, isDoubtful } = await source.read(revision, this.#stop.signal);
+    const { revisions, inForce } = this.#state;
+    const since = revisions.find(({ id }) => id === inForce)?.commit ?? null;
+    const { fleet, isDoubtful } = await source.read(revision, since, this.#stop.signal);
     await world.know(fleet, this.#stop.signal);
     this.#fleets.set(revision, fleet);
     const { digest } = fleet.desired;
@@ -134,6 +136,7 @@ export class Loop {
     const fleet = this.#fleets.get(revision);
     if (fleet === undefined) throw new Error(`nobody has read ${revision}`);
     const planned = await this.#parts.world.plan(fleet, leaveOut, this.#stop.signal);
+    this.#watcher.seen?.(planned);
     const plan = factsOf(planned.plan);
     await this.#plans.get(plan.id)?.[Symbol.asyncDispose]();
     this.#plans.set(plan.id, planned);
@@ -143,7 +146,9 @@ export class Loop {
   async #apply({ revision, plan, approvedBy }: Extract<Act, { readonly act: "apply" }>): Promise<LoopEvent> {
     const planned = this.#plans.get(plan.id);
     if (planned === undefined) throw new Error(`nobody has made the plan ${plan.id}`);
-    const end = await this.#parts.world.apply(planned, approvedBy);
+    const end = await this.#parts.world.apply(planned, approvedBy, (event, run) =>
+      this.#watcher.applying?.(event, run),
+    );
     if (end.outcome === "held" && end.run !== null) this.#wait(this.#release(end.run));
     return { event: "ended", revision, plan: plan.id, ...end };
   }

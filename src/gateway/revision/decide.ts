@@ -68,7 +68,7 @@ function take(draft: Draft, event: LoopEvent, said: Partial<GatewayPolicy>) {
 type EventOf<Name extends LoopEvent["event"]> = Extract<LoopEvent, { readonly event: Name }>;
 const tell = (told: Told): Act => ({ act: "tell", told });
 
-function takeSeen(draft: Draft, { revision: id, what }: EventOf<"seen">) {
+function takeSeen(draft: Draft, { revision: id, what, commit }: EventOf<"seen">) {
   if (draft.find(id) !== undefined) return;
   const unread = {
     because: null,
@@ -78,7 +78,7 @@ function takeSeen(draft: Draft, { revision: id, what }: EventOf<"seen">) {
     own: [],
     declined: [],
   };
-  const revision: Revision = { id, what, standing: "seen", at: draft.now, ...unread };
+  const revision: Revision = { id, what, commit, standing: "seen", at: draft.now, ...unread };
   draft.set({ revisions: [...draft.state.revisions, revision] });
   draft.acts.push(tell({ kind: "revision", revision }));
 }

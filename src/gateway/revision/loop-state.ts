@@ -70,7 +70,7 @@ export const NOTHING_SEEN: LoopState = {
 
 /** What comes in. `seen` and `look` from outside, the rest answers acts. */
 export type LoopEvent =
-  | { readonly event: "seen"; readonly revision: RevisionId; readonly what: string }
+  | { readonly event: "seen"; readonly revision: RevisionId; readonly what: string; readonly commit: string | null }
   | ({ readonly event: "read"; readonly revision: RevisionId; readonly digest: Digest } & Pick<
       Revision,
       "policy" | "isDoubtful"

@@ -49,6 +49,8 @@ export interface Revision {
   readonly id: RevisionId;
   /** For people: what made us look. */
   readonly what: string;
+  /** Null: no git. */
+  readonly commit: string | null;
   readonly standing: Standing;
   /** Of its standing. */
   readonly because: Because | null;

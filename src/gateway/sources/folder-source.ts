@@ -6,7 +6,7 @@ import type { VmName } from "../../model/names.ts";
 import { readFolder } from "../../source/read-folder.ts";
 import { type WatchFolderOptions, watchFolder } from "../../source/watch-folder.ts";
 import { type Fleet, loadFleet } from "../../turn/read-fleet.ts";
-import type { ReadRevision, RevisionSource } from "../loop/parts.ts";
+import type { ReadRevision, RevisionSource, SeenRevision } from "../loop/parts.ts";
 
 /** Between an editor's emptying a file and its writing it, on a slow disk. */
 const HALF_SAVED_MS = 1_000;
@@ -30,20 +30,20 @@ export class FolderSource implements RevisionSource {
     this.#serve = serve;
   }
 
-  async *revisions(signal: AbortSignal): AsyncGenerator<{ readonly id: string; readonly what: string }> {
-    yield { id: this.#next(), what: "it is watched from now on" };
+  async *revisions(signal: AbortSignal): AsyncGenerator<SeenRevision> {
+    yield this.#next("it is watched from now on");
     for await (const { what, isRescan } of watchFolder(this.#path, this.#options, signal)) {
       if (isRescan && (await this.#fingerprint(signal)) === this.#print) continue;
-      yield { id: this.#next(), what };
+      yield this.#next(what);
     }
   }
 
-  #next(): string {
+  #next(what: string): SeenRevision {
     this.#count += 1;
-    return `r${this.#count}`;
+    return { id: `r${this.#count}`, what, commit: null };
   }
 
-  async read(_id: string, signal: AbortSignal): Promise<ReadRevision> {
+  async read(_id: string, _since: string | null, signal: AbortSignal): Promise<ReadRevision> {
     this.#print = await this.#fingerprint(signal);
     try {
       const fleet = await this.#readWhole(signal);
