@@ -7,23 +7,11 @@
  */
 
 import type { Looks } from "../model/boot-needs.ts";
-import { worstClass } from "../model/change-class.ts";
-import {
-  ACTIONS,
-  type Blocked,
-  type Change,
-  type Reason,
-  type Selection,
-  type Unknown,
-  type Waiting,
-} from "../model/changes.ts";
+import type { Blocked, Selection, Unknown, Waiting } from "../model/changes.ts";
 import type { DesiredState } from "../model/desired-state.ts";
-import { digestOf } from "../model/digest.ts";
-import { byName, type Digest, type Instant, type NodeName, type VmName } from "../model/names.ts";
+import { byName, type Instant, type NodeName, type VmName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
-import { disksLeftOrFound } from "../placement/disks-of-lives.ts";
 import { placeOrStop } from "../placement/place-or-stop.ts";
-import type { Placed } from "../placement/place-vms.ts";
 import { freeNow, toSites } from "../placement/room.ts";
 import { findDifferences } from "../reconcile/diff.ts";
 import type { Finding } from "../reconcile/diff-vm.ts";
@@ -34,11 +22,12 @@ import { unmatchedPatterns } from "../reconcile/select.ts";
 import { unknownNode } from "../reconcile/unknown-node.ts";
 import type { StuckVm } from "../schedule/order-moves.ts";
 import { scheduleChains } from "../schedule/schedule-chains.ts";
-import type { Step } from "../schedule/step.ts";
 import { type Allowances, allowsMoves, allowsReboot, allowsReplace, findRefusals } from "./guards.ts";
 import { holdGroups } from "./hold-groups.ts";
-import { PLAN_VERSION, type Plan, type PlanSummary } from "./plan-document.ts";
+import { digestOfObserved } from "./observed-digest.ts";
+import { PLAN_VERSION, type Plan } from "./plan-document.ts";
 import { planIdOf } from "./plan-id.ts";
+import { countUntouched, summarise, toChange, toPlacedChange } from "./tell-changes.ts";
 import { Hours, withClosings } from "./windows.ts";
 
 export interface PlanInput {
@@ -249,58 +238,6 @@ function whyDraftLacks(draft: Draft, sightings: Sightings, looks: ReadonlyMap<No
   return why === null ? null : lackingAt(draft.name, draft.node, why, draft.source);
 }
 
-const toChange = (draft: Draft): Change => ({
-  kind: "VirtualMachine",
-  name: draft.name,
-  node: draft.node,
-  fromNode: null,
-  action: draft.action,
-  class: draft.class,
-  reasons: draft.reasons,
-  ...toldOf(draft),
-});
-
-const toldOf = ({ rejected }: Pick<Change, "rejected">): Pick<Change, "rejected"> =>
-  rejected === undefined ? {} : { rejected };
-
-function toPlacedChange({ homeless, node }: Placed, steps: readonly Step[]): Change {
-  const { vm, from, reasons } = homeless;
-  if (homeless.moves !== null) return toMove(homeless.moves.draft, node, steps);
-  const aboutDisks = disksLeftOrFound(homeless, node);
-  return {
-    kind: "VirtualMachine",
-    name: vm.name,
-    node,
-    fromNode: from && from.seen.node !== node ? from.seen.node : null,
-    action: from ? "replace" : "create",
-    class: worstClass([from ? "replace" : "live", ...aboutDisks.map((reason) => reason.class)]),
-    // That it would come back to its disks is not so when it leaves them.
-    reasons: [...(from || aboutDisks.every((reason) => reason.class === "live") ? reasons : []), ...aboutDisks],
-    ...toldOf(homeless),
-  };
-}
-
-function toMove(
-  { name, node, class: changeClass, reasons, rejected, source }: Draft,
-  to: NodeName,
-  steps: readonly Step[],
-): Change {
-  const legs = steps.filter((step) => step.kind === "migrateVm").filter((step) => step.vm === name);
-  const parked = legs.slice(0, -1).map((step) => step.node);
-  const text = `it goes by way of ${parked.join(", then ")}, where it runs until there is room on ${to}`;
-  const way: Reason = { because: "placement", field: null, from: node, to, class: "migrate", text, source };
-  return {
-    kind: "VirtualMachine",
-    name,
-    node: to,
-    fromNode: to === node ? null : node,
-    action: "migrate",
-    class: legs.some((step) => step.mode !== "cold") ? worstClass(["migrate", changeClass]) : changeClass,
-    reasons: parked.length === 0 || to === node ? reasons : [...reasons, way],
-    ...(rejected === undefined ? {} : { rejected }),
-  };
-}
-
 function refusePatterns({ desired, selection }: PlanInput, sightings: Sightings): Plan["refusals"] {
   if (selection === null) return [];
   const all = [
@@ -314,42 +251,4 @@ function refusePatterns({ desired, selection }: PlanInput, sightings: Sightings)
     message: `no VM answers to ${pattern}`,
     hint: "targets and excludes are names, globs (web-*) or labels (app=web)",
   }));
-}
-
-/** Those who are as they should be, and neither move for others nor lack what a rule asks for. */
-function countUntouched(
-  unchanged: ReadonlySet<VmName>,
-  changes: readonly Change[],
-  blocked: readonly Blocked[],
-): number {
-  const named = new Set([...changes, ...blocked].map(({ name }) => name).filter((name) => unchanged.has(name)));
-  return unchanged.size - named.size;
-}
-
-function summarise(
-  changes: readonly Change[],
-  unchanged: number,
-  unknown: readonly Unknown[],
-  blocked: readonly Blocked[],
-): PlanSummary {
-  const counts = Object.fromEntries(ACTIONS.map((action) => [action, 0])) as Record<keyof PlanSummary, number>;
-  for (const change of changes) counts[change.action]++;
-  counts.unchanged = unchanged;
-  counts.unknown = unknown.filter((each) => each.kind === "VirtualMachine").length;
-  counts.blocked = blocked.length;
-  return counts;
-}
-
-/** The serial moves with everything that happens to a VM, so it stands for the rest of its report. */
-function digestOfObserved(observed: ObservedState): Digest {
-  const facts = observed.nodes.map((node) => {
-    if (node.reach === "silent") return [node.name, "silent"];
-    const { capacity, hypervisors, vms, tombstones } = node.report;
-    const looks = node.looks === undefined ? [] : [node.looks];
-    const kinds = hypervisors.map((each) => `${each.kind} ${each.version}`);
-    const seen = vms.map((vm) => `${vm.name} ${vm.generation} ${vm.serial} ${vm.phase} ${vm.specDigest}`);
-    const kept = tombstones.map((each) => `${each.name} ${each.generation} ${each.serial}`);
-    return [node.name, capacity.cpus, capacity.memoryMiB, kinds, seen, kept, ...looks];
-  });
-  return digestOf(facts);
 }
