@@ -8,9 +8,15 @@ import { OdoroboError } from "../model/errors.ts";
 import { isDnsLabel, type NodeName, nodeName } from "../model/names.ts";
 import type { Capacity } from "../model/observed-state.ts";
 import type { HypervisorKind } from "../model/vm-spec.ts";
+import { DEFAULT_REQUESTS_PER_SECOND } from "../platform/http/door/limits.ts";
+import {
+  formatListenAddress,
+  isLocal,
+  type ListenAddress,
+  parseListenAddress,
+} from "../platform/http/listen-address.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogSettings } from "../platform/pino-log.ts";
 import { DEFAULT_AGENT_PORT } from "../wire/routes.ts";
-import { formatListenAddress, isLocal, type ListenAddress, parseListenAddress } from "./listen-address.ts";
 
 export interface AgentConfig {
   readonly nodeName: NodeName;
@@ -76,8 +82,6 @@ export const DEFAULT_DATA_FOLDER = "/var/lib/odorobo";
 export const DEFAULT_RUN_FOLDER = "/run/odorobo";
 export const DEFAULT_HOOKS_FOLDER = "/etc/odorobo/hooks";
 export const DEFAULT_BUS = "unix:path=/run/dbus/system_bus_socket";
-/** See `http/door/limits.ts`. */
-export const DEFAULT_REQUESTS_PER_SECOND = 200;
 export const DEFAULT_LISTEN = `127.0.0.1:${DEFAULT_AGENT_PORT}`;
 
 /** As flags give it. Names are the flags' own, so that messages can say them. */

@@ -20,7 +20,7 @@ import {
   withDigest,
   withEntry,
   withoutEntries,
-} from "./access-list.ts";
+} from "../platform/http/door/access-list.ts";
 
 /** The other's change takes milliseconds. */
 const TURN_MS = 5_000;

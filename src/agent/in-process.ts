@@ -3,6 +3,7 @@ import { fromErrorBody, OdoroboError } from "../model/errors.ts";
 import type { VmName } from "../model/names.ts";
 import type { NodeReport } from "../model/observed-state.ts";
 import { systemClock } from "../platform/clock.ts";
+import { IN_PROCESS } from "../platform/http/door/caller.ts";
 import { type Logger, silentLogger } from "../platform/logger.ts";
 import type { AgentApi } from "../wire/agent-api.ts";
 import { findAnswerError } from "../wire/check-shape.ts";
@@ -10,7 +11,6 @@ import { askIfNew, type KeptReports, keptAnswer } from "../wire/kept-reports.ts"
 import { RUN_HEADER, routes } from "../wire/routes.ts";
 import { parseAgentConfig } from "./config.ts";
 import { createAgentDoctor } from "./doctor.ts";
-import { IN_PROCESS } from "./http/door/caller.ts";
 import { createHandler } from "./http/handler.ts";
 import { vmPaths } from "./launch-command.ts";
 import type { Lifecycle } from "./lifecycle/lifecycle.ts";

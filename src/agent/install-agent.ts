@@ -13,10 +13,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { isErrno, isOdoroboError, OdoroboError } from "../model/errors.ts";
 import { writeFileAtomically } from "../platform/atomic-write.ts";
+import type { ListenAddress } from "../platform/http/listen-address.ts";
 import type { AgentConfig } from "./config.ts";
 import { agentUnit } from "./install/agent-unit.ts";
 import { AGENT_UNIT, GUEST_USER, HOOK_FOLDERS } from "./install/names.ts";
-import type { ListenAddress } from "./listen-address.ts";
 import { SystemdManager } from "./supervisor/systemd/manager.ts";
 
 export { AGENT_UNIT };

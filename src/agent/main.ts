@@ -10,6 +10,8 @@ import { stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { OdoroboError } from "../model/errors.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
+import { catchSlips } from "../platform/http/slips.ts";
+import { lockDataFolder } from "../platform/lock-folder.ts";
 import type { Logger } from "../platform/logger.ts";
 import { makeFolders } from "../platform/make-folders.ts";
 import { PACKAGE_ROOT } from "../platform/package-root.ts";
@@ -20,7 +22,6 @@ import type { AgentConfig, DrivenHypervisor } from "./config.ts";
 import { Consoles } from "./console/consoles.ts";
 import { createHooks } from "./hooks/hooks.ts";
 import { openFront, readSecrets } from "./http/front.ts";
-import { catchSlips } from "./http/slips.ts";
 import { createCloudHypervisor } from "./hypervisor/cloud-hypervisor/driver.ts";
 import type { Hypervisor } from "./hypervisor/hypervisor.ts";
 import { createNoopHypervisor } from "./hypervisor/noop/driver.ts";
@@ -29,7 +30,6 @@ import { readBootId, readCapacity, readOrMakeNodeId } from "./inventory/inventor
 import type { Lifecycle } from "./lifecycle/lifecycle.ts";
 import { createLifecycle } from "./lifecycle/service.ts";
 import { hostNetwork } from "./network/tap.ts";
-import { lockDataFolder } from "./store/lock-data-folder.ts";
 import { claimRunFolder } from "./store/run-folder.ts";
 import type { Supervisor } from "./supervisor/supervisor.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect, test } from "vitest";
 import { addToken, listAccess, revokeCaller } from "../../src/agent/edit-access-file.ts";
-import { openAccessFile } from "../../src/agent/http/door/access-file.ts";
+import { openAccessFile } from "../../src/platform/http/door/access-file.ts";
 import { socketAgent } from "../support/http-agent.ts";
 import { odorobo } from "../support/run-odorobo.ts";
 import { aTempFolder } from "../support/temp-folder.ts";

@@ -4,11 +4,11 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { NO_AUDIT } from "../../src/agent/http/audit/audit-trail.ts";
-import { IN_PROCESS } from "../../src/agent/http/door/caller.ts";
 import { serve } from "../../src/agent/http/node-server.ts";
-import { catchSlips } from "../../src/agent/http/slips.ts";
-import { parseListenAddress } from "../../src/agent/listen-address.ts";
 import { systemClock } from "../../src/platform/clock.ts";
+import { IN_PROCESS } from "../../src/platform/http/door/caller.ts";
+import { parseListenAddress } from "../../src/platform/http/listen-address.ts";
+import { catchSlips } from "../../src/platform/http/slips.ts";
 import { openLog } from "../../src/platform/pino-log.ts";
 
 const NEVER = new Promise<never>(() => {});

@@ -12,12 +12,12 @@ import { createQemuHypervisor } from "../../src/agent/hypervisor/qemu/driver.ts"
 import { readBootId } from "../../src/agent/inventory/inventory.ts";
 import { createLifecycle } from "../../src/agent/lifecycle/service.ts";
 import { diskStorage } from "../../src/agent/storage/disk-storage.ts";
-import { lockDataFolder } from "../../src/agent/store/lock-data-folder.ts";
 import { openVmStore } from "../../src/agent/store/vm-store.ts";
 import { createSystemdSupervisor } from "../../src/agent/supervisor/systemd/systemd-supervisor.ts";
 import { nodeName, type VmName } from "../../src/model/names.ts";
 import type { NodeReport } from "../../src/model/observed-state.ts";
 import { systemClock } from "../../src/platform/clock.ts";
+import { lockDataFolder } from "../../src/platform/lock-folder.ts";
 import { silentLogger } from "../../src/platform/logger.ts";
 import type { OperationRequest, OperationResult, PutVmRequest } from "../../src/wire/operations.ts";
 import { mortal } from "./mortal-parts.ts";

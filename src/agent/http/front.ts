@@ -6,25 +6,25 @@
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import type { Clock } from "../../platform/clock.ts";
+import { type AccessFile, openAccessFile } from "../../platform/http/door/access-file.ts";
+import { createGate } from "../../platform/http/door/gate.ts";
+import { requestRate } from "../../platform/http/door/limits.ts";
+import { openTokenFile, type TokenFile } from "../../platform/http/door/token-file.ts";
+import { WrongTokens } from "../../platform/http/door/wrong-tokens.ts";
+import { isLocal } from "../../platform/http/listen-address.ts";
+import { followTlsFiles, readTlsFiles, type TlsSettings } from "../../platform/http/tls-files.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { AgentConfig } from "../config.ts";
 import type { Consoles } from "../console/consoles.ts";
 import { createAgentDoctor } from "../doctor.ts";
 import { vmPaths } from "../launch-command.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
-import { isLocal } from "../listen-address.ts";
 import { createArrivalDoor } from "./arrival.ts";
 import { openAuditLog } from "./audit/audit-log.ts";
 import { openAuditTrail } from "./audit/audit-trail.ts";
 import { ConsoleHub } from "./console/console-hub.ts";
-import { type AccessFile, openAccessFile } from "./door/access-file.ts";
-import { createGate } from "./door/gate.ts";
-import { requestRate } from "./door/limits.ts";
-import { openTokenFile, type TokenFile } from "./door/token-file.ts";
-import { WrongTokens } from "./door/wrong-tokens.ts";
 import { createHandler } from "./handler.ts";
-import { serve, type TlsSettings } from "./node-server.ts";
-import { followTlsFiles, readTlsFiles } from "./tls-files.ts";
+import { serve } from "./node-server.ts";
 
 export interface Secrets {
   readonly token: TokenFile | null;

@@ -6,12 +6,12 @@
  * It finds the route, and turns what a route throws into an answer. Nothing unexpected leaves the house: details go to the log.
  */
 import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
+import { openCallSignal, whenGiven } from "../../platform/http/call-signal.ts";
+import type { Caller } from "../../platform/http/door/caller.ts";
 import { noNotes, type RequestNotes } from "./audit/audit-trail.ts";
 import { ANY_METHOD, type Parts, type Route, requireRole } from "./calls/call.ts";
-import { openCallSignal, whenGiven } from "./calls/call-signal.ts";
 import { errorAnswerAt } from "./compat/answers.ts";
 import { COMPAT_ROUTES } from "./compat/routes.ts";
-import type { Caller } from "./door/caller.ts";
 import { getCounters } from "./routes/counters.ts";
 import { getDoctor, getSupport } from "./routes/doctor.ts";
 import { streamEvents } from "./routes/events.ts";

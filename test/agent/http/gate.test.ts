@@ -3,7 +3,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { openTokenFile } from "../../../src/agent/http/door/token-file.ts";
+import { openTokenFile } from "../../../src/platform/http/door/token-file.ts";
 import { socketAgent, type TestAgent } from "../../support/http-agent.ts";
 import { aTempFolder } from "../../support/temp-folder.ts";
 

@@ -2,8 +2,7 @@
 import { copyFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { TlsSettings } from "../../../src/agent/http/node-server.ts";
-import { followTlsFiles, readTlsFiles } from "../../../src/agent/http/tls-files.ts";
+import { followTlsFiles, readTlsFiles, type TlsSettings } from "../../../src/platform/http/tls-files.ts";
 import { type Logger, silentLogger } from "../../../src/platform/logger.ts";
 import { makeCertificates } from "../../support/certificates.ts";
 import { requires } from "../../support/requirements.ts";

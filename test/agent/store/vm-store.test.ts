@@ -1,11 +1,11 @@
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { lockDataFolder } from "../../../src/agent/store/lock-data-folder.ts";
 import { sharedSync } from "../../../src/agent/store/shared-sync.ts";
 import type { VmStore } from "../../../src/agent/store/vm-store.ts";
 import { OdoroboError } from "../../../src/model/errors.ts";
 import { vmName } from "../../../src/model/names.ts";
+import { lockDataFolder } from "../../../src/platform/lock-folder.ts";
 import { anAgent, aSpec, NEVER } from "../../support/an-agent.ts";
 import { aTempFolder } from "../../support/temp-folder.ts";
 

@@ -9,9 +9,9 @@ import type { ErrorCode } from "../../../model/errors.ts";
 import type { Instant } from "../../../model/names.ts";
 import type { Role } from "../../../model/role.ts";
 import type { Clock } from "../../../platform/clock.ts";
+import { rarely } from "../../../platform/http/door/rarely.ts";
 import type { Logger } from "../../../platform/logger.ts";
 import type { OperationKind } from "../../../wire/operations.ts";
-import { rarely } from "../door/rarely.ts";
 import { RotatingLines } from "./rotating-lines.ts";
 
 /** Who it was, and from where. */

@@ -7,10 +7,10 @@
  */
 import type { ErrorCode } from "../../../model/errors.ts";
 import type { Clock } from "../../../platform/clock.ts";
+import type { Caller } from "../../../platform/http/door/caller.ts";
+import { TokenBuckets } from "../../../platform/http/door/token-buckets.ts";
 import type { OperationKind, OperationResult } from "../../../wire/operations.ts";
 import type { Lifecycle } from "../../lifecycle/lifecycle.ts";
-import type { Caller } from "../door/caller.ts";
-import { TokenBuckets } from "../door/token-buckets.ts";
 import type { AuditEntry, AuditedRequest, AuditLog } from "./audit-log.ts";
 
 /** What is found out about a request on its way, for the audit log to say. */

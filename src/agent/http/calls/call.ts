@@ -4,6 +4,8 @@ import { isDnsLabel, type VmName, vmName } from "../../../model/names.ts";
 import { MAX_REQUEST_BYTES } from "../../../model/request-limit.ts";
 import { includesRole, type Role } from "../../../model/role.ts";
 import type { Clock } from "../../../platform/clock.ts";
+import type { Caller } from "../../../platform/http/door/caller.ts";
+import { parseJson } from "../../../platform/http/parse-json.ts";
 import type { Logger } from "../../../platform/logger.ts";
 import { findRequestError, type WireDocument } from "../../../wire/check-shape.ts";
 import { RUN_HEADER } from "../../../wire/routes.ts";
@@ -11,8 +13,6 @@ import type { AgentDoctor } from "../../doctor.ts";
 import type { VmPaths } from "../../launch-command.ts";
 import type { Lifecycle } from "../../lifecycle/lifecycle.ts";
 import type { RequestNotes } from "../audit/audit-trail.ts";
-import type { Caller } from "../door/caller.ts";
-import { parseJson } from "./parse-json.ts";
 
 export interface Parts {
   readonly lifecycle: Lifecycle;

@@ -1,6 +1,6 @@
 /** GET /, /health and /info: that there is an agent, which one, and where it answers. */
 import { networkInterfaces } from "node:os";
-import { json } from "../calls/answers.ts";
+import { json } from "../../../platform/http/answers.ts";
 import type { Call } from "../calls/call.ts";
 import { text } from "./answers.ts";
 

@@ -1,8 +1,8 @@
 /** Answers in the shapes of the Rust agent of April 2026, which its clients parse. See docs/compatibility.md. */
 import type { OdoroboError } from "../../../model/errors.ts";
 import type { Clock } from "../../../platform/clock.ts";
+import { errorAnswer, headersFor, json } from "../../../platform/http/answers.ts";
 import { ERROR_CODE_HEADER } from "../../../wire/routes.ts";
-import { errorAnswer, headersFor, json } from "../calls/answers.ts";
 
 /** Whose shapes an address is answered in, mistakes included. */
 const isCompatPath = (pathname: string): boolean =>

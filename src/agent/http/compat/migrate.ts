@@ -1,6 +1,6 @@
 /** PUT /vms/{id}/migrate/receive and send, step by step by hand: here first, then there, to the address that this one answered. */
 import { OdoroboError } from "../../../model/errors.ts";
-import { json } from "../calls/answers.ts";
+import { json } from "../../../platform/http/answers.ts";
 import type { Call } from "../calls/call.ts";
 import { text } from "./answers.ts";
 import { learnWhenArrived } from "./arrivals.ts";

@@ -1,7 +1,7 @@
 /** Bodies and queries as the Rust agent's framework read them: what it could not read it answered in plain text. */
 import type { VmConfig } from "../../../model/cloud-hypervisor/vm-config.ts";
+import { parseJson } from "../../../platform/http/parse-json.ts";
 import { type Call, readBytes } from "../calls/call.ts";
-import { parseJson } from "../calls/parse-json.ts";
 import { text } from "./answers.ts";
 
 export type Read<Value> = { readonly value: Value } | { readonly rejection: Response };

@@ -2,8 +2,8 @@
 import { isOdoroboError } from "../../../model/errors.ts";
 import type { VmName } from "../../../model/names.ts";
 import type { VmReport } from "../../../model/observed-state.ts";
+import { json } from "../../../platform/http/answers.ts";
 import type { RawAnswer } from "../../lifecycle/lifecycle.ts";
-import { json } from "../calls/answers.ts";
 import type { Call } from "../calls/call.ts";
 import { hypervisorFailure, nothing } from "./answers.ts";
 import { alreadyThere, createVm, findVm, nameOf, operate } from "./by-hand.ts";

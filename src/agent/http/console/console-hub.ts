@@ -8,12 +8,12 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { OdoroboError } from "../../../model/errors.ts";
 import { isDnsLabel, type VmName, vmName } from "../../../model/names.ts";
 import { includesRole } from "../../../model/role.ts";
+import type { Caller } from "../../../platform/http/door/caller.ts";
 import type { Logger } from "../../../platform/logger.ts";
 import { CONSOLE_CLOSE } from "../../../wire/console-protocol.ts";
 import type { Consoles } from "../../console/consoles.ts";
 import type { Lifecycle } from "../../lifecycle/lifecycle.ts";
 import { toVmName } from "../compat/vm-id.ts";
-import type { Caller } from "../door/caller.ts";
 import { type Dialect, runSession, type SessionEnd } from "./session.ts";
 
 /** A file that a person pastes. */

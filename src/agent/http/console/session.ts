@@ -8,11 +8,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { RawData, WebSocket } from "ws";
 import { isOdoroboError } from "../../../model/errors.ts";
 import type { VmName } from "../../../model/names.ts";
+import type { Caller } from "../../../platform/http/door/caller.ts";
 import type { Logger } from "../../../platform/logger.ts";
 import { CONSOLE_CLOSE, type ConsoleMessage, parseConsoleRequest } from "../../../wire/console-protocol.ts";
 import type { Console } from "../../console/console.ts";
 import type { LineEvent, Viewer } from "../../console/viewer.ts";
-import type { Caller } from "../door/caller.ts";
 import { boundReplies } from "./bounded-replies.ts";
 
 export type Dialect = "plain" | "following" | "compat";

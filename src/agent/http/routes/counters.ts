@@ -1,5 +1,5 @@
 /** GET /v1/vms/{name}/counters: by device, as the hypervisor names and counts. */
-import { json } from "../calls/answers.ts";
+import { json } from "../../../platform/http/answers.ts";
 import { type Call, vmNameOf } from "../calls/call.ts";
 
 export async function getCounters(call: Call): Promise<Response> {

@@ -1,5 +1,5 @@
 /** GET /v1/doctor: what this server has and lacks. GET /v1/support: the same with the texts that a helper needs. */
-import { json } from "../calls/answers.ts";
+import { json } from "../../../platform/http/answers.ts";
 import type { Call } from "../calls/call.ts";
 
 export async function getDoctor(call: Call): Promise<Response> {

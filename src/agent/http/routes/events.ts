@@ -4,9 +4,9 @@
  */
 import { OdoroboError } from "../../../model/errors.ts";
 import { instant } from "../../../model/names.ts";
+import { stream } from "../../../platform/http/answers.ts";
 import type { AgentEvent } from "../../../wire/operations.ts";
 import type { EventLog } from "../../lifecycle/lifecycle.ts";
-import { stream } from "../calls/answers.ts";
 import type { Call } from "../calls/call.ts";
 
 const DEFAULT_HEARTBEAT_MS = 15_000;

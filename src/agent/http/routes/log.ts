@@ -1,7 +1,7 @@
 /** GET /v1/vms/{name}/log: the guest's serial log as text. `?tailLines=N`; `?follow=1` keeps the answer open. */
 import { OdoroboError } from "../../../model/errors.ts";
+import { stream } from "../../../platform/http/answers.ts";
 import { followFile, readTail } from "../../log-file.ts";
-import { stream } from "../calls/answers.ts";
 import { type Call, numberOf, vmNameOf } from "../calls/call.ts";
 
 /** A screenful or a few; who wants more says so. */

@@ -6,8 +6,8 @@
  */
 import type { LookQuestion } from "../../../model/boot-needs.ts";
 import { includesRole } from "../../../model/role.ts";
+import { json } from "../../../platform/http/answers.ts";
 import type { LookResult } from "../../../wire/look.ts";
-import { json } from "../calls/answers.ts";
 import { type Call, readDocument } from "../calls/call.ts";
 
 export async function postLook(call: Call): Promise<Response> {

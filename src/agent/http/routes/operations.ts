@@ -6,8 +6,8 @@
  */
 import { OdoroboError } from "../../../model/errors.ts";
 import type { VmName } from "../../../model/names.ts";
+import { json } from "../../../platform/http/answers.ts";
 import type { OperationKind, OperationRequest, OperationResult } from "../../../wire/operations.ts";
-import { json } from "../calls/answers.ts";
 import { type Call, numberOf, readDocument, requireRole, vmNameOf, withRun } from "../calls/call.ts";
 import { learn, learnWhenArrived } from "../compat/arrivals.ts";
 import { OPERATION_ROLES } from "./operation-roles.ts";

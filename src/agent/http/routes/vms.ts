@@ -1,6 +1,7 @@
 /** GET and PUT /v1/vms/{name}. */
+
+import { json } from "../../../platform/http/answers.ts";
 import type { PutVmRequest } from "../../../wire/operations.ts";
-import { json } from "../calls/answers.ts";
 import { type Call, readDocument, vmNameOf, withRun } from "../calls/call.ts";
 import { answerWithResult } from "./operations.ts";
 

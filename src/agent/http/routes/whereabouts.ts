@@ -1,7 +1,7 @@
 /** PUT /v1/fleets/{fleet}/whereabouts: what an apply knows of its fleet, for later plans. */
 import { OdoroboError } from "../../../model/errors.ts";
 import type { Whereabouts } from "../../../model/observed-state.ts";
-import { json } from "../calls/answers.ts";
+import { json } from "../../../platform/http/answers.ts";
 import { type Call, readDocument } from "../calls/call.ts";
 
 export async function putWhereabouts(call: Call): Promise<Response> {

@@ -9,7 +9,7 @@
  * - Addresses that are not the same do not know of one another.
  */
 import { OdoroboError } from "../../../model/errors.ts";
-import type { Clock } from "../../../platform/clock.ts";
+import type { Clock } from "../../clock.ts";
 import { type Rate, TokenBuckets } from "./token-buckets.ts";
 
 /** A person mistypes thrice, a CI matrix starts twenty jobs with the wrong secret. One in two seconds is 43,200 a day. */

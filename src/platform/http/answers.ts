@@ -1,5 +1,5 @@
-/** How the agent answers: a resource as it now is, or `{code, message, hint}` with the code's status. */
-import { type OdoroboError, toErrorBody } from "../../../model/errors.ts";
+/** How agents and gateways answer: a resource as it now is, or `{code, message, hint}` with the code's status. */
+import { type OdoroboError, toErrorBody } from "../../model/errors.ts";
 
 export function json(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Response {
   const body = Buffer.from(JSON.stringify(value));

@@ -1,5 +1,5 @@
 /** The same trouble a thousand times is one line in the log, and a minute later one more that counts the rest. */
-import type { Clock } from "../../../platform/clock.ts";
+import type { Clock } from "../../clock.ts";
 
 const EVERY_MS = 60_000;
 

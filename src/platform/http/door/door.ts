@@ -1,15 +1,15 @@
 /**
  * What is asked of everybody before a route is looked for: not too often from this address, who are you, not too often by you.
  *
- *   node-server.ts → [door.ts] → gate.ts
+ *   server.ts → [door.ts] → gate.ts
  *
  * Who is turned away is logged, but not as often as somebody cares to try.
  */
 import type { IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
-import type { Clock } from "../../../platform/clock.ts";
-import type { Logger } from "../../../platform/logger.ts";
+import type { Clock } from "../../clock.ts";
+import type { Logger } from "../../logger.ts";
 import type { Caller } from "./caller.ts";
 import type { Gate } from "./gate.ts";
 import { addressKey, MAX_COUNTED_KEYS } from "./limits.ts";
@@ -24,6 +24,8 @@ export interface Door {
 }
 
 export interface DoorOptions {
+  /** `agent`, `gateway`: for messages. */
+  readonly who: string;
   readonly transport: "tcp" | "unix";
   readonly gate: Gate;
   readonly rate: Rate;
@@ -31,7 +33,7 @@ export interface DoorOptions {
   readonly log: Logger;
 }
 
-export function createDoor({ transport, gate, rate, clock, log }: DoorOptions): Door {
+export function createDoor({ who, transport, gate, rate, clock, log }: DoorOptions): Door {
   const addresses = new TokenBuckets({ burst: rate.burst * 2, perSecond: rate.perSecond * 2 }, MAX_COUNTED_KEYS);
   const callers = new TokenBuckets(rate, MAX_COUNTED_KEYS);
   const logTurnedAway = rarely(clock);
@@ -40,7 +42,7 @@ export function createDoor({ transport, gate, rate, clock, log }: DoorOptions): 
 
   const countAddress = (request: IncomingMessage): string => {
     const address = addressKey(request.socket.remoteAddress);
-    if (transport === "tcp" && !addresses.take(address, now())) throw tooMany("your address");
+    if (transport === "tcp" && !addresses.take(address, now())) throw tooMany("your address", who);
     return address;
   };
 
@@ -57,14 +59,14 @@ export function createDoor({ transport, gate, rate, clock, log }: DoorOptions): 
         certificate: certificateOf(request),
         isUpgrade,
       });
-      if (transport === "tcp" && !callers.take(caller.name, now())) throw tooMany(caller.name);
+      if (transport === "tcp" && !callers.take(caller.name, now())) throw tooMany(caller.name, who);
       return caller;
     } catch (error) {
       if (!isOdoroboError(error)) throw error;
       if (error.code === "AGENT_INSECURE") {
         logUntrusted((unsaid) => log.error({ err: error, unsaid }, "nobody is let in"));
-        // What is wrong with the file is for the agent's owner to know, not for who knocks.
-        throw new OdoroboError("INTERNAL", "the agent cannot check who you are now", { hint: "its log says why" });
+        // What is wrong with the file is for our owner to know, not for who knocks.
+        throw new OdoroboError("INTERNAL", `the ${who} cannot check who you are now`, { hint: "its log says why" });
       }
       logTurnedAway((unsaid) => log.warn({ address, code: error.code, why: error.message, unsaid }, "turned away"));
       throw error;
@@ -73,9 +75,10 @@ export function createDoor({ transport, gate, rate, clock, log }: DoorOptions): 
   return { enter, countAddress };
 }
 
-const tooMany = (whose: string) =>
+const tooMany = (whose: string, who: string) =>
   new OdoroboError("RATE_LIMITED", `too many requests of ${whose}`, {
-    hint: "wait a second; an agent takes more of them when started with --rate-limit",
+    hint:
+      who === "agent" ? "wait a second; an agent takes more of them when started with --rate-limit" : "wait a second",
   });
 
 const certificates = new WeakMap<TLSSocket, Buffer>();

@@ -1,21 +1,21 @@
 /**
- * One agent per data folder. The lock is a listening socket in Linux's abstract namespace, named after the folder itself and
+ * One agent, or one gateway, per data folder. The lock is a listening socket in Linux's abstract namespace, named after the folder itself and
  * not its path, which containers give to folders of their own: the kernel lets go of it when the process ends, however it
  * ends, so there is no stale lock file to judge.
  */
 import { realpath, stat } from "node:fs/promises";
 import { connect, createServer } from "node:net";
-import { digestOfText } from "../../model/digest.ts";
-import { isErrno, OdoroboError } from "../../model/errors.ts";
+import { digestOfText } from "../model/digest.ts";
+import { isErrno, OdoroboError } from "../model/errors.ts";
 
-/** An agent that runs answers within a millisecond. */
+/** One that runs answers within a millisecond. */
 const HOLDER_MS = 500;
 
-/** Rejects with DATA_FOLDER_IN_USE while another agent holds it. */
-export async function lockDataFolder(dataFolder: string): Promise<AsyncDisposable> {
+/** `who`: `agent`, `gateway`. Rejects with DATA_FOLDER_IN_USE while another of them holds it. */
+export async function lockDataFolder(dataFolder: string, who = "agent"): Promise<AsyncDisposable> {
   const folder = await realpath(dataFolder);
   const { dev, ino } = await stat(folder, { bigint: true });
-  const path = `\0odorobo-agent-${digestOfText(`${dev} ${ino}`).slice(0, 32)}`;
+  const path = `\0odorobo-${who}-${digestOfText(`${dev} ${ino}`).slice(0, 32)}`;
   // Whoever knocks is told who is in.
   const server = createServer((socket) => socket.on("error", () => {}).end(String(process.pid)));
   await new Promise<void>((resolve, reject) => {
@@ -24,9 +24,9 @@ export async function lockDataFolder(dataFolder: string): Promise<AsyncDisposabl
   }).catch(async (error: unknown) => {
     if (!isErrno(error, "EADDRINUSE")) throw error;
     const holder = await askHolder(path);
-    const who = holder === null ? "" : `, process ${holder},`;
-    throw new OdoroboError("DATA_FOLDER_IN_USE", `another agent${who} uses the data folder ${folder}`, {
-      hint: "stop the other agent, or give this one a data folder of its own: --data",
+    const which = holder === null ? "" : `, process ${holder},`;
+    throw new OdoroboError("DATA_FOLDER_IN_USE", `another ${who}${which} uses the data folder ${folder}`, {
+      hint: `stop the other ${who}, or give this one a data folder of its own: --data`,
     });
   });
   server.unref();
@@ -35,7 +35,7 @@ export async function lockDataFolder(dataFolder: string): Promise<AsyncDisposabl
   };
 }
 
-/** The pid of the agent that holds the lock; null when it does not say so at once: it may be stopping or stopped. */
+/** The pid of who holds the lock; null when it does not say so at once: it may be stopping or stopped. */
 function askHolder(path: string): Promise<number | null> {
   return new Promise((resolve) => {
     let said = "";

@@ -1,5 +1,5 @@
 /**
- * The signal of one call: aborts when its client goes away or the agent stops.
+ * The signal of one call: aborts when its client goes away or the server stops.
  *
  * A Request hears of its caller through weak references: collected as garbage, it hears nothing any more, and a stream
  * that outlived it would never end. So the request is held here for as long as its answer is being given.

@@ -1,7 +1,7 @@
 /** The access file as the gate asks it: whose is this token, whose is this certificate? */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { OdoroboError } from "../../../model/errors.ts";
-import { type AccessEntry, type CredentialKind, parseAccessList } from "../../access-list.ts";
+import { type AccessEntry, type CredentialKind, parseAccessList } from "./access-list.ts";
 import type { Caller } from "./caller.ts";
 import { openSecretFile, type SecretFile } from "./secret-file.ts";
 

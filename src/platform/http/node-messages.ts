@@ -3,21 +3,22 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Duplex, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { OdoroboError, toErrorBody } from "../../model/errors.ts";
-import { headersFor } from "./calls/answers.ts";
+import { headersFor } from "./answers.ts";
 
 /** What a URL straightens out: then we would answer for another address than a proxy before us let through. */
 const ROUNDABOUT = /^[^?]*(\\|\/(\.|%2e){1,2}(\/|\?|$))/i;
 
-export function toRequest(request: IncomingMessage, signal: AbortSignal): Request {
+/** `who`: `agent`, for messages. Throws BAD_REQUEST or METHOD_NOT_ALLOWED. */
+export function toRequest(request: IncomingMessage, signal: AbortSignal, who: string): Request {
   const path = request.url ?? "";
   const method = request.method ?? "";
   if (!path.startsWith("/")) throw new OdoroboError("BAD_REQUEST", "the address must be a path");
   if (ROUNDABOUT.test(path)) throw new OdoroboError("BAD_REQUEST", "the address must not have . or .. or \\ in it");
   if (["CONNECT", "TRACE", "TRACK"].includes(method)) {
-    throw new OdoroboError("METHOD_NOT_ALLOWED", `${method} is not a method of this agent`);
+    throw new OdoroboError("METHOD_NOT_ALLOWED", `${method} is not a method of this ${who}`);
   }
   const hasBody = method !== "GET" && method !== "HEAD";
-  return new Request(`http://agent${path}`, {
+  return new Request(`http://${who}${path}`, {
     method,
     headers: headersOf(request),
     signal,
@@ -61,7 +62,7 @@ export async function sendAnswer(
   if (response.destroyed) return giveUp(answered);
   response.statusCode = answered.status;
   for (const [name, value] of answered.headers) response.setHeader(name, value);
-  // 503 is the answer of an agent that stops: nobody should keep a connection to it.
+  // 503 is the answer of one that stops: nobody should keep a connection to it.
   if (!request.complete || answered.status === 503) response.setHeader("connection", "close");
   if (answered.headers.has("content-length") || answered.body === null) {
     const body = Buffer.from(await answered.arrayBuffer());

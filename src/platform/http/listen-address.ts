@@ -1,6 +1,6 @@
-/** Where an agent listens: `127.0.0.1:8890`, `[::1]:8890`, `localhost:0`, `unix:///run/odorobo/agent.sock`. */
+/** Where an agent or a gateway listens: `127.0.0.1:8890`, `[::1]:8890`, `localhost:0`, `unix:///run/odorobo/agent.sock`. */
 import { isIP } from "node:net";
-import { OdoroboError } from "../model/errors.ts";
+import { OdoroboError } from "../../model/errors.ts";
 
 export type ListenAddress =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number }

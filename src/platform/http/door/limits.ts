@@ -1,6 +1,5 @@
-/** What one client can make an agent wait for, hold or do. */
+/** What one client can make a server of ours wait for, hold or do. */
 import { isIP } from "node:net";
-import { DEFAULT_REQUESTS_PER_SECOND } from "../../config.ts";
 import type { Rate } from "./token-buckets.ts";
 
 export interface Limits {
@@ -12,14 +11,17 @@ export interface Limits {
   readonly requestMs: number;
   /** How long a client may stop reading an answer. */
   readonly stalledMs: number;
-  /** How long open answers may take to end when the agent stops. */
+  /** How long open answers may take to end when the server stops. */
   readonly drainMs: number;
   readonly maxConnections: number;
   /** Consoles and event streams included. */
   readonly maxConnectionsPerAddress: number;
-  /** Requests of one caller; of one address, whoever asks from there, twice as many. Not counted on the agent's own Unix socket. */
+  /** Requests of one caller; of one address, whoever asks from there, twice as many. Not counted on a Unix socket. */
   readonly requests: Rate;
 }
+
+/** Of one caller, after the first few thousand. */
+export const DEFAULT_REQUESTS_PER_SECOND = 200;
 
 /** Twenty seconds' worth at once. `perSecond` 0: as many as come. */
 export const requestRate = (perSecond: number): Rate =>

@@ -3,18 +3,19 @@ import { rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { isErrno, OdoroboError } from "../../model/errors.ts";
-import { isAnswered } from "../../platform/unix-socket.ts";
-import { bracketed, formatListenAddress, type ListenAddress } from "../listen-address.ts";
+import { isAnswered } from "../unix-socket.ts";
+import { bracketed, formatListenAddress, type ListenAddress } from "./listen-address.ts";
 
-export async function bind(server: Server, address: ListenAddress): Promise<void> {
+/** `who`: `agent`, for messages. Rejects with ADDRESS_IN_USE or AGENT_CONFIG. */
+export async function bind(server: Server, address: ListenAddress, who: string): Promise<void> {
   try {
     await listen(server, address);
   } catch (error) {
-    if (!isErrno(error, "EADDRINUSE")) throw cannotListen(address, error);
-    if (address.kind === "tcp" || (await isAnswered(address.path))) throw inUse(address, error);
+    if (!isErrno(error, "EADDRINUSE")) throw cannotListen(address, who, error);
+    if (address.kind === "tcp" || (await isAnswered(address.path))) throw inUse(address, who, error);
     await rm(address.path, { force: true });
     await listen(server, address).catch((again) => {
-      throw cannotListen(address, again);
+      throw cannotListen(address, who, again);
     });
   }
 }
@@ -42,14 +43,14 @@ function listen(server: Server, address: ListenAddress): Promise<void> {
   });
 }
 
-const inUse = (address: ListenAddress, cause: unknown) =>
+const inUse = (address: ListenAddress, who: string, cause: unknown) =>
   new OdoroboError("ADDRESS_IN_USE", `another process listens on ${formatListenAddress(address)}`, {
     cause,
-    hint: "is an agent running already? give another address with --listen",
+    hint: `is ${who === "agent" ? "an" : "a"} ${who} running already? give another address with --listen`,
   });
 
-const cannotListen = (address: ListenAddress, cause: unknown) =>
+const cannotListen = (address: ListenAddress, who: string, cause: unknown) =>
   new OdoroboError("AGENT_CONFIG", `cannot listen on ${formatListenAddress(address)}`, {
     cause,
-    hint: "is it an address of this machine, and may the agent use it?",
+    hint: `is it an address of this machine, and may the ${who} use it?`,
   });

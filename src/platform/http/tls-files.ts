@@ -5,8 +5,21 @@
 import { readFile, stat } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import { OdoroboError } from "../../model/errors.ts";
-import type { Logger } from "../../platform/logger.ts";
-import type { TlsSettings } from "./node-server.ts";
+import type { Logger } from "../logger.ts";
+
+export interface TlsSettings {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  /** Who signs client certificates; null: clients show none. */
+  readonly clientCa: Buffer | null;
+}
+
+export const secureContext = ({ cert, key, clientCa }: TlsSettings) => ({
+  cert,
+  key,
+  minVersion: "TLSv1.2" as const,
+  ...(clientCa === null ? {} : { ca: clientCa }),
+});
 
 export interface TlsFiles {
   readonly certFile: string;
@@ -77,7 +90,7 @@ export function followTlsFiles(files: TlsFiles, { first, onChange, log, everyMs 
 
 const readOne = (path: string): Promise<Buffer> =>
   readFile(path).catch((cause) => {
-    throw new OdoroboError("AGENT_CONFIG", `cannot read ${path}`, { cause, hint: "it is named by a --tls flag" });
+    throw new OdoroboError("AGENT_CONFIG", `cannot read ${path}`, { cause, hint: "a flag or field for TLS names it" });
   });
 
 /** Never rejects: a file that is not there has a version too. */

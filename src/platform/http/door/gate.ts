@@ -12,7 +12,7 @@
  */
 import { timingSafeEqual } from "node:crypto";
 import { OdoroboError } from "../../../model/errors.ts";
-import { isLoopbackHost } from "../../listen-address.ts";
+import { isLoopbackHost } from "../listen-address.ts";
 import { type AccessFile, type AccessTable, sha256 } from "./access-file.ts";
 import type { Caller } from "./caller.ts";
 import type { TokenFile } from "./token-file.ts";
@@ -33,6 +33,8 @@ export interface Knock {
 export type Gate = (knock: Knock) => Promise<Caller>;
 
 export interface GateOptions {
+  /** Left out: an agent. For messages. */
+  readonly who?: string;
   readonly token: TokenFile | null;
   readonly access: AccessFile | null;
   readonly clientCertificates: boolean;
@@ -40,16 +42,16 @@ export interface GateOptions {
 }
 
 export function createGate(options: GateOptions): Gate {
-  const { token, access, clientCertificates, wrongTokens } = options;
+  const { who = "agent", token, access, clientCertificates, wrongTokens } = options;
   return async (knock) => {
     refuseBrowsers(knock);
     if (knock.transport === "unix") return { name: "unix socket", role: "admin" };
     const { certificate } = knock;
-    if (clientCertificates && certificate === null) throw notCertified();
+    if (clientCertificates && certificate === null) throw notCertified(who);
     const shown = tokenIn(knock.headers);
     if (token === null && access === null) {
       if (clientCertificates) return { name: "client certificate", role: "admin" };
-      requireLoopbackHost(knock.headers.get("host"));
+      requireLoopbackHost(knock.headers.get("host"), who);
       return { name: "loopback", role: "admin" };
     }
     // Each stands for itself: a broken access file does not keep out the admin, nor a broken token file the others.
@@ -65,9 +67,9 @@ export function createGate(options: GateOptions): Gate {
         : callerOf(digest, adminToken, table);
     if (caller !== null) return caller;
     for (const read of [tokenRead, accessRead]) if (read.status === "rejected") throw read.reason;
-    if (digest === null) throw tokenWanted(certificate !== null && access !== null);
+    if (digest === null) throw tokenWanted(certificate !== null && access !== null, who);
     wrongTokens.note(knock.address, digest);
-    throw notOurs();
+    throw notOurs(who);
   };
 }
 
@@ -91,31 +93,32 @@ function refuseBrowsers({ headers, method, isUpgrade }: Knock): void {
 const tokenIn = (headers: Headers): string | null =>
   /^Bearer +(\S+)\s*$/i.exec(headers.get("authorization") ?? "")?.[1] ?? null;
 
-const TOKEN_HINT =
-  "it must be the one in the file that the agent was given with --token-file, or one that its --access-file lists";
+const tokenHint = (who: string): string =>
+  `it must be the one in the file that the ${who} was given as its token file, or one that its access file lists`;
 
-const tokenWanted = (isUnlisted: boolean) =>
+const tokenWanted = (isUnlisted: boolean, who: string) =>
   new OdoroboError(
     "UNAUTHORIZED",
-    isUnlisted ? "this certificate is not listed here, and no token was shown" : "this agent asks for a token",
-    { hint: TOKEN_HINT },
+    isUnlisted ? "this certificate is not listed here, and no token was shown" : `this ${who} asks for a token`,
+    { hint: tokenHint(who) },
   );
 
-const notOurs = () => new OdoroboError("UNAUTHORIZED", "the token is not this agent's", { hint: TOKEN_HINT });
+const notOurs = (who: string) =>
+  new OdoroboError("UNAUTHORIZED", `the token is not this ${who}'s`, { hint: tokenHint(who) });
 
-const notCertified = () =>
-  new OdoroboError("UNAUTHORIZED", "this agent asks for a client certificate", {
-    hint: "show one that is signed by the CA that the agent was given with --tls-client-ca",
+const notCertified = (who: string) =>
+  new OdoroboError("UNAUTHORIZED", `this ${who} asks for a client certificate`, {
+    hint: `show one that is signed by the client CA that the ${who} was given`,
   });
 
-function requireLoopbackHost(host: string | null): void {
+function requireLoopbackHost(host: string | null, who: string): void {
   const name = (host ?? "").replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
   if (isLoopbackHost(name)) return;
   throw new OdoroboError(
     "FORBIDDEN",
-    `this agent answers on loopback names only, not as ${JSON.stringify(name.slice(0, 80))}`,
+    `this ${who} answers on loopback names only, not as ${JSON.stringify(name.slice(0, 80))}`,
     {
-      hint: "use 127.0.0.1 or localhost; for other names start the agent with --token-file, --access-file or --tls-client-ca",
+      hint: `use 127.0.0.1 or localhost; for other names start the ${who} with a token file, an access file or a client CA`,
     },
   );
 }

@@ -9,7 +9,7 @@
  *
  * Pure: text in, text out. `edit-access-file.ts` writes it, `http/door/access-file.ts` reads it.
  */
-import { isRole, ROLES, type Role } from "../model/role.ts";
+import { isRole, ROLES, type Role } from "../../../model/role.ts";
 
 export const CREDENTIAL_KINDS = ["token", "certificate"] as const;
 export type CredentialKind = (typeof CREDENTIAL_KINDS)[number];
