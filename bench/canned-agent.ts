@@ -15,6 +15,9 @@ export const cannedAgent = (reports: string, node: string, kept: KeptReports): A
 
 export const cannedLifecycle = (reports: string, node: string): Lifecycle => ({
   report: async () => JSON.parse(await readFile(reportFile(reports, node), "utf8")) as NodeReport,
+  known: () => {
+    throw new Error("this agent only reports");
+  },
   vm: () => nothingElse(),
   putVm: () => nothingElse(),
   operate: () => nothingElse(),

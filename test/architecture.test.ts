@@ -127,6 +127,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "agent/network",
     "agent/hooks",
     "agent/console",
+    "agent/metrics",
     "agent/install",
     "agent/rehearsal",
   ],
@@ -165,6 +166,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "agent/lifecycle/report": [...LIFECYCLE, ...below("agent/lifecycle", "parts")],
   "agent/lifecycle/parts": LIFECYCLE,
   "agent/hooks": ["model", "platform"],
+  "agent/metrics": ["model", "platform", "wire", "agent"],
   "agent/hypervisor": ["model", "platform", "agent", "agent/storage", "agent/network"],
   "agent/supervisor": ["model", "platform", "agent"],
   "agent/install": ["agent/hooks"],
@@ -325,6 +327,7 @@ test("a foreign system appears in its own place only", () => {
     chokidar: /^source\//,
     ws: /^(wire|agent\/http)\//,
     pino: /^platform\//,
+    "prom-client": /^(platform|agent\/metrics|gateway\/metrics)\//,
     "tar-stream": /^doctor\//,
     "dbus-next": /^agent\/supervisor\/systemd\//,
   };

@@ -43,6 +43,8 @@ export interface AgentConfig {
   readonly accessFile: string | null;
   /** Where people may have memory dumps and snapshots written, and disks taken from by hand. */
   readonly allowedRoots: readonly string[];
+  /** GET /metrics has series for each VM, too. */
+  readonly metricsPerVm: boolean;
   readonly cloudHypervisor: {
     readonly executable: string;
     /** As its own flag: what happens at a system call it does not know. `errno` and `log` keep guests alive on distributions it was not built for. */
@@ -108,6 +110,7 @@ export interface AgentSettings {
   readonly accessFile?: string | undefined;
   readonly rateLimit?: number | undefined;
   readonly allowPath?: readonly string[] | undefined;
+  readonly metricsPerVm?: boolean | undefined;
   readonly cloudHypervisor?: string | undefined;
   readonly seccomp?: string | undefined;
   readonly landlock?: boolean | undefined;
@@ -144,6 +147,7 @@ export function parseAgentConfig(settings: AgentSettings): AgentConfig {
     requestsPerSecond: settings.rateLimit ?? DEFAULT_REQUESTS_PER_SECOND,
     accessFile: settings.accessFile === undefined ? null : resolve(settings.accessFile),
     allowedRoots: (settings.allowPath ?? []).map((each) => resolve(each)),
+    metricsPerVm: settings.metricsPerVm ?? false,
     cloudHypervisor: {
       executable: settings.cloudHypervisor ?? "cloud-hypervisor",
       seccomp: oneOf("seccomp", SECCOMP, settings.seccomp ?? "true"),

@@ -29,6 +29,7 @@ import { createQemuHypervisor } from "./hypervisor/qemu/driver.ts";
 import { readBootId, readCapacity, readOrMakeNodeId } from "./inventory/inventory.ts";
 import type { Lifecycle } from "./lifecycle/lifecycle.ts";
 import { createLifecycle } from "./lifecycle/service.ts";
+import { AgentMetrics } from "./metrics/agent-metrics.ts";
 import { hostNetwork } from "./network/tap.ts";
 import { claimRunFolder } from "./store/run-folder.ts";
 import type { Supervisor } from "./supervisor/supervisor.ts";
@@ -81,6 +82,7 @@ export async function startAgent(config: AgentConfig, parts: AgentParts = {}): P
   const supervisor = parts.supervisor ?? (chosen as ChosenSupervisor).supervisor;
   await claimRunFolder({ runFolder: config.runFolder, dataFolder: config.dataFolder, nodeId: id, supervisor, log });
   const consoles = new Consoles({ logger: log });
+  const metrics = new AgentMetrics({ nodeName: config.nodeName, version, perVm: config.metricsPerVm });
   const lifecycle = opened.use(
     await createLifecycle({
       node: { name: config.nodeName, id, agentVersion: version, bootId },
@@ -92,6 +94,7 @@ export async function startAgent(config: AgentConfig, parts: AgentParts = {}): P
       runFolder: config.runFolder,
       clock,
       logger: log,
+      tally: metrics,
       consoles,
       hooks: createHooks({ folder: config.hooksFolder, logger: log }),
       startAfterReboot: config.startAfterReboot,
@@ -101,7 +104,7 @@ export async function startAgent(config: AgentConfig, parts: AgentParts = {}): P
   // Before lifecycle lets go of the guests: they go on, so their lines will not end by themselves.
   opened.use(consoles);
 
-  const front = opened.use(await openFront({ config, secrets, lifecycle, consoles, version, clock, log }));
+  const front = opened.use(await openFront({ config, secrets, lifecycle, consoles, version, metrics, clock, log }));
   log.info({ node: config.nodeName, urls: front.urls, data: config.dataFolder }, "the agent answers");
 
   const running = opened.move();

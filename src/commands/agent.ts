@@ -72,6 +72,9 @@ export default class AgentCommand extends OdoroboCommand {
       helpValue: "N",
       min: 0,
     }),
+    "metrics-per-vm": Flags.boolean({
+      summary: "let GET /metrics name each VM (the first 1,000), not only count them",
+    }),
     "allow-path": Flags.string({
       summary:
         "folder that disks may be attached from by hand, and snapshots and memory dumps written to; may be repeated",
@@ -115,6 +118,7 @@ export function toAgentSettings(flags: AgentFlags): AgentSettings {
     accessFile: flags["access-file"],
     rateLimit: flags["rate-limit"],
     allowPath: flags["allow-path"],
+    metricsPerVm: flags["metrics-per-vm"],
     startAfterReboot: flags["start-after-reboot"],
   };
 }

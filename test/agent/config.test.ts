@@ -22,6 +22,7 @@ test("with nothing said, the agent listens on loopback and drives what it can", 
     startAfterReboot: "auto",
     accessFile: null,
     allowedRoots: [],
+    metricsPerVm: false,
     cloudHypervisor: { executable: "cloud-hypervisor", seccomp: "true", landlock: false },
     qemu: { executable: "qemu-system-x86_64", accelerator: "auto", cacheFile: "/run/odorobo/accelerator.json" },
   });

@@ -37,6 +37,10 @@ export class FakeLifecycle implements Lifecycle {
     return this.reported;
   }
 
+  known(): NodeReport {
+    return this.reported;
+  }
+
   async vm(name: VmName): Promise<VmReport> {
     const found = this.reported.vms.find((vm) => vm.name === name);
     if (found === undefined) throw new OdoroboError("NOT_FOUND", `there is no VM ${name} on n1`);

@@ -4,11 +4,13 @@ import { Consoles } from "../../src/agent/console/consoles.ts";
 import { createAgentDoctor } from "../../src/agent/doctor.ts";
 import type { AuditEntry } from "../../src/agent/http/audit/audit-log.ts";
 import { openAuditTrail } from "../../src/agent/http/audit/audit-trail.ts";
+import { countVisits } from "../../src/agent/http/audit/count-visits.ts";
 import type { Parts, Route } from "../../src/agent/http/calls/call.ts";
 import { ConsoleHub } from "../../src/agent/http/console/console-hub.ts";
 import { createHandler } from "../../src/agent/http/handler.ts";
 import { serve } from "../../src/agent/http/node-server.ts";
 import { vmPaths } from "../../src/agent/launch-command.ts";
+import { AgentMetrics } from "../../src/agent/metrics/agent-metrics.ts";
 import { type Clock, systemClock } from "../../src/platform/clock.ts";
 import type { AccessFile } from "../../src/platform/http/door/access-file.ts";
 import { type Caller, IN_PROCESS } from "../../src/platform/http/door/caller.ts";
@@ -50,6 +52,7 @@ interface Options {
   readonly tls?: TlsSettings | null;
   readonly limits?: Partial<Limits>;
   readonly heartbeatMs?: number;
+  readonly metricsPerVm?: boolean;
   readonly lifecycle?: FakeLifecycle;
   readonly allowedRoots?: readonly string[];
   /** Instead of the agent's own. */
@@ -82,13 +85,14 @@ export async function handlerAgent(options: Options = {}): Promise<HandlerAgent>
 }
 
 export async function socketAgent(options: Options = {}): Promise<TestAgent> {
-  const { lifecycle, consoles, handler, logged, stopping, log } = edge(options);
+  const { lifecycle, consoles, handler, logged, stopping, log, metrics } = edge(options);
   const { heartbeatMs } = options;
   const hub = new ConsoleHub({ lifecycle, consoles, log, ...(heartbeatMs === undefined ? {} : { heartbeatMs }) });
   const { clock = systemClock, token = null, access = null, tls = null } = options;
   const audited: AuditEntry[] = [];
   const auditLog = { write: (entry: AuditEntry) => void audited.push(entry), flushed: async () => {} };
-  const audit = openAuditTrail({ ...auditLog, [Symbol.asyncDispose]: async () => {} }, lifecycle, clock);
+  const trail = openAuditTrail({ ...auditLog, [Symbol.asyncDispose]: async () => {} }, lifecycle, clock);
+  const audit = countVisits(trail, metrics);
   const server = await serve({
     addresses: [parseListenAddress(options.listen ?? "127.0.0.1:0")],
     handler,
@@ -141,6 +145,7 @@ function edge(options: Options) {
   const log: Logger = { info: at("info"), warn: at("warn"), error: at("error") };
   const consoles = new Consoles({ logger: log });
   const stopping = new AbortController();
+  const metrics = new AgentMetrics({ nodeName: "n1", version: "0.1.0", perVm: options.metricsPerVm ?? false });
   const parts: Parts = {
     lifecycle,
     nodeName: "n1",
@@ -152,8 +157,9 @@ function edge(options: Options) {
     urls: () => ["http://10.0.0.5:8890", "unix:///run/odorobo/agent.sock"],
     allowedRoots: options.allowedRoots ?? [],
     doctor: createAgentDoctor(parseAgentConfig({ name: "n1" }), lifecycle, { version: "0.1.0", clock: systemClock }),
+    metrics: () => metrics.render(lifecycle.known()),
     ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
   };
   const handler = createHandler(parts, options.routes);
-  return { lifecycle, consoles, handler, logged, stopping, log };
+  return { lifecycle, consoles, handler, logged, stopping, log, metrics };
 }

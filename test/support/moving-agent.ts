@@ -15,6 +15,7 @@ import type { Admission, Hypervisor, OutgoingGuest, RunningVm } from "../../src/
 import { createNoopHypervisor } from "../../src/agent/hypervisor/noop/driver.ts";
 import { createQemuHypervisor } from "../../src/agent/hypervisor/qemu/driver.ts";
 import { createLifecycle } from "../../src/agent/lifecycle/service.ts";
+import { AgentMetrics } from "../../src/agent/metrics/agent-metrics.ts";
 import { openReserve } from "../../src/agent/store/reserve.ts";
 import type { StoredVm } from "../../src/agent/store/vm-record.ts";
 import { openVmStore } from "../../src/agent/store/vm-store.ts";
@@ -179,6 +180,7 @@ const front = await openFront({
   lifecycle,
   consoles,
   version: "0",
+  metrics: new AgentMetrics({ nodeName: config.nodeName, version: "0", perVm: false }),
   clock: systemClock,
   log: silentLogger,
 });

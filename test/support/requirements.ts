@@ -47,6 +47,7 @@ const REQUIREMENTS = {
   script: onPath("bsdutils", "script"),
   /** A terminal that a test can look at. */
   tmux: onPath("tmux", "tmux"),
+  promtool: onPath("prometheus", "promtool"),
   busybox: onPath("busybox-static", "busybox"),
   "linux-kernel": {
     debianPackage: "linux-image-cloud-amd64",

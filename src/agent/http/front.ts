@@ -5,6 +5,7 @@
  */
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
+import type { NodeReport } from "../../model/observed-state.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { type AccessFile, openAccessFile } from "../../platform/http/door/access-file.ts";
 import { createGate } from "../../platform/http/door/gate.ts";
@@ -19,9 +20,11 @@ import type { Consoles } from "../console/consoles.ts";
 import { createAgentDoctor } from "../doctor.ts";
 import { vmPaths } from "../launch-command.ts";
 import type { Lifecycle } from "../lifecycle/lifecycle.ts";
+import type { AgentTally } from "../tally.ts";
 import { createArrivalDoor } from "./arrival.ts";
 import { openAuditLog } from "./audit/audit-log.ts";
 import { openAuditTrail } from "./audit/audit-trail.ts";
+import { countVisits } from "./audit/count-visits.ts";
 import { ConsoleHub } from "./console/console-hub.ts";
 import { createHandler } from "./handler.ts";
 import { serve } from "./node-server.ts";
@@ -47,6 +50,8 @@ export interface FrontOptions {
   readonly lifecycle: Lifecycle;
   readonly consoles: Consoles;
   readonly version: string;
+  /** Counts, and tells Prometheus what was counted. */
+  readonly metrics: AgentTally & { render(report: NodeReport): Promise<string> };
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -55,12 +60,12 @@ export interface FrontOptions {
 export async function openFront(
   options: FrontOptions,
 ): Promise<AsyncDisposable & { readonly urls: readonly string[] }> {
-  const { config, secrets, lifecycle, consoles, version, clock, log } = options;
+  const { config, secrets, lifecycle, consoles, version, metrics, clock, log } = options;
   const { token, access, tls } = secrets;
   const clientCertificates = tls !== null && tls.clientCa !== null;
   await using opened = new AsyncDisposableStack();
   const auditLog = opened.use(openAuditLog(join(config.dataFolder, "audit.log"), { clock, log }));
-  const audit = opened.use(openAuditTrail(auditLog, lifecycle, clock));
+  const audit = countVisits(opened.use(openAuditTrail(auditLog, lifecycle, clock)), metrics);
   const stopping = new AbortController();
   const arrivals = createArrivalDoor(lifecycle);
   const hub = new ConsoleHub({ lifecycle, consoles, log });
@@ -81,6 +86,7 @@ export async function openFront(
         fingerprint: () => (shown === null ? null : fingerprintOf(shown)),
         allowedRoots: config.allowedRoots,
         doctor: createAgentDoctor(config, lifecycle, { version, clock }),
+        metrics: () => metrics.render(lifecycle.known()),
       }),
       gate: createGate({ token, access, clientCertificates, wrongTokens: new WrongTokens(clock) }),
       tls,

@@ -18,6 +18,7 @@ import { streamEvents } from "./routes/events.ts";
 import { getHealth } from "./routes/health.ts";
 import { getLog } from "./routes/log.ts";
 import { postLook } from "./routes/look.ts";
+import { getMetrics } from "./routes/metrics.ts";
 import { getOperation, postOperation } from "./routes/operations.ts";
 import { getReport } from "./routes/report.ts";
 import { getVm, putVm } from "./routes/vms.ts";
@@ -39,6 +40,7 @@ export const ROUTES: readonly Route[] = [
   { path: "/v1/doctor", methods: { GET: ["observe", getDoctor] } },
   { path: "/v1/support", methods: { GET: ["admin", getSupport] } },
   { path: "/v1/events", methods: { GET: ["observe", streamEvents] } },
+  { path: "/metrics", methods: { GET: ["observe", getMetrics] } },
   { path: "/v1/fleets/{fleet}/whereabouts", methods: { PUT: ["apply", putWhereabouts] } },
   ...COMPAT_ROUTES,
 ];

@@ -19,6 +19,7 @@ import { openReserve } from "../store/reserve.ts";
 import { openVmStore, type VmStore } from "../store/vm-store.ts";
 import { openWhereaboutsStore } from "../store/whereabouts-store.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
+import { type AgentTally, NO_TALLY } from "../tally.ts";
 import type { MovePace } from "./migration/moves.ts";
 import { DiskClaims } from "./parts/disk-claims.ts";
 import { createEventLog } from "./parts/event-log.ts";
@@ -43,6 +44,8 @@ export interface LifecycleOptions extends Pace, MovePace {
   readonly runFolder: string;
   readonly clock: Clock;
   readonly logger?: Logger;
+  /** Nobody counts when left out. */
+  readonly tally?: AgentTally;
   /** `auto` when left out. */
   readonly startAfterReboot?: StartAfterReboot;
   /** Over their own doors when left out. */
@@ -96,6 +99,7 @@ export async function makeParts(
     clock,
     logger,
     events: createEventLog(clock, logger),
+    tally: options.tally ?? NO_TALLY,
     hooks: options.hooks ?? NO_HOOKS,
     whereabouts,
     history,

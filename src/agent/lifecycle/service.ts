@@ -68,12 +68,15 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
     return slot;
   }
 
+  const known = () => nodeReport(parts, options.capacity, slots.values(), parts.whereabouts.all(), parts.history.all());
+
   return {
     events: parts.events,
     async report(signal) {
       await untilAborted(ofAll(ask), signal);
-      return nodeReport(parts, options.capacity, slots.values(), parts.whereabouts.all(), parts.history.all());
+      return known();
     },
+    known,
     async vm(name, signal) {
       const slot = slots.get(name);
       if (slot) await untilAborted(ask(slot), signal);

@@ -33,6 +33,8 @@ export interface Parts {
   /** Where callers below admin may have the hypervisor write. */
   readonly allowedRoots: readonly string[];
   readonly doctor: AgentDoctor;
+  /** For Prometheus, as text. Left out: nobody counts here. */
+  readonly metrics?: () => Promise<string>;
 }
 
 export interface Call {

@@ -1,11 +1,12 @@
 /** What the record of a VM says after its guest ended without odorobo having asked it to. Pure. */
 import type { GuestEvent, MigrationState } from "../../../model/observed-state.ts";
 import type { VmRecord } from "../../store/vm-record.ts";
+import type { GuestEnd } from "../../tally.ts";
 import { type Moment, restartAfterEnd, restartStory } from "./restart-policy.ts";
 
 /** Of a guest, as far as it is known. */
 export interface End {
-  readonly kind: "power-off" | "panic" | "crash" | "oom-kill";
+  readonly kind: GuestEnd;
   readonly reason: string;
   /** It runs on another host now, and nobody asked this agent to send it there. */
   readonly hasMoved?: true;

@@ -12,6 +12,7 @@ export async function noteEnd(parts: Parts, slot: Slot, vm: VmRecord, end: End, 
   const event = await guestEvent(parts, vm, end.kind, end.reason);
   const moment = { now: parts.clock.now(), hostBootId: parts.node.bootId, lastedMs };
   const { change, story } = endedRecord(vm, end, event, moment);
+  if (change.endedBy !== "operator") parts.tally.guestEnded(end.kind);
   await noteEvent(parts, slot, vm, change, { kind: "phase", message: `${vm.name} ${story}` });
   // In the VM's queue, so before it is started again; nobody waits for them to hear how the VM is.
   slot.enqueue(() => runAfterHooks(parts, slot, "stop", null)).catch(() => {});

@@ -56,8 +56,11 @@ export async function runOperation(
   } finally {
     slot.activity = null;
   }
-  if (outcome.error === null) noteDuration(parts, operation.kind, outcome, parts.clock.monotonicMs() - begunMs);
-  return end(parts, slot, operation, outcome, act.begin === null);
+  const tookMs = parts.clock.monotonicMs() - begunMs;
+  if (outcome.error === null) noteDuration(parts, operation.kind, outcome, tookMs);
+  const ended = await end(parts, slot, operation, outcome, act.begin === null);
+  parts.tally.operationEnded(operation.kind, ended.error?.code ?? null, tookMs / 1_000);
+  return ended;
 }
 
 /** What is of use to who predicts: moves, boots and stops that came to their end. */

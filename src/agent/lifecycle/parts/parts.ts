@@ -19,6 +19,7 @@ import type { Reserve } from "../../store/reserve.ts";
 import type { VmStore } from "../../store/vm-store.ts";
 import type { WhereaboutsStore } from "../../store/whereabouts-store.ts";
 import type { Supervisor } from "../../supervisor/supervisor.ts";
+import type { AgentTally } from "../../tally.ts";
 import type { DiskClaims } from "./disk-claims.ts";
 import type { WritableEventLog } from "./event-log.ts";
 import type { HypervisorReports } from "./hypervisor-reports.ts";
@@ -42,6 +43,7 @@ export interface Parts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly events: WritableEventLog;
+  readonly tally: AgentTally;
   readonly hooks: Hooks;
   readonly whereabouts: WhereaboutsStore;
   readonly history: HistoryStore;

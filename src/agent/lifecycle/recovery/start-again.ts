@@ -26,6 +26,11 @@ export function startAgain(parts: Parts, slot: Slot): Promise<OperationResult> {
     }
     const which = restart.attempts === 1 ? "" : `, start ${restart.attempts} in a row`;
     parts.events.emit({ kind: "phase", vm: slot.name, message: `${slot.name} is started again${which}` });
-    return toResult(slot, { ...(await restartGuest(parts, slot, vm, operation, restart)), noop: false });
+    const ended = await restartGuest(parts, slot, vm, operation, restart).catch((error) => {
+      parts.tally.guestRestarted(false);
+      throw error;
+    });
+    parts.tally.guestRestarted(ended.error === null);
+    return toResult(slot, { ...ended, noop: false });
   });
 }
