@@ -1,9 +1,8 @@
-/** All that odorobo asks git for. No other file starts it or knows its words. */
+/** All that odorobo asks git for on this machine; what it asks of others is in `git-remote.ts`. */
 import { type SimpleGit, simpleGit } from "simple-git";
 import { OdoroboError } from "../model/errors.ts";
 import { ALLOWED_ENVIRONMENT, gitEnvironment } from "./git-environment.ts";
 import { gitRefusal } from "./git-refusal.ts";
-import type { RemoteUrl } from "./remote-url.ts";
 
 /** A file, link (mode 120000) or submodule (160000) of a commit. */
 export interface TreeEntry {
@@ -69,24 +68,6 @@ export class Git {
     await this.run("init", "--bare", "--quiet", `--object-format=${objectFormat}`);
   }
 
-  /** Name of each ref → commit. As if outside of any repository: one of the other object format could not be asked from within. */
-  async remoteRefs(remote: RemoteUrl): Promise<ReadonlyMap<string, string>> {
-    const output = await this.#guard(this.#open(remote).raw(["--git-dir=/nonexistent", "ls-remote", "--", remote.url]));
-    const refs = new Map<string, string>();
-    for (const line of output.split("\n")) {
-      const [commit, name] = line.split("\t");
-      if (commit && name) refs.set(name, commit);
-    }
-    return refs;
-  }
-
-  async fetch(remote: RemoteUrl, refspec: string): Promise<void> {
-    // A remote that is a shallow clone gives what it has.
-    const how = ["--quiet", "--no-tags", "--no-write-fetch-head", "--update-shallow", "--force"];
-    const args = ["fetch", ...how, "--", remote.url, refspec];
-    await this.#guard(this.#open(remote).raw(args));
-  }
-
   /** All files, links and submodules of a commit; only at and below these paths when some are given. */
   async listTree(commit: string, paths: readonly string[]): Promise<TreeEntry[]> {
     const limit = paths.length === 0 ? [] : ["--", ...paths];
@@ -120,9 +101,7 @@ export class Git {
         : [`--git-dir=${of.gitFolder}`, "-c", "core.attributesFile=", "check-attr", "--cached"];
     const env = of.kind === "work-tree" ? {} : { GIT_INDEX_FILE: of.indexFile, GIT_ATTR_NOSYSTEM: "1" };
     const input = paths.map((path) => `${path}\0`).join("");
-    const output = await this.#orRefusal(
-      this.#guard(this.#open(null, input, env).raw([...how, "-z", "--stdin", ...names])),
-    );
+    const output = await this.#orRefusal(this.#guard(this.#open(input, env).raw([...how, "-z", "--stdin", ...names])));
     const fields = output.split("\0");
     const found: Attribute[] = [];
     for (let i = 0; i + 2 < fields.length; i += 3)
@@ -132,9 +111,7 @@ export class Git {
 
   /** An index of a commit, in a file of its own. */
   async writeIndex(commit: string, indexFile: string): Promise<void> {
-    await this.#orRefusal(
-      this.#guard(this.#open(null, undefined, { GIT_INDEX_FILE: indexFile }).raw(["read-tree", commit])),
-    );
+    await this.#orRefusal(this.#guard(this.#open(undefined, { GIT_INDEX_FILE: indexFile }).raw(["read-tree", commit])));
   }
 
   /** In the order asked. Null: the repository does not have it. */
@@ -158,7 +135,7 @@ export class Git {
     for (const blobId of blobIds) {
       const lineEnd = output.indexOf(10, offset);
       const [id, type, bytes] = output.toString("latin1", offset, lineEnd).split(" ");
-      if (id !== blobId || type !== "blob" || lineEnd === -1)
+      if (id !== blobId || type !== "blob" || lineEnd === -1 || lineEnd + 1 + Number(bytes) >= output.length)
         throw new OdoroboError("SOURCE_UNREADABLE", `object ${blobId} of ${this.#folder} cannot be read`, {
           hint: "is the repository complete? git fsck tells",
         });
@@ -169,23 +146,27 @@ export class Git {
   }
 
   async #batch(how: readonly string[], blobIds: readonly string[]): Promise<Buffer> {
-    const asked: PromiseLike<Buffer> = this.#open(null, `${blobIds.join("\n")}\n`).binaryCatFile([...how]);
+    const asked: PromiseLike<Buffer> = this.#open(`${blobIds.join("\n")}\n`).binaryCatFile([...how]);
     return await this.#orRefusal(this.#guard(asked));
   }
 
-  #open(remote: RemoteUrl | null = null, input?: string, env: Readonly<Record<string, string>> = {}): SimpleGit {
+  #open(input?: string, env: Readonly<Record<string, string>> = {}): SimpleGit {
     return simpleGit({
       baseDir: this.#folder,
       abort: this.#signal,
       allowEnvironment: [...ALLOWED_ENVIRONMENT],
+      // By default it is content with a git that a signal has ended, with one that failed without a word, and with the part of
+      // the output that it has read 50 ms after git was over.
+      errors: (error, { exitCode, stdOut, stdErr }) =>
+        error ?? (exitCode === 0 ? undefined : saidBy(exitCode, [...stdOut, ...stdErr])),
+      completion: { onClose: true, onExit: false },
       unsafe: {
-        allowUnsafeConfigEnvCount: true,
         allowUnsafeSshCommand: true,
         allowUnsafeAskPass: true,
         allowUnsafeConfigPaths: true,
       },
       ...(input === undefined ? {} : { input: () => input }),
-    }).env({ ...gitEnvironment(remote), ...env });
+    }).env({ ...gitEnvironment(), ...env });
   }
 
   async #orRefusal<Result>(task: Promise<Result>): Promise<Result> {
@@ -210,6 +191,11 @@ export class Git {
     }
   }
 }
+
+const saidBy = (exitCode: number | null, said: readonly Buffer[]): Buffer =>
+  said.some(({ length }) => length > 0)
+    ? Buffer.concat(said)
+    : Buffer.from(exitCode === null ? "git was ended by a signal" : `git ended with exit code ${exitCode}`);
 
 const isMissingBinary = (error: unknown): boolean =>
   error instanceof OdoroboError ||

@@ -17,6 +17,7 @@ import { codeDigest } from "../platform/code-digest.ts";
 import { type KeptReadingFile, openKeptReading } from "../source/kept-reading-file.ts";
 import { openParseCache } from "../source/parse-cache-file.ts";
 import { readFolder } from "../source/read-folder.ts";
+import type { Repository } from "../source/repository.ts";
 import { refuseEmpty, type Source } from "../source/source.ts";
 
 export type FleetLocation =
@@ -49,12 +50,17 @@ export interface FleetReading {
 
 /** Rejects with SOURCE_UNREADABLE, SOURCE_REF_NOT_FOUND or SOURCE_EMPTY; mistakes in the manifests are in the reading. */
 export async function readFleet(location: FleetLocation, signal: AbortSignal): Promise<FleetReading> {
+  return await readTexts(readSource(location, signal), placeOf(location));
+}
+
+/** `place`: what is kept of a fleet goes by. */
+async function readTexts(reading: Promise<Source>, place: string): Promise<FleetReading> {
   const code = codeDigest("src/manifest", "src/model");
-  const [source, kept] = await Promise.all([readSource(location, signal), openKeptReading(placeOf(location), code)]);
+  const [source, kept] = await Promise.all([reading, openKeptReading(place, code)]);
   refuseEmpty(source);
   const { texts, commit, isDirty, description } = source;
   const restored = kept.reading && restoreReading(kept.reading, texts);
-  const read = restored === null ? await readAnew(texts, location, code, kept) : { ...restored, kept: kept.reading };
+  const read = restored === null ? await readAnew(texts, place, code, kept) : { ...restored, kept: kept.reading };
   const specs = new Map(read.kept?.vms.map(({ specDigest, spec }) => [specDigest, spec]));
   const { desired, diagnostics } = read;
   return { texts, commit, source: isDirty ? `${description} (edited)` : description, desired, diagnostics, specs };
@@ -63,11 +69,11 @@ export async function readFleet(location: FleetLocation, signal: AbortSignal): P
 /** Parses what was never parsed here, resolves what is made from something else than last time, and keeps both for the next time. */
 async function readAnew(
   texts: readonly ManifestText[],
-  location: FleetLocation,
+  place: string,
   code: string,
   file: KeptReadingFile,
 ): Promise<Pick<FleetReading, "desired" | "diagnostics"> & { readonly kept: KeptReading | null }> {
-  const parsed = openParseCache(placeOf(location), code);
+  const parsed = openParseCache(place, code);
   const { desired, diagnostics, keep } = readManifests(texts, parsed, file.reading);
   await parsed.save();
   const kept = keep();
@@ -75,7 +81,7 @@ async function readAnew(
   return { desired, diagnostics, kept };
 }
 
-/** What is kept of a fleet goes by the place that its manifests are read from. */
+/** Credentials are no part of it. */
 const placeOf = (location: FleetLocation): string =>
   JSON.stringify(location.kind === "folder" ? { ...location, path: resolve(location.path) } : location);
 
@@ -89,7 +95,26 @@ const readSource = async (location: FleetLocation, signal: AbortSignal): Promise
 
 /** As `readFleet`; rejects with MANIFEST_INVALID, too. */
 export async function loadFleet(location: FleetLocation, signal: AbortSignal): Promise<Fleet> {
-  const { desired, diagnostics, texts, source, commit, specs } = await readFleet(location, signal);
+  return toFleet(await readFleet(location, signal));
+}
+
+/**
+ * As `loadFleet`, of a commit that is brought here when it is not. `path`: a folder in the repository; null: all of it. `shownAs`:
+ * how people know the commit, such as its branch.
+ */
+export async function loadFleetAt(
+  repository: Repository,
+  commit: string,
+  path: string | null,
+  signal: AbortSignal,
+  shownAs = commit.slice(0, 12),
+): Promise<Fleet> {
+  const { readCommitOf } = await import("../source/read-commit.ts");
+  const place = JSON.stringify({ kind: "commits", url: repository.url, path });
+  return toFleet(await readTexts(readCommitOf(repository, { commit, path, shownAs }, signal), place));
+}
+
+function toFleet({ desired, diagnostics, texts, source, commit, specs }: FleetReading): Fleet {
   if (desired === null) throw invalid(diagnostics, texts, source);
   return {
     desired,

@@ -1,11 +1,11 @@
 import { symlink } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readFolder } from "../../src/source/read-folder.ts";
 import { readGit } from "../../src/source/read-git.ts";
 import { commitFiles, git, makeRepository, writeFiles } from "../support/a-repository.ts";
+import { listening } from "../support/listening.ts";
 import { aFleetDocument, aVm } from "../support/manifest-texts.ts";
 import { aTempFolder } from "../support/temp-folder.ts";
 
@@ -120,7 +120,9 @@ test("what is no repository, is not there, or lacks the folder", async () => {
     });
   await expect(ask(join(home.path, "plain"))).rejects.toEqual(unreadable(/is not a git repository/));
   await expect(ask(join(home.path, "none"))).rejects.toEqual(unreadable(/^there is no repository/));
-  await expect(ask(`file://${home.path}/none`)).rejects.toEqual(unreadable(/cannot be read$/));
+  await expect(ask(`file://${home.path}/none`)).rejects.toEqual(
+    unreadable(/cannot be read: there is none that we may see$/),
+  );
   await expect(ask(repo, "fleet")).rejects.toEqual(unreadable(/^there is no folder fleet in/));
   await expect(ask(repo, "../x")).rejects.toMatchObject({ code: "USAGE" });
 });
@@ -162,10 +164,14 @@ test("a hook's environment does not lead astray", async () => {
 test("credentials reach the server, and nothing else", async () => {
   await using home = await aTempFolder();
   const seen: (string | undefined)[] = [];
-  await using server = await listen(
+  await using server = await listening(
     createServer((request, response) => {
-      seen.push(request.headers.authorization);
-      response.writeHead(403).end();
+      const { authorization } = request.headers;
+      seen.push(authorization);
+      // Says back what it was told.
+      const said = `remote error: ${authorization} s3cr@t\n`;
+      if (authorization === undefined) response.writeHead(401, { "www-authenticate": 'Basic realm="x"' }).end();
+      else response.writeHead(403, { "content-type": "text/plain" }).end(said);
     }),
   );
   const repo = `http://bot:s3cr%40t@127.0.0.1:${server.port}/fleet.git`;
@@ -173,10 +179,10 @@ test("credentials reach the server, and nothing else", async () => {
     () => null,
     (each: Error) => each,
   );
-  expect(seen[0]).toBe(`Basic ${Buffer.from("bot:s3cr@t").toString("base64")}`);
+  expect(seen).toContain(`Basic ${Buffer.from("bot:s3cr@t").toString("base64")}`);
   expect(error).toMatchObject({
     code: "SOURCE_UNREADABLE",
-    message: `the repository http://127.0.0.1:${server.port}/fleet.git cannot be read`,
+    message: `the repository http://127.0.0.1:${server.port}/fleet.git cannot be read: it forbids reading`,
   });
   const told = `${error?.message} ${String(error?.cause)} ${error?.stack}`;
   for (const secret of ["s3cr", "bot", Buffer.from("bot:s3cr@t").toString("base64")])
@@ -186,7 +192,7 @@ test("credentials reach the server, and nothing else", async () => {
 test("stops waiting for a server that does not answer", async () => {
   await using home = await aTempFolder();
   const controller = new AbortController();
-  await using server = await listen(createServer(() => controller.abort()));
+  await using server = await listening(createServer(() => controller.abort()));
   const reading = readGit(
     { repo: `http://127.0.0.1:${server.port}/x.git`, ref: "main", path: null },
     controller.signal,
@@ -194,18 +200,6 @@ test("stops waiting for a server that does not answer", async () => {
   );
   await expect(reading).rejects.toMatchObject({ name: "AbortError" });
 });
-
-async function listen(server: Server): Promise<AsyncDisposable & { readonly port: number }> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    port: (server.address() as AddressInfo).port,
-    [Symbol.asyncDispose]: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
-}
 
 test("a person's EDITOR and PAGER do not keep git from being read", async () => {
   await using home = await aTempFolder();

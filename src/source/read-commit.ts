@@ -1,0 +1,71 @@
+/** The manifests of one commit, from the objects of a repository on this machine. No work tree is touched. */
+import { posix } from "node:path";
+import type { ManifestText } from "../manifest/text/source-document.ts";
+import { OdoroboError } from "../model/errors.ts";
+import { CommitView } from "./commit-view.ts";
+import { type FoundFiles, readTexts } from "./find-files.ts";
+import { Git } from "./git.ts";
+import { filtersOfCommit } from "./git-filters.ts";
+import type { Repository } from "./repository.ts";
+import { MAX_FILE_BYTES, type Source, tooLarge, toText } from "./source.ts";
+
+export interface CommitPlace {
+  readonly commit: string;
+  /** A folder in the repository; null: all of it. */
+  readonly path: string | null;
+  /** How people know the commit: a branch, or some digits of it. */
+  readonly shownAs: string;
+}
+
+/** The commit is brought here when it is not. Rejects with SOURCE_UNREADABLE or SOURCE_REF_NOT_FOUND. */
+export async function readCommitOf(repository: Repository, place: CommitPlace, signal: AbortSignal): Promise<Source> {
+  const folder = await repository.folderWith(place.commit, signal);
+  return await readCommit(new Git(folder, signal), place, repository.url);
+}
+
+/** `git` is bound to a repository that has the commit; `shown`: how people know it. Rejects with SOURCE_UNREADABLE. */
+export async function readCommit(git: Git, { commit, path, shownAs }: CommitPlace, shown: string): Promise<Source> {
+  const folder = toFolder(path ?? "");
+  const view = await CommitView.open(git, commit, folder);
+  if (view.entries.size === 0 && folder !== "")
+    throw new OdoroboError("SOURCE_UNREADABLE", `there is no folder ${folder} in ${shown} at ${shownAs}`, {
+      hint: "is the path right? it begins at the repository's root",
+    });
+  view.refuseSubmodules();
+  await using filters = await filtersOfCommit(git, commit, folder, view);
+  const { texts, files } = await readTexts(view, async (batch) => {
+    await filters.refuse(batch);
+    return await readEntries(git, view, batch);
+  });
+  await filters.refuse(files, texts);
+  return { description: `${shown}@${shownAs}${folder === "" ? "" : `:${folder}`}`, commit, isDirty: false, texts };
+}
+
+/** In the order of files, whatever is wrong with them: a folder of the same files says the same. */
+async function readEntries(git: Git, view: CommitView, files: FoundFiles): Promise<ManifestText[]> {
+  const wanted = [...files].map(([path, real]) => ({ path, blobId: view.entries.get(real)?.blobId ?? "" }));
+  const sizes = await git.sizesOf(wanted.map(({ blobId }) => blobId));
+  const isFit = (index: number): boolean => (sizes[index] ?? Number.POSITIVE_INFINITY) <= MAX_FILE_BYTES;
+  const blobs = await git.readBlobs(wanted.filter((_, index) => isFit(index)).map(({ blobId }) => blobId));
+  return wanted.map(({ path, blobId }, index) => {
+    const bytes = sizes[index] ?? null;
+    if (bytes === null)
+      throw new OdoroboError("SOURCE_UNREADABLE", `the repository lacks ${path} (object ${blobId})`, {
+        hint: "is the clone whole? git fsck tells, git fetch brings what is missing",
+      });
+    const blob = isFit(index) ? blobs.shift() : undefined;
+    if (blob === undefined) throw tooLarge(path, bytes);
+    return toText(path, blob, sha1Only(blobId));
+  });
+}
+
+/** Caches know a text by the id that a repository of SHA-1 gives it. */
+const sha1Only = (blobId: string): string | null => (blobId.length === 40 ? blobId : null);
+
+/** Without slashes around it. Throws USAGE. */
+export function toFolder(path: string): string {
+  const folder = posix.normalize(`./${path}`).replace(/\/$/, "");
+  if (folder.startsWith("../") || folder === "..")
+    throw new OdoroboError("USAGE", `${path} leads out of the repository`, { hint: "give a folder of the repository" });
+  return folder === "." ? "" : folder;
+}
