@@ -2,6 +2,7 @@
  * What differs, VM by VM, in the words that all of the flow shares: found by `reconcile/`, homed by `placement/`, ordered by
  * `schedule/`, kept in `plan/`, told by `report/`. Described by `schemas/plan.schema.json`; no secrets in it.
  */
+import type { Amount } from "./capacity.ts";
 import type { ChangeClass } from "./change-class.ts";
 import type { SourcePosition } from "./desired-state.ts";
 import type { Instant, NodeName, VmName } from "./names.ts";
@@ -47,6 +48,8 @@ export interface Change {
   readonly class: ChangeClass;
   /** Why. Shown, never branched on. Never empty. */
   readonly reasons: readonly Reason[];
+  /** How big it is once all is done; left out of one that goes, and in plans of before. */
+  readonly size?: Amount;
   /** Milder ways to the same that would not do; left out where there is none. Shown, never branched on. */
   readonly rejected?: readonly RejectedChain[];
 }
@@ -114,6 +117,8 @@ export interface Blocked {
     | "NOT_MOVABLE"
     | ImageProblem["code"];
   readonly message: string;
+  /** The same for whoever reads lines: what is the matter, then what each node says. Left out: it is one sentence. */
+  readonly lines?: readonly string[];
   readonly hint: string;
   readonly source: SourcePosition | null;
   /** Ways that were tried and would not do; left out where none was. Shown, never branched on. */

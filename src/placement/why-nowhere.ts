@@ -16,13 +16,15 @@ export function explain(each: Homeless, holds: Amount, nodes: number, objections
   const whys = objections.filter((why) => why !== null);
   const kept = each.keptDisks !== null && keepsDisks(each.spec, each.keptDisks) ? each.keptDisks : null;
   const size = describeAmount(holds);
+  const what =
+    kept === null
+      ? `${name} (${size}) ${each.moves === null ? "fits nowhere" : `has to leave ${each.moves.draft.node} and can go nowhere else`}`
+      : `${name} (${size}) cannot go back to its disks, which are kept on ${kept.node}`;
   return {
     name,
     code: "UNPLACEABLE",
-    message:
-      kept === null
-        ? `${name} (${size}) ${each.moves === null ? "fits nowhere" : `has to leave ${each.moves.draft.node} and can go nowhere else`}: ${sayWhys(whys)}`
-        : `${name} (${size}) cannot go back to its disks, which are kept on ${kept.node}: ${sayWhys(whys)}`,
+    message: `${what}: ${sayWhys(whys)}`,
+    lines: [what, ...listWhys(whys)],
     hint:
       kept === null
         ? whatWouldHelp(whys)
@@ -63,6 +65,22 @@ function sayWhys(whys: readonly WhyNot[]): string {
     })
     .join("; ");
 }
+
+/** A line for each node while they are few; else one for each kind of objection, with the first of them that have it. */
+function listWhys(whys: readonly WhyNot[]): string[] {
+  if (whys.length <= MOST_NODES_ONE_BY_ONE)
+    return whys.map(({ node, kind, detail }) => `${node}: ${kind}${detail === null ? "" : ` (${detail})`}`);
+  return [...Map.groupBy(whys, ({ kind }) => kind)].map(([kind, all]) => {
+    const shown = all
+      .slice(0, MOST_NODES_OF_A_KIND)
+      .map(({ node, detail }) => `${node}${detail === null ? "" : ` (${detail})`}`);
+    const more = all.length - shown.length;
+    return `${kind}: ${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  });
+}
+
+const MOST_NODES_ONE_BY_ONE = 6;
+const MOST_NODES_OF_A_KIND = 3;
 
 function whatWouldHelp(whys: readonly WhyNot[]): string {
   const relevant = whys.filter(({ kind }) => kind !== NOT_ALLOWED);

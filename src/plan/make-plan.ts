@@ -27,7 +27,9 @@ import { holdGroups } from "./hold-groups.ts";
 import { digestOfObserved } from "./observed-digest.ts";
 import { PLAN_VERSION, type Plan } from "./plan-document.ts";
 import { planIdOf } from "./plan-id.ts";
+import { roomsAfter } from "./rooms.ts";
 import { countUntouched, summarise, toChange, toPlacedChange } from "./tell-changes.ts";
+import { toldMaintenance } from "./told-maintenance.ts";
 import { Hours, withClosings } from "./windows.ts";
 
 export interface PlanInput {
@@ -158,9 +160,10 @@ function draftPlan({ input, sightings, findings, heldBack, isPinned, waiting, ho
   });
   const { chains, stuck, times } = scheduled;
   const changes = [
-    ...growing.map(toChange),
+    ...growing.map((draft) => toChange(draft, sightings)),
     ...scheduled.placed.map((each) => toPlacedChange(each, scheduled.steps)),
   ].sort((a, b) => byName(a.name, b.name));
+  const rooms = roomsAfter({ desired, sightings, free: now, drafts: growing, placed: scheduled.placed, times });
   const tooEarly: Waiting[] = [];
   const closings = new Map<VmName, Instant>();
   for (const change of hours === null ? [] : changes) {
@@ -175,6 +178,7 @@ function draftPlan({ input, sightings, findings, heldBack, isPinned, waiting, ho
   unknown.sort((a, b) => byName(a.kind, b.kind) || byName(a.name, b.name));
   blocked.sort((a, b) => byName(a.name, b.name));
   const everything = desired.vms.length + [...sightings.ofFleet.keys()].filter((name) => !findings.has(name)).length;
+  const maintenance = toldMaintenance(desired, observed.at, changes, blocked);
   const leftOut = selection !== null && findings.size < everything;
   const plan: Omit<Plan, "id"> = {
     kind: "Plan",
@@ -195,6 +199,8 @@ function draftPlan({ input, sightings, findings, heldBack, isPinned, waiting, ho
     changes,
     steps,
     ...(times === null ? {} : { times }),
+    ...(rooms.length === 0 ? {} : { rooms }),
+    ...(maintenance.length === 0 ? {} : { maintenance }),
     unknown,
     blocked,
     ...(waiting.size === 0

@@ -2,10 +2,11 @@
  * The plan as an artefact: what `makePlan` returns, `--json` prints, `--out` saves, `report/` renders and `apply/` carries out.
  * One value, immutable, described by `schemas/plan.schema.json`. It holds no secrets: texts are present by digest only.
  */
+import type { Amount } from "../model/capacity.ts";
 import type { Action, Blocked, Change, SeenVm, Selection, Unknown, Waiting } from "../model/changes.ts";
 import type { SourcePosition } from "../model/desired-state.ts";
 import type { ErrorCode } from "../model/errors.ts";
-import type { Digest, Instant, VmName } from "../model/names.ts";
+import type { Digest, Instant, NodeName, VmName } from "../model/names.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
 import type { MoveTimes } from "../schedule/schedule-chains.ts";
 import type { Step } from "../schedule/step.ts";
@@ -27,6 +28,10 @@ export interface Plan {
   readonly steps: readonly Step[];
   /** When moves begin and end, as predicted; left out where nothing moves. */
   readonly times?: MoveTimes;
+  /** How full the nodes are whose room changes; sorted by name. Left out: no node's does, or it is a plan of before. */
+  readonly rooms?: readonly NodeRoom[];
+  /** The maintenance that changes and blocked VMs speak of, by node; left out: none. */
+  readonly maintenance?: readonly NodeInMaintenance[];
   /** What we could not see and therefore leave alone, sorted by name. */
   readonly unknown: readonly Unknown[];
   /** VMs that need something which cannot be done; the rest of the plan stands. Sorted by name. */
@@ -58,6 +63,25 @@ export interface PlanBase {
   readonly outsideWindows?: true;
   /** What each VM that the plan touches looked like; null: it was not there. `apply plan.json` refuses when one has moved on. */
   readonly vms: Readonly<Record<VmName, SeenVm | null>>;
+}
+
+/** What VMs take of a node. */
+export interface NodeRoom {
+  readonly node: NodeName;
+  /** All that may be taken: its capacity less what is reserved, times the overcommit. */
+  readonly of: Amount;
+  readonly now: Amount;
+  /** When all is done. */
+  readonly after: Amount;
+  /** On the way, where that is more than now and afterwards. */
+  readonly fullest?: Amount;
+}
+
+export interface NodeInMaintenance {
+  readonly node: NodeName;
+  /** `n1 is in maintenance until 2026-01-02 06:00 UTC (new disks)`: the reasons of its VMs begin with it. */
+  readonly text: string;
+  readonly source: SourcePosition | null;
 }
 
 export type PlanSummary = Readonly<Record<Action | "unchanged" | "unknown" | "blocked", number>>;

@@ -3,32 +3,39 @@
  *
  *   schedule-chains.ts → [tell-changes.ts] → make-plan.ts
  */
+import { type Amount, sizeOf } from "../model/capacity.ts";
 import { worstClass } from "../model/change-class.ts";
 import { ACTIONS, type Blocked, type Change, type Reason, type Unknown } from "../model/changes.ts";
 import type { NodeName, VmName } from "../model/names.ts";
 import { disksLeftOrFound } from "../placement/disks-of-lives.ts";
 import type { Placed } from "../placement/place-vms.ts";
 import type { Draft } from "../reconcile/draft.ts";
+import type { Sightings } from "../reconcile/locate-vms.ts";
 import type { Step } from "../schedule/step.ts";
 import type { PlanSummary } from "./plan-document.ts";
 
-export const toChange = (draft: Draft): Change => ({
-  kind: "VirtualMachine",
-  name: draft.name,
-  node: draft.node,
-  fromNode: null,
-  action: draft.action,
-  class: draft.class,
-  reasons: draft.reasons,
-  ...toldOf(draft),
-});
+export function toChange(draft: Draft, sightings: Sightings): Change {
+  const location = sightings.locate(draft.name);
+  const spec = draft.put ?? (location.kind === "present" ? location.vm.spec : null);
+  return {
+    kind: "VirtualMachine",
+    name: draft.name,
+    node: draft.node,
+    fromNode: null,
+    action: draft.action,
+    class: draft.class,
+    reasons: draft.reasons,
+    ...(spec === null || draft.action === "destroy" ? {} : { size: sizeOf(spec) }),
+    ...toldOf(draft),
+  };
+}
 
 const toldOf = ({ rejected }: Pick<Change, "rejected">): Pick<Change, "rejected"> =>
   rejected === undefined ? {} : { rejected };
 
 export function toPlacedChange({ homeless, node }: Placed, steps: readonly Step[]): Change {
   const { vm, from, reasons } = homeless;
-  if (homeless.moves !== null) return toMove(homeless.moves.draft, node, steps);
+  if (homeless.moves !== null) return toMove(homeless.moves.draft, node, steps, sizeOf(homeless.spec));
   const aboutDisks = disksLeftOrFound(homeless, node);
   return {
     kind: "VirtualMachine",
@@ -39,6 +46,7 @@ export function toPlacedChange({ homeless, node }: Placed, steps: readonly Step[
     class: worstClass([from ? "replace" : "live", ...aboutDisks.map((reason) => reason.class)]),
     // That it would come back to its disks is not so when it leaves them.
     reasons: [...(from || aboutDisks.every((reason) => reason.class === "live") ? reasons : []), ...aboutDisks],
+    size: sizeOf(homeless.spec),
     ...toldOf(homeless),
   };
 }
@@ -47,6 +55,7 @@ function toMove(
   { name, node, class: changeClass, reasons, rejected, source }: Draft,
   to: NodeName,
   steps: readonly Step[],
+  size: Amount,
 ): Change {
   const legs = steps.filter((step) => step.kind === "migrateVm").filter((step) => step.vm === name);
   const parked = legs.slice(0, -1).map((step) => step.node);
@@ -60,6 +69,7 @@ function toMove(
     action: "migrate",
     class: legs.some((step) => step.mode !== "cold") ? worstClass(["migrate", changeClass]) : changeClass,
     reasons: parked.length === 0 || to === node ? reasons : [...reasons, way],
+    size,
     ...(rejected === undefined ? {} : { rejected }),
   };
 }

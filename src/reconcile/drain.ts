@@ -6,7 +6,7 @@
 import { hasProcess } from "../model/capacity.ts";
 import type { ChangeClass } from "../model/change-class.ts";
 import type { DesiredNode, Maintenance } from "../model/desired-state.ts";
-import { describeMaintenance } from "../model/maintenance.ts";
+import { sayMaintenance } from "../model/maintenance.ts";
 import type { VmReport } from "../model/observed-state.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
 import { disruptionOf } from "./departure.ts";
@@ -30,7 +30,7 @@ export function drainOf(
 ): Drain {
   if (maintenance === null) return { kind: "none" };
   if (!hasProcess(vm)) return { kind: "rests" };
-  const why = `${node.name} is ${describeMaintenance(maintenance)}`;
+  const why = sayMaintenance(node.name, maintenance);
   switch (spec.onDrain) {
     case "migrate":
       if (departure.kind === "able") {

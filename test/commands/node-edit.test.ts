@@ -66,7 +66,7 @@ test("drain and undrain: a window, and what plans and status make of it", async 
   expect(await now()).toMatch(
     /, maintenance: \{ until: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, reason: "disks: \\"new\\", #2" \} \} # the old/,
   );
-  expect((await node("list")).stdout).toMatch(/n1 +up, in maintenance until \S+ \(disks: "new", #2\)/);
+  expect((await node("list")).stdout).toMatch(/n1 +up, in maintenance until [-0-9]+ [:0-9]+ UTC \(disks: "new", #2\)/);
   await fleet.vm("web-1", ["placement: { node: n1 }"]);
   const plan = await odorobo("plan", fleet.folder);
   expect(plan).toMatchObject({

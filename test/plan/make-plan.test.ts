@@ -569,7 +569,7 @@ describe("placement", () => {
     const open = fleet(window("2026-01-01T12:00:00.000Z", "2026-01-01T12:00:00.001Z"));
     const plan = planOf(open, open.asDesired().lost("web", "n1"));
     expect(plan.blocked.find(({ name }) => name === "web")?.message).toBe(
-      "web (1 cpu, 1 GiB) fits nowhere: n1: in maintenance until 2026-01-01T12:00:00.001Z (new disks); n2 (16 cpus, 512 MiB free): lacks room",
+      "web (1 cpu, 1 GiB) fits nowhere: n1: in maintenance until 2026-01-01 12:00 UTC (new disks); n2 (16 cpus, 512 MiB free): lacks room",
     );
     for (const closed of [
       window("2026-01-01T12:00:00.001Z", "2026-01-01T13:00:00.000Z"),

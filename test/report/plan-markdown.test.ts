@@ -29,6 +29,7 @@ test("a pull request shows the summary, a row for each change, and the rest fold
     \`\`\`text
       + web-1 on n1: create
           in the manifests, on no node  web.yaml:3
+      + is made new
     \`\`\`
 
     </details>
@@ -42,7 +43,7 @@ test("a pull request shows the summary, a row for each change, and the rest fold
 
     </details>
 
-    <sub>./fleet at 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z · plan 0123456789ab</sub>
+    <sub>./fleet at commit 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z · plan 0123456789abcdef</sub>
     "
   `);
 });

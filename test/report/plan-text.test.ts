@@ -35,7 +35,7 @@ test("a plan says what, where, why and in which order, and what to type next", (
     .build();
   expect(renderPlan(plan, { ...plain, next: "odorobo apply plan.json" })).toMatchInlineSnapshot(`
     "Plan: 1 to create, 1 to update (live), 1 to reboot, 1 to destroy; 12 unchanged
-    fleet demo, from ./fleet at 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z
+    fleet demo, from ./fleet at commit 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z, plan 0123456789abcdef
 
       ! db-1 on n2: reboot
           [reboot] boot.kernel /boot/a → /boot/b (read only at boot)  vms/db.yaml:9
@@ -46,6 +46,8 @@ test("a plan says what, where, why and in which order, and what to type next", (
           cpus.count 1 → 2  vms/web.yaml:12
       + web-2 on n1: create
           in the manifests, on no node  vms/web.yaml:20
+      + is made new   ~ changes where it is   ! is restarted   - goes; its disks are kept for a while
+      [metadata] is only noted   [reboot] takes a restart
 
     6 steps, those of one number side by side where nodes and links allow:
       1. delete old-1 from n1, keeping its disks
@@ -62,7 +64,7 @@ test("a plan says what, where, why and in which order, and what to type next", (
 test("nothing to do is said of what was seen, and only of that", () => {
   expect(renderPlan(aPlan().unchanged(3).build(), plain)).toMatchInlineSnapshot(`
     "Nothing to do: 3 VMs are as the manifests say.
-    fleet demo, from ./fleet at 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z"
+    fleet demo, from ./fleet at commit 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z, plan 0123456789abcdef"
   `);
   expect(renderPlan(aPlan().unchanged(1).only("web-1").build(), plain)).toContain(
     "Nothing to do: 1 selected VM is as the manifests say.",
@@ -73,7 +75,7 @@ test("nothing to do is said of what was seen, and only of that", () => {
   );
   expect(silent).toMatchInlineSnapshot(`
     "Nothing to do as far as could be seen: 3 VMs are as the manifests say; 3 VMs could not be seen.
-    fleet demo, from ./fleet at 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z
+    fleet demo, from ./fleet at commit 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z, plan 0123456789abcdef
 
     Unknown, and therefore left alone:
       ? node n3: connection refused
@@ -107,13 +109,14 @@ test("a refused plan offers no way to apply it, but the way out of the refusal",
   const text = renderPlan(plan, plain);
   expect(text).toMatchInlineSnapshot(`
     "Plan: 1 to destroy; 1 blocked
-    fleet demo, from ./fleet at 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z
+    fleet demo, from ./fleet at commit 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z, plan 0123456789abcdef
 
       - db-1 on n1: destroy
           no longer in the manifests
+      - goes; its disks are kept for a while
 
     Blocked (the rest of the plan stands):
-      x db-2: db-2 on n1 is protected, and no longer in the manifests (PROTECTED)
+      x db-2 on n1 is protected, and no longer in the manifests (PROTECTED)
           hint: first apply protect: false
 
     Refused:
@@ -143,7 +146,7 @@ test("twenty VMs that change alike are one block with every name in it", () => {
   const text = renderPlan(plan.build(), plain);
   expect(text).toMatchInlineSnapshot(`
     "Plan: 21 to update (live)
-    fleet demo, from ./fleet at 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z
+    fleet demo, from ./fleet at commit 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z, plan 0123456789abcdef
 
       ~ 20 VMs: update, live
           web-1…web-20
@@ -151,6 +154,7 @@ test("twenty VMs that change alike are one block with every name in it", () => {
           cpus.count 1 → 2  profiles.yaml:7
       ~ web-x on n1: update, live
           cpus.count 1 → 4  vms/x.yaml:7
+      ~ changes where it is
 
     40 steps, those of one number side by side where nodes and links allow (--verbose lists them):
       1. update 20 VMs on n1 (10), n2 (10)
@@ -172,11 +176,12 @@ test("a reason that names its VM does not keep like changes apart, and a VM's na
     });
   expect(renderDiff(plan.build(), plain)).toMatchInlineSnapshot(`
     "Plan: 4 to boot
-    fleet demo, from ./fleet at 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z
+    fleet demo, from ./fleet at commit 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z, plan 0123456789abcdef
 
       > 4 VMs: boot
           a on n1, b on n1, c on n1, d on n1
-          the VM should run on its node and a-x is not the VM  a.yaml:1 and others"
+          the VM should run on its node and a-x is not the VM  a.yaml:1 and others
+      > is started"
   `);
 });
 
@@ -244,7 +249,7 @@ test("what waits for its window is told with when it opens and where that is wri
   };
   expect(renderPlan(plan, plain)).toMatchInlineSnapshot(`
     "Nothing to do now: 2 VMs are as the manifests say, 3 changes wait for a window.
-    fleet demo, from ./fleet at 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z
+    fleet demo, from ./fleet at commit 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z, plan 0123456789abcdef
 
     Waits for its window, and is not done by this plan:
       opens 2026-01-04 02:00 UTC, closes 2026-01-04 04:00 UTC (Sun 02:00-04:00 UTC, of group db)  groups.yaml:7
@@ -265,7 +270,7 @@ test("what a plan was made from: the commit, and which VMs were asked for", () =
     describeBase({ ...plan, base: { ...plan.base, source: "./fleet", commit: null, selection: null, ...over } });
   const seen = `seen at ${plan.base.observedAt}`;
   expect(base({})).toBe(`./fleet, ${seen}`);
-  expect(base({ commit: "0123456789abcdef" })).toBe(`./fleet at 0123456789ab, ${seen}`);
+  expect(base({ commit: "0123456789abcdef" })).toBe(`./fleet at commit 0123456789ab, ${seen}`);
   expect(base({ selection: { targets: ["web-*", "db-1"], excludes: [] } })).toBe(`./fleet, ${seen}, only web-* db-1`);
   expect(base({ selection: { targets: [], excludes: ["web-1"] } })).toBe(`./fleet, ${seen}, without web-1`);
   expect(base({ outsideWindows: true, assumed: ["n1=down", "n2=fenced"] })).toBe(

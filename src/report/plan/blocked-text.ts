@@ -8,8 +8,12 @@ export function explainBlocked({ filters = [], conflict }: Blocked): string[] {
   if (conflict !== undefined && conflict.constraints.length > 0) {
     const texts = conflict.constraints.map(({ text }) => text);
     const others = conflict.othersStay ? ", as long as the others stay where they are" : "";
-    const means = texts.length === 1 ? "" : " (without any one of these there would be a way)";
-    lines.push(`in the way${means}${others}: ${texts.join("; ")}`);
+    if (texts.length === 1) lines.push(`in the way${others}: ${texts[0]}`);
+    else
+      lines.push(
+        `there would be a way if any one of these were otherwise${others}:`,
+        ...texts.map((text) => `  - ${text}`),
+      );
   }
   return lines;
 }

@@ -1,13 +1,16 @@
 /** The part of a plan that says what differs and why: changes, what is blocked, unknown or refused. Used by plan, diff and markdown. */
 
+import { describeAmount, plus } from "../../model/capacity.ts";
 import { ACTION_SYMBOLS, type Change, type Waiting } from "../../model/changes.ts";
-import type { SourcePosition } from "../../model/desired-state.ts";
 import type { Plan } from "../../plan/plan-document.ts";
 import { plural, showCounts, showNames } from "../words/names.ts";
 import { ACTION_HUES, type Paint } from "../words/paint.ts";
 import { safeLine } from "../words/safe-text.ts";
 import { explainBlocked } from "./blocked-text.ts";
+import { describePlace } from "./describe-place.ts";
 import { type ChangeGroup, type GroupedReason, groupChanges } from "./group-changes.ts";
+import { renderLegend } from "./legend.ts";
+import { withoutMaintenance } from "./maintenance-text.ts";
 
 /** More members than this are written as ranges, unless verbose. */
 const MOST_MEMBERS_ONE_BY_ONE = 12;
@@ -34,8 +37,13 @@ export function renderWaiting({ waiting = [] }: Plan, paint: Paint, verbose: boo
   });
 }
 
-export const renderChanges = (plan: Plan, paint: Paint, verbose: boolean): string[] =>
-  groupChanges(plan.changes).flatMap((group) => renderGroup(group, paint, verbose));
+export function renderChanges(plan: Plan, paint: Paint, verbose: boolean): string[] {
+  const changes = withoutMaintenance(plan.changes, plan.maintenance);
+  return [
+    ...groupChanges(changes).flatMap((group) => renderGroup(group, paint, verbose)),
+    ...renderLegend(changes, paint),
+  ];
+}
 
 function renderGroup(group: ChangeGroup, paint: Paint, verbose: boolean): string[] {
   const first = group.changes[0] as Change;
@@ -44,9 +52,11 @@ function renderGroup(group: ChangeGroup, paint: Paint, verbose: boolean): string
   const what = paint(hue, describeEffect(first));
   const lines =
     group.changes.length === 1
-      ? [`  ${symbol} ${paint("bold", safeLine(first.name))} ${describeHome(first)}: ${what}`]
+      ? [
+          `  ${symbol} ${paint("bold", safeLine(first.name))} ${describeHome(first)}: ${what}${describeSize(group.changes)}`,
+        ]
       : [
-          `  ${symbol} ${paint("bold", plural(group.changes.length, "VM"))}: ${what}`,
+          `  ${symbol} ${paint("bold", plural(group.changes.length, "VM"))}: ${what}${describeSize(group.changes)}`,
           ...renderMembers(group.changes, verbose),
         ];
   const classesDiffer = new Set(group.reasons.map((reason) => reason.class)).size > 1;
@@ -59,6 +69,15 @@ function describeEffect({ action, class: changeClass }: Change): string {
     ? action
     : `${action}, ${changeClass}`;
 }
+
+/** Of those that something is made or moved for, which takes room: all together. */
+function describeSize(changes: readonly Change[]): string {
+  const sizes = changes.flatMap(({ action, size }) => (TAKES_ROOM.has(action) && size !== undefined ? [size] : []));
+  if (sizes.length < changes.length) return "";
+  return ` (${sizes.length > 1 ? "together " : ""}${describeAmount(sizes.reduce(plus))})`;
+}
+
+const TAKES_ROOM: ReadonlySet<Change["action"]> = new Set(["create", "boot", "migrate", "replace"]);
 
 const describeHome = (change: Change): string =>
   change.fromNode === null
@@ -85,16 +104,17 @@ function renderReason(reason: GroupedReason, classesDiffer: boolean, paint: Pain
   return `      ${asks}${safeLine(reason.text)}${paint("dim", describePlace(reason.source, reason.elsewhereToo))}`;
 }
 
-export function describePlace(source: SourcePosition | null, elsewhereToo = false): string {
-  return source === null ? "" : `  ${safeLine(source.file)}:${source.line}${elsewhereToo ? " and others" : ""}`;
-}
-
 export const renderBlocked = (plan: Plan, paint: Paint): string[] =>
-  plan.blocked.flatMap((each) => [
-    `  ${paint("red", "x")} ${paint("bold", safeLine(each.name))}: ${safeLine(each.message)} ${paint("dim", `(${each.code})`)}${paint("dim", describePlace(each.source))}`,
-    ...explainBlocked(each).map((line) => `      ${safeLine(line)}`),
-    ...renderHint(each.hint, paint),
-  ]);
+  plan.blocked.flatMap((each) => {
+    const { name, message, lines: [what = message, ...nodes] = [] } = each;
+    // Most begin with the name themselves.
+    const rest = what.startsWith(`${name} `) ? what.slice(name.length) : `: ${what}`;
+    return [
+      `  ${paint("red", "x")} ${paint("bold", safeLine(name))}${safeLine(rest)} ${paint("dim", `(${each.code})`)}${paint("dim", describePlace(each.source))}`,
+      ...[...nodes, ...explainBlocked(each)].map((line) => `      ${safeLine(line)}`),
+      ...renderHint(each.hint, paint),
+    ];
+  });
 
 export const renderRefusals = (plan: Plan, paint: Paint): string[] =>
   plan.refusals.flatMap((each) => [

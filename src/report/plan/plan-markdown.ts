@@ -12,9 +12,11 @@ import { renderBlocked, renderChanges, renderRefusals, renderUnknown, renderWait
 import { renderGanttMermaid } from "./gantt-mermaid.ts";
 import { groupChanges } from "./group-changes.ts";
 import { describeImpact } from "./impact.ts";
+import { renderMaintenance, shortenMaintenance } from "./maintenance-text.ts";
 import { describeBase, describeNothing, summarize, titleOfBlocked } from "./plan-summary.ts";
+import { renderRooms } from "./rooms-text.ts";
 import { renderSchedule } from "./schedule-text.ts";
-import { barsOf, describeBasis, describeHeadroom, describeSeconds, summarizeTimes } from "./times-text.ts";
+import { barsOf, describeBasis, describeSeconds, summarizeTimes } from "./times-text.ts";
 
 /** GitHub takes comments of 65,536 characters; GitLab and Gitea take more. The rest is room for what a bot puts around it. */
 export const LONGEST_MARKDOWN = 60_000;
@@ -29,6 +31,7 @@ export function renderPlanMarkdown(plan: Plan): string {
   const parts = [
     `### odorobo plan: ${escapeMarkdown(plan.fleet)}`,
     `**${escapeMarkdown(title)}**`,
+    ...sayMaintenance(plan),
     ...notice("This plan will not be applied as it stands", renderRefusals(plan, plain)),
     ...notice("Waits for its window, and is not done by this plan", renderWaiting(plan, plain, false)),
     ...notice(titleOfBlocked(plan), renderBlocked(plan, plain)),
@@ -39,7 +42,12 @@ export function renderPlanMarkdown(plan: Plan): string {
       ? []
       : folded(`Order: ${plural(plan.steps.length, "step")}`, renderSchedule(plan, plain, false), BUDGETS.steps)),
     ...timesOf(plan),
-    `<sub>${escapeMarkdown(describeBase(plan))} · plan ${escapeMarkdown(plan.id.slice(0, 12))}</sub>`,
+    ...folded(
+      "Room on the nodes",
+      renderRooms(plan).map((line) => line.trimEnd()),
+      BUDGETS.steps,
+    ),
+    `<sub>${escapeMarkdown(describeBase(plan))} · plan ${escapeMarkdown(plan.id)}</sub>`,
   ];
   return `${parts.join("\n\n")}\n`;
 }
@@ -51,11 +59,25 @@ function timesOf(plan: Plan): string[] {
   const [bars, long] = [barsOf(plan), describeSeconds(times.makespanSeconds)];
   return [
     `<details><summary>${escapeMarkdown(`When: ${plural(times.moves.length, "move")} in about ${long}`)}</summary>`,
-    fenced([summarizeTimes(plan), ...describeBasis(plan), ...describeHeadroom(plan)].map((line) => line.trim())),
+    fenced([summarizeTimes(plan), ...describeBasis(plan)].map((line) => line.trim())),
     ...(bars.length > 1 ? [["```mermaid", ...renderGanttMermaid(bars), "```"].join("\n")] : []),
     "</details>",
   ];
 }
+
+/** A line of prose for each node: it is the first thing that a review wants to know. */
+const sayMaintenance = (plan: Plan): string[] =>
+  renderMaintenance(plan, paintWith(false)).length === 0
+    ? []
+    : [
+        cut(
+          renderMaintenance(plan, paintWith(false)).map((line) =>
+            line.startsWith("  ") ? `- ${escapeMarkdown(line.trim())}` : `${escapeMarkdown(line)}\n`,
+          ),
+          BUDGETS.notices / 3,
+          (left) => `… and ${plural(left, "more line")}, cut here`,
+        ).join("\n"),
+      ];
 
 function renderTableOf(plan: Plan): string {
   const rows = groupChanges(plan.changes).map(({ changes, reasons }) => {
@@ -75,7 +97,7 @@ function renderTableOf(plan: Plan): string {
               4,
             ),
           );
-    const why = cell(reasons.map((reason) => reason.text).join("; "));
+    const why = cell(reasons.map(({ text }) => shortenMaintenance(text, plan.maintenance)).join("; "));
     return `| ${code(ACTION_SYMBOLS[first.action])} ${first.action} | ${names} | ${nodes} | ${describeImpact(first)} | ${why} |`;
   });
   return [

@@ -58,10 +58,10 @@ function describeUnseenNodes(plan: Plan): string {
   return `${plural(nodes, "node")} could not be seen`;
 }
 
-/** `./fleet at 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z, only web-*` */
+/** `./fleet at commit 1a2b3c4d5e6f, seen at 2026-01-02T03:04:05.000Z, only web-*` */
 export function describeBase(plan: Plan): string {
   const { source, commit, selection, observedAt, assumed = [] } = plan.base;
-  const parts = [commit === null ? source : `${source} at ${commit.slice(0, 12)}`, `seen at ${observedAt}`];
+  const parts = [commit === null ? source : `${source} at commit ${commit.slice(0, 12)}`, `seen at ${observedAt}`];
   if (selection && selection.targets.length > 0) parts.push(`only ${selection.targets.join(" ")}`);
   if (selection && selection.excludes.length > 0) parts.push(`without ${selection.excludes.join(" ")}`);
   if (plan.base.outsideWindows) parts.push("whatever the windows");

@@ -6,7 +6,9 @@ import type { Plan } from "../../plan/plan-document.ts";
 import { type Paint, paintWith } from "../words/paint.ts";
 import { safeLine } from "../words/safe-text.ts";
 import { renderBlocked, renderChanges, renderRefusals, renderUnknown, renderWaiting } from "./changes-text.ts";
+import { renderMaintenance } from "./maintenance-text.ts";
 import { describeBase, describeNothing, summarize, titleOfBlocked } from "./plan-summary.ts";
+import { renderRooms } from "./rooms-text.ts";
 import { renderSchedule } from "./schedule-text.ts";
 import { renderTimes } from "./times-text.ts";
 
@@ -22,10 +24,12 @@ export function renderPlan(plan: Plan, options: RenderPlanOptions): string {
   const paint = paintWith(options.colour);
   const sections = [
     renderHead(plan, paint),
+    renderMaintenance(plan, paint),
     renderChanges(plan, paint, options.verbose),
     ...renderRest(plan, paint, options.verbose),
     plan.steps.length === 0 ? [] : renderSchedule(plan, paint, options.verbose),
     renderTimes(plan, paint),
+    renderRooms(plan),
     renderEnd(plan, paint, options.next === undefined ? "odorobo apply" : options.next),
   ];
   return joinSections(sections);
@@ -36,6 +40,7 @@ export function renderDiff(plan: Plan, options: RenderPlanOptions): string {
   const paint = paintWith(options.colour);
   return joinSections([
     renderHead(plan, paint),
+    renderMaintenance(plan, paint),
     renderChanges(plan, paint, options.verbose),
     ...renderRest(plan, paint, options.verbose),
   ]);
@@ -49,7 +54,10 @@ const joinSections = (sections: readonly (readonly string[])[]): string =>
 
 function renderHead(plan: Plan, paint: Paint): string[] {
   const title = plan.changes.length === 0 ? describeNothing(plan) : `Plan: ${summarize(plan)}`;
-  return [paint("bold", title), paint("dim", `fleet ${safeLine(plan.fleet)}, from ${safeLine(describeBase(plan))}`)];
+  return [
+    paint("bold", title),
+    paint("dim", `fleet ${safeLine(plan.fleet)}, from ${safeLine(describeBase(plan))}, plan ${safeLine(plan.id)}`),
+  ];
 }
 
 function renderRest(plan: Plan, paint: Paint, verbose: boolean): string[][] {

@@ -1,4 +1,5 @@
 /** The steps of a plan as a schedule: waves of what may run at the same time. */
+import { describeAmount, describeMemory, sizeOf } from "../../model/capacity.ts";
 import type { Plan } from "../../plan/plan-document.ts";
 import { describeStep, type Step, type StepKind } from "../../schedule/step.ts";
 import { plural, showCounts } from "../words/names.ts";
@@ -40,13 +41,29 @@ export function renderSchedule(plan: Plan, paint: Paint, verbose: boolean): stri
     waves.length < plan.steps.length ? ", those of one number side by side where nodes and links allow" : "";
   const title = `${plural(plan.steps.length, "step")}${inParallel}${inFull ? "" : ` (${paint("bold", "--verbose")} lists them)`}:`;
   const width = String(waves.length).length;
+  const sent = new Map(plan.times?.moves.map(({ step, memoryMiB }) => [step, memoryMiB]));
   const lines = waves.flatMap((wave, index) => {
-    const texts = inFull ? wave.map((step) => safeLine(describeStep(step))) : countSteps(wave);
+    const texts = inFull
+      ? wave.map((step) => `${safeLine(describeStep(step))}${describeSize(step, plan, sent)}`)
+      : countSteps(wave);
     return texts.map(
       (text, line) => `  ${paint("dim", (line === 0 ? `${index + 1}.` : "").padStart(width + 1))} ${text}`,
     );
   });
   return [title, ...lines];
+}
+
+/** What a step brings to its node. */
+function describeSize({ id, kind, vm }: Step, { specs, changes }: Plan, sent: ReadonlyMap<string, number>): string {
+  const memory = sent.get(id);
+  if (kind === "migrateVm") return memory === undefined ? "" : ` (${describeMemory(memory)})`;
+  const spec = specs[vm];
+  if (spec === undefined) return "";
+  if (kind === "createVm") return ` (${describeAmount(sizeOf(spec))})`;
+  const resizes = (field: string | null): boolean => field !== null && /^(cpus|memory)\b/.test(field);
+  const isResized =
+    kind === "updateVm" && changes.some((each) => each.name === vm && each.reasons.some(({ field }) => resizes(field)));
+  return isResized ? ` (to ${describeAmount(sizeOf(spec))})` : "";
 }
 
 function countSteps(wave: readonly Step[]): string[] {

@@ -30,12 +30,7 @@ export function barsOf({ times, steps, changes }: Plan): Bar[] {
 export function renderTimes(plan: Plan, paint: Paint): string[] {
   const { times } = plan;
   if (times === undefined) return [];
-  return [
-    paint("bold", summarizeTimes(plan)),
-    ...describeBasis(plan),
-    ...renderGanttText(barsOf(plan)),
-    ...describeHeadroom(plan),
-  ];
+  return [paint("bold", summarizeTimes(plan)), ...describeBasis(plan), ...renderGanttText(barsOf(plan))];
 }
 
 /** `2 moves in about 4.2 s, each guest pauses for about 30 ms: 4 GiB to send; the busiest link is n1's, which sends for 4 s` */
@@ -70,6 +65,7 @@ export function describeBasis({ times }: Plan): string[] {
   return [`  how long a move takes is ${seen}, for ${measured} of ${moves.length}; of the others it is ${assumed}`];
 }
 
+/** Of plans of before, which do not say how full nodes are. */
 export function describeHeadroom({ times }: Plan): string[] {
   const nodes = [...(times?.headroom ?? [])].sort((a, b) => a.memoryMiB - b.memoryMiB || (a.node < b.node ? -1 : 1));
   if (nodes.length === 0) return [];
