@@ -71,7 +71,7 @@ test("drain and undrain: a window, and what plans and status make of it", async 
   const plan = await odorobo("plan", fleet.folder);
   expect(plan).toMatchObject({
     code: 3,
-    stdout: expect.stringMatching(/web-1 .* fits nowhere: n1: in maintenance until/),
+    stdout: expect.stringMatching(/web-1 .* fits nowhere.*\n +n1: in maintenance until/),
   });
   await fleet.remove("vms/web-1.yaml");
   await node("cordon", "n1", "--yes");
