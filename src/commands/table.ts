@@ -26,9 +26,11 @@ import NodeUnfence from "./node/unfence.ts";
 import PlanCommand from "./plan.ts";
 import RebalanceCommand from "./rebalance.ts";
 import RunsAbort from "./runs/abort.ts";
+import RunsApprove from "./runs/approve.ts";
 import RunsAttach from "./runs/attach.ts";
 import RunsList from "./runs/list.ts";
 import RunsPause from "./runs/pause.ts";
+import RunsRefuse from "./runs/refuse.ts";
 import RunsResume from "./runs/resume.ts";
 import RunsShow from "./runs/show.ts";
 import SchemaCommand from "./schema.ts";
@@ -91,6 +93,8 @@ export const COMMANDS = {
   "runs:list": RunsList,
   "runs:show": RunsShow,
   "runs:attach": RunsAttach,
+  "runs:approve": RunsApprove,
+  "runs:refuse": RunsRefuse,
   "runs:pause": RunsPause,
   "runs:resume": RunsResume,
   "runs:abort": RunsAbort,

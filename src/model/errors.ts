@@ -39,6 +39,8 @@ export const ERROR_CODES = {
   // Runs
   RUN_OVER: facts(409, 1),
   RUN_UNREADABLE: facts(422, 1),
+  RUN_WAITING: facts(409, 3),
+  RUN_NOT_WAITING: facts(409, 1),
   // Talking to an agent
   AGENT_UNREACHABLE: facts(502, 1, true),
   AGENT_TIMEOUT: facts(504, 1, true),

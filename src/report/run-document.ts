@@ -25,6 +25,11 @@ export interface RunSummary {
   readonly at: Instant;
   /** Who began it, or, of one that is paused or aborted, who asked for that. */
   readonly by: string;
+  /** Of one that waits or waited for an approval: which revision wants it. */
+  readonly revision?: string;
+  readonly approvedBy?: string;
+  /** Why it ended so, where somebody said. */
+  readonly reason?: string;
 }
 
 export interface RunList {
@@ -56,7 +61,7 @@ export const toRunDocument = (run: KnownRun, plan: Plan): RunDocument => ({
 });
 
 function toRunSummary({ id, state, isExecuted }: KnownRun): RunSummary {
-  const { begun, at, by } = state;
+  const { begun, at, by, approvedBy, reason } = state;
   const counts = { steps: begun.steps, done: 0, failed: 0, skipped: 0, inFlight: 0 };
   for (const progress of state.steps.values()) {
     if (progress.kind === "in-flight") counts.inFlight++;
@@ -75,5 +80,8 @@ function toRunSummary({ id, state, isExecuted }: KnownRun): RunSummary {
     begunAt: begun.at,
     at,
     by,
+    ...(begun.asks === undefined ? {} : { revision: begun.asks.revision }),
+    ...(approvedBy === null ? {} : { approvedBy }),
+    ...(reason === null ? {} : { reason }),
   };
 }

@@ -1,6 +1,8 @@
 /** Runs for people: the list, one of them, and what may be done with one that is not over. */
+import type { Plan } from "../plan/plan-document.ts";
 import type { RunStatus } from "../run/state.ts";
 import { renderApplyReport } from "./apply-text.ts";
+import { renderPlan } from "./plan/plan-text.ts";
 import type { RunDocument, RunList, RunSummary } from "./run-document.ts";
 import { safeLine } from "./words/safe-text.ts";
 import { type Column, renderTable, type TableOptions } from "./words/table.ts";
@@ -16,6 +18,7 @@ const COLUMNS: readonly Column<RunSummary>[] = [
 
 export function renderRuns({ runs, unreadable }: RunList, options: TableOptions): string {
   const lines = runs.length === 0 ? ["No runs."] : [renderTable(COLUMNS, runs, options)];
+  for (const run of runs) if (run.status === "waiting") lines.push(...renderNext(run));
   for (const { id, problem } of unreadable) lines.push(`${safeLine(id)} cannot be read: ${safeLine(problem)}`);
   return lines.join("\n");
 }
@@ -29,15 +32,29 @@ function showSteps({ counts }: RunSummary): string {
   return parts.join(", ");
 }
 
-export function renderRun(run: RunDocument, options: { readonly colour: boolean }): string {
+/** Of one that nothing was begun of: what it would do. */
+export function renderRun(run: RunDocument, plan: Plan, options: { readonly colour: boolean }): string {
   const commit = run.commit === null ? "" : `, commit ${run.commit.slice(0, 12)}`;
   return [
     `Run ${safeLine(run.id)} is ${run.status}: ${showSteps(run)}.`,
     `fleet ${safeLine(run.fleet)}, from ${safeLine(run.source)}${commit}; plan ${run.planId}; begun at ${run.begunAt}`,
+    ...answersOf(run),
     "",
-    renderApplyReport(run.report, options),
+    NOT_BEGUN.has(run.status)
+      ? renderPlan(plan, { ...options, verbose: false, next: null })
+      : renderApplyReport(run.report, options),
     ...renderNext(run).map((line) => `\n${line}`),
   ].join("\n");
+}
+
+const NOT_BEGUN: ReadonlySet<RunStatus> = new Set(["waiting", "approved", "refused", "replaced"]);
+
+function answersOf({ revision, approvedBy, reason }: RunSummary): string[] {
+  const lines: string[] = [];
+  if (revision !== undefined) lines.push(`asked for the revision ${safeLine(revision)}`);
+  if (approvedBy !== undefined) lines.push(`approved by ${safeLine(approvedBy)}`);
+  if (reason !== undefined) lines.push(`because: ${safeLine(reason)}`);
+  return lines;
 }
 
 /** What there is to be done about it; empty: it is over. */
@@ -47,6 +64,10 @@ export function renderNext({ id, status, by }: Pick<RunSummary, "id" | "status" 
 }
 
 const SAID: Readonly<Record<RunStatus, ((id: string, by: string) => string) | null>> = {
+  waiting: (id) =>
+    `${id} waits for an approval: odorobo runs show ${id} shows what it would do, runs approve ${id} has it done, runs refuse ${id} does not.`,
+  approved: (id) =>
+    `${id} is approved: whoever asked carries it out, or the next odorobo watch or gateway; odorobo runs abort ${id} ends it.`,
   running: (id) => `It is being executed: odorobo runs attach ${id} looks on, runs pause and runs abort stop it.`,
   pausing: (id, by) => `It is being paused by ${by}: what is in flight ends. odorobo runs resume ${id} carries it on.`,
   paused: (id, by) =>
@@ -54,6 +75,8 @@ const SAID: Readonly<Record<RunStatus, ((id: string, by: string) => string) | nu
   aborting: (_, by) => `It is being aborted by ${by}: what is in flight ends, nothing else begins.`,
   stranded: (id) => `Nobody executes it: odorobo runs attach ${id} carries it on, odorobo runs abort ${id} ends it.`,
   aborted: (_, by) => `The run was aborted (${by}): what had not begun never begins.`,
+  refused: (_, by) => `It was turned down (${by}): nothing of it was begun.`,
+  replaced: () => "It is asked for no longer: nothing of it was begun.",
   done: null,
   failed: null,
 };

@@ -10,9 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { digestOfText } from "../model/digest.ts";
 import { fromErrorBody, isErrno, isOdoroboError, OdoroboError, toErrorBody } from "../model/errors.ts";
-import type { RunCommand } from "../run/decide.ts";
-
-type Order = Pick<RunCommand, "kind" | "by">;
+import type { RunOrder } from "../run/decide.ts";
 
 const doorOf = (key: string): string => {
   const name = `odorobo-run-${digestOfText(key).slice(0, 32)}`;
@@ -21,7 +19,7 @@ const doorOf = (key: string): string => {
 
 export interface OpenDoor extends AsyncDisposable {
   /** Hears what was ordered so far and is from here on. Until then, whoever orders waits. */
-  listen(listener: (order: Order) => void): void;
+  listen(listener: (order: RunOrder) => void): void;
   /** Rings at all who look on: there is something new in the journal. */
   ring(): void;
 }
@@ -31,8 +29,8 @@ export async function openDoor(key: string): Promise<OpenDoor | null> {
   const path = doorOf(key);
   const watchers = new Set<Socket>();
   const all = new Set<Socket>();
-  const waiting: { readonly order: Order; readonly socket: Socket }[] = [];
-  let listener: ((order: Order) => void) | null = null;
+  const waiting: { readonly order: RunOrder; readonly socket: Socket }[] = [];
+  let listener: ((order: RunOrder) => void) | null = null;
   const server = createServer((socket) => {
     all.add(socket);
     socket
@@ -94,7 +92,7 @@ export async function openDoor(key: string): Promise<OpenDoor | null> {
   };
 }
 
-function reply(listener: (order: Order) => void, order: Order): unknown {
+function reply(listener: (order: RunOrder) => void, order: RunOrder): unknown {
   try {
     listener(order);
     return {};
@@ -103,8 +101,10 @@ function reply(listener: (order: Order) => void, order: Order): unknown {
   }
 }
 
-/** Of a key, an order and a name. Anybody on this machine can knock: who says more, or nothing, is not kept. */
-const LINE_AT_MOST = 2_000;
+/** More is a story, and every list shows it. */
+const REASON_AT_MOST = 300;
+/** Of a key, an order, a name and a reason. Anybody on this machine can knock: who says more, or nothing, is not kept. */
+const LINE_AT_MOST = 4_000;
 const LINE_MS = 10_000;
 
 function firstLine(socket: Socket, onLine: (line: string) => void): void {
@@ -120,12 +120,13 @@ function firstLine(socket: Socket, onLine: (line: string) => void): void {
   socket.on("data", hear).setTimeout(LINE_MS, () => socket.destroy());
 }
 
-function parseLine(line: string): { readonly key: unknown; readonly order: Order | null } | null {
+function parseLine(line: string): { readonly key: unknown; readonly order: RunOrder | null } | null {
   try {
-    const { key, kind, by } = JSON.parse(line) as Record<string, unknown>;
+    const { key, kind, by, reason } = JSON.parse(line) as Record<string, unknown>;
     if (kind === "follow") return { key, order: null };
-    if (kind !== "pause" && kind !== "abort") return null;
-    return { key, order: { kind, by: String(by).slice(0, 200) } };
+    if (kind !== "pause" && kind !== "abort" && kind !== "approve" && kind !== "refuse") return null;
+    const why = typeof reason === "string" ? { reason: reason.slice(0, REASON_AT_MOST) } : {};
+    return { key, order: { kind, by: String(by).slice(0, 200), ...why } };
   } catch {
     return null;
   }
@@ -170,12 +171,12 @@ export async function* listenAtDoor(key: string, signal: AbortSignal): AsyncIter
 }
 
 /** False: nobody is in. Rejects with what the executor says against it. */
-export async function order(key: string, { kind, by }: Order): Promise<boolean> {
+export async function order(key: string, { kind, by, reason }: RunOrder): Promise<boolean> {
   const socket = await knock(key);
   if (socket === null) return false;
   let said = "";
   try {
-    socket.write(`${JSON.stringify({ key, kind, by })}\n`);
+    socket.write(`${JSON.stringify({ key, kind, by, reason: reason?.slice(0, REASON_AT_MOST) })}\n`);
     for await (const bytes of socket) said += bytes;
   } catch {
     // It went away before it answered: it is not known whether it heard.

@@ -106,7 +106,7 @@ export class FileRunStore implements RunStore {
         plan,
         state: () => requireState(id, fold),
         append(event) {
-          journal.append(event, { sync: event.event === "ended" });
+          journal.append(event, { sync: event.event === "ended" || event.event === "approved" });
           fold.add(event);
           door.ring();
         },

@@ -1,7 +1,7 @@
 /** One journal as a file: an event a line, only ever added to. A line that was cut off by a crash never happened. */
 import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { isErrno, OdoroboError } from "../model/errors.ts";
-import { RUN_VERSION, type RunEvent } from "../run/journal.ts";
+import { RUN_VERSIONS, type RunEvent } from "../run/journal.ts";
 
 const NEWLINE = 10;
 const CHUNK_BYTES = 64 * 1024;
@@ -46,7 +46,7 @@ export class JournalReader {
     try {
       const event = JSON.parse(line) as RunEvent;
       if (typeof event.event !== "string" || typeof event.at !== "string") throw new Error("no event of a run");
-      if (event.event === "begun" && event.version !== RUN_VERSION)
+      if (event.event === "begun" && !RUN_VERSIONS.includes(event.version))
         throw new OdoroboError(
           "RUN_UNREADABLE",
           `it was begun by an odorobo with journals of version ${event.version}`,
@@ -68,12 +68,14 @@ export class JournalReader {
 export class JournalWriter implements Disposable {
   readonly #path: string;
   readonly #file: number;
+  #length: number;
 
   /** `length`: of what is whole in it. What stands behind that was cut off, and goes. */
   constructor(path: string, length: number | null) {
     this.#path = path;
     this.#file = openSync(path, "a", 0o600);
-    if (length !== null) ftruncateSync(this.#file, length);
+    this.#length = length ?? 0;
+    ftruncateSync(this.#file, this.#length);
   }
 
   /** Throws FILE_UNWRITABLE. Survives the end of the process; `sync`: also that of the machine. */
@@ -82,11 +84,22 @@ export class JournalWriter implements Disposable {
       const line = Buffer.from(`${JSON.stringify(event)}\n`);
       for (let written = 0; written < line.length; ) written += writeSync(this.#file, line, written);
       if (options.sync === true) fsyncSync(this.#file);
+      this.#length += line.length;
     } catch (error) {
+      this.#cutBack();
       throw new OdoroboError("FILE_UNWRITABLE", `the run's journal ${this.#path} could not be written to`, {
         cause: error,
         hint: isErrno(error, "ENOSPC") ? "make room, then: odorobo runs attach" : "then: odorobo runs attach",
       });
+    }
+  }
+
+  /** What was written of a line goes again: the next one would be taken for its rest. */
+  #cutBack(): void {
+    try {
+      ftruncateSync(this.#file, this.#length);
+    } catch {
+      // It is cut back when the journal is opened again.
     }
   }
 

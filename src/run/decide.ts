@@ -11,6 +11,10 @@
  *      ▲  │ executor is gone           │ resume
  *      │  ▼                            ▼
  *      └─ stranded ◄─ attach, resume ─► running ─► done, failed
+ *
+ *            approve
+ *   waiting ─────────► approved ─► running
+ *      └─ refuse, abort ─► refused
  */
 import type { ErrorCode } from "../model/errors.ts";
 import type { Instant } from "../model/names.ts";
@@ -18,10 +22,17 @@ import type { RunEvent } from "./journal.ts";
 import type { RunState } from "./state.ts";
 
 export interface RunCommand {
-  readonly kind: "attach" | "pause" | "resume" | "abort";
+  readonly kind: "attach" | "pause" | "resume" | "abort" | "approve" | "refuse";
   readonly at: Instant;
   readonly by: string;
+  /** Of `refuse`, for people. */
+  readonly reason?: string | undefined;
 }
+
+/** What is said to whoever executes a run. */
+export type RunOrder = Pick<RunCommand, "by" | "reason"> & {
+  readonly kind: "pause" | "abort" | "approve" | "refuse";
+};
 
 /** Who executes the run: the one who asks this, another, or nobody. */
 export type Executor = "self" | "other" | "nobody";
@@ -31,6 +42,8 @@ export type RunDecision =
   | { readonly next: "execute"; readonly append: readonly RunEvent[] }
   /** Write these down; nothing begins any more. */
   | { readonly next: "stop"; readonly append: readonly RunEvent[] }
+  /** Write these down. Whoever is at it goes on from there; nobody: whoever takes it up. */
+  | { readonly next: "note"; readonly append: readonly RunEvent[] }
   /** Its executor is told the same, and decides. */
   | { readonly next: "tell" }
   /** Look on until the executor is gone, then ask again. */
@@ -48,16 +61,61 @@ export function decide(state: RunState, command: RunCommand, executor: Executor)
     case "pause":
       return decidePause(state, command, executor);
     case "abort":
-      return decideAbort(state, command, executor);
+      return state.wish === "ask" && state.outcome === null
+        ? decideRefuse(state, command, executor)
+        : decideAbort(state, command, executor);
+    case "approve":
+      return decideApprove(state, command, executor);
+    case "refuse":
+      return decideRefuse(state, command, executor);
   }
 }
 
 const NOTHING: RunDecision = { next: "stop", append: [] };
 
+function decideApprove(state: RunState, { at, by }: RunCommand, executor: Executor): RunDecision {
+  if (state.outcome !== null) return over(state, NO_LONGER_ASKED);
+  if (state.wish !== "ask")
+    return state.approvedBy === null ? notWaiting(state, "it began without being asked about") : NOTHING_TO_NOTE;
+  if (executor === "other") return { next: "tell" };
+  return { next: "note", append: [{ event: "approved", at, by }] };
+}
+
+function decideRefuse(state: RunState, { at, by, reason }: RunCommand, executor: Executor): RunDecision {
+  if (state.outcome === "refused") return NOTHING_TO_NOTE;
+  if (state.outcome !== null) return over(state, NO_LONGER_ASKED);
+  if (state.wish !== "ask") {
+    const { approvedBy } = state;
+    return notWaiting(state, approvedBy === null ? "it began without being asked about" : `${approvedBy} approved it`);
+  }
+  if (executor === "other") return { next: "tell" };
+  const why = reason === undefined ? {} : { reason };
+  return { next: "note", append: [{ event: "ended", at, outcome: "refused", by, ...why }] };
+}
+
+const NOTHING_TO_NOTE: RunDecision = { next: "note", append: [] };
+const NO_LONGER_ASKED = "nothing of it is done; odorobo runs list shows what waits now";
+
+const notWaiting = ({ begun: { run } }: RunState, why: string): RunDecision => ({
+  next: "refuse",
+  code: "RUN_NOT_WAITING",
+  message: `the run ${run} does not wait for an answer: ${why}`,
+  hint: `odorobo runs abort ${run} stops it`,
+});
+
+const waits = ({ begun: { run } }: RunState): RunDecision => ({
+  next: "refuse",
+  code: "RUN_WAITING",
+  message: `the run ${run} waits for an approval, and nothing of it has begun`,
+  hint: `odorobo runs show ${run} shows what it would do; odorobo runs approve ${run}, or runs refuse`,
+});
+
 function decideAttach(state: RunState, { at, by }: RunCommand, executor: Executor): RunDecision {
   if (state.outcome !== null) return { next: "report" };
   if (executor !== "nobody") return { next: "follow" };
   switch (state.wish) {
+    case "ask":
+      return { next: "report" };
     case "run":
       return { next: "execute", append: [{ event: "taken-up", at, by }] };
     case "pause":
@@ -72,6 +130,7 @@ function decideResume(state: RunState, command: RunCommand, executor: Executor):
   const { at, by } = command;
   if (state.outcome !== null || state.wish === "abort")
     return over(state, "a run that is over is not carried on: make a new plan, odorobo plan");
+  if (state.wish === "ask") return waits(state);
   // While it is being paused its executor has to come to an end first.
   if (executor !== "nobody") return { next: "follow" };
   if (state.wish === "run") return decideAttach(state, command, executor);
@@ -80,6 +139,7 @@ function decideResume(state: RunState, command: RunCommand, executor: Executor):
 
 function decidePause(state: RunState, { at, by }: RunCommand, executor: Executor): RunDecision {
   if (state.outcome !== null || state.wish === "abort") return over(state, "nothing of it begins any more");
+  if (state.wish === "ask") return waits(state);
   if (state.wish === "pause") return NOTHING;
   if (executor === "other") return { next: "tell" };
   return { next: "stop", append: [{ event: "paused", at, by }] };
@@ -102,14 +162,16 @@ function ended(state: RunState, at: Instant): RunEvent[] {
   return end === null ? [] : [end];
 }
 
-function over({ begun, outcome, by }: RunState, hint: string): RunDecision {
-  const how = outcome === null ? `is being aborted by ${by}` : `has ended: ${outcome}`;
+function over({ begun, outcome, by, reason }: RunState, hint: string): RunDecision {
+  const why = reason === null ? "" : ` (${reason})`;
+  const whom = outcome === "refused" ? ` by ${by}` : "";
+  const how = outcome === null ? `is being aborted by ${by}` : `has ended: ${outcome}${whom}${why}`;
   return { next: "refuse", code: "RUN_OVER", message: `the run ${begun.run} ${how}`, hint };
 }
 
 /** How a run ends that nobody is at any more: by what became of its steps, whatever was asked meanwhile. Null: it is carried on later. */
 export function endOf(state: RunState, at: Instant): RunEvent | null {
-  if (state.outcome !== null) return null;
+  if (state.outcome !== null || state.wish === "ask") return null;
   const endings = [...state.steps.values()].filter((each) => each.kind === "ended");
   if (endings.length < state.begun.steps)
     return state.wish === "abort" ? { event: "ended", at, outcome: "aborted" } : null;

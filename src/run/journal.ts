@@ -9,8 +9,11 @@ import type { Limits } from "../apply/ready-queue.ts";
 import type { Instant } from "../model/names.ts";
 import type { Expectation } from "../wire/operations.ts";
 
-/** Raised when an older reader would misread a journal. A reader refuses every other version. */
-export const RUN_VERSION = 1;
+/**
+ * Raised when an older reader would misread a journal. A reader refuses every version that is not here. `2`: of a run that waits for
+ * an approval before anything of it begins, which a reader of `1` would carry on as one that was left.
+ */
+export const RUN_VERSIONS = [1, 2] as const;
 
 /** What an executor needs beside the plan, to read the manifests again. Paths and addresses, no secrets. */
 export interface RunOrigin {
@@ -28,7 +31,7 @@ export interface RunOrigin {
 export interface RunBegun {
   readonly event: "begun";
   readonly at: Instant;
-  readonly version: typeof RUN_VERSION;
+  readonly version: (typeof RUN_VERSIONS)[number];
   readonly run: string;
   /** The plan's id. The plan itself is kept beside the journal. */
   readonly plan: string;
@@ -40,6 +43,8 @@ export interface RunBegun {
   readonly origin: RunOrigin;
   /** Who executes it: `me@laptop, process 4711`. For people. */
   readonly by: string;
+  /** Nothing of it begins before somebody approves it. Left out, of version 1: it begins at once. */
+  readonly asks?: { readonly revision: string };
 }
 
 export type RunEvent =
@@ -58,9 +63,20 @@ export type RunEvent =
   | { readonly event: "resumed"; readonly at: Instant; readonly by: string }
   /** What has not begun never begins. */
   | { readonly event: "aborted"; readonly at: Instant; readonly by: string }
-  | { readonly event: "ended"; readonly at: Instant; readonly outcome: RunOutcome };
+  /** Of one that waited: what it would do may be done. */
+  | { readonly event: "approved"; readonly at: Instant; readonly by: string }
+  | {
+      readonly event: "ended";
+      readonly at: Instant;
+      readonly outcome: RunOutcome;
+      /** Who ended it, where that is not who executed it. */
+      readonly by?: string;
+      /** For people. */
+      readonly reason?: string;
+    };
 
-export type RunOutcome = "done" | "failed" | "aborted";
+/** `refused`: somebody turned down what it would have done. `replaced`: it was asked for no longer. Nothing of such a run was begun. */
+export type RunOutcome = "done" | "failed" | "aborted" | "refused" | "replaced";
 
 type StepEnd<Fields extends keyof StepReport> = {
   readonly at: Instant;

@@ -76,7 +76,7 @@ const unbegun = (step: Step): Omit<StepReport, "outcome"> => ({
 
 /** What the run has come to: of one that has ended, for good. What is open counts as skipped, what is in flight as not waited for. */
 export function reportOf(plan: Plan, state: RunState): ApplyReport {
-  const why = state.wish === "abort" ? "aborted" : "interrupted";
+  const why = whyOpen(state);
   let isCutShort = false;
   const counts = { done: 0, failed: 0, skipped: 0 };
   const steps = plan.steps.map((step): StepReport => {
@@ -102,6 +102,11 @@ export function reportOf(plan: Plan, state: RunState): ApplyReport {
     counts,
     steps,
   };
+}
+
+function whyOpen({ wish, outcome }: RunState): string {
+  if (outcome === "refused" || outcome === "replaced") return outcome;
+  return ({ ask: "waits for an approval", run: "interrupted", pause: "interrupted", abort: "aborted" } as const)[wish];
 }
 
 const inFlight = (step: Step, since: RunState["at"], { at }: RunState) => ({

@@ -3,7 +3,7 @@
  * them elsewhere, and they look the same.
  */
 import type { Plan } from "../plan/plan-document.ts";
-import type { RunCommand } from "./decide.ts";
+import type { RunOrder } from "./decide.ts";
 import type { RunBegun, RunEvent } from "./journal.ts";
 import type { RunState } from "./state.ts";
 
@@ -34,8 +34,8 @@ export interface RunClaim extends AsyncDisposable {
   state(): RunState;
   /** Kept before it returns. Throws FILE_UNWRITABLE. */
   append(event: RunEvent): void;
-  /** What others want of the run from here on. What `listener` returns is what they are told; what it throws is their error. */
-  onCommand(listener: (command: Pick<RunCommand, "kind" | "by">) => void): void;
+  /** What others want of the run from here on. What `listener` throws is their error. */
+  onCommand(listener: (order: RunOrder) => void): void;
 }
 
 export interface RunStore {
@@ -50,5 +50,5 @@ export interface RunStore {
   /** Everything in the journal, then what is added, until its executor is gone. */
   follow(id: string, signal: AbortSignal): AsyncIterable<RunEvent>;
   /** Tells the executor; false: there is none. Rejects with its refusal. */
-  tell(id: string, command: Pick<RunCommand, "kind" | "by">): Promise<boolean>;
+  tell(id: string, order: RunOrder): Promise<boolean>;
 }

@@ -13,11 +13,15 @@ export interface RunState {
   readonly begun: RunBegun;
   /** By step id, in the order of the journal. */
   readonly steps: ReadonlyMap<string, StepProgress>;
-  /** What was asked of the run last. `aborted` is not taken back. */
-  readonly wish: "run" | "pause" | "abort";
+  /** What was asked of the run last. `abort` is not taken back. `ask`: it waits for an approval, and nothing of it begins. */
+  readonly wish: "ask" | "run" | "pause" | "abort";
   /** Who asked for that. */
   readonly by: string;
+  /** Null: nobody, or nobody was asked. */
+  readonly approvedBy: string | null;
   readonly outcome: RunOutcome | null;
+  /** Why it ended so, where somebody said. */
+  readonly reason: string | null;
   /** Of the last event. */
   readonly at: Instant;
 }
@@ -44,7 +48,16 @@ export class JournalFold {
     if (this.#state !== null) {
       if (this.#state.outcome === null) this.#state = advance(this.#state, event, this.#steps);
     } else if (event.event === "begun" && !this.#isNone) {
-      this.#state = { begun: event, steps: this.#steps, wish: "run", by: event.by, outcome: null, at: event.at };
+      this.#state = {
+        begun: event,
+        steps: this.#steps,
+        wish: event.version === 2 ? "ask" : "run",
+        by: event.by,
+        approvedBy: null,
+        outcome: null,
+        reason: null,
+        at: event.at,
+      };
     } else this.#isNone = true;
   }
 }
@@ -71,19 +84,34 @@ function advance(state: RunState, event: RunEvent, steps: Map<string, StepProgre
       return state.wish === "pause" ? { ...state, wish: "run", by: event.by, at } : state;
     case "aborted":
       return state.wish === "abort" ? state : { ...state, wish: "abort", by: event.by, at };
+    case "approved":
+      return state.wish === "ask" ? { ...state, wish: "run", by: event.by, approvedBy: event.by, at } : state;
     case "ended":
-      return { ...state, outcome: event.outcome, at };
+      return { ...state, outcome: event.outcome, by: event.by ?? state.by, reason: event.reason ?? null, at };
     default:
       // A newer odorobo may have more to tell, and what matters to us is above.
       return state;
   }
 }
 
-/** In one word, for people and programs. `stranded`: it should go on, and nobody executes it. */
-export type RunStatus = "running" | "pausing" | "paused" | "aborting" | "stranded" | RunOutcome;
+/**
+ * In one word, for people and programs. `stranded`: it should go on, and nobody executes it. `waiting`: for an approval.
+ * `approved`: it has that, and nothing was begun yet.
+ */
+export type RunStatus =
+  | "waiting"
+  | "approved"
+  | "running"
+  | "pausing"
+  | "paused"
+  | "aborting"
+  | "stranded"
+  | RunOutcome;
 
-export function statusOf({ outcome, wish }: RunState, isExecuted: boolean): RunStatus {
+export function statusOf({ outcome, wish, approvedBy, steps }: RunState, isExecuted: boolean): RunStatus {
   if (outcome !== null) return outcome;
+  if (wish === "ask") return "waiting";
+  if (wish === "run" && approvedBy !== null && steps.size === 0) return "approved";
   if (!isExecuted) return wish === "pause" ? "paused" : "stranded";
   return ({ run: "running", pause: "pausing", abort: "aborting" } as const)[wish];
 }

@@ -5,7 +5,7 @@ import type { Limits } from "../apply/ready-queue.ts";
 import type { Instant } from "../model/names.ts";
 import type { Plan } from "../plan/plan-document.ts";
 import { whoami } from "../platform/whoami.ts";
-import { RUN_VERSION, type RunBegun, type RunOrigin } from "../run/journal.ts";
+import type { RunBegun, RunOrigin } from "../run/journal.ts";
 import { isRemote, parseRemote } from "../source/remote-url.ts";
 import type { AgentAccess } from "./connect-agents.ts";
 import type { FleetLocation } from "./read-fleet.ts";
@@ -17,13 +17,17 @@ export interface BegunFrom {
   readonly at: Instant;
   /** Left out: whoever this process belongs to. */
   readonly by?: string;
+  /** As `newRunId` makes them; left out: a new one. */
+  readonly run?: string;
+  /** Nothing of it begins before somebody approves it. */
+  readonly asks?: RunBegun["asks"];
 }
 
 export const begunRun = (plan: Plan, from: BegunFrom): RunBegun => ({
   event: "begun",
   at: from.at,
-  version: RUN_VERSION,
-  run: newRunId(from.at),
+  version: from.asks === undefined ? 1 : 2,
+  run: from.run ?? newRunId(from.at),
   plan: plan.id,
   fleet: plan.fleet,
   source: plan.base.source,
@@ -32,10 +36,11 @@ export const begunRun = (plan: Plan, from: BegunFrom): RunBegun => ({
   limits: from.limits,
   origin: toOrigin(from),
   by: from.by ?? whoami(),
+  ...(from.asks === undefined ? {} : { asks: from.asks }),
 });
 
 /** Begins with the time, so that names sort as runs began; the rest keeps apart those of one second. */
-function newRunId(at: Instant): string {
+export function newRunId(at: Instant): string {
   const [day = "", time = ""] = at.replaceAll(/[-:]/g, "").split(/[T.]/);
   return `${day}-${time}-${randomBytes(2).toString("hex")}`;
 }

@@ -9,7 +9,7 @@ import type { ApplyReport } from "../apply/apply-report.ts";
 import { type ErrorBody, isOdoroboError, OdoroboError } from "../model/errors.ts";
 import type { VmName } from "../model/names.ts";
 import type { Clock } from "../platform/clock.ts";
-import { decide, endOf, type RunCommand } from "../run/decide.ts";
+import { decide, endOf, type RunOrder } from "../run/decide.ts";
 import { endedSteps, reportOf, stepsInFlight, toEvent } from "../run/resume.ts";
 import type { RunClaim } from "../run/run-store.ts";
 import { type ApplyRequest, applyPlan } from "./apply-plan.ts";
@@ -30,8 +30,9 @@ export const CTRL_C = "Ctrl-C";
 export async function executeRun(request: ExecuteRequest): Promise<ApplyReport> {
   const { claim, clock, signal } = request;
   const { plan } = claim;
+  if (claim.state().wish === "ask") throw new Error(`nobody has approved ${claim.id}`);
   const stop = new AbortController();
-  const obey = (command: Pick<RunCommand, "kind" | "by">) => {
+  const obey = (command: RunOrder) => {
     const decision = decide(claim.state(), { ...command, at: clock.now() }, "self");
     if (decision.next === "refuse") throw new OdoroboError(decision.code, decision.message, { hint: decision.hint });
     if (decision.next !== "stop") return;

@@ -9,9 +9,12 @@ import { OdoroboError } from "../../src/model/errors.ts";
 import { instant } from "../../src/model/names.ts";
 import type { RunEvent } from "../../src/run/journal.ts";
 import { FileRunStore } from "../../src/run-store/file-run-store.ts";
+import { JournalReader, JournalWriter } from "../../src/run-store/journal-file.ts";
 import { NOON } from "../support/a-fleet.ts";
 import { aBegunRun } from "../support/a-run.ts";
 import { aRunnablePlan } from "../support/a-runnable-plan.ts";
+import { aSmallDisk } from "../support/a-small-disk.ts";
+import { requires } from "../support/requirements.ts";
 import { aTempFolder } from "../support/temp-folder.ts";
 
 const plan = aRunnablePlan().step("createVm", "web-1", "n1").step("createVm", "web-2", "n1").build();
@@ -155,7 +158,7 @@ describe("finding", () => {
     await (await begin("r2"))[Symbol.asyncDispose]();
     await (await begin("r3"))[Symbol.asyncDispose]();
     await writeFile(journalOf("r1"), '{"event":"paused","at":"x","by":"me"}\n');
-    await writeFile(journalOf("r2"), JSON.stringify({ ...aBegunRun(plan), version: 2, run: "r2" }).concat("\n"));
+    await writeFile(journalOf("r2"), JSON.stringify({ ...aBegunRun(plan), version: 3, run: "r2" }).concat("\n"));
     await appendFile(journalOf("r3"), "rubbish\n");
     await (await begin("r4"))[Symbol.asyncDispose]();
     const { runs, unreadable } = await store.list();
@@ -163,7 +166,7 @@ describe("finding", () => {
     expect(unreadable.map(({ id }) => id)).toEqual(["r3", "r2", "r1"]);
     await expect(store.find("r2")).rejects.toMatchObject({
       code: "RUN_UNREADABLE",
-      message: expect.stringContaining("version 2"),
+      message: expect.stringContaining("version 3"),
     });
     await expect(store.claim("r3")).rejects.toMatchObject({ code: "RUN_UNREADABLE" });
     // A claim that failed holds nothing.
@@ -208,3 +211,24 @@ test("a place that cannot be written to is told, with the system's reason", asyn
     hint: expect.stringContaining("--state"),
   });
 });
+
+test.runIf(requires("a run whose disk is full", "mounts"))(
+  "a journal that could not be written to goes on behind its last whole line when there is room",
+  async () => {
+    await using disk = await aSmallDisk(folder.path);
+    const path = join(disk.path, "journal.jsonl");
+    using journal = new JournalWriter(path, null);
+    journal.append(started("a"));
+    await disk.fill();
+    // Of a long line some pages find room yet.
+    const long = started("b".repeat(100_000));
+    expect(() => {
+      for (;;) journal.append(long);
+    }).toThrow(expect.objectContaining({ code: "FILE_UNWRITABLE" }));
+    await disk.empty();
+    journal.append(started("c"));
+    const steps = new JournalReader(path).next().map((event) => ("step" in event ? event.step.slice(0, 1) : ""));
+    expect(steps.at(0)).toBe("a");
+    expect(steps.at(-1)).toBe("c");
+  },
+);

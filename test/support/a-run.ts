@@ -2,7 +2,7 @@
 import type { ApplyReport } from "../../src/apply/apply-report.ts";
 import type { NodeName } from "../../src/model/names.ts";
 import type { Plan } from "../../src/plan/plan-document.ts";
-import type { RunCommand } from "../../src/run/decide.ts";
+import type { RunOrder } from "../../src/run/decide.ts";
 import type { RunBegun, RunEvent } from "../../src/run/journal.ts";
 import type { RunClaim } from "../../src/run/run-store.ts";
 import { type RunState, stateOf } from "../../src/run/state.ts";
@@ -16,7 +16,7 @@ import type { Rehearsal } from "./an-apply.ts";
 
 export interface Executor {
   readonly ended: Promise<ApplyReport>;
-  tell(command: Pick<RunCommand, "kind" | "by">): void;
+  tell(command: RunOrder): void;
   kill(): void;
 }
 

@@ -6,7 +6,8 @@ import { runOf } from "../cli/runs/run-flags.ts";
 
 export default class RunsAbort extends OdoroboCommand {
   static override summary = "end a run: what has not begun never begins";
-  static override description = "What is in flight ends, what was done stays done. `odorobo plan` shows what is left.";
+  static override description =
+    "What is in flight ends, what was done stays done. `odorobo plan` shows what is left. One that waits for an approval is turned down.";
   static override args = {
     run: Args.string({ description: "the run's id, or its beginning (default: the one that is not over)" }),
   };
@@ -15,8 +16,8 @@ export default class RunsAbort extends OdoroboCommand {
   override async run(): Promise<RunDocument> {
     const { args, flags } = await this.parse(RunsAbort);
     const { openRuns } = await import("../cli/runs/begin-run.ts");
-    const { stopRun } = await import("../cli/runs/stop-run.ts");
+    const { orderRun } = await import("../cli/runs/order-run.ts");
     const store = await openRuns(flags.state);
-    return await stopRun(this.screen, store, await runOf(store, args.run), "abort");
+    return await orderRun(this.screen, store, await runOf(store, args.run), { kind: "abort" });
   }
 }

@@ -4,7 +4,7 @@ import { OdoroboCommand } from "../cli/base-command.ts";
 import { stateFlag } from "../cli/flags.ts";
 
 export default class RunsList extends OdoroboCommand {
-  static override summary = "list the applies that were begun here, the latest first";
+  static override summary = "list the applies that were begun here, or wait for an approval, the latest first";
   static override description = "A hundred are kept, and none that has not moved for 30 days.";
   static override flags = stateFlag;
   static override hiddenAliases = ["runs:ls"];

@@ -16,8 +16,8 @@ export default class RunsPause extends OdoroboCommand {
   override async run(): Promise<RunDocument> {
     const { args, flags } = await this.parse(RunsPause);
     const { openRuns } = await import("../cli/runs/begin-run.ts");
-    const { stopRun } = await import("../cli/runs/stop-run.ts");
+    const { orderRun } = await import("../cli/runs/order-run.ts");
     const store = await openRuns(flags.state);
-    return await stopRun(this.screen, store, await runOf(store, args.run), "pause");
+    return await orderRun(this.screen, store, await runOf(store, args.run), { kind: "pause" });
   }
 }

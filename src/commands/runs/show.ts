@@ -5,7 +5,7 @@ import { OdoroboCommand } from "../cli/base-command.ts";
 import { stateFlag } from "../cli/flags.ts";
 
 export default class RunsShow extends OdoroboCommand {
-  static override summary = "show what a run has done and what became of the rest";
+  static override summary = "show what a run has done and what became of the rest, or what it would do";
   static override args = { run: Args.string({ description: "the run's id, or its beginning", required: true }) };
   static override flags = stateFlag;
 
@@ -14,8 +14,9 @@ export default class RunsShow extends OdoroboCommand {
     const { openRuns } = await import("../cli/runs/begin-run.ts");
     const store = await openRuns(flags.state);
     const run = await store.find(args.run);
-    const document = toRunDocument(run, await store.plan(run.id));
-    this.screen.print(renderRun(document, { colour: this.screen.colour }));
+    const plan = await store.plan(run.id);
+    const document = toRunDocument(run, plan);
+    this.screen.print(renderRun(document, plan, { colour: this.screen.colour }));
     return document;
   }
 }

@@ -1,0 +1,23 @@
+/** `runs pause`, `abort`, `approve` and `refuse`: the order is given, and the run shown as it stands then. */
+import { systemClock } from "../../../platform/clock.ts";
+import { whoami } from "../../../platform/whoami.ts";
+import { type RunDocument, toRunDocument } from "../../../report/run-document.ts";
+import { renderRun } from "../../../report/runs-text.ts";
+import type { RunOrder } from "../../../run/decide.ts";
+import type { RunStore } from "../../../run/run-store.ts";
+import { commandRun } from "../../../turn/command-run.ts";
+import type { Screen } from "../screen/terminal.ts";
+
+/** Rejects as `commandRun`. */
+export async function orderRun(
+  screen: Screen,
+  store: RunStore,
+  id: string,
+  { kind, reason }: Pick<RunOrder, "kind" | "reason">,
+): Promise<RunDocument> {
+  const known = await commandRun(store, id, { kind, by: whoami(), reason }, systemClock);
+  const plan = await store.plan(id);
+  const run = toRunDocument(known, plan);
+  screen.print(renderRun(run, plan, { colour: screen.colour }));
+  return run;
+}
