@@ -14,6 +14,7 @@ import Destroy from "./destroy.ts";
 import Diff from "./diff.ts";
 import Doctor from "./doctor.ts";
 import Explain from "./explain.ts";
+import GatewayCommand from "./gateway.ts";
 import Init from "./init.ts";
 import NodeCordon from "./node/cordon.ts";
 import NodeDrain from "./node/drain.ts";
@@ -76,6 +77,7 @@ export const COMMANDS = {
   check: Check,
   rebalance: RebalanceCommand,
   watch: Watch,
+  gateway: GatewayCommand,
   completion: Completion,
   demo: DemoCommand,
   destroy: Destroy,

@@ -1,5 +1,6 @@
 /** The log of a long-running process: JSON lines for machines, one readable line each for a person at a terminal. On stderr: stdout is for answers. */
 import { pino, stdSerializers } from "pino";
+import { OdoroboError } from "../model/errors.ts";
 import type { Logger } from "./logger.ts";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
@@ -12,6 +13,15 @@ export type LogFormat = (typeof LOG_FORMATS)[number];
 export interface LogSettings {
   readonly level: LogLevel;
   readonly format: LogFormat;
+}
+
+/** As flags give them. Throws USAGE. */
+export function parseLogSettings(level: string, format: string): LogSettings {
+  const knownLevel = LOG_LEVELS.find((each) => each === level);
+  const knownFormat = LOG_FORMATS.find((each) => each === format);
+  if (knownLevel === undefined) throw new OdoroboError("USAGE", `--log-level is one of ${LOG_LEVELS.join(", ")}`);
+  if (knownFormat === undefined) throw new OdoroboError("USAGE", `--log-format is one of ${LOG_FORMATS.join(", ")}`);
+  return { level: knownLevel, format: knownFormat };
 }
 
 interface Output {

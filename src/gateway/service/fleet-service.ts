@@ -1,0 +1,113 @@
+/**
+ * One fleet of a gateway: its repository, its loop, and those who are told what it does.
+ *
+ *   gateway.ts → [fleet-service.ts] → guarded-source.ts, ../loop/
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { isOdoroboError } from "../../model/errors.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { RunStore } from "../../run/run-store.ts";
+import { LiveWorld } from "../loop/live-world.ts";
+import { Loop } from "../loop/loop.ts";
+import type { LoopMemory, LoopWatcher, RevisionSource, SourceTrouble } from "../loop/parts.ts";
+import { fanOut } from "./fan-out.ts";
+import { FleetView } from "./fleet-view.ts";
+import type { FleetConfig } from "./gateway-config.ts";
+import { type FleetNames, GuardedSource } from "./guarded-source.ts";
+import { logWatcher } from "./log-watcher.ts";
+
+/** A source that can be told to look now. */
+export interface PokedSource extends RevisionSource {
+  poke(why: string): void;
+}
+
+export interface FleetParts {
+  readonly openSource: (config: FleetConfig, onTrouble: (trouble: SourceTrouble | null) => void) => PokedSource;
+  readonly runs: RunStore;
+  readonly memory: LoopMemory | null;
+  readonly names: FleetNames;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Told beside the log and the view. */
+  readonly watchers: readonly LoopWatcher[];
+  /** Nothing is waited for any more. */
+  readonly hardSignal: AbortSignal;
+}
+
+/** After a loop that could not go on, before it is begun again. */
+const AGAIN_MS = 10_000;
+
+export class FleetService {
+  readonly config: FleetConfig;
+  readonly view: FleetView;
+  readonly #parts: FleetParts;
+  readonly #stop = new AbortController();
+  readonly #source: PokedSource;
+  readonly #guarded: GuardedSource;
+  readonly #watcher: Required<LoopWatcher>;
+  readonly #ended: Promise<void>;
+
+  /** Begins at once. */
+  constructor(config: FleetConfig, parts: FleetParts) {
+    this.config = config;
+    this.#parts = parts;
+    this.view = new FleetView(config, (id) => this.#guarded.noteOf(id), parts.clock);
+    this.#watcher = fanOut([this.view, logWatcher(config.name, parts.log), ...parts.watchers], parts.log);
+    this.#source = parts.openSource(config, (trouble) => this.#watcher.source(trouble));
+    this.#guarded = new GuardedSource(this.#source, config, parts.names);
+    this.#ended = this.#turn();
+  }
+
+  /** A push was told of: the repository is looked at now. */
+  poke(why: string): void {
+    this.#source.poke(why);
+  }
+
+  /** Nothing new begins; resolves when what was in flight has ended. The run that is left paused, should there be one. */
+  async stop(): Promise<string | null> {
+    const run = this.view.openRun;
+    this.#stop.abort();
+    await this.#ended;
+    return run === null ? null : this.view.openRun;
+  }
+
+  async #turn(): Promise<void> {
+    const { clock, log } = this.#parts;
+    while (!this.#stop.signal.aborted) {
+      try {
+        await this.#loop().run(this.#stop.signal);
+      } catch (error) {
+        if (this.#stop.signal.aborted) return;
+        const because = isOdoroboError(error)
+          ? { code: error.code, message: error.message, hint: error.hint ?? null }
+          : { code: "INTERNAL" as const, message: String(error), hint: null };
+        this.view.failed(because);
+        log.error(
+          { fleet: this.config.name, err: error, at: clock.now() },
+          "the fleet cannot be turned; it is tried again",
+        );
+        await sleep(AGAIN_MS, undefined, { signal: this.#stop.signal }).catch(() => {});
+      }
+    }
+  }
+
+  #loop(): Loop {
+    const { repository, agents, intervalMs } = this.config;
+    const { runs, clock, memory, hardSignal } = this.#parts;
+    const world = new LiveWorld({
+      location: { kind: "git", url: repository.url, ref: repository.ref, path: repository.path },
+      access: agents,
+      runs,
+      clock,
+      who: WHO,
+      signal: this.#stop.signal,
+      hardSignal,
+      intervalMs,
+    });
+    return new Loop({ source: this.#guarded, world, clock, memory }, this.#watcher, {});
+  }
+}
+
+/** In `by` of the runs that it begins. */
+const WHO = "gateway";

@@ -1,0 +1,153 @@
+/** What is to be seen of one fleet now: gathered from what its loop tells, read by the API and by `/readyz`. */
+import type { ApplyEvent } from "../../apply/apply-report.ts";
+import { type Instant, instant } from "../../model/names.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type {
+  Because,
+  GatewayFleet,
+  GatewayFleetSummary,
+  ShownQuestion,
+  ShownRevision,
+} from "../../report/gateway/gateway-documents.ts";
+import { isRemote, parseRemote } from "../../source/remote-url.ts";
+import type { PlannedFleet } from "../../turn/plan-fleet.ts";
+import type { LoopWatcher, SourceTrouble } from "../loop/parts.ts";
+import { type LoopState, NOTHING_SEEN } from "../revision/loop-state.ts";
+import type { Revision, Because as RevisionBecause, RevisionId } from "../revision/revision.ts";
+import type { FleetConfig } from "./gateway-config.ts";
+
+export class FleetView implements LoopWatcher {
+  readonly #config: Pick<FleetConfig, "name" | "repository">;
+  readonly #noteOf: (id: RevisionId) => string | null;
+  readonly #clock: Clock;
+  #state: LoopState = NOTHING_SEEN;
+  #run: GatewayFleetSummary["run"] = null;
+  #question: { readonly plan: string; readonly run: string | null } | null = null;
+  #trouble: SourceTrouble | null = null;
+  #seen: { readonly fleet: string; readonly vms: GatewayFleet["vms"] } | null = null;
+  #silent = new Map<string, Instant>();
+  #failure: Because | null = null;
+
+  /** `noteOf`: what of a revision's policy does not count. */
+  constructor(
+    config: Pick<FleetConfig, "name" | "repository">,
+    noteOf: (id: RevisionId) => string | null,
+    clock: Clock,
+  ) {
+    this.#config = config;
+    this.#noteOf = noteOf;
+    this.#clock = clock;
+  }
+
+  told(): void {}
+
+  asked(_revision: RevisionId, { plan }: PlannedFleet, run: string | null): void {
+    this.#question = { plan: plan.id, run };
+  }
+
+  changed(state: LoopState): void {
+    this.#state = state;
+    if (state.turn?.kind !== "applying") this.#run = null;
+  }
+
+  seen({ observed, fleet }: PlannedFleet): void {
+    const { name } = fleet.desired.fleet;
+    const before = this.#silent;
+    const silent = observed.nodes.filter(({ reach }) => reach === "silent");
+    const now = this.#clock.now();
+    this.#silent = new Map(silent.map((node) => [node.name, before.get(node.name) ?? now]));
+    const vms = observed.nodes
+      .flatMap((node) => (node.reach === "silent" ? [] : node.report.vms))
+      .filter((vm) => vm.fleet === name);
+    const running = vms.filter(({ phase }) => phase === "running").length;
+    this.#seen = { fleet: name, vms: { total: vms.length, running } };
+    this.#failure = null;
+  }
+
+  applying(event: ApplyEvent, run: string): void {
+    if (event.event === "started") this.#run = { id: run, steps: event.steps, ended: 0 };
+    else if (event.event === "step-ended" && this.#run !== null)
+      this.#run = { ...this.#run, ended: this.#run.ended + 1 };
+    else if (event.event === "ended") this.#run = null;
+  }
+
+  source(trouble: SourceTrouble | null): void {
+    this.#trouble = trouble;
+  }
+
+  /** The loop itself could not go on. */
+  failed(because: Because): void {
+    this.#failure = because;
+  }
+
+  get isReady(): boolean {
+    return this.#seen !== null;
+  }
+
+  /** Null: none is left in the middle. */
+  get openRun(): string | null {
+    return this.#run?.id ?? null;
+  }
+
+  summary(): GatewayFleetSummary {
+    const { name, repository } = this.#config;
+    const { inForce, heldBy, revisions } = this.#state;
+    const force = revisions.find(({ id }) => id === inForce);
+    const latest = revisions.at(-1);
+    return {
+      name,
+      fleet: this.#seen?.fleet ?? null,
+      repository: { url: withoutPassword(repository.url), ref: repository.ref, path: repository.path },
+      isReady: this.isReady,
+      notReadyBecause: this.isReady ? null : this.#whyNotReady(latest),
+      inForce: force === undefined ? null : { revision: force.id, commit: force.commit },
+      latest: latest === undefined ? null : this.#show(latest),
+      waiting: this.#waiting(),
+      sourceTrouble:
+        this.#trouble === null ? null : { ...becauseOf(this.#trouble), since: instant(this.#trouble.since) },
+      silentNodes: [...this.#silent].map(([node, since]) => ({ name: node, since })),
+      heldBy,
+      run: this.#run,
+    };
+  }
+
+  document(): GatewayFleet {
+    const revisions = [...this.#state.revisions].reverse().map((each) => this.#show(each));
+    return {
+      kind: "GatewayFleet",
+      version: 1,
+      ...this.summary(),
+      revisions,
+      drift: this.#state.drift,
+      vms: this.#seen?.vms ?? null,
+    };
+  }
+
+  #whyNotReady(latest: Revision | undefined): Because | null {
+    if (this.#failure !== null) return this.#failure;
+    if (this.#trouble !== null) return becauseOf(this.#trouble);
+    return latest?.because ? becauseOf(latest.because) : null;
+  }
+
+  #waiting(): ShownQuestion | null {
+    const { asked } = this.#state;
+    if (asked === null) return null;
+    const { revision, plan, approvedBy } = asked;
+    const run = this.#question?.plan === plan.id ? this.#question.run : null;
+    const changes = plan.changes.map((change) => ({ name: change.name, action: change.action, class: change.class }));
+    return { revision, plan: plan.id, run, changes, approvedBy };
+  }
+
+  #show({ id, what, commit, standing, because, at }: Revision): ShownRevision {
+    const heldBelow = this.#noteOf(id);
+    return { id, what, commit, standing, because: because === null ? null : becauseOf(because), at, heldBelow };
+  }
+}
+
+const becauseOf = ({ code, message, hint }: RevisionBecause | SourceTrouble): Because => ({
+  code,
+  message,
+  hint: hint ?? null,
+});
+
+const withoutPassword = (url: string): string => (isRemote(url) ? parseRemote(url).url : url);

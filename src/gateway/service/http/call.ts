@@ -1,0 +1,38 @@
+/** What every route gets: the request, its parsed address, and the parts of the gateway it may talk to. */
+import type { Role } from "../../../model/role.ts";
+import type { Clock } from "../../../platform/clock.ts";
+import type { Caller } from "../../../platform/http/door/caller.ts";
+import type { Logger } from "../../../platform/logger.ts";
+import type { RunStore } from "../../../run/run-store.ts";
+import type { FleetService } from "../fleet-service.ts";
+
+export interface Parts {
+  readonly fleets: ReadonlyMap<string, FleetService>;
+  readonly runs: RunStore;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly version: string;
+  /** When this gateway began. */
+  readonly since: string;
+  /** Aborts when the gateway stops: streams end. */
+  readonly stopping: AbortSignal;
+}
+
+export interface Call {
+  readonly request: Request;
+  readonly caller: Caller;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  readonly parts: Parts;
+  /** Aborts when the client goes away or the gateway stops. */
+  readonly signal: AbortSignal;
+}
+
+export interface Route {
+  /** `{x}` stands for one segment. */
+  readonly path: string;
+  readonly method: "GET" | "POST";
+  /** The least that may ask: `observe` looks, `apply` says what is done. */
+  readonly role: Role;
+  readonly handle: (call: Call) => Promise<Response>;
+}

@@ -1,0 +1,82 @@
+/**
+ * What stands between a gateway and the network: secrets, gate, limits, and the routes.
+ *
+ *   gateway.ts → [gateway-door.ts] → platform/http/server.ts → routes.ts
+ */
+import { type ErrorCode, OdoroboError } from "../../../model/errors.ts";
+import type { Clock } from "../../../platform/clock.ts";
+import { errorAnswer } from "../../../platform/http/answers.ts";
+import { openAccessFile } from "../../../platform/http/door/access-file.ts";
+import { createGate, type Gate } from "../../../platform/http/door/gate.ts";
+import { openTokenFile } from "../../../platform/http/door/token-file.ts";
+import { WrongTokens } from "../../../platform/http/door/wrong-tokens.ts";
+import { formatListenAddress, isLocal } from "../../../platform/http/listen-address.ts";
+import { serve } from "../../../platform/http/server.ts";
+import { followTlsFiles, readTlsFiles } from "../../../platform/http/tls-files.ts";
+import type { Logger } from "../../../platform/logger.ts";
+import type { GatewayConfig } from "../gateway-config.ts";
+import type { Parts } from "./call.ts";
+import { createHandler } from "./handler.ts";
+import { unguardedRoutes } from "./unguarded.ts";
+
+export interface DoorOptions extends Omit<Parts, "stopping"> {
+  readonly config: GatewayConfig;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Rejects with AGENT_INSECURE, AGENT_CONFIG or ADDRESS_IN_USE. */
+export async function openGatewayDoor(options: DoorOptions): Promise<AsyncDisposable & { readonly url: string }> {
+  const { config, clock, log } = options;
+  refuseStrangers(config);
+  const { tokenFile, accessFile, tls: files } = config.door;
+  const token = tokenFile === null ? null : await openTokenFile(tokenFile);
+  const access = accessFile === null ? null : await openAccessFile(accessFile);
+  const tls = files === null ? null : await readTlsFiles(files);
+  await using opened = new AsyncDisposableStack();
+  const stopping = new AbortController();
+  const clientCertificates = tls !== null && tls.clientCa !== null;
+  const gate = lookersOnly(
+    createGate({ who: "gateway", token, access, clientCertificates, wrongTokens: new WrongTokens(clock) }),
+  );
+  const parts = { ...options, stopping: stopping.signal };
+  const server = opened.use(
+    await serve({
+      who: "gateway",
+      addresses: [config.listen],
+      handler: createHandler(parts),
+      openNotes: (): { code: ErrorCode | null } => ({ code: null }),
+      gate,
+      tls,
+      log,
+      clock,
+      errorAnswer: (_, error) => errorAnswer(error),
+      unguarded: unguardedRoutes(parts),
+    }),
+  );
+  if (files !== null && tls !== null)
+    opened.use(followTlsFiles(files, { first: tls, onChange: (renewed) => server.renewTls(renewed), log }));
+  opened.defer(() => stopping.abort());
+  if (tls === null && !isLocal(config.listen))
+    log.warn({}, "tokens cross the network unencrypted; tls in gateway.yaml changes that, or a proxy before it");
+  const running = opened.move();
+  return { url: server.urls[0] ?? "", [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+/** Who says yes to a plan changes guests: who can reach the gateway and nothing else must not be enough. */
+function refuseStrangers({ listen, door }: GatewayConfig): void {
+  if (door.tokenFile !== null || door.accessFile !== null || door.tls?.clientCaFile || isLocal(listen)) return;
+  throw new OdoroboError(
+    "AGENT_INSECURE",
+    `${formatListenAddress(listen)} can be reached from other machines, and anybody would be let in`,
+    { hint: "say tokenFile, accessFile or tls.clientCaFile; or listen on 127.0.0.1 or unix:///path" },
+  );
+}
+
+/** Whoever is on this machine may look. To change things they show who they are: a token, or that they may open the socket. */
+const lookersOnly =
+  (gate: Gate): Gate =>
+  async (knock) => {
+    const caller = await gate(knock);
+    return caller.name === "loopback" ? { ...caller, role: "observe" } : caller;
+  };

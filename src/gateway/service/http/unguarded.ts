@@ -1,0 +1,40 @@
+/** What is answered to everybody: that the process lives, and, in one word, whether it is ready. Hooks come in here, too: they are signed. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServeOptions } from "../../../platform/http/server.ts";
+import type { Parts } from "./call.ts";
+
+type Unguarded = NonNullable<ServeOptions<{ code: null }>["unguarded"]>;
+type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
+/** `hooks`: of what comes to `/v1/hooks/`; left out: nothing is heard there. */
+export function unguardedRoutes(parts: Pick<Parts, "fleets">, hooks?: Answer): Unguarded {
+  const find = ({ url = "", method = "" }: IncomingMessage): Answer | null => {
+    const path = url.replace(/\?.*/s, "");
+    const isLook = method === "GET" || method === "HEAD";
+    if (isLook && path === "/healthz") return async (_, response) => say(response, 200, "alive");
+    if (isLook && path === "/readyz") return async (_, response) => sayReady(parts, response);
+    if (hooks !== undefined && path.startsWith("/v1/hooks/")) return hooks;
+    return null;
+  };
+  return {
+    isWanted: (request) => find(request) !== null,
+    answer: async (request, response) => await find(request)?.(request, response),
+  };
+}
+
+/** Without reasons: whoever may look finds them at /v1/fleets. */
+function sayReady({ fleets }: Pick<Parts, "fleets">, response: ServerResponse): void {
+  const waiting = [...fleets.values()].filter(({ view }) => !view.isReady).length;
+  if (waiting === 0) say(response, 200, "ready");
+  else say(response, 503, `not ready: ${waiting} of ${fleets.size} fleets; GET /v1/fleets says why`);
+}
+
+function say(response: ServerResponse, status: number, words: string): void {
+  const body = `${words}\n`;
+  response.writeHead(status, {
+    "content-type": "text/plain; charset=utf-8",
+    "content-length": Buffer.byteLength(body),
+    "cache-control": "no-store",
+  });
+  response.end(body);
+}
