@@ -19,7 +19,7 @@ export interface AGateway extends Disposable {
   log(): readonly LogLine[];
   /** Waits for a line of which this holds. */
   logs(what: string, holds: (line: LogLine) => boolean): Promise<LogLine>;
-  get(path: string): Promise<any>;
+  get<Document>(path: string): Promise<Document>;
   post(path: string, body?: object, token?: string): Promise<Response>;
   signal(signal: NodeJS.Signals): void;
   /** SIGTERM. */
@@ -63,8 +63,8 @@ export function aGateway(...argv: string[]): AGateway {
       }
       return found!;
     },
-    async get(path) {
-      return await (await fetch((await url()) + path)).json();
+    async get<Document>(path: string) {
+      return (await (await fetch((await url()) + path)).json()) as Document;
     },
     async post(path, body = {}, token) {
       const headers = { "content-type": "application/json", ...(token ? { authorization: `Bearer ${token}` } : {}) };

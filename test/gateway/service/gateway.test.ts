@@ -1,6 +1,7 @@
 /** `odorobo gateway` turns fleets: as a process, over real repositories and agents with noop guests. */
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import type { GatewayFleet, GatewayFleetList } from "../../../src/report/gateway/gateway-documents.ts";
 import { aGateway } from "../../support/a-gateway.ts";
 import { aLiveFleet } from "../../support/a-live-fleet.ts";
 import { commitFiles, git } from "../../support/a-repository.ts";
@@ -26,7 +27,7 @@ test("what is pushed becomes guests, and SIGTERM leaves them running", { timeout
   );
 
   await gateway.logs("the first commit is applied", (line) => line.standing === "applied");
-  const { fleets } = await gateway.get("/v1/fleets");
+  const { fleets } = await gateway.get<GatewayFleetList>("/v1/fleets");
   expect(fleets).toMatchObject([
     { name: "shop", fleet: "test", isReady: true, inForce: { commit: first }, latest: { standing: "applied" } },
   ]);
@@ -34,8 +35,8 @@ test("what is pushed becomes guests, and SIGTERM leaves them running", { timeout
   await fleet.vm("web-2");
   const second = await commitFiles(fleet.folder, {});
   await until("the second commit is applied", async () => {
-    const { inForce, latest, vms } = await gateway.get("/v1/fleets/shop");
-    return inForce.commit === second && latest.standing === "applied" && vms.running === 2;
+    const { inForce, latest, vms } = await gateway.get<GatewayFleet>("/v1/fleets/shop");
+    return inForce?.commit === second && latest?.standing === "applied" && vms?.running === 2;
   });
   const begun = gateway.log().find(({ msg }) => msg === "a run begins");
   expect(begun).toMatchObject({ fleet: "shop", run: expect.stringMatching(/^\d{8}-/) });
