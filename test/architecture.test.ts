@@ -79,9 +79,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "wire",
     "platform",
   ],
+  /** Of a process that plans again and again. */
+  "turn/held": ["model", ...MANIFEST, "source", "observe", "plan", "wire", "platform", "turn"],
   simulate: ["model", "reconcile", "schedule", "plan", "apply", "wire", "platform", "agent", "report/what-if"],
   "gateway/revision": ["model", "plan"],
-  "gateway/loop": ["model", "plan", "apply", "run", "turn", "wire", "platform", "gateway/revision"],
+  "gateway/loop": ["model", "plan", "apply", "run", "turn", "turn/held", "wire", "platform", "gateway/revision"],
   "gateway/sources": ["model", "source", "turn", "platform", ...below("gateway", "revision", "loop")],
   "gateway/hooks": ["model", "platform"],
   "gateway/forge": [

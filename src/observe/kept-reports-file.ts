@@ -46,7 +46,10 @@ export function openKeptReports(specs: ReadonlyMap<Digest, VmSpec>, folder = cac
       if (head === null || !isOurs) return null;
       return { tag: head.tag, read: () => unpack(JSON.parse(report) as Packed, found) };
     },
-    set: (address, tag, report) => writeKept(pathOf(address), header, pack(tag, report)),
+    async set(address, tag, report) {
+      await writeKept(pathOf(address), header, pack(tag, report));
+      return report;
+    },
   };
 }
 

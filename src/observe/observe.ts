@@ -41,7 +41,7 @@ const PARALLELISM = 16;
 /** Rejects only with the signal's reason. */
 export async function observe(
   nodes: readonly DesiredNode[],
-  connect: (node: DesiredNode) => AgentApi,
+  connect: (node: DesiredNode) => Pick<AgentApi, "report">,
   options: ObserveOptions,
 ): Promise<ObservedState> {
   const { signal, deadlineMs = DEADLINE_MS, onProgress } = options;
@@ -69,7 +69,7 @@ export async function observe(
 
 async function askNode(
   node: DesiredNode,
-  connect: (node: DesiredNode) => AgentApi,
+  connect: (node: DesiredNode) => Pick<AgentApi, "report">,
   deadlineMs: number,
   signal: AbortSignal,
 ): Promise<ObservedNode> {

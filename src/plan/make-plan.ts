@@ -27,6 +27,7 @@ import { holdGroups } from "./hold-groups.ts";
 import { digestOfObserved } from "./observed-digest.ts";
 import { PLAN_VERSION, type Plan } from "./plan-document.ts";
 import { planIdOf } from "./plan-id.ts";
+import type { PlanMemory } from "./plan-memory.ts";
 import { roomsAfter } from "./rooms.ts";
 import { countUntouched, summarise, toChange, toPlacedChange } from "./tell-changes.ts";
 import { toldMaintenance } from "./told-maintenance.ts";
@@ -44,11 +45,20 @@ export interface PlanInput {
   readonly removedBecause?: string;
   /** What of `observed` was not seen but taken to be so, for people: `n3=down`. */
   readonly assumed?: readonly string[];
+  /** Of who plans again and again; the plan is the same with it and without. */
+  readonly memory?: PlanMemory;
 }
 
 export function makePlan(input: PlanInput): Plan {
   const sightings = locateVms(input.desired, input.observed);
-  const findings = findDifferences(input.desired, sightings, input.selection, input.observed.at, input.removedBecause);
+  const findings = findDifferences(
+    input.desired,
+    sightings,
+    input.selection,
+    input.observed.at,
+    input.removedBecause,
+    input.memory?.differences,
+  );
   const hours = input.allowances.outsideWindows ? null : new Hours(input.desired, sightings, input.observed.at);
   // VMs that wait for one another in a circle give way one by one; the rest is planned again without them.
   const heldBack = new Map<VmName, Blocked>();
@@ -188,7 +198,7 @@ function draftPlan({ input, sightings, findings, heldBack, isPinned, waiting, ho
       source: input.source,
       commit: input.commit,
       desiredDigest: desired.digest,
-      observedDigest: digestOfObserved(observed),
+      observedDigest: digestOfObserved(observed, input.memory?.observed),
       observedAt: observed.at,
       selection,
       ...(input.assumed === undefined || input.assumed.length === 0 ? {} : { assumed: input.assumed }),

@@ -8,24 +8,27 @@ import type { Blocked, Selection } from "../model/changes.ts";
 import type { DesiredNode, DesiredState, DesiredVm } from "../model/desired-state.ts";
 import { maintenanceAt } from "../model/maintenance.ts";
 import { byName, type Instant, type NodeName, type VmName } from "../model/names.ts";
+import type { DiffMemory } from "./diff-memory.ts";
 import { diffRemovedVm } from "./diff-removed-vm.ts";
 import { diffPresentVm, type Finding } from "./diff-vm.ts";
 import type { Sightings } from "./locate-vms.ts";
 import { isSelected } from "./select.ts";
 
-/** `at`: when the world was seen. What every VM needs, by itself: desired ones, and those of this fleet that are no longer desired. Sorted by name. */
+/** `at`: when the world was seen. `memory`: of who plans again and again. What every VM needs, by itself: desired ones, and those of this fleet that are no longer desired. Sorted by name. */
 export function findDifferences(
   desired: DesiredState,
   sightings: Sightings,
   selection: Selection | null,
   at: Instant,
   removedBecause = "it is no longer in the manifests; its disks are kept",
+  memory: DiffMemory | null = null,
 ): Map<VmName, Finding> {
+  memory?.begin();
   const nodes = new Map(desired.nodes.map((node) => [node.name, node]));
   const findings: [VmName, Finding][] = [];
   for (const vm of desired.vms) {
     if (selection === null || isSelected({ name: vm.name, labels: vm.spec.labels }, selection))
-      findings.push([vm.name, findDifference(vm, desired.fleet.name, sightings, nodes, at)]);
+      findings.push([vm.name, findDifference(vm, desired.fleet.name, sightings, nodes, at, memory)]);
   }
   const wanted = new Set(desired.vms.map((vm) => vm.name));
   for (const name of sightings.ofFleet.keys()) {
@@ -47,6 +50,7 @@ function findDifference(
   sightings: Sightings,
   nodes: ReadonlyMap<NodeName, DesiredNode>,
   at: Instant,
+  memory: DiffMemory | null,
 ): Finding {
   const location = sightings.locate(vm.name);
   const remains = sightings.remains(vm.name);
@@ -82,7 +86,9 @@ function findDifference(
       const report = sightings.reports.get(location.node);
       if (!node || !report) throw new Error(`the report of ${location.node} belongs to no node of the fleet`);
       const maintenance = maintenanceAt(node, at);
-      return diffPresentVm(vm, { vm: location.vm, node, report, maintenance, remains }, fleet);
+      const present = { vm: location.vm, node, report, maintenance, remains };
+      const find = () => diffPresentVm(vm, present, fleet);
+      return memory === null ? find() : memory.finding(vm, present, fleet, find);
     }
   }
 }

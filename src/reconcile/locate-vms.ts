@@ -106,6 +106,9 @@ export function locateVms(desired: DesiredState, observed: ObservedState): Sight
     const [first] = found;
     const broken = unreadable.get(name);
     if (broken !== undefined) return { kind: "unknown", because: broken.because };
+    // Nearly all are: ours, seen once, and not on the way.
+    if (first !== undefined && found.length === 1 && first.vm.fleet === fleet && first.vm.migration === undefined)
+      return { kind: "present", node: first.node, vm: first.vm };
     // Another fleet's VM of this name is another VM. One without a fleet may be ours, copied by hand.
     const ours = found.filter(({ vm }) => vm.fleet === fleet || vm.fleet === null);
     const stay = ours.filter(({ vm }) => !hasLeft(vm) && !isAwaited(vm));

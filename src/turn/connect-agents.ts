@@ -9,6 +9,7 @@ import { observe } from "../observe/observe.ts";
 import type { Clock } from "../platform/clock.ts";
 import { type AgentClient, connectAgent } from "../wire/client.ts";
 import { type CredentialSettings, readCredentials } from "../wire/credentials.ts";
+import type { KeptReports } from "../wire/kept-reports.ts";
 
 /** What one needs to talk to agents, the same for all nodes. */
 export interface AgentAccess extends CredentialSettings {
@@ -42,8 +43,16 @@ export async function connectAgents(
   access: AgentAccess,
   specs: ReadonlyMap<Digest, VmSpec>,
 ): Promise<Agents> {
-  const reports = openKeptReports(specs);
   await readCredentials(access);
+  return openAgents(nodes, access, openKeptReports(specs));
+}
+
+/** As `connectAgents`, with reports that are kept as their owner likes. */
+export function openAgents(
+  nodes: readonly Pick<DesiredNode, "name" | "address">[],
+  access: AgentAccess,
+  reports: KeptReports,
+): Agents {
   const clients = new Map<NodeName, AgentClient>();
   const addresses = new Map(nodes.map((node) => [node.name, node.address]));
   return {

@@ -13,6 +13,7 @@ import { assertPlanKeepsPromises } from "../plan/check-plan.ts";
 import type { Allowances } from "../plan/guards.ts";
 import { makePlan } from "../plan/make-plan.ts";
 import type { Plan } from "../plan/plan-document.ts";
+import type { PlanMemory } from "../plan/plan-memory.ts";
 import type { Clock } from "../platform/clock.ts";
 import { type AgentAccess, type Agents, connectAgents, observeAgents } from "./connect-agents.ts";
 import { planLookingAhead } from "./look-around.ts";
@@ -64,34 +65,65 @@ export async function planFor(
   signal: AbortSignal,
   removedBecause?: string,
 ): Promise<PlannedFleet> {
-  const { source, commit } = fleet;
-  const { access, clock, selection, allowances, assumptions = [] } = request;
+  const { access, clock, assumptions = [] } = request;
   requireNodes(fleet.desired, assumptions);
   const nodes = fleet.desired.nodes.filter(({ name }) => !assumptions.some(({ node }) => node === name));
   const agents = await connectAgents(nodes, access, fleet.specs);
   try {
-    const answered = await observeAgents(nodes, agents, { access, clock, signal });
-    const { desired, observed: seen } = assume(fleet.desired, answered, assumptions);
-    const assumed = assumptions.map(showAssumption);
-    const make = (observed: ObservedState) =>
-      makePlan({
-        desired,
-        observed,
-        source,
-        commit,
-        selection,
-        allowances,
-        assumed,
-        ...(removedBecause !== undefined && { removedBecause }),
-      });
-    const { plan, observed } = await planLookingAhead(seen, make, (node) => agents.of(node), signal);
-    assertPlanKeepsPromises(plan, desired, observed);
-    const warned = warnOfFences(fleet, observed);
-    return { plan, fleet: warned, observed, agents, clock, [Symbol.asyncDispose]: () => agents[Symbol.asyncDispose]() };
+    const observed = await observeAgents(nodes, agents, { access, clock, signal });
+    return await planSeen({ fleet, observed, agents }, request, signal, removedBecause);
   } catch (error) {
     await agents[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** A fleet, and what its agents said. */
+export interface SeenFleet {
+  readonly fleet: Fleet;
+  readonly observed: ObservedState;
+  /** The plan's, from now on: disposing of that closes them. */
+  readonly agents: Agents;
+  /** Asks all of them, where not all were: it is needed before anything is planned to be done. */
+  readonly askAll?: () => Promise<ObservedState>;
+  readonly memory?: PlanMemory;
+}
+
+/** The part of a turn that comes after looking. Where it rejects, the agents are still the caller's. */
+export async function planSeen(
+  { fleet, observed: answered, agents, askAll, memory }: SeenFleet,
+  {
+    clock,
+    selection,
+    allowances,
+    assumptions = [],
+  }: Pick<PlanRequest, "clock" | "selection" | "allowances" | "assumptions">,
+  signal: AbortSignal,
+  removedBecause?: string,
+): Promise<PlannedFleet> {
+  const { source, commit } = fleet;
+  const assumed = assumptions.map(showAssumption);
+  const { desired, observed: seen } = assume(fleet.desired, answered, assumptions);
+  const make = (observed: ObservedState) =>
+    makePlan({
+      desired,
+      observed,
+      source,
+      commit,
+      selection,
+      allowances,
+      assumed,
+      ...(memory !== undefined && { memory }),
+      ...(removedBecause !== undefined && { removedBecause }),
+    });
+  const first = make(seen);
+  const mustAsk = askAll !== undefined && first.steps.length > 0;
+  const known = mustAsk ? assume(fleet.desired, await askAll(), assumptions).observed : seen;
+  const makeOnce = (observed: ObservedState) => (observed === seen ? first : make(observed));
+  const { plan, observed } = await planLookingAhead(known, makeOnce, (node) => agents.of(node), signal);
+  assertPlanKeepsPromises(plan, desired, observed);
+  const warned = warnOfFences(fleet, observed);
+  return { plan, fleet: warned, observed, agents, clock, [Symbol.asyncDispose]: () => agents[Symbol.asyncDispose]() };
 }
 
 /** Manifests that name no VM at all are more often a wrong folder or a bad merge than a wish to delete all that runs. */

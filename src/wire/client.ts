@@ -12,7 +12,7 @@ import { findAnswerError } from "./check-shape.ts";
 import type { ConsoleOptions } from "./console-protocol.ts";
 import type { CredentialSettings } from "./credentials.ts";
 import { withDeadline } from "./deadline.ts";
-import { followEvents } from "./follow-events.ts";
+import { type EventLine, followEvents } from "./follow-events.ts";
 import { askIfNew, type KeptReports, keptAnswer } from "./kept-reports.ts";
 import { look } from "./look.ts";
 import { type ConsoleConnection, openConsole } from "./open-console.ts";
@@ -42,7 +42,7 @@ export interface AgentClient extends AgentApi {
   /** The serial log's last lines, and with `follow` what is added until the signal. */
   followLog(name: VmName, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** What happens from now on, or after an event that was seen. Comes back by itself after a cut. */
-  events(after: number | null, signal: AbortSignal): AsyncIterable<AgentEvent>;
+  events(after: number | null, signal: AbortSignal, line?: EventLine): AsyncIterable<AgentEvent>;
   /** Without options: ends when the guest is off, and what is typed goes to the guest. */
   openConsole(name: VmName, signal: AbortSignal, options?: ConsoleOptions): Promise<ConsoleConnection>;
   doctor(signal: AbortSignal): Promise<DoctorReport>;
@@ -155,7 +155,8 @@ export function connectAgent(options: ConnectOptions): AgentClient {
         "a log",
       );
     },
-    events: (after, signal) => followEvents(transport, after, { answerMs, awayMs: patience.awayMs }, signal),
+    events: (after, signal, line) =>
+      followEvents(transport, after, { answerMs, awayMs: patience.awayMs }, signal, line),
     openConsole: (name, signal, options = { follow: false, readonly: false }) =>
       openConsole(transport, name, options, answerMs, signal),
     doctor: (signal) => get<DoctorReport>(routes.doctor(), "doctor-report", "what it found", signal, EXAMINATION_MS),
@@ -205,8 +206,8 @@ async function askReport(
     throw transport.protocolError(`answered with something else than a report: ${report}`);
   const tag = answer.header("etag");
   // Only what was right as it came is kept.
-  if (tag !== null && report === value) await reports?.set(address, tag, report);
-  return report;
+  if (tag === null || report !== value || reports === null) return report;
+  return await reports.set(address, tag, report);
 }
 
 function textsIn(value: unknown): Readonly<Record<string, string>> | null {

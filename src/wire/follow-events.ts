@@ -11,6 +11,17 @@ interface Bounds {
   readonly awayMs: number;
 }
 
+/** What is to be known of a stream beside its events: whether silence means that nothing happens. */
+export interface EventLine {
+  /** What happens from now on comes. What happened before may not have come. */
+  up(): void;
+  /** Whatever came: events, heartbeats. */
+  heard(): void;
+  down(): void;
+}
+
+const NOBODY: EventLine = { up() {}, heard() {}, down() {} };
+
 /** Three heartbeats of the agent: one may be late, two are a broken line. */
 const SILENCE_MS = 45_000;
 const RETRY_MS = 500;
@@ -24,6 +35,7 @@ export async function* followEvents(
   after: number | null,
   { answerMs, awayMs }: Bounds,
   signal: AbortSignal,
+  line: EventLine = NOBODY,
 ): AsyncGenerator<AgentEvent> {
   let last = after;
   let lastHeard = performance.now();
@@ -40,8 +52,10 @@ export async function* followEvents(
         brokenOff: "AGENT_UNREACHABLE",
       } as const;
       const body = await transport.askStream(question, "text/event-stream", "events");
+      line.up();
       for await (const event of parseEvents(body, transport)) {
         lastHeard = performance.now();
+        line.heard();
         if (event === null) continue;
         last = event.sequence;
         yield event;
@@ -50,6 +64,8 @@ export async function* followEvents(
       signal.throwIfAborted();
       const mayPass = isOdoroboError(error) && error.retryable;
       if (!mayPass || performance.now() - lastHeard > awayMs) throw error;
+    } finally {
+      line.down();
     }
     await sleep(RETRY_MS, undefined, { signal });
   }

@@ -11,8 +11,8 @@ export interface KeptReport {
 export interface KeptReports {
   /** Null: nothing is known that could be trusted. */
   get(address: string): KeptReport | null;
-  /** Of a report whose shape was checked. Never fails. */
-  set(address: string, tag: string, report: NodeReport): Promise<void>;
+  /** Of a report whose shape was checked. The same report, as it is held from now on. Never fails. */
+  set(address: string, tag: string, report: NodeReport): Promise<NodeReport>;
 }
 
 /** When a report was made, which is no part of what it says: an agent with nothing new to say sends it here. */

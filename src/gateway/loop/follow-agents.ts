@@ -4,6 +4,7 @@ import type { DesiredNode } from "../../model/desired-state.ts";
 import { isOdoroboError } from "../../model/errors.ts";
 import type { NodeName } from "../../model/names.ts";
 import type { AgentAccess } from "../../turn/connect-agents.ts";
+import type { AgentNews } from "../../turn/held/agent-news.ts";
 import { connectAgent } from "../../wire/client.ts";
 
 /** Between two tries to reach an agent that is away. */
@@ -14,13 +15,16 @@ const PATIENCE = { awayMs: 2_000 };
 export class AgentFollower implements AsyncDisposable {
   readonly #access: AgentAccess;
   readonly #onChange: (why: string) => void;
+  readonly #news: AgentNews;
   readonly #followed = new Map<
     NodeName,
     { readonly address: string; readonly stop: AbortController; done: Promise<void> }
   >();
 
-  constructor(access: AgentAccess, onChange: (why: string) => void) {
+  /** `news`: is told of each agent's line, before `onChange` is. */
+  constructor(access: AgentAccess, news: AgentNews, onChange: (why: string) => void) {
     this.#access = access;
+    this.#news = news;
     this.#onChange = onChange;
   }
 
@@ -40,14 +44,27 @@ export class AgentFollower implements AsyncDisposable {
   }
 
   async #followOne(name: NodeName, address: string, signal: AbortSignal): Promise<void> {
-    const client = connectAgent({ ...this.#access, address, patience: PATIENCE });
+    // Made anew after each failure: a token may have been exchanged meanwhile.
+    let client = connectAgent({ ...this.#access, address, patience: PATIENCE });
+    const line = this.#news.open(name);
     let last: number | null = null;
     let isAway = false;
+    let isFirst = true;
+    const heard = {
+      ...line,
+      up: () => {
+        line.up();
+        // What happened since the line was cut is told again only to who names the event before it.
+        if (!isFirst && last === null) this.#onChange(`${name} is heard again`);
+        isFirst = false;
+      },
+    };
     try {
       for (;;) {
         try {
-          for await (const event of client.events(last, signal)) {
+          for await (const event of client.events(last, signal, heard)) {
             last = event.sequence;
+            line.told();
             this.#onChange(`${name}: ${event.message}`);
           }
         } catch (error) {
@@ -55,6 +72,8 @@ export class AgentFollower implements AsyncDisposable {
           if (!isAway) this.#onChange(`${name} is away${isOdoroboError(error) ? `: ${error.message}` : ""}`);
           isAway = true;
           await sleep(AWAY_MS, undefined, { signal });
+          await client.close();
+          client = connectAgent({ ...this.#access, address, patience: PATIENCE });
           // It may be back without having anything to tell.
           if (
             !(await client.report(signal).then(
@@ -64,12 +83,14 @@ export class AgentFollower implements AsyncDisposable {
           )
             continue;
           isAway = false;
+          isFirst = true;
           this.#onChange(`${name} is back`);
         }
       }
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
+      line.close();
       await client.close();
     }
   }

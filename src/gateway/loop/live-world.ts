@@ -10,7 +10,8 @@ import { toLimits } from "../../turn/apply-plan.ts";
 import { begunRun } from "../../turn/begun-run.ts";
 import type { AgentAccess } from "../../turn/connect-agents.ts";
 import { executeRun } from "../../turn/execute-run.ts";
-import { type PlannedFleet, planFor, refuseEmptying } from "../../turn/plan-fleet.ts";
+import { HeldFleet } from "../../turn/held/held-fleet.ts";
+import { type PlannedFleet, refuseEmptying } from "../../turn/plan-fleet.ts";
 import type { Fleet, FleetLocation } from "../../turn/read-fleet.ts";
 import { seenAgain } from "../../turn/saved-plan.ts";
 import { AgentFollower } from "./follow-agents.ts";
@@ -38,11 +39,13 @@ export class LiveWorld implements World {
   readonly #options: LiveWorldOptions;
   readonly #changes: string[] = [];
   #wake: (() => void) | null = null;
+  readonly #held: HeldFleet;
   #follower: AgentFollower | null = null;
   #nodes: Fleet["desired"]["nodes"] = [];
 
   constructor(options: LiveWorldOptions) {
     this.#options = options;
+    this.#held = new HeldFleet(options.access, options.clock);
   }
 
   async know({ desired }: Fleet): Promise<void> {
@@ -55,10 +58,16 @@ export class LiveWorld implements World {
       this.#changes.push(why);
       this.#wake?.();
     };
-    await using follower = new AgentFollower(this.#options.access, note);
+    await using held = this.#held;
+    await using follower = new AgentFollower(this.#options.access, held.news, note);
     this.#follower = follower;
     follower.follow(this.#nodes);
-    using _ = every(this.#options.intervalMs, () => note("it is time to look again"));
+    using _ = every(this.#options.intervalMs, () => {
+      held.news.doubtAll();
+      note("it is time to look again");
+    });
+    const wake = () => this.#wake?.();
+    signal.addEventListener("abort", wake, { once: true });
     for (;;) {
       signal.throwIfAborted();
       const why = this.#changes.splice(0).at(-1);
@@ -66,16 +75,14 @@ export class LiveWorld implements World {
       else
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
-          signal.addEventListener("abort", () => resolve(), { once: true });
         });
     }
   }
 
   async plan(fleet: Fleet, leaveOut: readonly VmName[], signal: AbortSignal): Promise<PlannedFleet> {
-    const { location, access, clock } = this.#options;
     const selection = leaveOut.length === 0 ? null : { targets: [], excludes: leaveOut };
     const allowances = { maxClass: null, allowDestroy: null };
-    const planned = await planFor(fleet, { location, access, selection, allowances, clock }, signal);
+    const planned = await this.#held.plan(fleet, { selection, allowances }, signal);
     try {
       refuseEmptying(planned);
       return planned;
@@ -103,6 +110,9 @@ export class LiveWorld implements World {
     } catch (error) {
       if (isOdoroboError(error, "PLAN_STALE")) return { run: null, outcome: "stale", undone: [], because: null };
       throw error;
+    } finally {
+      // Not all that an apply does to agents is told by their events.
+      this.#held.news.doubtAll();
     }
   }
 
