@@ -21,11 +21,17 @@ export interface NewsLine extends EventLine {
 
 interface Line {
   isUp: boolean;
-  upAt: number;
   heardAt: number;
   toldAt: number;
   /** When the question was put that its last answer is to; null: it is to be asked. */
   askedAt: number | null;
+  /** Raised when what was asked before is worth nothing any more. */
+  doubts: number;
+}
+
+function doubt(line: Line): void {
+  line.askedAt = null;
+  line.doubts++;
 }
 
 const NEVER = Number.NEGATIVE_INFINITY;
@@ -41,12 +47,13 @@ export class AgentNews {
 
   /** Of one stream of events; the line before it says nothing any more. */
   open(node: NodeName): NewsLine {
-    const line: Line = { isUp: false, upAt: NEVER, heardAt: NEVER, toldAt: NEVER, askedAt: null };
+    const line: Line = { isUp: false, heardAt: NEVER, toldAt: NEVER, askedAt: null, doubts: 0 };
     this.#lines.set(node, line);
     return {
       up: () => {
         line.isUp = true;
-        line.upAt = line.heardAt = this.#now();
+        line.heardAt = this.#now();
+        doubt(line);
       },
       heard: () => {
         line.heardAt = this.#now();
@@ -69,21 +76,22 @@ export class AgentNews {
     const line = this.#lines.get(node);
     if (line === undefined) return () => {};
     const askedAt = this.#now();
+    const { doubts } = line;
     line.askedAt = null;
     return () => {
-      line.askedAt = askedAt;
+      if (line.doubts === doubts) line.askedAt = askedAt;
     };
   }
 
   isStillAll(node: NodeName): boolean {
     const line = this.#lines.get(node);
     if (line === undefined || !line.isUp || line.askedAt === null) return false;
-    const { upAt, heardAt, toldAt, askedAt } = line;
-    return this.#now() - heardAt <= HEARD_MS && askedAt >= upAt && askedAt - toldAt >= SETTLING_MS;
+    const { heardAt, toldAt, askedAt } = line;
+    return this.#now() - heardAt <= HEARD_MS && askedAt - toldAt >= SETTLING_MS;
   }
 
   /** Everybody is to be asked. */
   doubtAll(): void {
-    for (const line of this.#lines.values()) line.askedAt = null;
+    for (const line of this.#lines.values()) doubt(line);
   }
 }

@@ -36,12 +36,11 @@ export class HeldFleet implements AsyncDisposable {
   /** Told by whoever follows the agents' events. Of who is not followed nothing is held. */
   readonly news: AgentNews;
 
-  /** `now`: milliseconds of a clock that only goes forward. */
-  constructor(access: AgentAccess, clock: Clock, now: () => number = () => performance.now()) {
+  constructor(access: AgentAccess, clock: Clock) {
     this.#access = access;
     this.#clock = clock;
     this.#agents = new HeldAgents(access, this.#reports);
-    this.news = new AgentNews(now);
+    this.news = new AgentNews(() => clock.monotonicMs());
   }
 
   /** Rejects as `planFor` does. Disposing of the plan closes no connection. */
