@@ -1,0 +1,59 @@
+/**
+ * What Prometheus is told of a gateway: of each fleet by a watcher of its loop, of webhooks and notifications by who answers and sends them.
+ *
+ *   loop ─► fleet-watcher.ts ─► [gateway-metrics.ts] ─► GET /metrics
+ *
+ * Labels hold fleets, nodes and words of closed sets: no commits, runs, VMs, people or addresses.
+ */
+import { Registry } from "prom-client";
+import type { Clock } from "../../platform/clock.ts";
+import { addProcessMetrics } from "../../platform/process-metrics.ts";
+import type { LoopWatcher } from "../loop/parts.ts";
+import { FleetWatcher } from "./fleet-watcher.ts";
+import { type Instruments, makeInstruments } from "./instruments.ts";
+
+/** `ignored`: right, and nothing that concerns a fleet. `limited`: turned away before it was looked at. */
+export const HOOK_RESULTS = ["accepted", "ignored", "replayed", "refused", "limited"] as const;
+export type HookResult = (typeof HOOK_RESULTS)[number];
+
+/** `dropped`: given up, or the queue was full. `held`: told later, in a sum. */
+export const NOTIFICATION_RESULTS = ["sent", "retried", "held", "dropped"] as const;
+export type NotificationResult = (typeof NOTIFICATION_RESULTS)[number];
+
+/** As in `gateway.yaml`; what strangers make up is `other`. */
+const FORGES = new Set(["github", "gitlab", "gitea", "forgejo", "bitbucket", "generic"]);
+
+export class GatewayMetrics {
+  readonly #registry = new Registry();
+  readonly #instruments: Instruments = makeInstruments(this.#registry);
+  readonly #watchers = new Map<string, FleetWatcher>();
+  readonly #clock: Clock;
+
+  constructor({ version, clock }: { readonly version: string; readonly clock: Clock }) {
+    this.#clock = clock;
+    this.#instruments.info.set({ version }, 1);
+    addProcessMetrics(this.#registry);
+  }
+
+  /** One for each fleet, for as long as the gateway turns it. */
+  watcher(fleet: string): LoopWatcher {
+    const watcher = new FleetWatcher(fleet, this.#instruments, this.#clock);
+    this.#watchers.set(fleet, watcher);
+    return watcher;
+  }
+
+  /** `forge`: whose signature was expected. */
+  hook(forge: string, result: HookResult): void {
+    this.#instruments.hooks.inc({ forge: FORGES.has(forge) ? forge : "other", result });
+  }
+
+  notification(kind: "json" | "slack", result: NotificationResult): void {
+    this.#instruments.notifications.inc({ kind, result });
+  }
+
+  /** In Prometheus's text format. */
+  async render(): Promise<string> {
+    for (const watcher of this.#watchers.values()) watcher.refresh();
+    return await this.#registry.metrics();
+  }
+}
