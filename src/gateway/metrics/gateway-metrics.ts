@@ -32,6 +32,9 @@ export class GatewayMetrics {
   constructor({ version, clock }: { readonly version: string; readonly clock: Clock }) {
     this.#clock = clock;
     this.#instruments.info.set({ version }, 1);
+    // What has not happened yet is 0, so that the first time is an increase.
+    for (const kind of ["json", "slack"] as const)
+      for (const result of NOTIFICATION_RESULTS) this.#instruments.notifications.inc({ kind, result }, 0);
     addProcessMetrics(this.#registry);
   }
 
