@@ -96,8 +96,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "platform",
     ...below("gateway", "revision", "loop", "sources", "hooks"),
   ],
-  "gateway/notify": ["model", "plan", "platform", "report/words", ...below("gateway", "revision", "loop")],
-  "gateway/metrics": ["model", "plan", "apply", "platform", ...below("gateway", "revision", "loop")],
+  "gateway/notify": ["model", "plan", "turn", "platform", "report/words", ...below("gateway", "revision", "loop")],
+  "gateway/metrics": ["model", "plan", "apply", "turn", "platform", ...below("gateway", "revision", "loop")],
   "gateway/service": [
     "model",
     ...MANIFEST,
