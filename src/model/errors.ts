@@ -47,6 +47,9 @@ export const ERROR_CODES = {
   AGENT_PROTOCOL: facts(502, 1),
   AGENT_WRONG_NODE: facts(502, 1),
   UNAUTHORIZED: facts(401, 1),
+  // Talking to a forge
+  FORGE_UNREACHABLE: facts(502, 1, true),
+  FORGE_REFUSED: facts(502, 1),
   // What an agent answers
   BAD_REQUEST: facts(400, 1),
   FORBIDDEN: facts(403, 1),

@@ -43,6 +43,9 @@ export class Json {
     const value = this.#value;
     return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : undefined;
   }
+  get isTrue(): boolean {
+    return this.#value === true;
+  }
   get isNull(): boolean {
     return this.#value === null;
   }

@@ -10,6 +10,10 @@ export const other = (what: string): HookEvent => ({ kind: "other", what });
 export const commitOf = (text: string | undefined): string | undefined =>
   text !== undefined && /^(?!0+$)([0-9a-f]{40}|[0-9a-f]{64})$/.test(text) ? text : undefined;
 
+/** Bitbucket tells of pull requests the first twelve digits. */
+const beginningOf = (text: string | undefined): string | undefined =>
+  text !== undefined && /^(?!0+$)[0-9a-f]{12,64}$/.test(text) ? text : undefined;
+
 /** As git lets a ref be called, roughly: nothing of it is ever an option, a line of its own or a pattern. */
 export const refOf = (text: string | undefined): string | undefined =>
   text !== undefined && text.length <= 500 && /^[^\s\p{C}~^:?*[\\-][^\s\p{C}~^:?*[\\]*$/u.test(text) ? text : undefined;
@@ -34,7 +38,7 @@ export function pullRequest(
     readonly base: string | undefined;
   },
 ): HookEvent {
-  const [ref, commit, base] = [refOf(said.head), commitOf(said.commit), refOf(said.base)];
+  const [ref, commit, base] = [refOf(said.head), beginningOf(said.commit), refOf(said.base)];
   const { number } = said;
   if (action === undefined || number === undefined || ref === undefined || commit === undefined || base === undefined)
     return other(what);
