@@ -204,8 +204,8 @@ test.each(["", "ftp://x", "https://u:p@x.example", "git@github.com:a/b", "https:
     const error = await openForge({ ...stand.config, url }).catch((each) => each);
     expect(error.code).toBe("USAGE");
     expect(error.message).not.toContain("u:p");
-    await expect(openForge({ ...stand.config, repository: "../x" })).resolves.toBeDefined();
-    await expect(openForge({ ...stand.config, repository: "shop" })).rejects.toMatchObject({ code: "USAGE" });
+    for (const repository of ["../x", "shop", "shop/..", "/shop/fleet", "shop//fleet", "shop/fleet?x"])
+      await expect(openForge({ ...stand.config, repository })).rejects.toMatchObject({ code: "USAGE" });
   },
 );
 

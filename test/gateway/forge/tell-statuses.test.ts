@@ -214,15 +214,12 @@ test("a forge that asks to be left alone is left alone for as long", async () =>
   let calls = 0;
   await using stand = await aForge("gitea");
   const real = await openForge(stand.config);
-  const forge: Forge = Object.assign(Object.create(real) as Forge, {
-    name: "forge",
-    limits: real.limits,
-    setStatus: async (status: CommitStatus, within: AbortSignal) => {
-      if (calls++ > 0) pauses.push(performance.now() - last);
-      last = performance.now();
-      await real.setStatus(status, within);
-    },
-  });
+  const setStatus = async (status: CommitStatus, within: AbortSignal) => {
+    if (calls++ > 0) pauses.push(performance.now() - last);
+    last = performance.now();
+    await real.setStatus(status, within);
+  };
+  const forge = { name: real.name, limits: real.limits, setStatus } as unknown as Forge;
   const queue = new StatusQueue({
     forge,
     log: silentLogger,
