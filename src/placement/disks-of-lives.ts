@@ -10,7 +10,11 @@ import { isLocal } from "../model/vm-spec.ts";
 import type { Homeless } from "../reconcile/draft.ts";
 
 /** What nobody should find out afterwards: disks that it leaves behind, and disks of an earlier life that it wakes up beside. */
-export function disksLeftOrFound({ vm, spec, from, keptDisks, remains }: Homeless, node: NodeName): Reason[] {
+export function disksLeftOrFound(
+  { vm, spec, from, moves, keptDisks, remains }: Homeless,
+  node: NodeName,
+  leftOn: readonly NodeName[],
+): Reason[] {
   if (!spec.disks.some((disk) => isLocal(disk.origin))) return [];
   const about = { because: "placement", field: null, from: null, source: vm.source } as const;
   const reasons: Reason[] = [];
@@ -23,6 +27,10 @@ export function disksLeftOrFound({ vm, spec, from, keptDisks, remains }: Homeles
   if (found !== undefined && found !== keptDisks) {
     const text = `older disks of it are kept on ${node} since ${found.tombstone.deletedAt}, and it is given them again`;
     reasons.push({ ...about, to: found.tombstone.disks, class: "live", text });
+  }
+  for (const old of moves === null && left === null ? leftOn : []) {
+    const text = `its disks as they were when it moved away are on ${old}, and here it begins with empty ones (to start it there with those, before this is applied: odorobo vm delete ${vm.name} --node ${old}, and plan again)`;
+    reasons.push({ ...about, from: old, to: node, class: "live", text });
   }
   return reasons;
 }

@@ -20,7 +20,7 @@ import type { Instant, NodeName, VmName } from "../model/names.ts";
 import type { NodeReport } from "../model/observed-state.ts";
 import { disruptionOf, toMover } from "../reconcile/departure.ts";
 import type { Draft, Homeless } from "../reconcile/draft.ts";
-import type { Sightings } from "../reconcile/locate-vms.ts";
+import { keepsLeftDisks, type Sightings } from "../reconcile/locate-vms.ts";
 import type { Site } from "./what-speaks-against.ts";
 
 /** What each answering node has left right now. */
@@ -129,11 +129,7 @@ export function freeAfter(
 
 /** Those that moved away and left disks: a new one of that name would begin with them. */
 const leftDisks = (report: NodeReport | null): ReadonlySet<VmName> =>
-  new Set(
-    (report?.vms ?? []).flatMap(({ name, migration, left }) =>
-      migration?.stage === "left" && left?.bytes !== 0 ? [name] : [],
-    ),
-  );
+  new Set((report?.vms ?? []).flatMap((vm) => (keepsLeftDisks(vm) ? [vm.name] : [])));
 
 const livingHere = (report: NodeReport | null): ReadonlySet<VmName> =>
   new Set((report?.vms ?? []).flatMap(({ name, migration }) => (migration?.stage === "left" ? [] : [name])));

@@ -52,9 +52,11 @@ export interface WhyNot {
   readonly kind: string;
   /** What is this node's alone. */
   readonly detail: string | null;
-  /** What would help: another node or looser rules, another spec, or a file in its place. */
-  readonly lacks: "place" | "ability" | "files";
+  /** What would help: another node or looser rules, another spec, a file in its place, or somebody who decides about old disks. */
+  readonly lacks: "place" | "ability" | "files" | "decision";
 }
+
+const KEEPS_WHAT_IT_LEFT = "keeps what it left there when it moved away";
 
 export const NOT_ALLOWED = "not allowed by its placement";
 
@@ -93,6 +95,7 @@ export function whyNever(guest: Guest, site: Site, asking: Asking): WhyNot | nul
 }
 
 const lackOf = (filter: FilterName, kind: string): WhyNot["lacks"] => {
+  if (kind.startsWith(KEEPS_WHAT_IT_LEFT)) return "decision";
   if (filter === "files") return kind.startsWith("lacks ") ? "files" : "ability";
   return filter === "able" ? "ability" : "place";
 };
@@ -119,7 +122,7 @@ function whyTaken(
 ): string | null {
   // Its guest may come back to it; a new one would find the name taken.
   if (moves === null && leftHere.has(vm.name))
-    return `keeps what it left there when it moved away (odorobo vm delete ${vm.name} --node ${node.name} ends that)`;
+    return `${KEEPS_WHAT_IT_LEFT} (odorobo vm delete ${vm.name} --node ${node.name} ends that)`;
   if (moves !== null) {
     if (remains.some((each) => each.node === node.name && each.tombstone.disks.length > 0))
       return `keeps disks of an earlier life of it (odorobo vm purge ${vm.name} --node ${node.name} ends that)`;

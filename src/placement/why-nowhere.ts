@@ -1,6 +1,7 @@
 /** Why no node takes a VM, told in words: nodes that object alike together, and what would help. */
 import { type Amount, describeAmount } from "../model/capacity.ts";
 import { type Blocked, PLACEMENT_FILTERS, type PlacementFilter } from "../model/changes.ts";
+import type { VmName } from "../model/names.ts";
 import { isLocal, type VmSpec } from "../model/vm-spec.ts";
 import type { Homeless } from "../reconcile/draft.ts";
 import type { KeptDisks } from "../reconcile/locate-vms.ts";
@@ -27,7 +28,7 @@ export function explain(each: Homeless, holds: Amount, nodes: number, objections
     lines: [what, ...listWhys(whys)],
     hint:
       kept === null
-        ? whatWouldHelp(whys)
+        ? whatWouldHelp(name, whys)
         : `make ${kept.node} able to take it; to lose those disks and start afresh elsewhere: odorobo vm purge ${name} --node ${kept.node}, or, where its placement no longer allows ${kept.node}, --max-class replace, which leaves them there`,
     source: each.vm.whereIs("/spec/placement") ?? each.vm.source,
     filters: countFilters(nodes, objections),
@@ -82,7 +83,10 @@ function listWhys(whys: readonly WhyNot[]): string[] {
 const MOST_NODES_ONE_BY_ONE = 6;
 const MOST_NODES_OF_A_KIND = 3;
 
-function whatWouldHelp(whys: readonly WhyNot[]): string {
+function whatWouldHelp(name: VmName, whys: readonly WhyNot[]): string {
+  const old = whys.find(({ lacks }) => lacks === "decision");
+  if (old !== undefined)
+    return `the disks on ${old.node} are as old as its move. To start it there with them: odorobo vm delete ${name} --node ${old.node}, and plan again; to start it there with empty ones, after that: odorobo vm purge ${name} --node ${old.node}`;
   const relevant = whys.filter(({ kind }) => kind !== NOT_ALLOWED);
   if (relevant.length > 0 && relevant.every(({ lacks }) => lacks === "files"))
     return "put what is missing on the node, or correct its path in the manifests";

@@ -171,7 +171,7 @@ function draftPlan({ input, sightings, findings, heldBack, isPinned, waiting, ho
   const { chains, stuck, times } = scheduled;
   const changes = [
     ...growing.map((draft) => toChange(draft, sightings)),
-    ...scheduled.placed.map((each) => toPlacedChange(each, scheduled.steps)),
+    ...scheduled.placed.map((each) => toPlacedChange(each, scheduled.steps, sightings)),
   ].sort((a, b) => byName(a.name, b.name));
   const rooms = roomsAfter({ desired, sightings, free: now, drafts: growing, placed: scheduled.placed, times });
   const tooEarly: Waiting[] = [];

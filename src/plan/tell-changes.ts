@@ -33,10 +33,10 @@ export function toChange(draft: Draft, sightings: Sightings): Change {
 const toldOf = ({ rejected }: Pick<Change, "rejected">): Pick<Change, "rejected"> =>
   rejected === undefined ? {} : { rejected };
 
-export function toPlacedChange({ homeless, node }: Placed, steps: readonly Step[]): Change {
+export function toPlacedChange({ homeless, node }: Placed, steps: readonly Step[], sightings: Sightings): Change {
   const { vm, from, reasons } = homeless;
   if (homeless.moves !== null) return toMove(homeless.moves.draft, node, steps, sizeOf(homeless.spec));
-  const aboutDisks = disksLeftOrFound(homeless, node);
+  const aboutDisks = disksLeftOrFound(homeless, node, sightings.leftDisks(vm.name));
   return {
     kind: "VirtualMachine",
     name: vm.name,

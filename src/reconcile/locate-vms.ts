@@ -41,6 +41,8 @@ export interface Sightings {
   readonly remains: (name: VmName) => readonly KeptDisks[];
   /** The highest that a node reports of it, what it left when it moved away included; 0: none does. */
   readonly lastGeneration: (name: VmName) => number;
+  /** Nodes that keep disks which it left when it moved away. They are older than it is, by definition. */
+  readonly leftDisks: (name: VmName) => readonly NodeName[];
   /** VMs that this fleet applied, wherever they are, with their homes. */
   readonly ofFleet: ReadonlyMap<VmName, NodeName>;
   /** Nodes that answered, by name. */
@@ -136,12 +138,18 @@ export function locateVms(desired: DesiredState, observed: ObservedState): Sight
     return { kind: "absent", tombstone: latestOf(remains.get(name) ?? [], fleet) };
   };
   const lastGeneration = (name: VmName) => Math.max(0, ...(homes.get(name) ?? []).map(({ vm }) => vm.generation));
-  return { locate, remains: (name) => remains.get(name) ?? [], lastGeneration, ofFleet, reports, silent };
+  const leftDisks = (name: VmName) =>
+    (homes.get(name) ?? []).flatMap(({ node, vm }) => (keepsLeftDisks(vm) ? [node] : []));
+  return { locate, remains: (name) => remains.get(name) ?? [], lastGeneration, leftDisks, ofFleet, reports, silent };
 }
 
 /** Its agent sent it to another node, or has given it to one and waits for its word. */
 const hasLeft = ({ migration, phase }: VmReport): boolean =>
   migration?.role === "source" && (phase === "stopped" || phase === "crashed" || migration.stage === "given");
+
+/** One that does not say how much it keeps may keep some. */
+export const keepsLeftDisks = ({ migration, left }: VmReport): boolean =>
+  migration?.stage === "left" && left?.bytes !== 0;
 
 /** Of those who sent it on, the latest: it knows best where it went. */
 function lastToLeave<At extends { readonly vm: VmReport }>(left: readonly At[]): At | undefined {

@@ -12,7 +12,8 @@ import { filtersFor } from "../placement/choose-node.ts";
 import { domainOf } from "../placement/domains.ts";
 import { type Placed, placeVms } from "../placement/place-vms.ts";
 import { freeNow, toSites } from "../placement/room.ts";
-import type { Site } from "../placement/what-speaks-against.ts";
+import { supportCache } from "../placement/support-cache.ts";
+import { couldTakeIn, type Site } from "../placement/what-speaks-against.ts";
 import type { Homeless } from "../reconcile/draft.ts";
 import type { Sightings } from "../reconcile/locate-vms.ts";
 import { looksByNode } from "../reconcile/look-ahead.ts";
@@ -93,6 +94,14 @@ export class LossWorld {
     const rules = { mayLeaveDisks: false, fleet: this.fleet };
     return homeless.some((each) =>
       filtersFor(each, near, rules).filters.some(({ filter, left }) => filter === "name" && left > 0),
+    );
+  }
+
+  /** Nodes that could take it in, but for the disks that it left there when it moved away. */
+  heldByOldDisks(down: ReadonlySet<NodeName>, each: Homeless): readonly NodeName[] {
+    const asking = { fleet: this.fleet, support: supportCache() };
+    return this.sitesWithout(down).flatMap((site) =>
+      site.leftHere.has(each.vm.name) && couldTakeIn(each, site, asking) ? [site.node.name] : [],
     );
   }
 

@@ -37,6 +37,8 @@ export interface Rebalance {
   readonly plan: Plan;
   readonly before: ReadonlyMap<NodeName, number>;
   readonly after: ReadonlyMap<NodeName, number>;
+  /** VMs that nothing could be started for, were their node lost: every other node that they may live on keeps disks that they left there. */
+  readonly heldByOldDisks: readonly { readonly vm: VmName; readonly nodes: readonly NodeName[] }[];
 }
 
 interface Movable {
@@ -56,9 +58,25 @@ export function rebalance(input: RebalanceInput): Rebalance {
     const plan = planMoves(input, level);
     const done = new Set(plan.changes.flatMap((change) => (isWorse(change.class, "migrate") ? [] : [change.name])));
     const failed = level.moves.filter(({ vm }) => !done.has(vm));
-    if (failed.length === 0) return { plan, before: level.before, after: level.after };
+    if (failed.length === 0) {
+      const heldByOldDisks = findHeld(input.desired, sightings);
+      return { plan, before: level.before, after: level.after, heldByOldDisks };
+    }
     for (const { vm } of failed) stays.add(vm);
   }
+}
+
+function findHeld({ vms, nodes }: DesiredState, sightings: Sightings): Rebalance["heldByOldDisks"] {
+  return vms.flatMap((vm) => {
+    const old = sightings.leftDisks(vm.name);
+    if (old.length === 0) return [];
+    const location = sightings.locate(vm.name);
+    const home = location.kind === "present" ? location.node : null;
+    const others = nodes.filter(
+      (node) => node.name !== home && sightings.reports.has(node.name) && mayLiveOn(vm.placement, node),
+    );
+    return others.length > 0 && others.every(({ name }) => old.includes(name)) ? [{ vm: vm.name, nodes: old }] : [];
+  });
 }
 
 /** Guests that run as their manifests say, can be moved, and have been where they are long enough. */

@@ -58,6 +58,8 @@ export interface HomelessVm {
   readonly name: VmName;
   /** Filter by filter, how many nodes are left, once the others have their homes. */
   readonly filters: readonly PlacementFilter[];
+  /** Nodes that would take it, did they not keep disks that it left there when it moved away; left out: none. */
+  readonly leftDisks?: readonly NodeName[];
 }
 
 export interface SurvivalInput {
@@ -187,7 +189,11 @@ function toLoss(
   const book = world.bookWithout(gone, homeless, placed);
   const near = { sites: world.sitesWithout(gone), free, newBook: () => book };
   const rules = { mayLeaveDisks: false, fleet: world.fleet };
-  const tell = (each: Homeless): HomelessVm => ({ name: each.vm.name, filters: filtersFor(each, near, rules).filters });
+  const tell = (each: Homeless): HomelessVm => {
+    const { name } = each.vm;
+    const leftDisks = world.heldByOldDisks(gone, each);
+    return { name, filters: filtersFor(each, near, rules).filters, ...(leftDisks.length === 0 ? {} : { leftDisks }) };
+  };
   return [{ down, vms: homeless.length, homeless: told.map(tell).sort((a, b) => byName(a.name, b.name)) }];
 }
 

@@ -45,8 +45,28 @@ function renderLoss({ down, vms, homeless }: Loss, paint: Paint): string[] {
     head,
     ...alike
       .slice(0, MOST_REASONS)
-      .map(([why, all]) => `  ${paint("bold", someNames(all.map(({ name }) => name)))}: ${why}`),
+      .flatMap(([why, all]) => [
+        `  ${paint("bold", someNames(all.map(({ name }) => name)))}: ${why}`,
+        ...renderOldDisks(all, down),
+      ]),
     ...(more > 0 ? [`  and ${more} other reasons`] : []),
+  ];
+}
+
+/** Of as many as are told by name. */
+const MOST_COMMANDS = 3;
+
+function renderOldDisks(homeless: readonly HomelessVm[], down: Loss["down"]): string[] {
+  const held = homeless.flatMap(({ name, leftDisks = [] }) => leftDisks.map((node) => ({ name, node })));
+  const more = held.length - MOST_COMMANDS;
+  return [
+    ...held
+      .slice(0, MOST_COMMANDS)
+      .map(
+        ({ name, node }) =>
+          `    ${safeLine(node)} keeps disks that ${safeLine(name)} left there when it moved away. Now: odorobo vm purge ${safeLine(name)}; once ${down.map(safeLine).join(" and ")} is lost: odorobo vm delete ${safeLine(name)} --node ${safeLine(node)}, which starts it there with them`,
+      ),
+    ...(more > 0 ? [`    and ${more} more that left disks: --json has them all`] : []),
   ];
 }
 
