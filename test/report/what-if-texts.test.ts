@@ -65,7 +65,7 @@ test("disks that stay behind, and what nobody could look at", () => {
 test("a rebalance tells how full nodes are and would be, or that nobody is moved", () => {
   const fullness = (of: Record<string, number>) => new Map(Object.entries(of)) as unknown as Rebalance["before"];
   const rendered = (plan: Rebalance["plan"], before: Record<string, number>, after: Record<string, number>) =>
-    renderRebalance({ plan, before: fullness(before), after: fullness(after) } as Rebalance, {
+    renderRebalance({ plan, before: fullness(before), after: fullness(after), heldByOldDisks: [] } as Rebalance, {
       colour: false,
       minGain: 0.05,
     });

@@ -5,6 +5,7 @@ import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import type { ApplyReport } from "../../src/apply/apply-report.ts";
+import { commitFiles, git, makeRepository } from "../support/a-repository.ts";
 import { installDouble } from "../support/cloud-hypervisor-double/install.ts";
 import { requires } from "../support/requirements.ts";
 import { countsOn, type SystemAgent } from "../support/system-agent.ts";
@@ -15,23 +16,32 @@ const DISK = "disks: [ { name: data, size: 16MiB } ]";
 const on = (node: string, ...spec: string[]) => [`placement: { node: ${node} }`, ...spec];
 
 describe
-  .runIf(requires("guests that move through odorobo apply", "qemu-system-x86_64", "qemu-img"))
+  .runIf(requires("guests that move through odorobo apply", "qemu-system-x86_64", "qemu-img", "git"))
   .concurrent("qemu", PATIENT, () => {
     systemTest(
-      "two guests move after a change of their placement, and one comes back when it is reverted",
+      "two guests move after commits that change their placement, and one comes back by `git revert` of its commit",
       async ({ world }) => {
         const [n1, n2] = await twoNodes(world);
         await world.vm("web-1", on("n1"));
         await world.vm("db-1", on("n1", DISK));
-        await apply(world);
+        await makeRepository(world.fleet, {});
+        const fromGit = ["--repo", `file://${world.fleet}`, "--ref", "main"];
+        await apply(world, ...fromGit);
         for (const vm of ["web-1", "db-1"]) await countsOn(n1, vm);
 
         await world.vm("web-1", on("n2"));
+        const before = await commitFiles(world.fleet, {});
         await world.vm("db-1", on("n2", DISK));
-        const plan = await world.cli("plan", world.fleet, "--max-class", "migrate");
+        const moving = await commitFiles(world.fleet, {});
+        expect(await git(world.fleet, "show", "--format=", "--numstat", moving)).toMatch(/^1\t1\t\S+$/);
+        const plan = await world.cli("plan", ...fromGit, "--max-class", "migrate");
         expect(plan.stdout).toContain("Plan: 2 to migrate");
+        expect(plan.stdout).toContain(` at commit ${moving.slice(0, 12)},`);
         expect(plan.stdout).toContain("db-1 from n1 to n2: migrate");
-        expect(await moved(world, "--max-class", "migrate")).toEqual(["migrateVm db-1 on n2", "migrateVm web-1 on n2"]);
+        expect(await moved(world, ...fromGit, "--max-class", "migrate")).toEqual([
+          "migrateVm db-1 on n2",
+          "migrateVm web-1 on n2",
+        ]);
         await expectNothingToDo(world);
         for (const vm of ["web-1", "db-1"]) {
           await countsOn(n2, vm);
@@ -40,8 +50,9 @@ describe
         }
         expect(existsSync(join(n2.dataFolder, "vms/db-1/disks/data.raw"))).toBe(true);
 
-        await world.vm("db-1", on("n1", DISK));
-        expect(await moved(world)).toEqual(["migrateVm db-1 on n1"]);
+        await git(world.fleet, "revert", "--no-edit", moving);
+        expect(await git(world.fleet, "diff", "--stat", before, "HEAD")).toBe("");
+        expect(await moved(world, ...fromGit)).toEqual(["migrateVm db-1 on n1"]);
         await countsOn(n1, "db-1");
         await expectWhole([n1, n2, n1], "db-1");
         await expectNothingToDo(world);
@@ -201,8 +212,10 @@ const sha256 = async (path: string): Promise<string> =>
     .update(await readFile(path))
     .digest("hex");
 
+/** Of the folder, or of the repository that the flags name. */
 async function apply(world: SystemWorld, ...flags: string[]) {
-  const done = await world.cli("apply", world.fleet, "--yes", ...flags);
+  const where = flags.includes("--repo") ? [] : [world.fleet];
+  const done = await world.cli("apply", ...where, "--yes", ...flags);
   expect(done).toMatchObject({ code: 0 });
   return done;
 }
