@@ -1,7 +1,7 @@
 /**
  * schemas/*.schema.json of what users write → the types of those documents (`src/model/documents.ts`), the schemas as a
  * module (`src/manifest/text/document-schemas.ts`), so that the core reads no file and the package no JSON outside of itself, and
- * all of them in one file (`schemas/manifest.schema.json`) for editors.
+ * all of them in one file (`schemas/manifest.schema.json`) for editors. What a gateway's file may say becomes a module of its own.
  *
  * `npm run schemas` writes all; a test makes them in memory and fails when the written ones are stale.
  */
@@ -26,6 +26,7 @@ export async function generate(): Promise<ReadonlyMap<string, string>> {
     ["src/model/documents.ts", await toTypes(schemas)],
     ["src/manifest/text/document-schemas.ts", toModule(schemas)],
     ["schemas/manifest.schema.json", toEditorSchema(schemas)],
+    ["src/manifest/text/gateway-schema.ts", await toGatewayModule(await readSchema("gateway"))],
   ]);
 }
 
@@ -91,6 +92,30 @@ function toModule(schemas: ReadonlyMap<string, Schema>): string {
     "",
     "/** Changes when the schemas do: what was found valid by other schemas is looked at again. */",
     `export const DOCUMENT_SCHEMAS_DIGEST = ${JSON.stringify(digestOf([...schemas]))};`,
+    "",
+  ].join("\n");
+}
+
+/** What a gateway's file may say: its schema for the validator, and its types. No kind of manifest: it is in no fleet. */
+async function toGatewayModule(schema: Schema): Promise<string> {
+  const typed = structuredClone(schema) as Record<string, unknown>;
+  for (const part of Object.values((typed.$defs ?? {}) as Schema)) localise(part, "");
+  localise(typed.properties, "");
+  typed.$defs = Object.fromEntries(Object.entries(typed.$defs as Schema).map(([name, part]) => [`.${name}`, part]));
+  const types = await compile(typed as never, "GatewayFile", {
+    additionalProperties: false,
+    bannerComment: "",
+    format: true,
+    style: { printWidth: 120 },
+    unreachableDefinitions: false,
+    ignoreMinAndMaxItems: true,
+  });
+  return [
+    "/** Generated from schemas/gateway.schema.json by scripts/generate-types.ts: `npm run schemas`. */",
+    "export const GATEWAY_SCHEMA: Readonly<Record<string, unknown>> =",
+    `  ${JSON.stringify(withoutProse(schema))};`,
+    "",
+    types.trim(),
     "",
   ].join("\n");
 }

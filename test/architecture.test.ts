@@ -21,7 +21,7 @@ const LIFECYCLE = [
   "agent/console",
 ];
 const HTTP = ["model", "platform", "wire", "agent", "agent/lifecycle", "agent/console"];
-const MANIFEST = ["manifest", "manifest/text", "manifest/vm"];
+const MANIFEST = ["manifest", "manifest/text", "manifest/vm", "manifest/gateway"];
 const below = (house: string, ...rooms: readonly string[]): string[] => rooms.map((room) => `${house}/${room}`);
 
 /** Folder → folders it may import. The longest matching key names a file's folder. Nothing else is allowed. */
@@ -30,6 +30,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   manifest: ["model", "manifest/text", "manifest/vm"],
   "manifest/vm": ["model", "manifest/text"],
   "manifest/text": ["model"],
+  "manifest/gateway": ["model", "manifest/text", "manifest/vm"],
   reconcile: ["model"],
   placement: ["model", "reconcile", "placement/engine"],
   "placement/engine": ["model"],

@@ -30,7 +30,8 @@ export default class GatewayCommand extends OdoroboCommand {
     const { openRuns } = await import("./cli/runs/begin-run.ts");
 
     const log = openLog(parseLogSettings(flags["log-level"], flags["log-format"]));
-    const config = await toGatewayConfig(flags);
+    const { config, warningsText } = await toGatewayConfig(flags);
+    if (warningsText !== "") this.screen.note(warningsText);
     using interrupts = listenForInterrupts();
     using _slips = catchSlips(log, "gateway");
     await using gateway = await startGateway(config, {

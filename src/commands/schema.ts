@@ -1,3 +1,4 @@
+import { Flags } from "@oclif/core";
 import { OdoroboCommand } from "./cli/base-command.ts";
 import { readEditorSchema } from "./cli/editor-schema.ts";
 import { printLine } from "./cli/screen/terminal.ts";
@@ -7,10 +8,20 @@ export default class SchemaCommand extends OdoroboCommand {
   static override description =
     "One file for documents of every kind. init writes it to .odorobo/manifest.schema.json; after an upgrade of odorobo write it again.";
   static override enableJsonFlag = false;
-  static override examples = ["<%= config.bin %> schema > .odorobo/manifest.schema.json"];
+  static override flags = {
+    of: Flags.string({
+      summary: "of what: manifest, or gateway for the file of odorobo gateway --config",
+      options: ["manifest", "gateway"],
+      default: "manifest",
+    }),
+  };
+  static override examples = [
+    "<%= config.bin %> schema > .odorobo/manifest.schema.json",
+    "<%= config.bin %> schema --of gateway > gateway.schema.json",
+  ];
 
   override async run(): Promise<void> {
-    await this.parse(SchemaCommand);
-    printLine((await readEditorSchema()).trimEnd());
+    const { flags } = await this.parse(SchemaCommand);
+    printLine((await readEditorSchema(flags.of)).trimEnd());
   }
 }

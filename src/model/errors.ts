@@ -88,6 +88,8 @@ export const ERROR_CODES = {
   ADDRESS_IN_USE: facts(409, 1),
   DATA_FOLDER_IN_USE: facts(409, 1),
   DATA_FOLDER_MISMATCH: facts(409, 1),
+  // Starting a gateway
+  GATEWAY_FILE_INVALID: facts(422, 1),
 } as const satisfies Record<string, CodeFacts>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -29,12 +29,7 @@ export function checkSchema(kind: Kind, value: unknown, places: string): Checked
   const validate = validatorFor(kind);
   if (validate(value)) return { problems: [], usable: value };
   const errors = validate.errors ?? [];
-  const problems = mistakesIn(errors.slice(0, EXPLAINED_AT_MOST)).map((mistake) => toProblem(mistake, value, places));
-  const [last] = problems.slice(-1);
-  if (last !== undefined && errors.length > EXPLAINED_AT_MOST) {
-    const message = `and ${errors.length - EXPLAINED_AT_MOST} more mistakes in this document`;
-    problems.push({ ...last, message, hint: "mend the first ones, and look again" });
-  }
+  const problems = explain(errors, value, places);
   let usable: unknown = structuredClone(value);
   let refused = placesOf(errors);
   // Each round takes something away, so this ends; removing a required part leads to the removal of what required it.
@@ -44,6 +39,17 @@ export function checkSchema(kind: Kind, value: unknown, places: string): Checked
     refused = validate(usable) ? [] : placesOf(validate.errors ?? []);
   }
   return { problems, usable };
+}
+
+/** Each mistake that a validator (with `allErrors` and `verbose`) has found in a document, in words and with its place. */
+export function explain(errors: readonly ErrorObject[], value: unknown, places: string): Problem[] {
+  const problems = mistakesIn(errors.slice(0, EXPLAINED_AT_MOST)).map((mistake) => toProblem(mistake, value, places));
+  const [last] = problems.slice(-1);
+  if (last !== undefined && errors.length > EXPLAINED_AT_MOST) {
+    const message = `and ${errors.length - EXPLAINED_AT_MOST} more mistakes in this document`;
+    problems.push({ ...last, message, hint: "mend the first ones, and look again" });
+  }
+  return problems;
 }
 
 const validators = new Map<Kind, ValidateFunction>();

@@ -31,6 +31,7 @@ export type DiagnosticCode =
   | "unknown-reference"
   | "profile-cycle"
   | "file-not-found"
+  | "unsafe-file"
   | "impossible-placement"
   | "no-effect"
   | "nothing-to-boot";

@@ -8,6 +8,7 @@ import { VM_CONFIG } from "../../model/cloud-hypervisor/config-fields.ts";
 import type { Field } from "../../model/cloud-hypervisor/field.ts";
 import { nearest } from "../../model/nearest.ts";
 import { DOCUMENT_SCHEMAS } from "./document-schemas.ts";
+import { GATEWAY_SCHEMA } from "./gateway-schema.ts";
 
 export interface SchemaNode {
   readonly [keyword: string]: unknown;
@@ -52,7 +53,7 @@ export function nearWord(nodes: Nodes, key: string): string | null {
 }
 
 export function isWordOfOurs(word: string): boolean {
-  ownWords ??= new Set(wordsIn([...Object.values(DOCUMENT_SCHEMAS), passthrough()]));
+  ownWords ??= new Set(wordsIn([...Object.values(DOCUMENT_SCHEMAS), GATEWAY_SCHEMA, passthrough()]));
   return ownWords.has(word);
 }
 

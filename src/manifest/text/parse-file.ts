@@ -29,14 +29,35 @@ export const parseFile = (text: string): ParsedFile => parsePlain(text) ?? parse
 
 function parseAny(text: string): ParsedFile {
   const reading = new Reading(text);
-  const conflict = findConflict(text);
-  if (conflict === null) readYaml(text, reading);
-  else {
-    const message = "a merge conflict was left here";
-    const hint = "keep one side, and remove the lines that begin with <<<<<<<, ======= and >>>>>>>";
-    reading.lose({ code: "yaml-syntax", message, hint, start: conflict, end: conflict + 7 });
-  }
+  readAny(text, reading);
   return reading.result();
+}
+
+/** What YAML there is in a text, whatever it is about: each document with what of it is no YAML of ours. */
+export function readDocuments(text: string): {
+  readonly documents: readonly ReadValue[];
+  readonly problems: readonly Problem[];
+} {
+  const plain = readPlainYaml(text);
+  if (plain !== null) return { documents: plain, problems: [] };
+  const documents: ReadValue[] = [];
+  const problems: Problem[] = [];
+  const report = (problem: Problem) => void problems.push(problem);
+  readAny(text, { add: (read) => void documents.push(read), report, lose: report });
+  return { documents, problems };
+}
+
+type Reader = Pick<Reading, "add" | "report" | "lose">;
+
+function readAny(text: string, reading: Reader): void {
+  const conflict = findConflict(text);
+  if (conflict === null) {
+    readYaml(text, reading);
+    return;
+  }
+  const message = "a merge conflict was left here";
+  const hint = "keep one side, and remove the lines that begin with <<<<<<<, ======= and >>>>>>>";
+  reading.lose({ code: "yaml-syntax", message, hint, start: conflict, end: conflict + 7 });
 }
 
 /** Git's marks, at the margin, where no text of a block can stand. */
@@ -48,7 +69,7 @@ function findConflict(text: string): number | null {
   return found !== null && others.every((mark) => mark.test(text)) ? found.index : null;
 }
 
-function readYaml(text: string, reading: Reading): void {
+function readYaml(text: string, reading: Reader): void {
   // Duplicate keys are found by our own walk: the library compares every key with every other.
   const composer = new Composer({ version: "1.2", schema: "core", uniqueKeys: false, prettyErrors: false });
   for (const { errors, warnings, contents, range } of composer.compose(new Parser().parse(text), false, text.length)) {

@@ -16,22 +16,23 @@ const SHOWN_AT_MOST = 100;
 export function renderDiagnostics(
   diagnostics: readonly Diagnostic[],
   texts: readonly Pick<ManifestText, "path" | "text">[],
+  show = showLine,
 ): string {
   const linesOf = new Map<string, readonly string[]>();
   const shown = diagnostics.slice(0, SHOWN_AT_MOST);
   const wanted = new Set(shown.map(({ file }) => file));
   for (const { path, text } of texts) if (wanted.has(path)) linesOf.set(path, text.split(/\r?\n/));
-  const rendered = shown.map((diagnostic) => renderOne(diagnostic, linesOf.get(diagnostic.file)));
+  const rendered = shown.map((diagnostic) => renderOne(diagnostic, linesOf.get(diagnostic.file), show));
   const more = diagnostics.length - shown.length;
   return [...rendered, ...(more > 0 ? [`and ${more} more\n`] : [])].join("\n");
 }
 
-function renderOne(diagnostic: Diagnostic, lines: readonly string[] | undefined): string {
+function renderOne(diagnostic: Diagnostic, lines: readonly string[] | undefined, show: typeof showLine): string {
   const { file, line, column, endColumn, severity, message, hint } = diagnostic;
   const rows = [`${file}:${line}:${column}  ${severity}  ${message}`];
   const margin = " ".repeat(String(line).length + 2);
   if (lines?.[line - 1] !== undefined && !ABOUT_WHOLE_FILES.has(diagnostic.code)) {
-    const shown = showLine(lines, line - 1, diagnostic);
+    const shown = show(lines, line - 1, diagnostic);
     if (shown === null) rows.push(` ${line} │ (not shown: it may hold a secret)`);
     else {
       const start = shown.columnOf(column - 1);

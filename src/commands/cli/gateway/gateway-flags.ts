@@ -74,8 +74,25 @@ export interface GatewayFlags extends AgentFlags {
   readonly "access-file"?: string | undefined;
 }
 
+export interface GivenGateway {
+  readonly config: GatewayConfig;
+  /** What of the file has no effect; empty: nothing. */
+  readonly warningsText: string;
+}
+
 /** Rejects with USAGE, AGENT_CONFIG, or GATEWAY_FILE_INVALID with all that is wrong with the file. */
-export async function toGatewayConfig(flags: GatewayFlags): Promise<GatewayConfig> {
+export async function toGatewayConfig(flags: GatewayFlags): Promise<GivenGateway> {
+  if (flags.config === undefined) return { config: await fromFlags(flags), warningsText: "" };
+  const { loadGatewayFile } = await import("../../../gateway/service/file/load-gateway-file.ts");
+  const { parseListenAddress } = await import("../../../platform/http/listen-address.ts");
+  const { config, warningsText } = await loadGatewayFile(flags.config);
+  // Where it listens and keeps things may differ from one machine to the next; what is turned is the file's to say.
+  const listen = flags.listen === undefined ? config.listen : parseListenAddress(flags.listen);
+  const dataFolder = flags.data === undefined ? config.dataFolder : resolve(flags.data);
+  return { config: { ...config, listen, dataFolder }, warningsText };
+}
+
+async function fromFlags(flags: GatewayFlags): Promise<GatewayConfig> {
   const { parseListenAddress } = await import("../../../platform/http/listen-address.ts");
   const { DEFAULT_GATEWAY_DATA, DEFAULT_GATEWAY_LISTEN } = await import("../../../gateway/service/gateway-config.ts");
   if (flags.repo === undefined)
