@@ -1,8 +1,11 @@
+import { join, resolve } from "node:path";
 import { Flags } from "@oclif/core";
 import { CHANGE_CLASSES, type ChangeClass } from "../model/change-class.ts";
+import { digestOfText } from "../model/digest.ts";
 import { OdoroboError } from "../model/errors.ts";
 import { systemClock } from "../platform/clock.ts";
 import type { Logger } from "../platform/logger.ts";
+import { stateFolder } from "../platform/state-folder.ts";
 import { whoami } from "../platform/whoami.ts";
 import { OdoroboCommand } from "./cli/base-command.ts";
 import { agentFlags, fleetFlags, folderArg, stateFlag, toAccess } from "./cli/flags.ts";
@@ -54,7 +57,7 @@ export default class Watch extends OdoroboCommand {
     const { Loop } = await import("../gateway/loop/loop.ts");
     const { LiveWorld } = await import("../gateway/loop/live-world.ts");
     const { FolderSource } = await import("../gateway/sources/folder-source.ts");
-    const { abandonRuns } = await import("../gateway/loop/abandon-runs.ts");
+    const { LoopMemoryFile } = await import("../gateway/loop/memory-file.ts");
     const { openScreen, readAnswers } = await import("./cli/watch/screens.ts");
     const { Watcher } = await import("./cli/watch/watcher.ts");
     const { Keepers } = await import("./cli/watch/inside-agent.ts");
@@ -80,7 +83,6 @@ export default class Watch extends OdoroboCommand {
     const onStart = (agent: { node: string; address: string }) => watcher.tell({ event: "agent", ...agent });
     await using keepers = new Keepers({ url: flags.agent, data: flags.data, run: flags.run, access, onStart, log });
     const clock = systemClock;
-    await abandonRuns(runs, { who: WHO, folder, clock });
     const source = new FolderSource(folder, { poll: flags.poll, rescanMs: intervalMs }, (fleet, signal) =>
       keepers.serve(fleet, signal),
     );
@@ -94,8 +96,14 @@ export default class Watch extends OdoroboCommand {
       hardSignal: interrupts.second,
       intervalMs,
     });
+    const of = `the folder ${resolve(folder)}`;
+    const memory = new LoopMemoryFile({
+      path: join(flags.state ?? stateFolder(), "loops", `${digestOfText(of).slice(0, 32)}.json`),
+      ...{ of, runs, clock, by: `odorobo ${WHO} of ${whoami()}` },
+      onTrouble: (message) => screen.note(message),
+    });
     const said = flags.auto === undefined ? {} : { auto: flags.auto as ChangeClass, approve: null };
-    const loop = new Loop({ source, world, clock, memory: null }, watcher, said);
+    const loop = new Loop({ source, world, clock, memory }, watcher, said);
     using _answers = isInteractive()
       ? readAnswers((line) => {
           const answer = ({ yes: "approve", no: "decline" } as const)[line.trim()];

@@ -7,15 +7,17 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readPlanFile, writePlanFile } from "../apply/plan-file.ts";
+import { digestOfText } from "../model/digest.ts";
 import { isErrno, isOdoroboError, OdoroboError } from "../model/errors.ts";
 import type { Plan } from "../plan/plan-document.ts";
 import { syncFolder } from "../platform/atomic-write.ts";
 import type { RunBegun, RunEvent } from "../run/journal.ts";
-import type { KnownRun, KnownRuns, RunClaim, RunStore } from "../run/run-store.ts";
+import type { KnownRun, KnownRuns, RunClaim, RunStore, Seat } from "../run/run-store.ts";
 import { JournalFold, type RunState } from "../run/state.ts";
 import { isIn, listenAtDoor, openDoor, order } from "./executor-door.ts";
 import { JournalReader, JournalWriter } from "./journal-file.ts";
 import { mayGo, mustGo } from "./retention.ts";
+import { takeSeat } from "./seat.ts";
 
 /** What a process that died while it wrote has left is older than that. */
 const ABANDONED_MS = 3_600_000;
@@ -23,10 +25,12 @@ const ABANDONED_MS = 3_600_000;
 const RUN_ID = /^[a-z0-9][a-z0-9-]{0,63}$/;
 
 export class FileRunStore implements RunStore {
+  readonly #state: string;
   readonly #folder: string;
 
   /** `state`: as `platform/state-folder.ts` finds it, or as the user says. Made when the first run is. */
   constructor(state: string) {
+    this.#state = state;
     this.#folder = join(state, "runs");
   }
 
@@ -135,6 +139,10 @@ export class FileRunStore implements RunStore {
 
   async tell(id: string, command: Parameters<RunStore["tell"]>[1]): Promise<boolean> {
     return await order(await this.#key(id), command);
+  }
+
+  async seat(name: string, by: string, at: RunBegun["at"]): Promise<Seat> {
+    return await takeSeat(join(this.#state, "seats", digestOfText(name).slice(0, 32)), by, at);
   }
 
   async #known(id: string): Promise<KnownRun> {

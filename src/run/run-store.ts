@@ -2,6 +2,7 @@
  * Where runs are kept, as seen by whoever executes or watches one. On this machine: `run-store/`; an agent or a gateway may keep
  * them elsewhere, and they look the same.
  */
+import type { Instant } from "../model/names.ts";
 import type { Plan } from "../plan/plan-document.ts";
 import type { RunOrder } from "./decide.ts";
 import type { RunBegun, RunEvent } from "./journal.ts";
@@ -38,6 +39,12 @@ export interface RunClaim extends AsyncDisposable {
   onCommand(listener: (order: RunOrder) => void): void;
 }
 
+export type Seat =
+  /** Until it is disposed of, or the process ends. */
+  | ({ readonly kind: "ours" } & AsyncDisposable)
+  /** Null: it is just being taken, or let go. */
+  | { readonly kind: "taken"; readonly by: string | null; readonly since: Instant | null };
+
 export interface RunStore {
   /** The plan and the journal's first event are kept when this resolves. */
   create(plan: Plan, begun: RunBegun): Promise<RunClaim>;
@@ -51,4 +58,6 @@ export interface RunStore {
   follow(id: string, signal: AbortSignal): AsyncIterable<RunEvent>;
   /** Tells the executor; false: there is none. Rejects with its refusal. */
   tell(id: string, order: RunOrder): Promise<boolean>;
+  /** What one process at a time may have. `by`: for whoever finds it taken. Rejects with FILE_UNWRITABLE. */
+  seat(name: string, by: string, at: Instant): Promise<Seat>;
 }

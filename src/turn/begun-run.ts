@@ -45,15 +45,18 @@ export function newRunId(at: Instant): string {
   return `${day}-${time}-${randomBytes(2).toString("hex")}`;
 }
 
+/** Seen from everywhere, without secrets. */
+export const originOf = (location: FleetLocation): RunOrigin["location"] =>
+  location.kind === "folder"
+    ? { kind: "folder", path: resolve(location.path) }
+    : { ...location, url: isRemote(location.url) ? parseRemote(location.url).url : resolve(location.url) };
+
 /** Paths as seen from everywhere, addresses without secrets. */
 function toOrigin({ location, access }: BegunFrom): RunOrigin {
   const { tokenFile, tls } = access;
   const path = (file: string | undefined) => (file === undefined ? undefined : resolve(file));
   return {
-    location:
-      location.kind === "folder"
-        ? { kind: "folder", path: resolve(location.path) }
-        : { ...location, url: isRemote(location.url) ? parseRemote(location.url).url : resolve(location.url) },
+    location: originOf(location),
     tokenFile: path(tokenFile),
     tls: { caFile: path(tls?.caFile), certFile: path(tls?.certFile), keyFile: path(tls?.keyFile) },
   };

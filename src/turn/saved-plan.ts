@@ -32,14 +32,14 @@ export async function openSavedPlan(request: SavedPlanRequest, signal: AbortSign
 export const fencedNodes = ({ nodes }: DesiredState): ReadonlySet<NodeName> =>
   new Set(nodes.filter((node) => node.fenced).map((node) => node.name));
 
-/** A plan of before beside the manifests and the world of now. `path`: what it is called. What `check` throws, this rejects with. */
+/** A plan of before beside the manifests, as given or as they are now, and the world of now. `path`: what it is called. What `check` throws, this rejects with. */
 export async function lookAgain(
   plan: Plan,
-  { path, location, access, clock }: SavedPlanRequest,
+  { path, location, access, clock, fleet: given }: SavedPlanRequest & { readonly fleet?: Fleet },
   signal: AbortSignal,
   check: (fleet: Fleet, observed: ObservedState) => void,
 ): Promise<PlannedFleet> {
-  const fleet = await loadFleet(location, signal);
+  const fleet = given ?? (await loadFleet(location, signal));
   const { desired } = fleet;
   if (desired.fleet.name !== plan.fleet) {
     throw new OdoroboError(

@@ -15,7 +15,7 @@ import type { RunClaim } from "../run/run-store.ts";
 import type { RunState } from "../run/state.ts";
 import type { AgentAccess } from "./connect-agents.ts";
 import type { PlannedFleet } from "./plan-fleet.ts";
-import type { FleetLocation } from "./read-fleet.ts";
+import type { Fleet, FleetLocation } from "./read-fleet.ts";
 import { fencedNodes, lookAgain, refuseOverfull } from "./saved-plan.ts";
 
 export interface TakenUp extends PlannedFleet {
@@ -25,7 +25,13 @@ export interface TakenUp extends PlannedFleet {
 /** Rejects with PLAN_STALE when what is left no longer fits, and with the errors of sources. Nothing has been begun then. */
 export async function takeUpRun(
   claim: Pick<RunClaim, "id" | "plan" | "state">,
-  request: { readonly location: FleetLocation; readonly access: AgentAccess; readonly clock: Clock },
+  request: {
+    readonly location: FleetLocation;
+    readonly access: AgentAccess;
+    readonly clock: Clock;
+    /** Left out: the manifests are read again. */
+    readonly fleet?: Fleet;
+  },
   signal: AbortSignal,
 ): Promise<TakenUp> {
   const { id, plan } = claim;

@@ -128,7 +128,7 @@ function play(moves: readonly Move[], said: Partial<GatewayPolicy>): Story {
         return post({ event: "unplannable", revision: act.revision, because: { code: "INTERNAL", message: "no" } });
       const changes = plan.changes.filter(({ name }) => !act.leaveOut.includes(name));
       const facts = { ...plan, changes, id: `p${plans++}`, substance: JSON.stringify(changes) as Digest };
-      post({ event: "planned", revision: act.revision, plan: facts });
+      post({ event: "planned", revision: act.revision, plan: facts, run: `run-${facts.id}` });
     } else if (act.act === "apply") {
       const outcome = (["failed", "stopped", "stale", "held"] as const)[fate] ?? "done";
       const undone = outcome === "done" ? [] : act.plan.changes.map(({ name }) => name);

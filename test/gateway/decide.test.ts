@@ -33,6 +33,7 @@ class Story {
     this.acts = acts;
     return acts.flatMap((act) => {
       if (act.act === "tell") return [];
+      if (act.act === "withdraw") return [`${act.outcome} ${act.run}: ${act.reason}`];
       const about = act.act === "plan" ? act.leaveOut.map((name) => `-${name}`) : [];
       const whom = act.act === "apply" || act.act === "ask" ? act.plan.changes.map(({ name }) => name) : [];
       return [[act.act, act.revision, ...about, ...whom].join(" ")];
@@ -57,7 +58,7 @@ class Story {
     const nothing = { refusals: [], blocked: [], unknown: [], awaited: [], opens: null };
     const substance = JSON.stringify(changes) as Digest;
     const plan = { ...nothing, changes, id: `p${++this.#plans}`, substance, ...more };
-    return this.post({ event: "planned", revision, plan });
+    return this.post({ event: "planned", revision, plan, run: `run-${this.#plans}` });
   }
   ended(outcome: "done" | "failed" | "stopped" | "stale" | "held", undone: readonly string[] = []): string[] {
     const { turn } = this.state;
@@ -106,7 +107,10 @@ test("what may be done by itself does not wait for what must be asked for; an ap
   story.post({ event: "look", why: "drift" });
   expect(story.planned("r2", [change("b", "reboot")])).toEqual([]);
   story.post({ event: "look", why: "drift" });
-  expect(story.planned("r2", [change("b", "destroy")])).toEqual(["ask r2 b"]);
+  expect(story.planned("r2", [change("b", "destroy")])).toEqual([
+    "replaced run-4: by the run run-6: something else is to be done by now",
+    "ask r2 b",
+  ]);
   expect(story.post({ event: "approve", revision: "r2", plan: old, by: "me" })).toEqual([]);
   expect(story.acts).toEqual([{ act: "tell", told: { kind: "void", revision: "r2", plan: old, by: "me" } }]);
   const { id } = story.state.asked!.plan;

@@ -58,7 +58,7 @@ export class ToldLoop {
     const nothing = { refusals: [], blocked: [], unknown: [], awaited: [], opens: null };
     const substance = JSON.stringify(changes) as Digest;
     return this.post({
-      ...{ event: "planned", revision },
+      ...{ event: "planned", revision, run: `run-${this.#plans + 1}` },
       plan: { ...nothing, changes, id: `p${++this.#plans}`, substance, ...more },
     });
   }

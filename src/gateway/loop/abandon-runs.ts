@@ -1,30 +1,45 @@
-/** Runs that an earlier loop of the same fleet began and nobody executes: the next plan does what is left of them, so they end. */
-import { resolve } from "node:path";
+/** Runs that an earlier loop of the same fleet began, that nobody executes and nobody remembers: the next plan does what is left of them, so they end. */
 import type { Clock } from "../../platform/clock.ts";
 import { whoami } from "../../platform/whoami.ts";
 import { decide } from "../../run/decide.ts";
+import type { RunOrigin } from "../../run/journal.ts";
 import type { KnownRun, RunStore } from "../../run/run-store.ts";
+import { originOf } from "../../turn/begun-run.ts";
+import { toAppend } from "../../turn/command-run.ts";
+import type { FleetLocation } from "../../turn/read-fleet.ts";
 
-/** `who`: as `LiveWorld` was told. `folder`: where the manifests are. Returns their ids. */
-export async function abandonRuns(
-  runs: RunStore,
-  { who, folder, clock }: { readonly who: string; readonly folder: string; readonly clock: Clock },
-): Promise<readonly string[]> {
-  const isOurs = ({ state, isExecuted }: KnownRun) =>
+export interface Abandoning {
+  /** As `LiveWorld` was told. */
+  readonly who: string;
+  readonly location: FleetLocation;
+  readonly clock: Clock;
+  /** Ids of those that are carried on. */
+  readonly remembered: ReadonlySet<string>;
+}
+
+export async function abandonRuns(runs: RunStore, { who, location, clock, remembered }: Abandoning): Promise<void> {
+  const ours = originOf(location);
+  const isOurs = ({ id, state, isExecuted }: KnownRun) =>
     !isExecuted &&
     state.outcome === null &&
+    !remembered.has(id) &&
     state.begun.by.startsWith(`odorobo ${who} of `) &&
-    state.begun.origin.location.kind === "folder" &&
-    state.begun.origin.location.path === resolve(folder);
-  const abandoned: string[] = [];
+    isSamePlace(state.begun.origin.location, ours);
   for (const { id } of (await runs.list()).runs.filter(isOurs)) {
     await using claim = await runs.claim(id);
     if (claim === null) continue;
-    const by = `${whoami()}, which plans anew`;
-    const decision = decide(claim.state(), { kind: "abort", at: clock.now(), by }, "nobody");
-    if (decision.next !== "stop") continue;
-    for (const event of decision.append) claim.append(event);
-    abandoned.push(id);
+    const at = clock.now();
+    const { wish, approvedBy, steps } = claim.state();
+    const isNotBegun = wish === "ask" || (approvedBy !== null && steps.size === 0);
+    if (isNotBegun) claim.append({ event: "ended", at, outcome: "replaced", reason: "a new loop asks anew" });
+    else {
+      const decision = decide(claim.state(), { kind: "abort", at, by: `${whoami()}, which plans anew` }, "nobody");
+      for (const event of toAppend(decision)) claim.append(event);
+    }
   }
-  return abandoned;
+}
+
+function isSamePlace(a: RunOrigin["location"], b: RunOrigin["location"]): boolean {
+  if (a.kind === "folder" || b.kind === "folder") return a.kind === b.kind && a.path === b.path;
+  return a.url === b.url && a.path === b.path;
 }

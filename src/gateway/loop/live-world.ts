@@ -1,42 +1,24 @@
 /** The world as it is: plans by `turn/`, applies as runs that everybody on this machine can see, and the agents' own events. */
-import { setTimeout as sleep } from "node:timers/promises";
-import type { ApplyEvent, ApplyReport } from "../../apply/apply-report.ts";
-import { ERROR_CODES, isOdoroboError } from "../../model/errors.ts";
 import type { VmName } from "../../model/names.ts";
-import type { Clock } from "../../platform/clock.ts";
-import { whoami } from "../../platform/whoami.ts";
-import type { RunStore } from "../../run/run-store.ts";
-import { toLimits } from "../../turn/apply-plan.ts";
-import { begunRun } from "../../turn/begun-run.ts";
-import type { AgentAccess } from "../../turn/connect-agents.ts";
-import { executeRun } from "../../turn/execute-run.ts";
+import type { RunOrder } from "../../run/decide.ts";
+import { newRunId } from "../../turn/begun-run.ts";
 import { HeldFleet } from "../../turn/held/held-fleet.ts";
 import { type PlannedFleet, refuseEmptying } from "../../turn/plan-fleet.ts";
-import type { Fleet, FleetLocation } from "../../turn/read-fleet.ts";
-import { seenAgain } from "../../turn/saved-plan.ts";
+import type { Fleet } from "../../turn/read-fleet.ts";
+import type { Holder } from "../revision/loop-state.ts";
+import { abandonRuns } from "./abandon-runs.ts";
 import { AgentFollower } from "./follow-agents.ts";
-import type { ApplyEnd, RunListener, World } from "./parts.ts";
+import { LoopRuns, type LoopRunsOptions } from "./loop-runs.ts";
+import type { Answers, ApplyEnd, ApplyOrder, Asked, AskOrder, RunListener, Withdrawal, World } from "./parts.ts";
 
-export interface LiveWorldOptions {
-  readonly location: FleetLocation;
-  readonly access: AgentAccess;
-  readonly runs: RunStore;
-  readonly clock: Clock;
-  /** Who turns this fleet, in a word: `watch`. */
-  readonly who: string;
-  /** Asked to stop, a run ends what is in flight and is left paused. */
-  readonly signal: AbortSignal;
-  /** Nothing is waited for any more. */
-  readonly hardSignal: AbortSignal;
+export interface LiveWorldOptions extends LoopRunsOptions {
   /** How often the fleet is looked at though nobody said anything. */
   readonly intervalMs: number;
 }
 
-/** How soon the end of somebody else's run is noticed, should nothing else tell of it. */
-const RELEASE_MS = 500;
-
 export class LiveWorld implements World {
   readonly #options: LiveWorldOptions;
+  readonly #runs: LoopRuns;
   readonly #changes: string[] = [];
   #wake: (() => void) | null = null;
   readonly #held: HeldFleet;
@@ -46,6 +28,7 @@ export class LiveWorld implements World {
   constructor(options: LiveWorldOptions) {
     this.#options = options;
     this.#held = new HeldFleet(options.access, options.clock);
+    this.#runs = new LoopRuns(options);
   }
 
   async know({ desired }: Fleet): Promise<void> {
@@ -92,56 +75,49 @@ export class LiveWorld implements World {
     }
   }
 
-  async apply(planned: PlannedFleet, approvedBy: string | null, listener: RunListener): Promise<ApplyEnd> {
-    const { runs, clock, location, access, who, signal, hardSignal } = this.#options;
-    const { plan, fleet } = planned;
-    const other = (await runs.list()).runs.find((run) => run.isExecuted && run.state.begun.fleet === plan.fleet);
-    if (other !== undefined) return { run: other.id, outcome: "held", undone: [], because: null };
-    try {
-      const { agents, observed } = approvedBy === null ? planned : await seenAgain(planned, access, signal);
-      const { desired } = fleet;
-      const limits = toLimits(desired.fleet.policy, null);
-      const approval = approvedBy === null ? "" : `, approved by ${approvedBy}`;
-      const by = `odorobo ${who} of ${whoami()}${approval}`;
-      await using claim = await runs.create(plan, begunRun(plan, { location, access, limits, at: clock.now(), by }));
-      const onEvent = (event: ApplyEvent) => listener(event, claim.id);
-      const report = await executeRun({ claim, desired, observed, agents, clock, signal, hardSignal, onEvent });
-      return { run: claim.id, ...endOf(report, claim.state().by) };
-    } catch (error) {
-      if (isOdoroboError(error, "PLAN_STALE")) return { run: null, outcome: "stale", undone: [], because: null };
-      throw error;
-    } finally {
-      // Not all that an apply does to agents is told by their events.
-      this.#held.news.doubtAll();
-    }
+  async abandon(remembered: ReadonlySet<string>): Promise<void> {
+    await abandonRuns(this.#options.runs, { ...this.#options, remembered });
   }
 
-  async released(run: string, signal: AbortSignal): Promise<void> {
-    const { runs } = this.#options;
-    for (;;) {
-      const { isExecuted } = await runs.find(run);
-      if (!isExecuted) return;
-      await sleep(RELEASE_MS, undefined, { signal });
-    }
+  newRun(): string {
+    return newRunId(this.#options.clock.now());
   }
-}
 
-function endOf(report: ApplyReport, by: string): Omit<ApplyEnd, "run"> {
-  const open = report.steps.filter(({ outcome }) => outcome !== "done");
-  const undone = [...new Set(open.map(({ vm }) => vm))];
-  if (report.outcome === "interrupted") {
-    return { outcome: "stopped", undone, because: { code: "INTERRUPTED", message: `it was stopped by ${by}` } };
+  ask(order: AskOrder, answers: Answers): Promise<Asked> {
+    return this.#runs.ask(order, answers);
   }
-  if (undone.length === 0) return { outcome: "done", undone, because: null };
-  const error = open.find((step) => step.error !== null)?.error ?? null;
-  const isStale = error !== null && ERROR_CODES[error.code].exit === 5 && report.counts.done === 0;
-  if (isStale) return { outcome: "stale", undone, because: null };
-  const skipped = open.find(({ skippedBecause }) => skippedBecause !== null)?.skippedBecause;
-  return {
-    outcome: "failed",
-    undone,
-    because: error ?? { code: null, message: skipped ?? "not all of it was done" },
-  };
+
+  order(run: string, order: RunOrder): boolean {
+    return this.#runs.order(run, order);
+  }
+
+  withdraw(withdrawal: Withdrawal): Promise<void> {
+    return this.#runs.withdraw(withdrawal);
+  }
+
+  async apply(order: ApplyOrder, listener: RunListener): Promise<ApplyEnd> {
+    const fleet = order.planned?.plan.fleet ?? (await order.fleet()).desired.fleet.name;
+    const other = await this.#runs.other(fleet, order.run);
+    if (other === null) {
+      try {
+        return await this.#runs.apply(order, listener);
+      } finally {
+        // Not all that an apply does to agents is told by their events.
+        this.#held.news.doubtAll();
+      }
+    }
+    const heldBy = { run: other.id, by: other.state.begun.by, since: other.state.begun.at };
+    return { run: other.id, outcome: "held", undone: [], because: null, heldBy };
+  }
+
+  async released({ run }: Holder, signal: AbortSignal): Promise<void> {
+    if (run !== null) await this.#runs.released(run, signal);
+    this.#held.news.doubtAll();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#runs[Symbol.asyncDispose]();
+  }
 }
 
 function every(milliseconds: number, act: () => void): Disposable {

@@ -6,19 +6,31 @@
  *                               └──────────────────────────────┘
  */
 import { DEFAULT_GATEWAY_POLICY, type GatewayPolicy } from "../../model/desired-state.ts";
-import { isOdoroboError } from "../../model/errors.ts";
+import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
 import type { PlannedFleet } from "../../turn/plan-fleet.ts";
 import type { Fleet } from "../../turn/read-fleet.ts";
-import { decide } from "../revision/decide.ts";
-import { type Act, type LoopEvent, type LoopState, NOTHING_SEEN, wakeAt } from "../revision/loop-state.ts";
+import { decide, whyVoid } from "../revision/decide.ts";
+import {
+  type Act,
+  awakened,
+  type Holder,
+  type LoopEvent,
+  type LoopState,
+  NOTHING_SEEN,
+  wakeAt,
+} from "../revision/loop-state.ts";
 import { factsOf } from "../revision/plan-facts.ts";
 import type { Because, RevisionId } from "../revision/revision.ts";
 import type { LoopParts, LoopWatcher } from "./parts.ts";
 
 /** Looks that come this close to one another are one: an agent tells each of a hundred guests. */
 const LOOK_MS = 100;
-/** The longest that a timer of the runtime can wait. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** How long the clock may be wrong for a timer of ours when somebody has put it right. */
+const LONGEST_TIMER_MS = 30_000;
+/** A source that says nothing in that time cannot be reached. */
+const WAKE_MS = 2_000;
+/** How often it is tried to write the memory again. */
+const KEEP_MS = 2_000;
 
 export class Loop {
   readonly #parts: LoopParts;
@@ -30,8 +42,13 @@ export class Loop {
   /** Those that may still be applied: the one made last, and the one that waits for an answer. */
   readonly #plans = new Map<string, PlannedFleet>();
   #state: LoopState = NOTHING_SEEN;
+  #kept: LoopState | null = null;
   #timer: NodeJS.Timeout | null = null;
   #lookTimer: NodeJS.Timeout | null = null;
+  #wakeTimer: NodeJS.Timeout | null = null;
+  #keepTimer: NodeJS.Timeout | null = null;
+  /** What happened while the memory could not be written: nothing of it is decided before it can. */
+  #unkept: LoopEvent[] = [];
 
   /** `said`: what the person who started it says of policy, above what the manifests say. */
   constructor(parts: LoopParts, watcher: LoopWatcher, said: Partial<GatewayPolicy>) {
@@ -46,31 +63,80 @@ export class Loop {
    */
   async run(signal: AbortSignal): Promise<void> {
     const within = AbortSignal.any([signal, this.#stop.signal]);
+    await using _ = await this.#own(signal);
+    if (signal.aborted) return;
     try {
+      await this.#remember();
       await Promise.all([this.#followSource(within), this.#followWorld(within)]);
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
       this.#stop.abort(signal.reason);
-      for (const timer of [this.#timer, this.#lookTimer]) if (timer !== null) clearTimeout(timer);
+      for (const timer of [this.#timer, this.#lookTimer, this.#wakeTimer, this.#keepTimer])
+        if (timer !== null) clearTimeout(timer);
       await Promise.allSettled([...this.#busy]);
       await Promise.all([...this.#plans.values()].map((plan) => plan[Symbol.asyncDispose]()));
+      await this.#parts.world[Symbol.asyncDispose]();
       this.#plans.clear();
     }
   }
 
-  /** To what was shown under these names. Told as void when something else is asked about by now. */
+  /**
+   * To what was shown under these names. Told as void when something else is asked about by now. Throws FILE_UNWRITABLE when the
+   * answer could not be written down: then it does not count.
+   */
   answer(
     event: "approve" | "decline",
     about: { readonly revision: RevisionId; readonly plan: string },
     by: string,
   ): void {
+    const { asked } = this.#state;
+    const kind = event === "approve" ? "approve" : "refuse";
+    const isMeant = asked !== null && whyVoid(this.#state, about, this.#said) === null;
+    if (isMeant && this.#parts.world.order(asked.run, { kind, by })) return;
     this.#post({ event, ...about, by });
+  }
+
+  /** Two who remember the same would do everything twice. */
+  async #own(signal: AbortSignal): Promise<AsyncDisposable | null> {
+    const { memory, clock } = this.#parts;
+    try {
+      return (
+        (await memory?.own(signal, (holder) => this.#watcher.told({ kind: "held", ...holder }, clock.now()))) ?? null
+      );
+    } catch (error) {
+      if (signal.aborted) return null;
+      throw error;
+    }
+  }
+
+  async #remember(): Promise<void> {
+    const kept = (await this.#parts.memory?.load()) ?? null;
+    const runs = [kept?.turn?.kind === "applying" ? kept.turn.run : null, kept?.asked?.run];
+    await this.#parts.world.abandon(new Set(runs.filter((run) => typeof run === "string")));
+    if (kept === null) return;
+    this.#state = awakened(kept);
+    this.#kept = kept;
+    this.#parts.source.recall?.(this.#state.revisions);
+    // A source that is there says first what it has by now: that is read before anything of before is planned.
+    this.#wakeTimer = setTimeout(() => this.#takeUp(), WAKE_MS);
+  }
+
+  #takeUp(): void {
+    if (this.#wakeTimer === null) return;
+    clearTimeout(this.#wakeTimer);
+    this.#wakeTimer = null;
+    this.#post({ event: "taken-up" });
   }
 
   async #followSource(signal: AbortSignal): Promise<void> {
     for await (const { id, what, commit } of this.#parts.source.revisions(signal))
-      this.#post({ event: "seen", revision: id, what, commit });
+      this.#see({ event: "seen", revision: id, what, commit });
+  }
+
+  #see(event: LoopEvent): void {
+    this.#post(event);
+    this.#takeUp();
   }
 
   async #followWorld(signal: AbortSignal): Promise<void> {
@@ -83,8 +149,15 @@ export class Loop {
 
   #post(event: LoopEvent): void {
     if (this.#stop.signal.aborted) return;
+    this.#unkept.push(event);
+    if (this.#keepTimer === null) this.#decide();
+  }
+
+  #decide(): void {
     const now = this.#parts.clock.now();
-    const { state, acts } = decide(this.#state, [event], this.#said, now);
+    const { state, acts } = decide(this.#state, this.#unkept, this.#said, now);
+    if (!this.#keep(state, now)) return;
+    this.#unkept = [];
     this.#state = state;
     for (const act of acts) this.#perform(act, now);
     this.#forget();
@@ -92,12 +165,29 @@ export class Loop {
     this.#watcher.changed(state);
   }
 
+  /** Before anything is done of what was decided. False: it could not be, and is tried again. */
+  #keep(state: LoopState, now: string): boolean {
+    const { memory } = this.#parts;
+    if (memory === null || isKeptBy(this.#kept, state)) return true;
+    try {
+      memory.keep(state);
+      this.#kept = state;
+      return true;
+    } catch (error) {
+      this.#watcher.told({ kind: "unkept", because: becauseOf(error) }, now);
+      this.#keepTimer = setTimeout(() => {
+        this.#keepTimer = null;
+        if (!this.#stop.signal.aborted) this.#decide();
+      }, KEEP_MS);
+      return false;
+    }
+  }
+
   #perform(act: Act, now: string): void {
     if (act.act === "tell") this.#watcher.told(act.told, now);
-    else if (act.act === "ask") {
-      const planned = this.#plans.get(act.plan.id);
-      if (planned !== undefined) this.#watcher.asked(act.revision, planned, null);
-    } else this.#wait(this.#answerOf(act).then((event) => this.#post(event)));
+    else if (act.act === "ask") this.#wait(this.#ask(act));
+    else if (act.act === "withdraw") this.#wait(this.#withdraw(act));
+    else this.#wait(this.#answerOf(act).then((event) => this.#post(event)));
   }
 
   /** It is over before the loop is. */
@@ -106,7 +196,43 @@ export class Loop {
     void work.finally(() => this.#busy.delete(work));
   }
 
-  async #answerOf(act: Exclude<Act, { readonly act: "tell" | "ask" }>): Promise<LoopEvent> {
+  async #ask({ revision, plan, run }: Extract<Act, { readonly act: "ask" }>): Promise<void> {
+    const about = { revision, plan: plan.id };
+    const order = {
+      ...{ run, revision, planned: this.#plans.get(plan.id) ?? null },
+      fleet: () => this.#fleetOf(revision),
+    };
+    const answers = {
+      whyVoid: () => whyVoid(this.#state, about, this.#said),
+      answered: (event: "approve" | "decline", by: string) => this.#post({ event, ...about, by }),
+    };
+    try {
+      const asked = await this.#parts.world.ask(order, answers);
+      if (asked.kind === "gone") return this.#post({ event: "unasked", ...about });
+      if (asked.kind !== "waits")
+        return this.#post({ event: asked.kind === "approved" ? "approve" : "decline", ...about, by: asked.by });
+      if (asked.planned === null) return;
+      if (order.planned === null) this.#plans.set(plan.id, asked.planned);
+      if (answers.whyVoid() === null) this.#watcher.asked(revision, asked.planned, run);
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      const because = becauseOf(error);
+      this.#watcher.told({ kind: "trouble", revision, because }, this.#parts.clock.now());
+      // Here it can be answered all the same.
+      if (order.planned !== null) this.#watcher.asked(revision, order.planned, null);
+    }
+  }
+
+  async #withdraw({ act: _, ...withdrawal }: Extract<Act, { readonly act: "withdraw" }>): Promise<void> {
+    try {
+      await this.#parts.world.withdraw(withdrawal);
+    } catch (error) {
+      const because = becauseOf(error);
+      this.#watcher.told({ kind: "unkept", because }, this.#parts.clock.now());
+    }
+  }
+
+  async #answerOf(act: Exclude<Act, { readonly act: "tell" | "ask" | "withdraw" }>): Promise<LoopEvent> {
     const { revision } = act;
     try {
       if (act.act === "read") return await this.#read(revision);
@@ -128,33 +254,52 @@ export class Loop {
     await world.know(fleet, this.#stop.signal);
     this.#fleets.set(revision, fleet);
     const { digest } = fleet.desired;
+    // A folder does not say any more what it said to an earlier loop: but this is the same.
+    const before = revisions.find(({ id }) => id === inForce);
+    if (before?.digest === digest && !this.#fleets.has(before.id)) this.#fleets.set(before.id, fleet);
     const policy = fleet.desired.fleet.policy.gateway ?? DEFAULT_GATEWAY_POLICY;
     return { event: "read", revision, digest, policy, isDoubtful };
   }
 
   async #plan({ revision, leaveOut }: Extract<Act, { readonly act: "plan" }>): Promise<LoopEvent> {
-    const fleet = this.#fleets.get(revision);
-    if (fleet === undefined) throw new Error(`nobody has read ${revision}`);
+    const fleet = await this.#fleetOf(revision);
     const planned = await this.#parts.world.plan(fleet, leaveOut, this.#stop.signal);
     this.#watcher.seen?.(planned);
     const plan = factsOf(planned.plan);
     await this.#plans.get(plan.id)?.[Symbol.asyncDispose]();
     this.#plans.set(plan.id, planned);
-    return { event: "planned", revision, plan };
+    return { event: "planned", revision, plan, run: this.#parts.world.newRun() };
   }
 
-  async #apply({ revision, plan, approvedBy }: Extract<Act, { readonly act: "apply" }>): Promise<LoopEvent> {
-    const planned = this.#plans.get(plan.id);
-    if (planned === undefined) throw new Error(`nobody has made the plan ${plan.id}`);
-    const end = await this.#parts.world.apply(planned, approvedBy, (event, run) =>
-      this.#watcher.applying?.(event, run),
-    );
-    if (end.outcome === "held" && end.run !== null) this.#wait(this.#release(end.run));
+  /** Of a revision that an earlier loop has read it is read again. */
+  async #fleetOf(id: RevisionId): Promise<Fleet> {
+    const known = this.#fleets.get(id);
+    if (known !== undefined) return known;
+    const { source, world } = this.#parts;
+    const { fleet } = await source.read(id, null, this.#stop.signal);
+    const revision = this.#state.revisions.find((each) => each.id === id);
+    if (revision?.digest !== fleet.desired.digest)
+      throw new OdoroboError("SOURCE_UNREADABLE", `what the manifests said as ${id} is not to be had any more`, {
+        hint: "what they say now is taken up as soon as it has no mistakes",
+      });
+    await world.know(fleet, this.#stop.signal);
+    this.#fleets.set(id, fleet);
+    return fleet;
+  }
+
+  async #apply({ revision, plan, approvedBy, run }: Extract<Act, { readonly act: "apply" }>): Promise<LoopEvent> {
+    const order = {
+      ...{ run, approvedBy, planned: this.#plans.get(plan.id) ?? null },
+      fleet: () => this.#fleetOf(revision),
+      onTrouble: (because: Because) => this.#watcher.told({ kind: "unkept", because }, this.#parts.clock.now()),
+    };
+    const end = await this.#parts.world.apply(order, (event, id) => this.#watcher.applying?.(event, id));
+    if (end.outcome === "held") this.#wait(this.#release(end.heldBy ?? { run: end.run, by: null, since: null }));
     return { event: "ended", revision, plan: plan.id, ...end };
   }
 
-  async #release(run: string): Promise<void> {
-    await this.#parts.world.released(run, this.#stop.signal).catch(() => {});
+  async #release(holder: Holder): Promise<void> {
+    await this.#parts.world.released(holder, this.#stop.signal).catch(() => {});
     this.#post({ event: "released" });
   }
 
@@ -180,6 +325,18 @@ export class Loop {
     this.#timer = setTimeout(() => this.#post({ event: "tick" }), Math.min(rest + 1, LONGEST_TIMER_MS));
   }
 }
+
+/** Whether that is written down already, but for what a new loop would find out by itself. */
+const isKeptBy = (kept: LoopState | null, state: LoopState): boolean =>
+  kept !== null &&
+  kept.revisions === state.revisions &&
+  kept.inForce === state.inForce &&
+  kept.asked === state.asked &&
+  applying(kept) === applying(state) &&
+  kept.notBefore === state.notBefore &&
+  kept.opens === state.opens &&
+  kept.drift === state.drift;
+const applying = ({ turn }: LoopState) => (turn?.kind === "applying" ? turn : null);
 
 function becauseOf(error: unknown): Because {
   if (isOdoroboError(error)) return { code: error.code, message: error.message, hint: error.hint };

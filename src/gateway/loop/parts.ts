@@ -3,10 +3,11 @@ import type { ApplyEvent } from "../../apply/apply-report.ts";
 import type { ErrorCode } from "../../model/errors.ts";
 import type { Instant, VmName } from "../../model/names.ts";
 import type { Clock } from "../../platform/clock.ts";
+import type { RunOrder } from "../../run/decide.ts";
 import type { PlannedFleet } from "../../turn/plan-fleet.ts";
 import type { Fleet } from "../../turn/read-fleet.ts";
-import type { LoopEvent, LoopState, Told } from "../revision/loop-state.ts";
-import type { RevisionId } from "../revision/revision.ts";
+import type { Act, Holder, LoopEvent, LoopState, Told } from "../revision/loop-state.ts";
+import type { Because, Revision, RevisionId } from "../revision/revision.ts";
 
 export interface ReadRevision {
   readonly fleet: Fleet;
@@ -23,6 +24,11 @@ export interface SeenRevision {
 
 /** Where revisions come from: a folder that is watched, a repository that is polled. */
 export interface RevisionSource {
+  /**
+   * Before the first revision, where an earlier loop has seen some: their ids are given to nothing else, and those of git can be read again.
+   * Left out: its ids are the same in every process.
+   */
+  recall?(revisions: readonly Pick<Revision, "id" | "commit">[]): void;
   /** The first one at once, then each that may be another. Ends by rejecting with the signal's reason. */
   revisions(signal: AbortSignal): AsyncIterable<SeenRevision>;
   /**
@@ -40,19 +46,64 @@ export interface SourceTrouble {
   readonly since: Instant;
 }
 
-export type ApplyEnd = Pick<Extract<LoopEvent, { readonly event: "ended" }>, "run" | "outcome" | "undone" | "because">;
+export type ApplyEnd = Pick<
+  Extract<LoopEvent, { readonly event: "ended" }>,
+  "run" | "outcome" | "undone" | "because" | "heldBy"
+>;
+
+export interface AskOrder {
+  readonly run: string;
+  readonly revision: RevisionId;
+  /** Null: an earlier loop made the plan, and asked about it. */
+  readonly planned: PlannedFleet | null;
+  /** What that revision says. Rejects when it cannot be read any more. */
+  readonly fleet: () => Promise<Fleet>;
+}
+
+export interface ApplyOrder extends Omit<AskOrder, "revision"> {
+  readonly approvedBy: string | null;
+  /** It does not go on for a while, and does when that is over. */
+  readonly onTrouble: (because: Because) => void;
+}
+
+export type Asked =
+  /** `planned` null: what it would do cannot be shown here any more. */
+  | { readonly kind: "waits"; readonly planned: PlannedFleet | null }
+  | { readonly kind: "approved" | "refused"; readonly by: string }
+  /** Nobody is asked by it. */
+  | { readonly kind: "gone" };
+
+export interface Answers {
+  /** Why an answer counts for nothing; null: it counts. */
+  whyVoid(): string | null;
+  /** It stands in the run's journal. */
+  answered(answer: "approve" | "decline", by: string): void;
+}
+
+export type Withdrawal = Omit<Extract<Act, { readonly act: "withdraw" }>, "act">;
 
 export type RunListener = (event: ApplyEvent, run: string) => void;
 
-export interface World {
+/** Of one loop, and closed by it. */
+export interface World extends AsyncDisposable {
   /** Before the first plan of a revision, and when it comes into force. */
   know(fleet: Fleet, signal: AbortSignal): Promise<void>;
   /** Rejects as `planFleet` does. */
   plan(fleet: Fleet, leaveOut: readonly VmName[], signal: AbortSignal): Promise<PlannedFleet>;
-  /** As a run. Never rejects for what became of its steps. */
-  apply(planned: PlannedFleet, approvedBy: string | null, onEvent: RunListener): Promise<ApplyEnd>;
-  /** Resolves when nobody executes that run any more. */
-  released(run: string, signal: AbortSignal): Promise<void>;
+  /** Ends the runs of earlier loops that nobody is at, but for those. */
+  abandon(remembered: ReadonlySet<string>): Promise<void>;
+  /** The id that a new run will have. */
+  newRun(): string;
+  /** As a run, the one of that id. Never rejects for what became of its steps. */
+  apply(order: ApplyOrder, onEvent: RunListener): Promise<ApplyEnd>;
+  /** As a run that waits until it is approved, refused or withdrawn. Rejects with FILE_UNWRITABLE when it cannot be kept. */
+  ask(order: AskOrder, answers: Answers): Promise<Asked>;
+  /** Somebody answers here. False: the run is kept nowhere. Throws as its executor's door does. */
+  order(run: string, order: RunOrder): boolean;
+  /** Of one that is over, nothing changes. */
+  withdraw(withdrawal: Withdrawal): Promise<void>;
+  /** Resolves when that one does not have the fleet any more. */
+  released(holder: Holder, signal: AbortSignal): Promise<void>;
   /** Each reason to look at the fleet again, of the agents of the fleet last known. Ends as `revisions`. */
   changes(signal: AbortSignal): AsyncIterable<string>;
 }
@@ -67,6 +118,8 @@ export interface LoopParts {
 
 /** What a loop remembers over kill -9. */
 export interface LoopMemory {
+  /** Resolves when nobody else has it, and keeps it so until it is disposed of. `onHeld`: somebody has. */
+  own(signal: AbortSignal, onHeld: (holder: Holder) => void): Promise<AsyncDisposable>;
   /** Null: nothing is remembered, or it cannot be understood. */
   load(): Promise<LoopState | null>;
   /** Kept when this returns, which is before anything is done of what was decided. Throws FILE_UNWRITABLE. */

@@ -12,9 +12,9 @@
 import { DEFAULT_GATEWAY_POLICY, type GatewayPolicy } from "../../model/desired-state.ts";
 import type { Instant } from "../../model/names.ts";
 import { Draft, together, without } from "./draft.ts";
-import type { Act, LoopEvent, LoopState, Told } from "./loop-state.ts";
+import { type Act, type LoopEvent, type LoopState, showHolder, type Told } from "./loop-state.ts";
 import { isFinal, type Revision } from "./revision.ts";
-import { backOff, fail, takePlan, whatIsMissing } from "./take-plan.ts";
+import { backOff, fail, shortenPause, takePlan, whatIsMissing } from "./take-plan.ts";
 
 export interface Decision {
   readonly state: LoopState;
@@ -30,6 +30,7 @@ export function decide(
 ): Decision {
   const draft = new Draft(state, now);
   for (const event of events) {
+    shortenPause(draft);
     take(draft, event, said);
     choose(draft);
   }
@@ -49,8 +50,17 @@ function take(draft: Draft, event: LoopEvent, said: Partial<GatewayPolicy>) {
     case "planned":
     case "unplannable":
       return takePlanning(draft, event, said);
+    case "held":
+      return takeHeld(draft, event);
     case "ended":
       return takeEnd(draft, event);
+    case "unasked": {
+      const { asked } = draft.state;
+      if (asked?.revision !== event.revision || asked.plan.id !== event.plan) return;
+      return draft.set({ asked: null, look: draft.state.look ?? "it is to be asked anew" });
+    }
+    case "taken-up":
+      return takeUp(draft);
     case "look":
       return draft.set({ look: draft.state.look ?? event.why });
     case "released":
@@ -63,6 +73,33 @@ function take(draft: Draft, event: LoopEvent, said: Partial<GatewayPolicy>) {
       if (opens !== null && opens <= draft.now) draft.set({ opens: null, look: draft.state.look ?? "a window opens" });
     }
   }
+}
+
+/** What was a run goes on as that run, what was asked waits on; the rest is looked at anew. */
+function takeUp(draft: Draft) {
+  const { turn, asked, inForce, revisions } = draft.state;
+  for (const revision of revisions) {
+    const isOld = isFinal(revision.standing) && revision.id !== inForce && revision !== revisions.at(-1);
+    if (!isOld) draft.acts.push(tell({ kind: "revision", revision, again: true }));
+  }
+  if (turn?.kind === "applying") {
+    const { revision, plan, approvedBy, run } = turn;
+    draft.acts.push({ act: "apply", revision, plan, approvedBy, run });
+  }
+  if (asked !== null && asked.approvedBy === null) {
+    const { revision, plan, run } = asked;
+    draft.acts.push({ act: "ask", revision, plan, run });
+  }
+  draft.set({ look: draft.state.look ?? "the loop begins again" });
+}
+
+function takeHeld(draft: Draft, { revision, by }: EventOf<"held">) {
+  const { turn } = draft.state;
+  if (turn?.kind !== "planning" || turn.revision !== revision) return;
+  draft.set({ turn: null, heldBy: showHolder(by), look: draft.state.look ?? "somebody else had the fleet" });
+  draft.acts.push(tell({ kind: "held", ...by }));
+  // As if it had not been tried.
+  if (draft.state.inForce !== revision) draft.stand(revision, "read");
 }
 
 type EventOf<Name extends LoopEvent["event"]> = Extract<LoopEvent, { readonly event: Name }>;
@@ -94,7 +131,7 @@ function takeRead(draft: Draft, { revision: id, digest, policy, isDoubtful }: Ev
     if (older.id === id || isFinal(older.standing) || older.standing === "seen" || isBegun) continue;
     if (isSame && older.id === inForce) continue;
     // Its changes are nobody's wish any more, should it stay in force because this one is refused.
-    const dropped = draft.withdraw(older.id);
+    const dropped = draft.withdraw(older.id, `by ${id}`);
     draft.change(older.id, { declined: together(older.declined, dropped) });
     draft.stand(older.id, "replaced", { code: null, message: `by ${id}` });
   }
@@ -114,7 +151,8 @@ function takePlanning(draft: Draft, event: EventOf<"planned"> | EventOf<"unplann
   draft.set({ turn: null });
   const revision = draft.find(event.revision);
   if (revision === undefined) return;
-  if (event.event === "planned") return takePlan(draft, turn, event.plan, { ...revision.policy, ...said });
+  if (event.event === "planned")
+    return takePlan(draft, turn, { ...event.plan, run: event.run }, { ...revision.policy, ...said });
   if (draft.isOutrun(revision.id)) {
     // The newer one may say the same, or be broken: then this one is planned again.
     if (draft.state.inForce === revision.id) draft.set({ look: draft.state.look ?? "it was not carried out" });
@@ -133,11 +171,14 @@ function takeEnd(draft: Draft, event: EventOf<"ended">) {
   const names = turn.plan.changes.map(({ name }) => name);
   const own = without(revision.own, without(names, event.undone));
   switch (event.outcome) {
-    case "held":
-      draft.set({ heldBy: event.run });
-      draft.acts.push(tell({ kind: "held", run: event.run ?? "another" }));
-      if (turn.approvedBy !== null) draft.set({ asked: turn });
+    case "held": {
+      const by = event.heldBy ?? { run: event.run, by: null, since: null };
+      draft.set({ heldBy: showHolder(by) });
+      draft.acts.push(tell({ kind: "held", ...by }));
+      const { kind: _, ...asked } = turn;
+      if (turn.approvedBy !== null) draft.set({ asked });
       return notBegun(draft, revision);
+    }
     case "stale":
       return notBegun(draft, revision);
     case "stopped":
@@ -180,18 +221,32 @@ function takeAnswer(
 ) {
   const { asked } = draft.state;
   const revision = draft.find(id);
-  const isSuspended = revision !== undefined && { ...revision.policy, ...said }.suspend;
-  if (asked === null || revision === undefined || asked.revision !== id || asked.plan.id !== plan || isSuspended) {
+  if (asked === null || revision === undefined || whyVoid(draft.state, { revision: id, plan }, said) !== null) {
     draft.acts.push(tell({ kind: "void", revision: id, plan, by }));
   } else if (event === "approve") draft.set({ asked: { ...asked, approvedBy: by } });
   else {
-    const names = draft.withdraw(id);
+    // That somebody else had approved it counts no more.
+    draft.set({ asked: { ...asked, approvedBy: null } });
+    const names = draft.withdraw(id, "it was turned down", { outcome: "refused", by });
     draft.change(id, { own: without(revision.own, names), declined: together(revision.declined, names) });
     // What runs is let finish, and only then it is seen what is left of the revision.
     const { turn } = draft.state;
     if (turn?.kind === "applying" && turn.revision === id) return;
     draft.stand(id, "refused", { code: "NOT_CONFIRMED", message: `${by} turned it down` });
   }
+}
+
+/** Why an answer about that plan of that revision counts for nothing; null: it counts. */
+export function whyVoid(
+  { asked, revisions }: LoopState,
+  about: { readonly revision: string; readonly plan: string },
+  said: Partial<GatewayPolicy>,
+): string | null {
+  const revision = revisions.find(({ id }) => id === about.revision);
+  if (revision === undefined || asked === null) return "it is not asked for any more";
+  if (asked.revision !== about.revision) return `${asked.revision} took the place of ${about.revision}`;
+  if (asked.plan.id !== about.plan) return `the run ${asked.run} took its place: something else is to be done by now`;
+  return { ...revision.policy, ...said }.suspend ? "all is suspended: policy.gateway.suspend" : null;
 }
 
 /** What can begin now. */
@@ -208,10 +263,10 @@ function choose(draft: Draft) {
   if (reading !== null || turn !== null || heldBy !== null) return;
   const next = draft.state.revisions.findLast(({ standing }) => standing === "read");
   if (asked !== null && asked.approvedBy !== null && (next === undefined || next.id === asked.revision)) {
-    const { revision, plan, isWhole, approvedBy } = asked;
+    const { revision, plan, isWhole, approvedBy, run } = asked;
     draft.stand(revision, "applying");
-    draft.set({ asked: null, turn: { kind: "applying", revision, plan, isWhole, approvedBy } });
-    draft.acts.push({ act: "apply", revision, plan, approvedBy });
+    draft.set({ asked: null, turn: { kind: "applying", revision, plan, isWhole, approvedBy, run } });
+    draft.acts.push({ act: "apply", revision, plan, approvedBy, run });
     return;
   }
   if (next !== undefined) {

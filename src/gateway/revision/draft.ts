@@ -6,6 +6,8 @@ import { type Because, isFinal, type Revision, type RevisionId, type Standing } 
 /** Of those that are over, for whoever looks back. */
 const KEPT_AT_MOST = 20;
 
+const REPLACED = { outcome: "replaced", by: null } as const;
+
 export class Draft {
   state: LoopState;
   readonly acts: Act[] = [];
@@ -54,12 +56,20 @@ export class Draft {
     return revisions.slice(revisions.findIndex((each) => each.id === id) + 1);
   }
 
-  /** What was asked of that revision is asked no longer. */
-  withdraw(id: RevisionId): readonly VmName[] {
+  /** What was asked of that revision is asked no longer. An approval of it is void. */
+  withdraw(
+    id: RevisionId,
+    reason: string,
+    { outcome, by }: Pick<Extract<Act, { readonly act: "withdraw" }>, "outcome" | "by"> = REPLACED,
+  ): readonly VmName[] {
     const { asked } = this.state;
     if (asked?.revision !== id) return [];
+    const { run, plan, approvedBy } = asked;
     this.set({ asked: null });
-    return asked.plan.changes.map(({ name }) => name);
+    if (approvedBy !== null)
+      this.acts.push({ act: "tell", told: { kind: "void", revision: id, plan: plan.id, by: approvedBy } });
+    this.acts.push({ act: "withdraw", run, outcome, by, reason });
+    return plan.changes.map(({ name }) => name);
   }
 
   tidied(): LoopState {

@@ -14,7 +14,7 @@ export interface LoopState {
   readonly asked: Asked | null;
   /** Why the world is to be looked at again; null: there is no reason to. */
   readonly look: string | null;
-  /** Somebody else's run, which has the fleet. */
+  /** Who else has the fleet, for people: their run, or their loop. */
   readonly heldBy: string | null;
   /** Applies and plans of the revision in force that failed, one after another. */
   readonly failures: number;
@@ -44,6 +44,8 @@ export type Turn =
       /** It leaves no change of the revision out. */
       readonly isWhole: boolean;
       readonly approvedBy: string | null;
+      /** The id that its run has, or would have had. */
+      readonly run: string;
     };
 
 /** A plan that waits for a person, and is applied as it is or not at all. */
@@ -52,6 +54,8 @@ export interface Asked {
   readonly plan: PlanFacts;
   readonly isWhole: boolean;
   readonly approvedBy: string | null;
+  /** The run that waits. */
+  readonly run: string;
 }
 
 export const NOTHING_SEEN: LoopState = {
@@ -76,7 +80,10 @@ export type LoopEvent =
       "policy" | "isDoubtful"
     >)
   | { readonly event: "unreadable"; readonly revision: RevisionId; readonly because: Because }
-  | { readonly event: "planned"; readonly revision: RevisionId; readonly plan: PlanFacts }
+  /** `run`: the id that a run of it will have, of no run before. */
+  | { readonly event: "planned"; readonly revision: RevisionId; readonly plan: PlanFacts; readonly run: string }
+  /** It was not planned: somebody else turns the fleet. */
+  | { readonly event: "held"; readonly revision: RevisionId; readonly by: Holder }
   | { readonly event: "unplannable"; readonly revision: RevisionId; readonly because: Because }
   | {
       readonly event: "ended";
@@ -92,7 +99,13 @@ export type LoopEvent =
       /** VMs of which not all was done. */
       readonly undone: readonly VmName[];
       readonly because: Because | null;
+      /** Of `held`. */
+      readonly heldBy?: Holder;
     }
+  /** What was asked about is kept nowhere, or was ended by others: it is asked anew. */
+  | { readonly event: "unasked"; readonly revision: RevisionId; readonly plan: string }
+  /** The loop was ended in the middle, and this is the next one with the same memory. */
+  | { readonly event: "taken-up" }
   | { readonly event: "look"; readonly why: string }
   | { readonly event: "released" }
   | { readonly event: "approve" | "decline"; readonly revision: RevisionId; readonly plan: string; readonly by: string }
@@ -108,18 +121,51 @@ export type Act =
       readonly revision: RevisionId;
       readonly plan: PlanFacts;
       readonly approvedBy: string | null;
+      readonly run: string;
     }
-  | { readonly act: "ask"; readonly revision: RevisionId; readonly plan: PlanFacts }
+  | { readonly act: "ask"; readonly revision: RevisionId; readonly plan: PlanFacts; readonly run: string }
+  /** The run that waits ends: nobody wants it any more, or somebody turned it down. */
+  | {
+      readonly act: "withdraw";
+      readonly run: string;
+      readonly outcome: "refused" | "replaced";
+      readonly by: string | null;
+      readonly reason: string;
+    }
   | { readonly act: "tell"; readonly told: Told };
 
 export type Told =
-  /** It stands otherwise than before. */
-  | { readonly kind: "revision"; readonly revision: Revision }
+  /** It stands otherwise than before. `again`: as it did, and whoever began this loop may not have been told. */
+  | { readonly kind: "revision"; readonly revision: Revision; readonly again?: true }
   | { readonly kind: "drift"; readonly reverted: readonly ChangeFacts[]; readonly left: readonly ChangeFacts[] }
   /** Keeping guests at the revision in force did not work. */
   | { readonly kind: "trouble"; readonly revision: RevisionId; readonly because: Because }
   | { readonly kind: "void"; readonly revision: RevisionId; readonly plan: string; readonly by: string }
-  | { readonly kind: "held"; readonly run: string };
+  | ({ readonly kind: "held" } & Holder)
+  /** Nothing new is begun before what the loop remembers can be written down. */
+  | { readonly kind: "unkept"; readonly because: Because };
+
+/** Who else has the fleet. */
+export interface Holder {
+  /** Null: none of it is under way. */
+  readonly run: string | null;
+  /** For people: `odorobo watch of me@laptop, process 4711`. */
+  readonly by: string | null;
+  readonly since: Instant | null;
+}
+
+export function showHolder({ run, by, since }: Holder): string {
+  const who = [run === null ? null : `the run ${run}`, by].filter((each) => each !== null).join(" of ");
+  return `${who === "" ? "somebody else" : who}${since === null ? "" : `, since ${since}`}`;
+}
+
+/** A state that was kept, for the next loop: what the last one was at is not under way any more, but for what is a run. */
+export const awakened = (state: LoopState): LoopState => ({
+  ...state,
+  reading: null,
+  heldBy: null,
+  turn: state.turn?.kind === "planning" ? null : state.turn,
+});
 
 /** When `decide` wants to be asked again though nothing happened; null: never. */
 export function wakeAt({ look, notBefore, opens }: LoopState): Instant | null {

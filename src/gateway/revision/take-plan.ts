@@ -1,6 +1,6 @@
 /** A plan was made: is it applied, asked about, made smaller, or is there nothing to do? */
 import type { GatewayPolicy } from "../../model/desired-state.ts";
-import type { VmName } from "../../model/names.ts";
+import { type Instant, instant, type VmName } from "../../model/names.ts";
 import { type Draft, together } from "./draft.ts";
 import { judge } from "./judge.ts";
 import type { Turn } from "./loop-state.ts";
@@ -9,7 +9,12 @@ import { isFinal, type Revision } from "./revision.ts";
 
 type Planning = Extract<Turn, { readonly kind: "planning" }>;
 
-export function takePlan(draft: Draft, planning: Planning, plan: PlanFacts, policy: GatewayPolicy) {
+/** A plan, and the id that its run would have. */
+interface Made extends PlanFacts {
+  readonly run: string;
+}
+
+export function takePlan(draft: Draft, planning: Planning, plan: Made, policy: GatewayPolicy) {
   const revision = draft.find(planning.revision);
   if (revision === undefined) return;
   const isInForce = draft.state.inForce === revision.id;
@@ -69,7 +74,7 @@ function saysNo(forbidden: readonly ChangeFacts[], { auto, approve }: GatewayPol
 
 /** One that was never in force leaves the one before in force. */
 export function fail(draft: Draft, revision: Revision, because: NonNullable<Revision["because"]>) {
-  draft.withdraw(revision.id);
+  draft.withdraw(revision.id, because.message);
   if (draft.state.inForce !== revision.id) {
     draft.stand(revision.id, "refused", because);
     draft.set({ look: draft.state.look ?? "the revision before stays in force" });
@@ -87,13 +92,25 @@ const LONGEST_PAUSE_MS = 600_000;
 /** What failed is tried again, less and less often: something else may be the reason by now. */
 export function backOff(draft: Draft) {
   const { failures } = draft.state;
-  const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10));
-  const notBefore = new Date(Date.parse(draft.now) + pause).toISOString() as typeof draft.now;
+  const notBefore = instantAfter(draft.now, pauseAfter(failures));
   draft.set({ failures: failures + 1, notBefore, look: draft.state.look ?? "it failed before" });
 }
 
+const pauseAfter = (failures: number): number =>
+  Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10));
+const instantAfter = (now: Instant, milliseconds: number): Instant =>
+  instant(new Date(Date.parse(now) + milliseconds).toISOString());
+
+/** A clock that was put back makes no pause longer than it was to be. */
+export function shortenPause(draft: Draft) {
+  const { notBefore, failures } = draft.state;
+  if (notBefore === null) return;
+  const longest = instantAfter(draft.now, pauseAfter(failures - 1));
+  if (notBefore > longest) draft.set({ notBefore: longest });
+}
+
 function wait(draft: Draft, revision: Revision, message: string) {
-  draft.withdraw(revision.id);
+  draft.withdraw(revision.id, message);
   draft.stand(revision.id, "waiting", { code: null, message });
 }
 
@@ -102,25 +119,25 @@ function planAgain(draft: Draft, turn: Planning) {
   draft.acts.push({ act: "plan", revision: turn.revision, leaveOut: together(turn.left, turn.aside) });
 }
 
-function askFor(draft: Draft, revision: Revision, planning: Planning, plan: PlanFacts) {
+function askFor(draft: Draft, revision: Revision, planning: Planning, { run, ...plan }: Made) {
   const { asked } = draft.state;
   const isSame = asked?.revision === revision.id && asked.plan.substance === plan.substance;
   const message = `for approval: ${plan.changes.map((change) => `${change.name} (${change.class})`).join(", ")}`;
   draft.stand(revision.id, "waiting", { code: null, message });
   if (isSame) return;
-  draft.set({ asked: { revision: revision.id, plan, isWhole: isWhole(planning), approvedBy: null } });
-  draft.acts.push({ act: "ask", revision: revision.id, plan });
+  if (asked !== null) draft.withdraw(asked.revision, `by the run ${run}: something else is to be done by now`);
+  draft.set({ asked: { revision: revision.id, plan, isWhole: isWhole(planning), approvedBy: null, run } });
+  draft.acts.push({ act: "ask", revision: revision.id, plan, run });
 }
 
-function apply(draft: Draft, revision: Revision, planning: Planning, plan: PlanFacts) {
-  draft.stand(revision.id, "applying");
-  const turn = { kind: "applying", revision: revision.id, plan, isWhole: isWhole(planning), approvedBy: null } as const;
-  draft.set({ turn });
-  draft.acts.push({ act: "apply", revision: revision.id, plan, approvedBy: null });
+function apply(draft: Draft, { id }: Revision, planning: Planning, { run, ...plan }: Made) {
+  draft.stand(id, "applying");
+  draft.set({ turn: { kind: "applying", revision: id, plan, isWhole: isWhole(planning), approvedBy: null, run } });
+  draft.acts.push({ act: "apply", revision: id, plan, approvedBy: null, run });
 }
 
 function nothingToDo(draft: Draft, revision: Revision, plan: PlanFacts) {
-  draft.withdraw(revision.id);
+  draft.withdraw(revision.id, "there is nothing left to be done");
   const trouble = whatIsMissing(plan);
   if (trouble === null) draft.set({ failures: 0, notBefore: null });
   if (isFinal(revision.standing)) return;

@@ -4,13 +4,17 @@
  *   commands/gateway.ts → [gateway.ts] → fleet-service.ts, http/
  */
 import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { OdoroboError } from "../../model/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { lockDataFolder } from "../../platform/lock-folder.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { makeFolders } from "../../platform/make-folders.ts";
 import { packageVersion } from "../../platform/package-version.ts";
+import { whoami } from "../../platform/whoami.ts";
 import type { RunStore } from "../../run/run-store.ts";
+import { originOf } from "../../turn/begun-run.ts";
+import { LoopMemoryFile } from "../loop/memory-file.ts";
 import type { LoopMemory, LoopWatcher } from "../loop/parts.ts";
 import { openFleetNames } from "./fleet-names.ts";
 import { type FleetParts, FleetService } from "./fleet-service.ts";
@@ -26,7 +30,7 @@ export interface GatewayParts {
   readonly hardSignal: AbortSignal;
   /** Left out: repositories are polled. */
   readonly openSource?: FleetParts["openSource"];
-  /** Left out: a fleet begins anew. */
+  /** Left out: in the data folder. */
   readonly memoryOf?: (fleet: FleetConfig) => LoopMemory;
   /** Told of a fleet beside the log and the API. */
   readonly watchersOf?: (fleet: FleetConfig) => readonly LoopWatcher[];
@@ -61,7 +65,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
       new FleetService(fleet, {
         openSource: parts.openSource ?? ((each, onTrouble) => new PollSource(each, onTrouble, clock)),
         runs,
-        memory: parts.memoryOf?.(fleet) ?? null,
+        memory: parts.memoryOf?.(fleet) ?? memoryIn(config.dataFolder, fleet, parts),
         names,
         clock,
         log,
@@ -73,6 +77,16 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
   log.info({ url: door.url, fleets: [...fleets.keys()], data: config.dataFolder }, "the gateway answers");
   const running = opened.move();
   return { url: door.url, fleets, [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+function memoryIn(folder: string, { name, repository }: FleetConfig, { runs, clock, log }: GatewayParts): LoopMemory {
+  const { url, ref, path } = repository;
+  return new LoopMemoryFile({
+    path: join(folder, "loops", `${name}.json`),
+    of: JSON.stringify(originOf({ kind: "git", url, ref, path })),
+    ...{ runs, clock, by: `odorobo gateway of ${whoami()}` },
+    onTrouble: (message) => log.warn({ fleet: name }, message),
+  });
 }
 
 async function stopAll(fleets: ReadonlyMap<string, FleetService>, log: Logger): Promise<void> {

@@ -1,7 +1,7 @@
 /** What a loop does, as lines of the log: each with its fleet, and with revision and run where there is one. */
 import type { Logger } from "../../platform/logger.ts";
 import type { LoopWatcher } from "../loop/parts.ts";
-import type { Told } from "../revision/loop-state.ts";
+import { showHolder, type Told } from "../revision/loop-state.ts";
 
 export function logWatcher(fleet: string, log: Logger): LoopWatcher {
   return {
@@ -59,7 +59,13 @@ function lineOf(told: Told): Line {
       const fields = { revision, plan, by };
       return { level: "warn", fields, message: "an answer came for a plan that is no longer asked about" };
     }
-    case "held":
-      return { level: "info", fields: { run: told.run }, message: "somebody else's run has the fleet" };
+    case "held": {
+      const { run, by, since } = told;
+      return { level: "info", fields: { run, by, since }, message: `${showHolder(told)} has the fleet` };
+    }
+    case "unkept": {
+      const { code, message, hint } = told.because;
+      return { level: "warn", fields: { code, hint }, message: `nothing new is begun: ${message}` };
+    }
   }
 }

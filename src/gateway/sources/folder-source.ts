@@ -7,6 +7,7 @@ import { readFolder } from "../../source/read-folder.ts";
 import { type WatchFolderOptions, watchFolder } from "../../source/watch-folder.ts";
 import { type Fleet, loadFleet } from "../../turn/read-fleet.ts";
 import type { ReadRevision, RevisionSource, SeenRevision } from "../loop/parts.ts";
+import type { Revision } from "../revision/revision.ts";
 
 /** Between an editor's emptying a file and its writing it, on a slow disk. */
 const HALF_SAVED_MS = 1_000;
@@ -28,6 +29,10 @@ export class FolderSource implements RevisionSource {
     this.#path = path;
     this.#options = options;
     this.#serve = serve;
+  }
+
+  recall(revisions: readonly Pick<Revision, "id">[]): void {
+    this.#count = Math.max(this.#count, ...revisions.map(({ id }) => Number(/^r(\d+)$/.exec(id)?.[1] ?? 0)));
   }
 
   async *revisions(signal: AbortSignal): AsyncGenerator<SeenRevision> {

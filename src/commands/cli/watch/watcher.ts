@@ -138,7 +138,7 @@ export class Watcher implements LoopWatcher {
       progress: turn?.kind === "applying" ? this.#progress : null,
       doing:
         heldBy !== null
-          ? `waiting for the run ${heldBy}`
+          ? `waiting for ${heldBy}`
           : turn?.kind === "planning"
             ? "planning"
             : reading !== null
@@ -166,7 +166,9 @@ function happeningOf(told: Told): Happening {
     case "void":
       return { event: "void", plan: told.plan, by: told.by };
     case "held":
-      return { event: "held", run: told.run };
+      return { event: "held", run: told.run ?? told.by ?? "another" };
+    case "unkept":
+      return { event: "trouble", revision: "", ...troubleOf(told.because) };
   }
 }
 
