@@ -98,7 +98,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...below("gateway", "revision", "loop", "sources", "hooks"),
   ],
   "gateway/notify": ["model", "plan", "turn", "platform", "report/words", ...below("gateway", "revision", "loop")],
-  "gateway/metrics": ["model", "plan", "apply", "turn", "platform", ...below("gateway", "revision", "loop")],
+  "gateway/metrics": ["model", "plan", "apply", "turn", "platform", ...below("gateway", "revision", "loop", "hooks")],
   "gateway/service": [
     "model",
     ...MANIFEST,

@@ -55,7 +55,7 @@ async function everything(): Promise<string> {
   const gateway = new GatewayMetrics({ version: "1", clock });
   const loop = new ToldLoop(clock, gateway.watcher("shop")).push("r1").plan("r1").see("n1", "-n2");
   loop.apply({ event: "step-ended", at: instant(clock.now()), report: aStepReport() });
-  gateway.hook("github", "accepted");
+  gateway.hook("shop", "accepted");
   return (await agent.render(aNodeReport("n1", { vms: [aVmReport("a")] }))) + (await gateway.render());
 }
 

@@ -147,16 +147,13 @@ test("a repository that cannot be read is down until it can", async () => {
   expect(loop.state.revisions).toEqual([]);
 });
 
-test("what strangers call a webhook makes no series of its own", async () => {
+test("webhooks by what became of them, those of no fleet too", async () => {
   const { metrics } = aGateway();
-  for (const forge of ["github", "nonsense", "x\n"]) metrics.hook(forge, "refused");
-  const names = [...samplesOf(await metrics.render()).keys()].filter((name) =>
-    name.startsWith("odorobo_gateway_webhooks"),
-  );
-  expect(names).toEqual([
-    'odorobo_gateway_webhooks_total{forge="github",result="refused"}',
-    'odorobo_gateway_webhooks_total{forge="other",result="refused"}',
-  ]);
+  metrics.hook("shop", "accepted");
+  for (let count = 0; count < 2; count++) metrics.hook(null, "unknown-fleet");
+  const samples = samplesOf(await metrics.render());
+  expect(samples.get('odorobo_gateway_webhooks_total{fleet="shop",result="accepted"}')).toBe(1);
+  expect(samples.get('odorobo_gateway_webhooks_total{fleet="",result="unknown-fleet"}')).toBe(2);
 });
 
 test.runIf(requires("metrics judged by promtool", "promtool"))("promtool finds nothing to say of them", async () => {
@@ -165,7 +162,7 @@ test.runIf(requires("metrics judged by promtool", "promtool"))("promtool finds n
     .push("r1")
     .plan("r1", [aChange("web-1")])
     .see("n1", "-n2");
-  metrics.hook("github", "accepted");
+  metrics.hook("shop", "accepted");
   metrics.notification("slack", "sent");
   expect(promtool(["check", "metrics"], { input: await metrics.render() })).toEqual({ isFine: true, said: "" });
 });

@@ -8,20 +8,14 @@
 import { Registry } from "prom-client";
 import type { Clock } from "../../platform/clock.ts";
 import { addProcessMetrics } from "../../platform/process-metrics.ts";
+import type { HookOutcome } from "../hooks/hook-door.ts";
 import type { LoopWatcher } from "../loop/parts.ts";
 import { FleetWatcher } from "./fleet-watcher.ts";
 import { type Instruments, makeInstruments } from "./instruments.ts";
 
-/** `ignored`: right, and nothing that concerns a fleet. `limited`: turned away before it was looked at. */
-export const HOOK_RESULTS = ["accepted", "ignored", "replayed", "refused", "limited"] as const;
-export type HookResult = (typeof HOOK_RESULTS)[number];
-
 /** `dropped`: given up, or the queue was full. `held`: told later, in a sum. */
 export const NOTIFICATION_RESULTS = ["sent", "retried", "held", "dropped"] as const;
 export type NotificationResult = (typeof NOTIFICATION_RESULTS)[number];
-
-/** As in `gateway.yaml`; what strangers make up is `other`. */
-const FORGES = new Set(["github", "gitlab", "gitea", "forgejo", "bitbucket", "generic"]);
 
 export class GatewayMetrics {
   readonly #registry = new Registry();
@@ -45,9 +39,9 @@ export class GatewayMetrics {
     return watcher;
   }
 
-  /** `forge`: whose signature was expected. */
-  hook(forge: string, result: HookResult): void {
-    this.#instruments.hooks.inc({ forge: FORGES.has(forge) ? forge : "other", result });
+  /** `fleet` null: there is none of the name that was asked for; strangers make no series of their own. */
+  hook(fleet: string | null, result: HookOutcome): void {
+    this.#instruments.hooks.inc({ fleet: fleet ?? "", result });
   }
 
   notification(kind: "json" | "slack", result: NotificationResult): void {

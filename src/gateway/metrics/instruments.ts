@@ -62,7 +62,12 @@ export function makeInstruments(registry: Registry) {
     sourceUp: gauge("source_up", "1: the repository can be read.", "fleet"),
     sourceTroubles: counter("source_troubles_total", "Times that it could not, by reason.", "fleet", "code"),
 
-    hooks: counter("webhooks_total", "Webhooks by whose they were to be and what became of them.", "forge", "result"),
+    hooks: counter(
+      "webhooks_total",
+      "Webhooks by what became of them; of no fleet: its name was none.",
+      "fleet",
+      "result",
+    ),
     notifications: counter("notifications_total", "Notifications by kind and what became of them.", "kind", "result"),
   };
 }
