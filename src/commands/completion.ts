@@ -1,5 +1,6 @@
 import { Args, Flags } from "@oclif/core";
 import { OdoroboCommand } from "./cli/base-command.ts";
+import { toLocation } from "./cli/flags.ts";
 import { listenForInterrupts } from "./cli/interrupt.ts";
 import { printLine } from "./cli/screen/terminal.ts";
 
@@ -28,7 +29,7 @@ export default class Completion extends OdoroboCommand {
 
   override async run(): Promise<void> {
     const { args, flags } = await this.parse(Completion);
-    if (args.dialect === "vms") return await this.#printVms(flags.fleet ?? ".");
+    if (args.dialect === "vms") return await this.#printVms(flags.fleet);
     const { completionCommands } = await import("./cli/completion/vocabulary.ts");
     const commands = completionCommands(this.config.commands);
     const make = await MAKERS[args.dialect as keyof typeof MAKERS]();
@@ -36,10 +37,11 @@ export default class Completion extends OdoroboCommand {
   }
 
   /** Somebody is in the middle of a line: what goes wrong is nothing to tell there. */
-  async #printVms(folder: string): Promise<void> {
+  async #printVms(fleet: string | undefined): Promise<void> {
     using interrupts = listenForInterrupts();
     const { readFleet } = await import("../turn/read-fleet.ts");
-    const reading = await readFleet({ kind: "folder", path: folder }, interrupts.first).catch(() => null);
+    const read = async () => await readFleet(toLocation({ fleet }), interrupts.first);
+    const reading = await read().catch(() => null);
     for (const { name } of reading?.desired?.vms ?? []) printLine(name);
   }
 }

@@ -12,6 +12,7 @@ import { agentFlags, fleetFlags, folderArg, stateFlag, toAccess } from "./cli/fl
 import { listenForInterrupts } from "./cli/interrupt.ts";
 import { parseMilliseconds } from "./cli/parse-quantity.ts";
 import { isInteractive } from "./cli/screen/terminal.ts";
+import { thisFolder } from "./cli/this-folder.ts";
 
 const WHO = "watch";
 
@@ -63,7 +64,7 @@ export default class Watch extends OdoroboCommand {
     const { Keepers } = await import("./cli/watch/inside-agent.ts");
     const { openRuns } = await import("./cli/runs/begin-run.ts");
 
-    const folder = args.folder ?? flags.fleet ?? ".";
+    const folder = args.folder ?? flags.fleet ?? thisFolder();
     const access = toAccess(flags);
     const intervalMs = parseMilliseconds(flags.interval, "--interval");
     if (intervalMs < 1_000) throw new OdoroboError("USAGE", "--interval is at least 1s");

@@ -27,6 +27,21 @@ export async function readTexts(
   return { texts, files: new Map([...files, ...referred]) };
 }
 
+/**
+ * Twenty times the largest fleets that are measured. A folder of more is somebody's home, or a disk: that is to be said within seconds, and not when
+ * all of it has been read.
+ */
+const MOST_ENTRIES = 200_000;
+
+const tooMuch = (path: string): OdoroboError =>
+  new OdoroboError(
+    "SOURCE_UNREADABLE",
+    `there are more than ${MOST_ENTRIES} files and folders, up to ${path || "its top"}`,
+    {
+      hint: "is it the right folder? name the one that holds nothing but manifests; what is in a hidden folder is not read",
+    },
+  );
+
 export interface FoundTexts {
   readonly texts: readonly ManifestText[];
   readonly files: FoundFiles;
@@ -36,11 +51,15 @@ export function findManifests(view: TreeView): FoundFiles {
   const found = new Map<string, string>();
   const walked = new Set<string>();
   const folders: { readonly path: string; readonly real: string }[] = [{ path: "", real: "" }];
+  let entries = 0;
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     if (walked.has(folder.real)) continue;
     walked.add(folder.real);
     // Sorted, so that of two links to one hidden folder the same one is read everywhere.
-    for (const { name, kind } of [...view.list(folder.real)].sort((a, b) => byName(b.name, a.name))) {
+    const items = view.list(folder.real);
+    entries += items.length;
+    if (entries > MOST_ENTRIES) throw tooMuch(folder.path);
+    for (const { name, kind } of [...items].sort((a, b) => byName(b.name, a.name))) {
       if (isSkipped(name)) continue;
       const path = below(folder.path, name);
       const real = below(folder.real, name);

@@ -3,8 +3,10 @@ import { chmod, mkdir, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readManifests } from "../../src/manifest/read-manifests.ts";
+import { findManifests } from "../../src/source/find-files.ts";
 import { readFolder } from "../../src/source/read-folder.ts";
 import { refuseEmpty } from "../../src/source/source.ts";
+import type { TreeView } from "../../src/source/tree-view.ts";
 import { commitFiles, git, makeRepository, writeFiles } from "../support/a-repository.ts";
 import { aFleetDocument, aVm } from "../support/manifest-texts.ts";
 import { aTempFolder } from "../support/temp-folder.ts";
@@ -209,4 +211,22 @@ test("an empty source is refused before it deletes a fleet", async () => {
   const { desired } = readManifests(source.texts);
   expect(() => refuseEmpty(source)).not.toThrow();
   expect(() => refuseEmpty(source, desired ?? undefined)).toThrow(/describe no VM/);
+});
+
+test("a folder that is no fleet's, but a disk: said after so many names, not when all of it was read", () => {
+  let listed = 0;
+  const view: TreeView = {
+    list: (folder) => {
+      listed += 1;
+      return Array.from({ length: 1_000 }, (_, each) => ({
+        name: `${folder.length}-${each}`,
+        kind: "folder" as const,
+      }));
+    },
+    kindOf: () => "folder",
+    linkTarget: () => "",
+    isFileOutside: () => false,
+  };
+  expect(() => findManifests(view)).toThrow("there are more than 200000 files and folders");
+  expect(listed).toBe(201);
 });

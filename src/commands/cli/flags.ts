@@ -10,6 +10,7 @@ import type { AgentAccess } from "../../turn/connect-agents.ts";
 import type { PlanRequest } from "../../turn/plan-fleet.ts";
 import type { FleetLocation } from "../../turn/read-fleet.ts";
 import { parseMilliseconds } from "./parse-quantity.ts";
+import { thisFolder } from "./this-folder.ts";
 
 export const folderArg = {
   folder: Args.string({ description: "folder with the manifests (default: --fleet, or this folder)" }),
@@ -128,7 +129,7 @@ export function toLocation(flags: FleetFlags, folder?: string): FleetLocation {
     });
   if (flags.repo !== undefined)
     return { kind: "git", url: flags.repo, ref: flags.ref ?? null, path: flags.path ?? null };
-  return { kind: "folder", path: folder ?? flags.fleet ?? "." };
+  return { kind: "folder", path: folder ?? flags.fleet ?? thisFolder() };
 }
 
 export interface AgentFlags {
