@@ -59,7 +59,9 @@ export default class Watch extends OdoroboCommand {
     const { LiveWorld } = await import("../gateway/loop/live-world.ts");
     const { FolderSource } = await import("../gateway/sources/folder-source.ts");
     const { LoopMemoryFile } = await import("../gateway/loop/memory-file.ts");
-    const { openScreen, readAnswers } = await import("./cli/watch/screens.ts");
+    const { openScreen } = await import("./cli/watch/screens.ts");
+    const { readAnswers } = await import("./cli/watch/answers.ts");
+    const { nextCommands } = await import("./cli/watch/next-commands.ts");
     const { Watcher } = await import("./cli/watch/watcher.ts");
     const { Keepers } = await import("./cli/watch/inside-agent.ts");
     const { openRuns } = await import("./cli/runs/begin-run.ts");
@@ -75,6 +77,7 @@ export default class Watch extends OdoroboCommand {
       colour: this.screen.colour,
       isInteractive: !this.screen.json && isInteractive(),
       folder,
+      next: nextCommands(folder, flags),
     });
     const log: Logger = {
       info: () => {},
@@ -84,8 +87,10 @@ export default class Watch extends OdoroboCommand {
     const onStart = (agent: { node: string; address: string }) => watcher.tell({ event: "agent", ...agent });
     await using keepers = new Keepers({ url: flags.agent, data: flags.data, run: flags.run, access, onStart, log });
     const clock = systemClock;
-    const source = new FolderSource(folder, { poll: flags.poll, rescanMs: intervalMs }, (fleet, signal) =>
-      keepers.serve(fleet, signal),
+    const source = new FolderSource(
+      folder,
+      { poll: flags.poll, rescanMs: intervalMs, onLimit: () => watcher.limited() },
+      (fleet, signal) => keepers.serve(fleet, signal),
     );
     const world = new LiveWorld({
       location: { kind: "folder", path: folder },
@@ -105,18 +110,22 @@ export default class Watch extends OdoroboCommand {
     });
     const said = flags.auto === undefined ? {} : { auto: flags.auto as ChangeClass, approve: null };
     const loop = new Loop({ source, world, clock, memory }, watcher, said);
-    using _answers = isInteractive()
-      ? readAnswers((line) => {
-          const answer = ({ yes: "approve", no: "decline" } as const)[line.trim()];
-          if (answer !== undefined && watcher.question !== null) loop.answer(answer, watcher.question, whoami());
-        })
-      : null;
+    const onLine = (line: string) => {
+      const answer = ({ yes: "approve", no: "decline" } as const)[line.trim()];
+      if (answer !== undefined && watcher.question !== null) loop.answer(answer, watcher.question, whoami());
+    };
+    using answers =
+      isInteractive() && !this.screen.json
+        ? readAnswers(!screen.isBlock, { onLine, onKey: () => watcher.show() })
+        : null;
+    if (answers !== null) watcher.listenTo(answers);
+    interrupts.first.addEventListener("abort", () => watcher.stopping(false));
+    interrupts.second.addEventListener("abort", () => watcher.stopping(true));
     watcher.tell({ event: "watching", folder });
     await loop.run(interrupts.first);
-    const run = watcher.openRun;
     screen[Symbol.dispose]();
-    watcher.tell({ event: "stopped", running: watcher.running, unseen: watcher.unseen, run });
-    process.exitCode = run === null ? 0 : 130;
+    watcher.stopped();
+    process.exitCode = watcher.openRun === null ? 0 : 130;
   }
 
   protected override logJson(document: unknown): void {

@@ -3,6 +3,7 @@ import type { ApplyEvent } from "../apply/apply-report.ts";
 import { type Paint, paintWith } from "./words/paint.ts";
 import { safeLine } from "./words/safe-text.ts";
 import { showMilliseconds } from "./words/values.ts";
+import { clip } from "./words/width.ts";
 
 export interface ApplyProgress {
   readonly steps: number;
@@ -85,9 +86,8 @@ export function renderProgressBlock(
   const parts = [`${done}/${steps} done`];
   if (failed > 0) parts.push(`${failed} failed`);
   if (skipped > 0) parts.push(`${skipped} skipped`);
-  const clip = (text: string) => (text.length > options.width ? `${text.slice(0, options.width - 1)}…` : text);
   const titles = [...inFlight.values()];
-  const shown = titles.slice(0, options.rows).map((title) => clip(`  ${safeLine(title)}`));
-  if (titles.length > options.rows) shown.push(clip(`  and ${titles.length - options.rows} more`));
-  return [paint("bold", clip(parts.join(", "))), ...shown];
+  const shown = titles.slice(0, options.rows).map((title) => clip(`  ${safeLine(title)}`, options.width));
+  if (titles.length > options.rows) shown.push(clip(`  and ${titles.length - options.rows} more`, options.width));
+  return [paint("bold", clip(parts.join(", "), options.width)), ...shown];
 }

@@ -17,6 +17,8 @@ export interface WatchFolderOptions {
   readonly poll: boolean;
   /** How often everything is taken to have changed: the kernel drops what it cannot queue, and tells nobody. */
   readonly rescanMs: number;
+  /** The kernel watches no more files for this user: from now on every file is looked at again and again. Told once. */
+  readonly onLimit?: () => void;
 }
 
 export interface FolderChange {
@@ -35,11 +37,15 @@ const LOCKED_MS = 10_000;
 /** How soon another folder behind the same path is found. */
 const PLACE_MS = 250;
 const POLL_MS = 500;
+/** Whoever has more files than the kernel watches has many. */
+const POLL_MANY_MS = 2_000;
+/** What the kernel says when a user has as many watches, or as many watchers, as it gives one. */
+const LIMITS: ReadonlySet<string | undefined> = new Set(["ENOSPC", "EMFILE"]);
 
 /** Yields after each burst of changes, once. Ends by rejecting with the signal's reason. */
 export async function* watchFolder(
   path: string,
-  { poll, rescanMs }: WatchFolderOptions,
+  { poll, rescanMs, onLimit }: WatchFolderOptions,
   signal: AbortSignal,
 ): AsyncGenerator<FolderChange> {
   const root = resolve(path);
@@ -47,12 +53,22 @@ export async function* watchFolder(
   let place: string | null = null;
   let watcher: FSWatcher | null = null;
   let isFirst = true;
+  let pollMs = poll ? POLL_MS : null;
+  const limited = () => {
+    if (pollMs !== null) return;
+    pollMs = POLL_MANY_MS;
+    onLimit?.();
+    void watcher?.close();
+    const found = placeOf(root);
+    watcher = found === null ? null : watchPlace(found.real, pollMs, noted);
+  };
+  const noted: PlaceListener = { changed: (what) => burst.note(what), limited };
   const look = () => {
     const found = placeOf(root);
     const now = found?.key ?? null;
     if (now === place) return;
     void watcher?.close();
-    watcher = found === null ? null : watchPlace(found.real, poll, (what) => burst.note(what));
+    watcher = found === null ? null : watchPlace(found.real, pollMs, noted);
     if (place !== null && now === null) burst.note("the folder is gone");
     else if (!isFirst) burst.note("it is another folder");
     place = now;
@@ -142,20 +158,30 @@ const pick = (stat: ReturnType<typeof statSync>) => ({
   isDirectory: stat?.isDirectory() ?? false,
 });
 
-function watchPlace(real: string, poll: boolean, changed: (what: string | null) => void): FSWatcher {
+interface PlaceListener {
+  readonly changed: (what: string | null) => void;
+  readonly limited: () => void;
+}
+
+/** `pollMs` null: the kernel tells. */
+function watchPlace(real: string, pollMs: number | null, { changed, limited }: PlaceListener): FSWatcher {
   const below = (path: string) => path.slice(real.length + 1);
   const isIgnored = (path: string) =>
     below(path)
       .split(sep)
       .some((name) => name !== "" && isSkippedHere(name));
-  const options = { ignoreInitial: true, ignored: isIgnored, usePolling: poll, interval: POLL_MS, atomic: false };
+  const polling = pollMs === null ? { usePolling: false } : { usePolling: true, interval: pollMs };
+  const options = { ignoreInitial: true, ignored: isIgnored, ...polling, atomic: false };
   return (
     watch(real, options)
       .on("all", (_event, path) => changed(below(path) || "the folder"))
       // What changed before it looked is seen by nobody else.
       .on("ready", () => changed(null))
       // Such as a folder that may not be read: reading it says so, with its name.
-      .on("error", () => changed("something that cannot be watched"))
+      .on("error", (error) => {
+        if (LIMITS.has((error as NodeJS.ErrnoException).code)) limited();
+        else changed("something that cannot be watched");
+      })
   );
 }
 

@@ -140,6 +140,13 @@ export interface AgentFlags {
   readonly "tls-key"?: string | undefined;
 }
 
+/** Those that were given, as one would type them again. */
+export const listAgentFlags = (flags: AgentFlags): string[] =>
+  (["timeout", "token-file", "tls-ca", "tls-cert", "tls-key"] as const).flatMap((name) => {
+    const value = flags[name];
+    return value === undefined ? [] : [`--${name}`, value];
+  });
+
 export const toAccess = (flags: AgentFlags): AgentAccess => ({
   tokenFile: flags["token-file"],
   tls: { caFile: flags["tls-ca"], certFile: flags["tls-cert"], keyFile: flags["tls-key"] },

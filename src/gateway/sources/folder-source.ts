@@ -9,7 +9,7 @@ import { type Fleet, loadFleet } from "../../turn/read-fleet.ts";
 import type { ReadRevision, RevisionSource, SeenRevision } from "../loop/parts.ts";
 import type { Revision } from "../revision/revision.ts";
 
-/** Between an editor's emptying a file and its writing it, on a slow disk. */
+/** Between an editor's emptying a file, or moving it aside, and its writing it, on a slow disk. */
 const HALF_SAVED_MS = 1_000;
 const AGAIN_MS = 100;
 
@@ -49,9 +49,9 @@ export class FolderSource implements RevisionSource {
   }
 
   async read(_id: string, _since: string | null, signal: AbortSignal): Promise<ReadRevision> {
-    this.#print = await this.#fingerprint(signal);
     try {
       const fleet = await this.#readWhole(signal);
+      this.#print = printOf(fleet);
       this.#good = fleet;
       const names = new Set(fleet.desired.vms.map(({ name }) => name));
       if (this.#lost?.every((name) => names.has(name))) this.#lost = null;
@@ -59,6 +59,7 @@ export class FolderSource implements RevisionSource {
     } catch (error) {
       const isAway = isOdoroboError(error, "SOURCE_UNREADABLE") || isOdoroboError(error, "SOURCE_EMPTY");
       if (isAway) this.#lost ??= this.#good?.desired.vms.map(({ name }) => name) ?? null;
+      this.#print = await this.#fingerprint(signal);
       throw error;
     }
   }
@@ -67,8 +68,9 @@ export class FolderSource implements RevisionSource {
     for (const end = performance.now() + HALF_SAVED_MS; ; await sleep(AGAIN_MS, undefined, { signal })) {
       const fleet = await loadFleet({ kind: "folder", path: this.#path }, signal);
       const emptied = emptiedSince(this.#good, fleet);
-      if (emptied === null) return fleet;
+      if (emptied === null && !losesSince(this.#good, fleet)) return fleet;
       if (performance.now() < end) continue;
+      if (emptied === null) return fleet;
       throw new OdoroboError("SOURCE_UNREADABLE", `${emptied} is empty, and was not before`, {
         hint: "is it still being saved? To delete what was in it, remove the file",
       });
@@ -77,13 +79,21 @@ export class FolderSource implements RevisionSource {
 
   async #fingerprint(signal: AbortSignal): Promise<string> {
     try {
-      const { texts, commit } = await readFolder(this.#path, signal);
-      return digestOf([commit, texts.map(({ path, blobId, text }) => [path, blobId ?? text])]);
+      return printOf(await readFolder(this.#path, signal));
     } catch (error) {
       signal.throwIfAborted();
       return String(error);
     }
   }
+}
+
+const printOf = ({ commit, texts }: Pick<Fleet, "commit" | "texts">): string =>
+  digestOf([commit, texts.map(({ path, blobId, text }) => [path, blobId ?? text])]);
+
+/** A VM that there was is in no file: it was deleted, or its file is between the two names by which an editor saves it. */
+function losesSince(before: Fleet | null, now: Fleet): boolean {
+  const names = new Set(now.desired.vms.map(({ name }) => name));
+  return before?.desired.vms.some(({ name }) => !names.has(name)) ?? false;
 }
 
 /** A file that held something and holds nothing; null: there is none. */

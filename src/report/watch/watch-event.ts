@@ -33,6 +33,8 @@ export type Happening =
       readonly event: "asked";
       readonly revision: string;
       readonly plan: string;
+      /** It waits as that one, for `odorobo runs approve`; null: it is kept nowhere. */
+      readonly run: string | null;
       readonly changes: readonly WatchedChange[];
     }
   | {
@@ -41,6 +43,8 @@ export type Happening =
       readonly left: readonly WatchedChange[];
     }
   | ({ readonly event: "trouble"; readonly revision: string } & Trouble)
+  /** Revisions may be seen late, or not at all. */
+  | ({ readonly event: "source" } & Trouble)
   /** An answer came too late: the plan is no longer asked about. */
   | { readonly event: "void"; readonly plan: string; readonly by: string }
   /** Somebody else's run has the fleet. */

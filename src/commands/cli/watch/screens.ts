@@ -2,12 +2,14 @@
  * Where a watch shows itself: on a terminal lines that stay, above a block that is redrawn in place; elsewhere a line for each event,
  * or with `--json` a document.
  */
-import { createInterface } from "node:readline";
 import type { WatchEvent } from "../../../report/watch/watch-event.ts";
 import { renderWatchBlock, renderWatchEvent, type WatchView } from "../../../report/watch/watch-text.ts";
+import { rowsTaken } from "../../../report/words/width.ts";
 import { columnsOf, noteLine, printLine, rowsOf } from "../screen/terminal.ts";
 
 export interface WatchScreen extends Disposable {
+  /** It shows what is typed by itself, in the view's question. */
+  readonly isBlock: boolean;
   tell(event: WatchEvent): void;
   /** Longer texts for people: diagnostics, a plan. */
   note(text: string): void;
@@ -22,9 +24,17 @@ export interface WatchScreenOptions {
 
 export function openScreen({ json, colour }: WatchScreenOptions): WatchScreen {
   if (json)
-    return { tell: (event) => printLine(JSON.stringify(event)), note: () => {}, show: () => {}, ...nothingToEnd };
-  if (process.stdout.isTTY === true) return new BlockScreen(process.stdout, colour);
+    return {
+      isBlock: false,
+      tell: (event) => printLine(JSON.stringify(event)),
+      note: () => {},
+      show: () => {},
+      ...nothingToEnd,
+    };
+  // A dumb one cannot take a line back.
+  if (process.stdout.isTTY === true && process.env.TERM !== "dumb") return new BlockScreen(process.stdout, colour);
   return {
+    isBlock: false,
     tell(event) {
       const line = renderWatchEvent(event, { colour });
       if (line !== null && line !== "") printLine(line);
@@ -41,6 +51,8 @@ const nothingToEnd = { [Symbol.dispose]: () => {} };
 const REDRAW_MS = 100;
 
 class BlockScreen implements WatchScreen {
+  readonly isBlock = true;
+  readonly #onResize = () => this.#draw("", true);
   readonly #stream: NodeJS.WriteStream;
   readonly #colour: boolean;
   #view: WatchView | null = null;
@@ -51,6 +63,7 @@ class BlockScreen implements WatchScreen {
   constructor(stream: NodeJS.WriteStream, colour: boolean) {
     this.#stream = stream;
     this.#colour = colour;
+    stream.on("resize", this.#onResize);
   }
 
   tell(event: WatchEvent): void {
@@ -67,36 +80,32 @@ class BlockScreen implements WatchScreen {
     this.#pending ??= setTimeout(() => this.#draw(""), REDRAW_MS);
   }
 
-  #draw(above: string): void {
+  #draw(above: string, isAnew = false): void {
     if (this.#pending !== null) clearTimeout(this.#pending);
     this.#pending = null;
     const room = { colour: this.#colour, rows: rowsOf(this.#stream) - 1, width: columnsOf(this.#stream) };
     const block = this.#view === null ? [] : renderWatchBlock(this.#view, room);
-    // What was typed so far stands behind the question: drawn again only when there is something new.
-    if (above === "" && block.join("\n") === this.#drawn.join("\n")) return;
-    const isQuestion = this.#view?.question !== null && block.length > 0;
-    const end = isQuestion ? " " : "\n";
-    this.#stream.write(`${this.#clear()}${above}${block.join("\n")}${block.length === 0 ? "" : end}`);
+    if (above === "" && !isAnew && block.join("\n") === this.#drawn.join("\n")) return;
+    const isQuestion = this.#view?.question != null && block.length > 0;
+    const end = isQuestion || block.length === 0 ? "" : "\n";
+    this.#stream.write(`${this.#clear()}${above}${block.join("\n")}${end}`);
     this.#drawn = block;
     this.#isOpenLine = isQuestion;
   }
 
+  /** When the window became narrower meanwhile, the terminal has broken the lines that stand there. */
   #clear(): string {
     if (this.#drawn.length === 0) return "";
-    const up = this.#drawn.length - (this.#isOpenLine ? 1 : 0);
+    const up = rowsTaken(this.#drawn, columnsOf(this.#stream)) - (this.#isOpenLine ? 1 : 0);
     return `\r${up === 0 ? "" : `\u001b[${up}A`}\u001b[J`;
   }
 
   [Symbol.dispose](): void {
     if (this.#pending !== null) clearTimeout(this.#pending);
+    this.#pending = null;
+    this.#stream.off("resize", this.#onResize);
     this.#stream.write(this.#clear());
+    this.#view = null;
     this.#drawn = [];
   }
-}
-
-/** Lines that somebody types. Ctrl-C is the terminal's, and not read here. */
-export function readAnswers(onLine: (line: string) => void): Disposable {
-  const lines = createInterface({ input: process.stdin, terminal: false });
-  lines.on("line", onLine);
-  return { [Symbol.dispose]: () => lines.close() };
 }

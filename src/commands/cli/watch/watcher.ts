@@ -2,16 +2,20 @@
 import type { ApplyEvent } from "../../../apply/apply-report.ts";
 import type { LoopWatcher } from "../../../gateway/loop/parts.ts";
 import type { LoopState, Told } from "../../../gateway/revision/loop-state.ts";
+import { isWorse } from "../../../model/change-class.ts";
 import { type Instant, instant } from "../../../model/names.ts";
 import { systemClock } from "../../../platform/clock.ts";
 import { type ApplyProgress, advance, NO_PROGRESS } from "../../../report/apply-progress.ts";
+import { describeImpact } from "../../../report/plan/impact.ts";
 import { renderPlan } from "../../../report/plan/plan-text.ts";
 import type { Happening, WatchedChange } from "../../../report/watch/watch-event.ts";
-import type { WatchView } from "../../../report/watch/watch-text.ts";
+import type { WatchQuestion, WatchView } from "../../../report/watch/watch-text.ts";
 import type { PlannedFleet } from "../../../turn/plan-fleet.ts";
+import type { Answers } from "./answers.ts";
+import type { NextCommands } from "./next-commands.ts";
 import type { WatchScreen } from "./screens.ts";
 
-export interface Question {
+export interface Question extends Omit<WatchQuestion, "typed"> {
   readonly revision: string;
   readonly plan: string;
 }
@@ -21,6 +25,7 @@ export interface WatcherOptions {
   /** Somebody can answer here. Else they are told how to. */
   readonly isInteractive: boolean;
   readonly folder: string;
+  readonly next: NextCommands;
 }
 
 export class Watcher implements LoopWatcher {
@@ -32,6 +37,7 @@ export class Watcher implements LoopWatcher {
   #progress: ApplyProgress | null = null;
   #run: string | null = null;
   #question: Question | null = null;
+  #answers: Pick<Answers, "typed" | "forget"> | null = null;
 
   constructor(screen: WatchScreen, options: WatcherOptions) {
     this.#screen = screen;
@@ -49,6 +55,7 @@ export class Watcher implements LoopWatcher {
   told(told: Told, at: string): void {
     this.tell(happeningOf(told), instant(at));
     const because = told.kind === "revision" ? told.revision.because : told.kind === "trouble" ? told.because : null;
+    if (told.kind === "held") this.#screen.note(`hint: to look on: ${this.#options.next.attach(told.run)}`);
     if (because?.code === null || because === null) return;
     const rest = because.message.split("\n").slice(1).join("\n").trim();
     const hint = because.hint ? `hint: ${because.hint}` : "";
@@ -56,15 +63,31 @@ export class Watcher implements LoopWatcher {
     if (more !== "") this.#screen.note(more);
   }
 
-  asked(revision: string, { plan }: PlannedFleet): void {
-    const { colour, isInteractive, folder } = this.#options;
-    this.tell({ event: "asked", revision, plan: plan.id, changes: plan.changes.map(toWatched) });
+  /** Where answers are typed from now on. */
+  listenTo(answers: Pick<Answers, "typed" | "forget">): void {
+    this.#answers = answers;
+  }
+
+  asked(revision: string, { plan }: PlannedFleet, run: string | null): void {
+    const { colour, isInteractive, next } = this.#options;
+    this.tell({ event: "asked", revision, plan: plan.id, run, changes: plan.changes.map(toWatched) });
     this.#screen.note(renderPlan(plan, { colour, verbose: false, next: null }));
-    if (isInteractive) this.#question = { revision, plan: plan.id };
-    else
-      this.#screen.note(
-        `Nobody is here to answer. To have it done: odorobo apply ${folder}, or odorobo watch ${folder} --auto CLASS`,
-      );
+    const elsewhere = run === null ? next.apply : next.approve(run);
+    if (isInteractive) {
+      const changes = plan.changes.map((change) => ({
+        ...change,
+        node: change.node ?? "?",
+        impact: describeImpact(change),
+      }));
+      this.#question = { revision, plan: plan.id, changes, elsewhere };
+      this.#answers?.forget();
+      if (elsewhere !== null) this.#screen.note(`To answer from elsewhere: ${elsewhere}`);
+      if (!this.#screen.isBlock) this.#screen.note('Apply this plan? Type "yes" or "no":');
+      return;
+    }
+    const worst = plan.changes.map((change) => change.class).reduce((a, b) => (isWorse(b, a) ? b : a));
+    const ways = [...(elsewhere === null ? [] : [elsewhere]), next.watch(worst)];
+    this.#screen.note(`Nobody is here to answer. To have it done: ${ways.join(", or ")}`);
   }
 
   changed(state: LoopState): void {
@@ -72,13 +95,13 @@ export class Watcher implements LoopWatcher {
     const { asked, turn } = state;
     if (asked === null || asked.approvedBy !== null || asked.plan.id !== this.#question?.plan) this.#question = null;
     if (turn?.kind !== "applying") this.#progress = null;
-    this.#show();
+    this.show();
   }
 
   seen({ observed, fleet }: Pick<PlannedFleet, "observed" | "fleet">): void {
     this.#seen = observed;
     this.#fleet = fleet.desired.fleet.name;
-    this.#show();
+    this.show();
   }
 
   applying(event: ApplyEvent, run: string): void {
@@ -91,7 +114,36 @@ export class Watcher implements LoopWatcher {
       const message = error?.message ?? skippedBecause;
       this.tell({ event: "step", run, title, outcome, code: error?.code ?? null, message });
     } else if (event.event === "ended") this.#run = null;
-    this.#show();
+    this.show();
+  }
+
+  /** The kernel watches no more files for us. */
+  limited(): void {
+    const hint = "raise the limits fs.inotify.max_user_watches and fs.inotify.max_user_instances, and watch again";
+    const message =
+      "this user has as many watched files as the kernel gives one: every file is looked at every 2 s instead";
+    this.tell({ event: "source", code: "SOURCE_UNREADABLE", message, hint });
+    this.#screen.note(`hint: ${hint}`);
+  }
+
+  /** It stops, and this is all that is to be seen of it from now on. */
+  stopping(isSecond: boolean): void {
+    this.#question = null;
+    this.show();
+    const run = this.#run;
+    if (run === null) return;
+    const what = isSecond ? "not waiting any more for" : "stopping when it is done:";
+    const more = isSecond ? "" : ". Ctrl-C once more stops waiting for it";
+    this.#screen.note(`${what} what the run ${run} has begun${more}`);
+  }
+
+  stopped(): void {
+    const { next } = this.#options;
+    const run = this.#run;
+    this.tell({ event: "stopped", running: this.running, unseen: this.unseen, run });
+    if (run === null) return;
+    const resume = next.resume(run);
+    this.#screen.note(`hint: to carry on: ${next.watch()}${resume === null ? "" : `, or ${resume}`}`);
   }
 
   /** Null: none is left in the middle. */
@@ -119,7 +171,8 @@ export class Watcher implements LoopWatcher {
     );
   }
 
-  #show(): void {
+  /** Somebody types, or something else than the loop's state is another. */
+  show(): void {
     const state = this.#state;
     if (state === null) return;
     const inForce = state.revisions.find(({ id }) => id === state.inForce);
@@ -144,12 +197,10 @@ export class Watcher implements LoopWatcher {
             : reading !== null
               ? "reading"
               : null,
-      question: this.#question === null ? null : QUESTION,
+      question: this.#question === null ? null : { ...this.#question, typed: this.#answers?.typed ?? "" },
     });
   }
 }
-
-const QUESTION = 'Apply this plan? Type "yes" or "no":';
 
 const toWatched = ({ name, action, class: each }: WatchedChange): WatchedChange => ({ name, action, class: each });
 
