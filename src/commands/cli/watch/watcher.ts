@@ -54,8 +54,9 @@ export class Watcher implements LoopWatcher {
 
   told(told: Told, at: string): void {
     this.tell(happeningOf(told), instant(at));
-    const because = told.kind === "revision" ? told.revision.because : told.kind === "trouble" ? told.because : null;
-    if (told.kind === "held") this.#screen.note(`hint: to look on: ${this.#options.next.attach(told.run)}`);
+    const because = told.kind === "revision" ? told.revision.because : "because" in told ? told.because : null;
+    if (told.kind === "held" && told.run !== null)
+      this.#screen.note(`hint: to look on: ${this.#options.next.attach(told.run)}`);
     if (because?.code === null || because === null) return;
     const rest = because.message.split("\n").slice(1).join("\n").trim();
     const hint = because.hint ? `hint: ${because.hint}` : "";
