@@ -31,6 +31,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "manifest/vm": ["model", "manifest/text"],
   "manifest/text": ["model"],
   "manifest/gateway": ["model", "manifest/text", "manifest/vm"],
+  import: ["model", "report/words", "import/xml", "import/libvirt"],
+  "import/libvirt": ["model", "import", "import/xml"],
+  "import/xml": [],
   reconcile: ["model"],
   placement: ["model", "reconcile", "placement/engine"],
   "placement/engine": ["model"],
@@ -64,6 +67,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   apply: ["model", "schedule", "plan", "wire", "platform"],
   turn: [
     "model",
+    "import",
     ...MANIFEST,
     "source",
     "observe",
@@ -180,6 +184,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "agent/network": ["model", "platform", "agent"],
   commands: [
     "model",
+    "import",
     ...MANIFEST,
     "source",
     "observe",
@@ -221,6 +226,7 @@ const AGENT_DOORS = [
 const PURE = [
   "model",
   "manifest",
+  "import",
   "reconcile",
   "placement",
   "schedule",

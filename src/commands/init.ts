@@ -1,14 +1,13 @@
-import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { Args, Flags } from "@oclif/core";
-import { isErrno, OdoroboError } from "../model/errors.ts";
 import { HYPERVISOR_KINDS } from "../model/vm-spec.ts";
 import { isOnPath } from "../platform/is-on-path.ts";
 import { OdoroboCommand } from "./cli/base-command.ts";
 import { readEditorSchema } from "./cli/editor-schema.ts";
+import { listFolder, refuseToMix, toFleetName, writeNew } from "./cli/new-folder.ts";
 import { quote } from "./cli/next-command.ts";
-import { STARTER_NODE, type StarterFile, starterFleet } from "./cli/starter-fleet.ts";
+import { STARTER_NODE, starterFleet } from "./cli/starter-fleet.ts";
 
 interface InitDocument {
   readonly folder: string;
@@ -40,8 +39,8 @@ export default class Init extends OdoroboCommand {
     });
     // A repository that was just made on a server has one already.
     const files = all.filter((file) => file.path !== "README.md" || !there.includes("README.md"));
-    refuseToMix(args.folder, there, files);
-    for (const file of files) await writeNew(join(args.folder, file.path), file.text);
+    refuseToMix(args.folder, there, files, "odorobo init my-fleet");
+    await writeNew(args.folder, files);
 
     const at = args.folder === "." ? "" : ` ${quote(args.folder)}`;
     const next = [
@@ -55,35 +54,6 @@ export default class Init extends OdoroboCommand {
   }
 }
 
-/** A folder that already holds manifests has its own idea of a fleet: one more file in it would be a surprise. */
-function refuseToMix(folder: string, there: readonly string[], files: readonly StarterFile[]): void {
-  const manifests = there.filter((name) => /\.ya?ml$/.test(name));
-  const ours = there.filter((name) => files.some((file) => file.path === name || file.path.startsWith(`${name}/`)));
-  const inTheWay = [...new Set([...manifests, ...ours])].sort();
-  if (inTheWay.length === 0) return;
-  throw new OdoroboError("FILE_UNWRITABLE", `${folder} already holds ${inTheWay.join(", ")}; nothing was written`, {
-    hint: "name a new folder: odorobo init my-fleet",
-  });
-}
-
-async function listFolder(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return [];
-    throw new OdoroboError("FILE_UNWRITABLE", `${folder} cannot be used as a folder`, { cause: error });
-  }
-}
-
-async function writeNew(path: string, text: string): Promise<void> {
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, text, { flag: "wx" });
-  } catch (error) {
-    throw new OdoroboError("FILE_UNWRITABLE", `${path} could not be written`, { cause: error });
-  }
-}
-
 /** The agent's own folders belong to root; somebody else needs others. */
 function foldersOfOneUser(): string {
   if (process.getuid?.() === 0) return "";
@@ -91,11 +61,3 @@ function foldersOfOneUser(): string {
   const run = join(process.env.XDG_RUNTIME_DIR ?? tmpdir(), "odorobo");
   return ` --data ${quote(data)} --run ${quote(run)}`;
 }
-
-const toFleetName = (folder: string): string =>
-  folder
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-+|-+$/g, "")
-    .slice(0, 40)
-    .replace(/-+$/, "") || "fleet";

@@ -15,6 +15,7 @@ import Diff from "./diff.ts";
 import Doctor from "./doctor.ts";
 import Explain from "./explain.ts";
 import GatewayCommand from "./gateway.ts";
+import Import from "./import.ts";
 import Init from "./init.ts";
 import NodeCordon from "./node/cordon.ts";
 import NodeDrain from "./node/drain.ts";
@@ -70,6 +71,7 @@ import VmSpawn from "./vm/spawn.ts";
 import Watch from "./watch.ts";
 
 export const COMMANDS = {
+  import: Import,
   init: Init,
   validate: Validate,
   plan: PlanCommand,

@@ -25,6 +25,7 @@ export const ERROR_CODES = {
   SOURCE_EMPTY: facts(422, 3),
   MANIFEST_INVALID: facts(422, 1),
   FILE_UNWRITABLE: facts(500, 1),
+  IMPORT_UNREADABLE: facts(422, 1),
   // Plans
   PLAN_FILE_INVALID: facts(422, 1),
   PLAN_VERSION: facts(422, 1),

@@ -48,6 +48,7 @@ const REQUIREMENTS = {
   /** A terminal that a test can look at. */
   tmux: onPath("tmux", "tmux"),
   promtool: onPath("prometheus", "promtool"),
+  virsh: onPath("libvirt-clients", "virsh"),
   busybox: onPath("busybox-static", "busybox"),
   "linux-kernel": {
     debianPackage: "linux-image-cloud-amd64",

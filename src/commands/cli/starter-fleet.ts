@@ -1,11 +1,7 @@
 /** What `odorobo init` writes: the smallest fleet that runs, with the words one needs next. Each text is what a person would type. */
 import type { HypervisorKind } from "../../model/vm-spec.ts";
 import { EDITOR_SCHEMA_PATH, schemaLine } from "./editor-schema.ts";
-
-export interface StarterFile {
-  readonly path: string;
-  readonly text: string;
-}
+import type { NewFile } from "./new-folder.ts";
 
 export interface Starter {
   /** A DNS label. */
@@ -17,7 +13,7 @@ export interface Starter {
 
 export const STARTER_NODE = "local";
 
-export const starterFleet = ({ fleet, hypervisor, schema }: Starter): StarterFile[] => [
+export const starterFleet = ({ fleet, hypervisor, schema }: Starter): NewFile[] => [
   {
     path: "fleet.yaml",
     text: `${schemaLine("fleet.yaml")}
