@@ -333,7 +333,8 @@ test("a foreign system appears in its own place only", () => {
   const HOMES: Readonly<Record<string, RegExp>> = {
     undici: /^(wire|agent\/hypervisor\/cloud-hypervisor)\//,
     "simple-git": /^source\//,
-    yaml: /^manifest\//,
+    yaml: /^(manifest|import)\//,
+    saxes: /^import\/xml\//,
     "@oclif/core": /^commands\//,
     chokidar: /^source\//,
     ws: /^(wire|agent\/http)\//,
