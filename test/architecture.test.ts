@@ -62,7 +62,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "run-store": ["model", "plan", "apply", "run", "platform"],
   platform: ["model"],
   wire: ["model", "platform"],
-  source: ["model", ...MANIFEST, "platform"],
+  source: ["model", ...MANIFEST, "platform", "source/git"],
+  "source/git": ["model", "platform"],
   observe: ["model", "wire", "platform"],
   apply: ["model", "schedule", "plan", "wire", "platform"],
   turn: [
@@ -70,6 +71,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "import",
     ...MANIFEST,
     "source",
+    "source/git",
     "observe",
     "reconcile",
     "schedule",

@@ -1,7 +1,7 @@
 /** A commit's entries below one folder as a TreeView; their contents are read by the caller, many at once. */
 import { posix } from "node:path";
 import { submoduleThere } from "./find-files.ts";
-import type { Git, IndexEntry, TreeEntry } from "./git.ts";
+import type { Git, IndexEntry, TreeEntry } from "./git/git.ts";
 import { isSkipped } from "./source.ts";
 import type { TreeItem, TreeKind, TreeView } from "./tree-view.ts";
 

@@ -9,7 +9,7 @@ import type { ManifestText } from "../manifest/text/source-document.ts";
 import { OdoroboError } from "../model/errors.ts";
 import type { CommitView } from "./commit-view.ts";
 import type { FoundFiles } from "./find-files.ts";
-import type { Attribute, AttributeSource, Git } from "./git.ts";
+import type { Attribute, AttributeSource, Git } from "./git/git.ts";
 
 const NAMES = ["filter", "ident", "working-tree-encoding"];
 

@@ -1,10 +1,11 @@
 /** The manifests of one commit, from the objects of a repository on this machine. No work tree is touched. */
 import { posix } from "node:path";
 import type { ManifestText } from "../manifest/text/source-document.ts";
-import { OdoroboError } from "../model/errors.ts";
+import { isOdoroboError, OdoroboError } from "../model/errors.ts";
 import { CommitView } from "./commit-view.ts";
 import { type FoundFiles, readTexts } from "./find-files.ts";
-import { Git } from "./git.ts";
+import { Git } from "./git/git.ts";
+import { damage, isDamage } from "./git/refusal.ts";
 import { filtersOfCommit } from "./git-filters.ts";
 import type { Repository } from "./repository.ts";
 import { MAX_FILE_BYTES, type Source, tooLarge, toText } from "./source.ts";
@@ -19,8 +20,17 @@ export interface CommitPlace {
 
 /** The commit is brought here when it is not. Rejects with SOURCE_UNREADABLE or SOURCE_REF_NOT_FOUND. */
 export async function readCommitOf(repository: Repository, place: CommitPlace, signal: AbortSignal): Promise<Source> {
-  const folder = await repository.folderWith(place.commit, signal);
-  return await readCommit(new Git(folder, signal), place, repository.url);
+  const { commit } = place;
+  const read = async () =>
+    await readCommit(new Git(await repository.folderWith(commit, signal), signal), place, repository.url);
+  try {
+    return await read();
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isOdoroboError(error, "SOURCE_UNREADABLE") || !isDamage(error)) throw error;
+    if (!(await repository.removeIfDamaged(commit, signal))) throw error;
+    return await read();
+  }
 }
 
 /** `git` is bound to a repository that has the commit; `shown`: how people know it. Rejects with SOURCE_UNREADABLE. */
@@ -49,10 +59,7 @@ async function readEntries(git: Git, view: CommitView, files: FoundFiles): Promi
   const blobs = await git.readBlobs(wanted.filter((_, index) => isFit(index)).map(({ blobId }) => blobId));
   return wanted.map(({ path, blobId }, index) => {
     const bytes = sizes[index] ?? null;
-    if (bytes === null)
-      throw new OdoroboError("SOURCE_UNREADABLE", `the repository lacks ${path} (object ${blobId})`, {
-        hint: "is the clone whole? git fsck tells, git fetch brings what is missing",
-      });
+    if (bytes === null) throw damage(`the repository lacks ${path} (object ${blobId})`);
     const blob = isFit(index) ? blobs.shift() : undefined;
     if (blob === undefined) throw tooLarge(path, bytes);
     return toText(path, blob, sha1Only(blobId));

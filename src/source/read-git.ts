@@ -2,12 +2,12 @@
 import { existsSync } from "node:fs";
 import { OdoroboError } from "../model/errors.ts";
 import { cacheFolder } from "../platform/cache-folder.ts";
-import { Git } from "./git.ts";
-import type { GitCredentials } from "./git-credentials.ts";
-import { gitRefusal } from "./git-refusal.ts";
-import { refuseOption } from "./git-remote.ts";
+import type { GitCredentials } from "./git/credentials.ts";
+import { Git } from "./git/git.ts";
+import { gitRefusal } from "./git/refusal.ts";
+import { refuseOption } from "./git/remote.ts";
+import { isRemote } from "./git/remote-url.ts";
 import { readCommit, readCommitOf, toFolder } from "./read-commit.ts";
-import { isRemote } from "./remote-url.ts";
 import { Repository, refNotFound } from "./repository.ts";
 import type { Source } from "./source.ts";
 
@@ -32,8 +32,11 @@ export async function readGit(location: GitLocation, signal: AbortSignal, cache 
   if (!isRemote(repo)) return await readLocal(repo, ref, path, signal);
   const repository = new Repository({ url: repo, credentials }, cache);
   const found = await repository.find(ref, signal);
+  const { commit } = found;
   await repository.bring(found, signal);
-  return await readCommitOf(repository, { commit: found.commit, path, shownAs: shown(ref, found.hidesTag) }, signal);
+  const source = await readCommitOf(repository, { commit, path, shownAs: shown(ref, found.hidesTag) }, signal);
+  await repository.tidy(commit, signal);
+  return source;
 }
 
 async function readLocal(repo: string, ref: string, path: string | null, signal: AbortSignal): Promise<Source> {

@@ -4,16 +4,18 @@
  *
  * Invariant: a commit has a ref of its own here, so that processes that fetch at once do not get in each other's way.
  */
-import { hash, randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { hash } from "node:crypto";
 import { join } from "node:path";
 import { suggest } from "../manifest/text/suggest.ts";
 import { OdoroboError } from "../model/errors.ts";
 import { cacheFolder } from "../platform/cache-folder.ts";
-import { Git, type ObjectFormat } from "./git.ts";
-import { gitEnvironment } from "./git-environment.ts";
-import { type Deadlines, type GitExit, runGit } from "./git-process.ts";
-import { GitRemote, type RepositoryLocation, refuseOption } from "./git-remote.ts";
+import { BareCopy } from "./git/bare-copy.ts";
+import type { ObjectFormat } from "./git/git.ts";
+import type { Deadlines } from "./git/process.ts";
+import { GitRemote, type RepositoryLocation, refuseOption } from "./git/remote.ts";
+import { type Signature, signaturesOf } from "./git/signatures.ts";
+
+export type { GitCredentials } from "./git/credentials.ts";
 
 export interface FoundRef {
   /** As the repository calls it: `refs/heads/main`; null: it is a commit's id. */
@@ -22,9 +24,6 @@ export interface FoundRef {
   /** A tag of that name is passed over for the branch. */
   readonly hidesTag: boolean;
 }
-
-/** What git does alone on this machine. */
-const LOCAL: Deadlines = { quietMs: 300_000, totalMs: 300_000 };
 
 const COMMIT_ID = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
 
@@ -73,104 +72,136 @@ export class Repository {
   }
 
   /** Rejects with SOURCE_UNREADABLE, FILE_UNWRITABLE, and with SOURCE_REF_NOT_FOUND when the server does not give such a commit. */
-  async bring({ name, commit }: Pick<FoundRef, "name" | "commit">, signal: AbortSignal): Promise<void> {
-    if (await this.has(commit, signal)) return;
-    const folder = await this.#madeFolder(commit, signal);
-    let failure: unknown;
+  async bring(found: Pick<FoundRef, "name" | "commit">, signal: AbortSignal): Promise<void> {
+    if (await this.has(found.commit, signal)) return;
+    const copy = this.#copyWith(found.commit);
     try {
-      await this.#remote.fetch(folder, `${name ?? commit}:refs/odorobo/${commit}`, signal);
+      await this.#fetch(copy, found, signal);
     } catch (error) {
       signal.throwIfAborted();
-      failure = error;
+      // What looks like the server's fault may be the copy's.
+      if (!copy.isThere || !(await copy.isDamaged(signal))) throw error;
+      copy.remove();
+      await this.#fetch(copy, found, signal);
     }
-    // Another process may have brought it while we were refused the lock.
-    if (await this.has(commit, signal)) return;
-    if (name === null) throw refNotFound(this.url, commit, shortNames(await this.refs(signal)), failure);
-    if (failure !== undefined) throw failure;
-    throw new OdoroboError("SOURCE_UNREADABLE", `${this.url} did not give the commit it named for ${name}`, {
-      hint: "it has just moved on: try again",
-    });
+  }
+
+  async #fetch(
+    copy: BareCopy,
+    { name, commit }: Pick<FoundRef, "name" | "commit">,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await copy.make(signal);
+    // Where a branch has moved on meanwhile, the commit itself is asked for: not every server gives those.
+    for (const wanted of name === null ? [commit] : [name, commit]) {
+      let failure: unknown = null;
+      try {
+        await this.#remote.fetch(copy.folder, `${wanted}:refs/odorobo/${commit}`, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        failure = error;
+      }
+      // Another process may have brought it while we were refused the lock.
+      if (await this.has(commit, signal)) return;
+      if (wanted === name && failure !== null) throw failure;
+      if (wanted === commit) throw await this.#notGiven(commit, failure, signal);
+    }
+  }
+
+  async #notGiven(commit: string, cause: unknown, signal: AbortSignal): Promise<OdoroboError> {
+    // A server that cannot be asked says nothing of what it has.
+    return refNotFound(this.url, commit, shortNames(await this.refs(signal)), cause);
   }
 
   /** Without asking the server. */
   async has(commit: string, signal: AbortSignal): Promise<boolean> {
-    return (
-      existsSync(this.#folderOf(commit)) &&
-      (await this.#ask(commit, ["cat-file", "-e", `${commit}^{commit}`], signal)) !== null
-    );
+    const copy = this.#copyWith(commit);
+    return copy.isThere && (await copy.ask(["cat-file", "-e", `${commit}^{commit}`], signal)) !== null;
   }
 
-  /** The copy, in which the commit is. Rejects as `bring`. */
+  /** The folder of the copy, in which the commit is. Rejects as `bring`. */
   async folderWith(commit: string, signal: AbortSignal): Promise<string> {
     await this.bring({ name: null, commit }, signal);
-    return this.#folderOf(commit);
+    return this.#copyWith(commit).folder;
+  }
+
+  /** When the copy cannot be read after all. True: it is made anew when it is asked for next. */
+  async removeIfDamaged(commit: string, signal: AbortSignal): Promise<boolean> {
+    const copy = this.#copyWith(commit);
+    if (copy.isThere && !(await copy.isDamaged(signal))) return false;
+    copy.remove();
+    return true;
   }
 
   /** Both are here. What a shallow history does not show is not contained. */
   async contains(commit: string, ancestor: string, signal: AbortSignal): Promise<boolean> {
-    const { code, stderr } = await this.#run(commit, ["merge-base", "--is-ancestor", ancestor, commit], signal);
+    const { code, stderr } = await this.#copyWith(commit).run(
+      ["merge-base", "--is-ancestor", ancestor, commit],
+      signal,
+    );
     if (code === 0 || code === 1) return code === 0;
-    throw this.#broken(stderr);
-  }
-
-  /** Both are here. Null: they have nothing in common. */
-  async mergeBase(a: string, b: string, signal: AbortSignal): Promise<string | null> {
-    return await this.#ask(a, ["merge-base", a, b], signal);
-  }
-
-  /** The first line of what its author says it is for. It is here. */
-  async subject(commit: string, signal: AbortSignal): Promise<string> {
-    return (await this.#ask(commit, ["log", "-1", "--no-show-signature", "--format=%s", commit], signal)) ?? "";
-  }
-
-  /** Null when git does not want to, whatever the reason. */
-  async #ask(commit: string, args: readonly string[], signal: AbortSignal): Promise<string | null> {
-    const { code, stdout } = await this.#run(commit, args, signal);
-    return code === 0 ? stdout.trim() : null;
-  }
-
-  async #run(commit: string, args: readonly string[], signal: AbortSignal): Promise<GitExit> {
-    const folder = this.#folderOf(commit);
-    return await runGit({ args, folder, env: gitEnvironment(), isAlone: false, deadlines: LOCAL }, signal);
-  }
-
-  #broken(said: string): OdoroboError {
-    return new OdoroboError("SOURCE_UNREADABLE", `the copy of ${this.url} cannot be read`, {
-      cause: new Error(said.trim()),
+    throw new OdoroboError("SOURCE_UNREADABLE", `the copy of ${this.url} cannot be read`, {
+      cause: new Error(stderr.trim()),
       hint: "remove it, and it is made anew",
     });
   }
 
-  #folderOf(commit: string): string {
-    const suffix = formatOf(commit) === "sha1" ? "" : "-sha256";
-    return join(this.#cache, "git", `${hash("sha256", this.url, "hex").slice(0, 32)}${suffix}`);
+  /** Both are here. Null: they have nothing in common. */
+  async mergeBase(a: string, b: string, signal: AbortSignal): Promise<string | null> {
+    return await this.#copyWith(a).ask(["merge-base", a, b], signal);
   }
 
-  async #madeFolder(commit: string, signal: AbortSignal): Promise<string> {
-    const folder = this.#folderOf(commit);
-    if (!existsSync(folder)) await makeCopy(folder, formatOf(commit), signal);
-    return folder;
+  /** The server has only a part of its own history: a shallow clone. */
+  async isShallow(commit: string, signal: AbortSignal): Promise<boolean> {
+    return (await this.#copyWith(commit).ask(["rev-parse", "--is-shallow-repository"], signal)) === "true";
   }
-}
 
-const formatOf = (commit: string): ObjectFormat => (commit.length === 64 ? "sha256" : "sha1");
+  /** The first line of what its author says it is for. It is here. */
+  async subject(commit: string, signal: AbortSignal): Promise<string> {
+    return (
+      (await this.#copyWith(commit).ask(["log", "-1", "--no-show-signature", "--format=%s", commit], signal)) ?? ""
+    );
+  }
 
-/** Made beside and moved into place whole: of several processes that begin at once, one wins and all go on. */
-async function makeCopy(folder: string, objectFormat: ObjectFormat, signal: AbortSignal): Promise<void> {
-  const temporary = `${folder}.${randomUUID()}.tmp`;
-  try {
-    mkdirSync(temporary, { recursive: true, mode: 0o700 });
-    await new Git(temporary, signal).initBare(objectFormat);
-    renameSync(temporary, folder);
-  } catch (cause) {
-    rmSync(temporary, { recursive: true, force: true });
-    if (existsSync(folder)) return;
-    signal.throwIfAborted();
-    if (cause instanceof OdoroboError) throw cause;
-    throw new OdoroboError("FILE_UNWRITABLE", `${folder} cannot be made`, {
-      cause,
-      hint: "is there room, and the right to write? XDG_CACHE_HOME chooses another place",
-    });
+  /** The commit is here. Rejects with SOURCE_UNREADABLE when there is nothing to verify with. */
+  async verify(
+    commit: string,
+    allowedSignersFile: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly by: string } | { readonly problem: string }> {
+    const [{ by, problem }] = await this.signatures(commit, null, allowedSignersFile, signal);
+    return by === null ? { problem: problem ?? "" } : { by };
+  }
+
+  /**
+   * Of a commit, and of those that it follows on its own branch (by first parents) down to what `since` contains: what was merged is
+   * vouched for by who signed the merge. Newest first; both commits are here.
+   */
+  async signatures(
+    commit: string,
+    since: string | null,
+    signersFile: string,
+    signal: AbortSignal,
+  ): Promise<[Signature, ...Signature[]]> {
+    const { folder } = this.#copyWith(commit);
+    const line =
+      since === null ? [] : await signaturesOf(folder, ["--first-parent", commit, `^${since}`], signersFile, signal);
+    const [first, ...others] = line.length > 0 ? line : await signaturesOf(folder, ["-1", commit], signersFile, signal);
+    if (first?.commit !== commit) throw new Error(`git log does not tell of ${commit}`);
+    return [first, ...others];
+  }
+
+  /** Frees the room of what is needed no longer: all but what that commit contains. Never fails. */
+  async tidy(commit: string, signal: AbortSignal): Promise<void> {
+    await this.#copyWith(commit)
+      .tidy(commit, signal)
+      .catch(() => {});
+  }
+
+  #copyWith(commit: string): BareCopy {
+    const format: ObjectFormat = commit.length === 64 ? "sha256" : "sha1";
+    const name = hash("sha256", this.url, "hex").slice(0, 32);
+    return new BareCopy(join(this.#cache, "git", format === "sha1" ? name : `${name}-sha256`), format);
   }
 }
 

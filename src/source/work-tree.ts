@@ -11,9 +11,9 @@ import type { ManifestText } from "../manifest/text/source-document.ts";
 import { OdoroboError } from "../model/errors.ts";
 import { CommitView, kindOfMode } from "./commit-view.ts";
 import { type FoundFiles, type FoundTexts, findManifests, findReferred, submoduleThere } from "./find-files.ts";
-import { Git, type IndexEntry } from "./git.ts";
+import { Git, type IndexEntry } from "./git/git.ts";
+import { gitRefusal, isNoRepository } from "./git/refusal.ts";
 import { filtersOfWorkTree, mayFilter } from "./git-filters.ts";
-import { gitRefusal, isNoRepository } from "./git-refusal.ts";
 import { gitBlobId, isSkipped, toText } from "./source.ts";
 import type { TreeView } from "./tree-view.ts";
 

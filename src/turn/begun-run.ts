@@ -6,7 +6,7 @@ import type { Instant } from "../model/names.ts";
 import type { Plan } from "../plan/plan-document.ts";
 import { whoami } from "../platform/whoami.ts";
 import type { RunBegun, RunOrigin } from "../run/journal.ts";
-import { isRemote, parseRemote } from "../source/remote-url.ts";
+import { isRemote, parseRemote } from "../source/git/remote-url.ts";
 import type { AgentAccess } from "./connect-agents.ts";
 import type { FleetLocation } from "./read-fleet.ts";
 

@@ -3,7 +3,7 @@
  * git's own would outlive us.
  */
 import { readFile } from "node:fs/promises";
-import { OdoroboError } from "../model/errors.ts";
+import { OdoroboError } from "../../model/errors.ts";
 import type { RemoteUrl } from "./remote-url.ts";
 
 /** Paths of files, which are read each time that they are needed: what is put in their place is taken at once. */

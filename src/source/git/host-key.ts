@@ -1,6 +1,6 @@
 /** A server's SSH key that nobody has vouched for: shown, so that a person can compare it, and never taken by us. */
 import { execFile } from "node:child_process";
-import type { GitCredentials } from "./git-credentials.ts";
+import type { GitCredentials } from "./credentials.ts";
 
 /** A look at the server on the side. */
 const LOOK_MS = 5_000;

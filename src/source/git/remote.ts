@@ -1,9 +1,9 @@
 /** What odorobo asks a repository of somebody else: its refs, and what it lacks. */
 import { resolve } from "node:path";
-import { OdoroboError } from "../model/errors.ts";
-import { type GitCredentials, type Secrets, secretsFor } from "./git-credentials.ts";
-import { remoteEnvironment } from "./git-environment.ts";
-import { type Deadlines, type GitExit, runGit } from "./git-process.ts";
+import { OdoroboError } from "../../model/errors.ts";
+import { type GitCredentials, type Secrets, secretsFor } from "./credentials.ts";
+import { remoteEnvironment } from "./environment.ts";
+import { type Deadlines, type GitExit, runGit } from "./process.ts";
 import { remoteRefusal } from "./remote-refusal.ts";
 import { isRemote, parseRemote, type RemoteUrl } from "./remote-url.ts";
 

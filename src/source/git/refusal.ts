@@ -1,18 +1,29 @@
 /** What git says when it does not want to → what a person should do. The words are git's own, in the C locale. */
-import { OdoroboError } from "../model/errors.ts";
+import { OdoroboError } from "../../model/errors.ts";
 
 /** `what` could not be read: a folder, or an address without credentials. */
 export function gitRefusal(what: string, cause: unknown): OdoroboError {
   if (cause instanceof OdoroboError) return cause;
   const said = cause instanceof Error ? cause.message : "";
   for (const [words, reason, hint] of REFUSALS)
-    if (words.test(said))
-      return new OdoroboError("SOURCE_UNREADABLE", `${what} ${reason}`, { cause, hint: hint(said) });
-  return new OdoroboError("SOURCE_UNREADABLE", `git cannot read ${what}`, {
-    cause,
-    hint: "is the repository whole? git fsck tells",
-  });
+    if (words.test(said)) return damage(`${what} ${reason}`, cause, hint(said));
+  return damage(`git cannot read ${what}`, cause, "is the repository whole? git fsck tells");
 }
+
+const damages = new WeakSet<OdoroboError>();
+
+/** What is wrong is the repository here, and not what was committed. */
+export function damage(
+  message: string,
+  cause?: unknown,
+  hint = "is the clone whole? git fsck tells, git fetch brings what is missing",
+): OdoroboError {
+  const error = new OdoroboError("SOURCE_UNREADABLE", message, { cause, hint });
+  damages.add(error);
+  return error;
+}
+
+export const isDamage = (error: OdoroboError): boolean => damages.has(error);
 
 const REFUSALS: readonly (readonly [words: RegExp, reason: string, hint: (said: string) => string])[] = [
   [

@@ -6,7 +6,7 @@ import {
   type Secrets,
   secretsForGit,
   sshCommand,
-} from "./git-credentials.ts";
+} from "./credentials.ts";
 import type { RemoteUrl } from "./remote-url.ts";
 
 /** How the person who starts us reaches repositories. What else begins with GIT_ (a hook's GIT_DIR) would lead astray. */

@@ -1,8 +1,8 @@
-/** All that odorobo asks git for on this machine; what it asks of others is in `git-remote.ts`. */
+/** All that odorobo asks git for on this machine; what it asks of others is in `remote.ts`. */
 import { type SimpleGit, simpleGit } from "simple-git";
-import { OdoroboError } from "../model/errors.ts";
-import { ALLOWED_ENVIRONMENT, gitEnvironment } from "./git-environment.ts";
-import { gitRefusal } from "./git-refusal.ts";
+import { OdoroboError } from "../../model/errors.ts";
+import { ALLOWED_ENVIRONMENT, gitEnvironment } from "./environment.ts";
+import { damage, gitRefusal } from "./refusal.ts";
 
 /** A file, link (mode 120000) or submodule (160000) of a commit. */
 export interface TreeEntry {
@@ -136,9 +136,11 @@ export class Git {
       const lineEnd = output.indexOf(10, offset);
       const [id, type, bytes] = output.toString("latin1", offset, lineEnd).split(" ");
       if (id !== blobId || type !== "blob" || lineEnd === -1 || lineEnd + 1 + Number(bytes) >= output.length)
-        throw new OdoroboError("SOURCE_UNREADABLE", `object ${blobId} of ${this.#folder} cannot be read`, {
-          hint: "is the repository complete? git fsck tells",
-        });
+        throw damage(
+          `object ${blobId} of ${this.#folder} cannot be read`,
+          undefined,
+          "is the repository complete? git fsck tells",
+        );
       blobs.push(output.subarray(lineEnd + 1, lineEnd + 1 + Number(bytes)));
       offset = lineEnd + 1 + Number(bytes) + 1;
     }

@@ -1,9 +1,9 @@
 /** Why a repository of somebody else cannot be read → what a person should do. The words are git's and ssh's own, in the C locale. */
-import { OdoroboError } from "../model/errors.ts";
-import type { GitCredentials } from "./git-credentials.ts";
-import type { Deadlines, GitExit } from "./git-process.ts";
-import { gitRefusal } from "./git-refusal.ts";
+import { OdoroboError } from "../../model/errors.ts";
+import type { GitCredentials } from "./credentials.ts";
 import { howToKnowHost } from "./host-key.ts";
+import type { Deadlines, GitExit } from "./process.ts";
+import { gitRefusal } from "./refusal.ts";
 import { withoutUserinfo } from "./remote-url.ts";
 
 export interface RemoteFailure {

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isErrno, OdoroboError } from "../model/errors.ts";
+import { isErrno, OdoroboError } from "../../model/errors.ts";
 
 export interface GitProcess {
   readonly args: readonly string[];
