@@ -109,6 +109,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "model",
     ...MANIFEST,
     "source",
+    "source/git",
     "plan",
     "apply",
     "run",

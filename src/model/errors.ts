@@ -23,6 +23,8 @@ export const ERROR_CODES = {
   SOURCE_UNREADABLE: facts(500, 1),
   SOURCE_REF_NOT_FOUND: facts(404, 1),
   SOURCE_EMPTY: facts(422, 3),
+  SOURCE_REWOUND: facts(409, 3),
+  SOURCE_UNSIGNED: facts(403, 3),
   MANIFEST_INVALID: facts(422, 1),
   FILE_UNWRITABLE: facts(500, 1),
   IMPORT_UNREADABLE: facts(422, 1),

@@ -28,7 +28,7 @@ export interface RevisionSource {
    * Before the first revision, where an earlier loop has seen some: their ids are given to nothing else, and those of git can be read again.
    * Left out: its ids are the same in every process.
    */
-  recall?(revisions: readonly Pick<Revision, "id" | "commit">[]): void;
+  recall?(revisions: readonly Pick<Revision, "id" | "commit" | "standing">[]): void;
   /** The first one at once, then each that may be another. Ends by rejecting with the signal's reason. */
   revisions(signal: AbortSignal): AsyncIterable<SeenRevision>;
   /**
@@ -44,6 +44,8 @@ export interface SourceTrouble {
   readonly message: string;
   readonly hint: string | null;
   readonly since: Instant;
+  /** How many looks in a row have failed. */
+  readonly looks: number;
 }
 
 export type ApplyEnd = Pick<

@@ -9,7 +9,7 @@ import type {
   ShownQuestion,
   ShownRevision,
 } from "../../report/gateway/gateway-documents.ts";
-import { isRemote, parseRemote } from "../../source/remote-url.ts";
+import { isRemote, parseRemote } from "../../source/git/remote-url.ts";
 import type { PlannedFleet } from "../../turn/plan-fleet.ts";
 import type { LoopWatcher, SourceTrouble } from "../loop/parts.ts";
 import { type LoopState, NOTHING_SEEN } from "../revision/loop-state.ts";

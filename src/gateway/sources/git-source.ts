@@ -1,0 +1,199 @@
+/**
+ * Revisions of a branch of a repository: looked for now and then, and at once when somebody says that it has moved. What cannot be
+ * seen is no revision: it is told as trouble, and what was seen last stays.
+ */
+import { hash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { isOdoroboError, type OdoroboError } from "../../model/errors.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { type Sleep, systemSleep } from "../../platform/sleep.ts";
+import type { Repository } from "../../source/repository.ts";
+import { loadFleetAt } from "../../turn/read-fleet.ts";
+import type { ReadRevision, RevisionSource, SeenRevision, SourceTrouble } from "../loop/parts.ts";
+import type { Revision, RevisionId } from "../revision/revision.ts";
+import { printable, refuseRewind, refuseUnsigned } from "./refuse-commit.ts";
+import { RevisionIds } from "./revision-ids.ts";
+
+export interface GitSourceOptions {
+  /** A branch, tag or commit; null: the repository's default branch. */
+  readonly ref: string | null;
+  /** A folder in the repository; null: all of it. */
+  readonly path: string | null;
+  /** The longest between two looks, while they find the repository. */
+  readonly intervalMs: number;
+  /** From 0 to 1: many gateways that began together do not look together for ever. */
+  readonly jitter: () => number;
+  /** A person said that what does not contain what is in force may follow it. */
+  readonly allowRewind: boolean;
+  /** A file of who may sign; null: nobody has to. */
+  readonly requireSigned: string | null;
+  readonly clock: Clock;
+  readonly sleep?: Sleep;
+}
+
+/** A server is asked no more often, however much is said to have happened there. */
+const LOOK_APART_MS = 1_000;
+/** The longest wait for a repository that is away, in intervals. */
+const BACK_OFF_AT_MOST = 10;
+/** By how much of the interval a look may come sooner. */
+const JITTER = 0.2;
+const SUBJECT_AT_MOST = 72;
+
+export class GitSource implements RevisionSource {
+  readonly #repository: Repository;
+  readonly #options: GitSourceOptions;
+  readonly #sleep: Sleep;
+  readonly #onTrouble: (trouble: SourceTrouble | null) => void;
+  readonly #ids = new RevisionIds();
+  #trouble: SourceTrouble | null = null;
+  /** Seen last; it may have been before we began. */
+  #last: SeenRevision | null = null;
+  /** Why what was seen last is to be told of once more when it is seen again; null: it is not. */
+  #again: (() => Promise<string | null>) | null = null;
+  /** When the last look did. */
+  #began = 0;
+  #poked: string | null = null;
+  #wake: (() => void) | null = null;
+
+  /** `onTrouble`: told after each look that failed, and with null after the first that did not. Must not throw. */
+  constructor(repository: Repository, options: GitSourceOptions, onTrouble: (trouble: SourceTrouble | null) => void) {
+    this.#repository = repository;
+    this.#options = options;
+    this.#sleep = options.sleep ?? systemSleep;
+    this.#onTrouble = onTrouble;
+  }
+
+  /** What an earlier gateway has seen, before the first look: ids stay what they were, and what is in force is nothing new. */
+  remember({
+    revisions,
+    inForce,
+  }: {
+    readonly revisions: readonly Revision[];
+    readonly inForce: RevisionId | null;
+  }): void {
+    for (const { id, what, commit } of revisions) {
+      if (commit === null) continue;
+      this.#ids.keep(id, { name: null, commit });
+      if (id === inForce) this.#last = { id, what, commit };
+    }
+  }
+
+  /** Look now. Never waits; what has happened until the look begins is seen by it. */
+  poke(why: string): void {
+    this.#poked = why;
+    this.#wake?.();
+  }
+
+  async *revisions(signal: AbortSignal): AsyncGenerator<SeenRevision> {
+    let tidying: Promise<void> | null = null;
+    try {
+      for (let why = "it is followed from now on"; ; why = await this.#nextReason(signal)) {
+        this.#began = this.#options.clock.monotonicMs();
+        this.#poked = null;
+        const seen = await this.#look(why, signal);
+        if (seen === null) continue;
+        yield seen;
+        const { commit } = seen;
+        tidying ??= this.#repository.tidy(commit, signal).finally(() => {
+          tidying = null;
+        });
+      }
+    } finally {
+      await tidying;
+    }
+  }
+
+  async read(id: RevisionId, since: string | null, signal: AbortSignal): Promise<ReadRevision> {
+    const { path, ref, allowRewind, requireSigned } = this.#options;
+    const known = this.#ids.find(id);
+    if (known === null) throw new Error(`nobody has seen ${id}`);
+    const { commit } = known;
+    const isLast = this.#last?.id === id;
+    const retry = (when: () => Promise<string | null>) => {
+      if (isLast) this.#again = when;
+    };
+    retry(async () => "it could not be read before");
+    await this.#repository.bring(known, signal);
+    if (requireSigned !== null) {
+      const signers = await fileDigest(requireSigned);
+      retry(async () => ((await fileDigest(requireSigned)) === signers ? null : "who may sign has changed"));
+      await refuseUnsigned(this.#repository, commit, since, requireSigned, signal);
+    }
+    if (isLast) this.#again = null;
+    if (since !== null && since !== commit && !allowRewind) await refuseRewind(this.#repository, commit, since, signal);
+    const shownAs = ref ?? "HEAD";
+    return { fleet: await loadFleetAt(this.#repository, commit, path, signal, shownAs), isDoubtful: false };
+  }
+
+  async #look(why: string, signal: AbortSignal): Promise<(SeenRevision & { readonly commit: string }) | null> {
+    const { ref } = this.#options;
+    try {
+      const found = await this.#repository.find(ref ?? "HEAD", signal);
+      const because = found.commit === this.#last?.commit ? await this.#again?.() : why;
+      let subject = "";
+      if (because) {
+        await this.#repository.bring(found, signal);
+        subject = printable(await this.#repository.subject(found.commit, signal), SUBJECT_AT_MOST);
+      }
+      this.#isWell();
+      if (!because) return null;
+      const seen = { id: this.#ids.give(found), what: `${because}: ${subject}`, commit: found.commit };
+      this.#last = seen;
+      this.#again = null;
+      return seen;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isOdoroboError(error)) throw error;
+      this.#isUnwell(error);
+      return null;
+    }
+  }
+
+  #isWell(): void {
+    if (this.#trouble === null) return;
+    this.#trouble = null;
+    this.#onTrouble(null);
+  }
+
+  #isUnwell({ code, message, hint }: OdoroboError): void {
+    const before = this.#trouble;
+    const since = before?.since ?? this.#options.clock.now();
+    this.#trouble = { code, message, hint: hint ?? null, since, looks: (before?.looks ?? 0) + 1 };
+    this.#onTrouble(this.#trouble);
+  }
+
+  /** Resolves when it is time to look. */
+  async #nextReason(signal: AbortSignal): Promise<string> {
+    const { intervalMs, jitter } = this.#options;
+    const failed = this.#trouble?.looks ?? 0;
+    const backOff = failed === 0 ? 1 : Math.min(BACK_OFF_AT_MOST, 2 ** (failed - 1));
+    const reason =
+      (await this.#untilPoked(intervalMs * backOff * (1 - JITTER * jitter()), signal)) ?? "it was looked again";
+    const rest = this.#began + LOOK_APART_MS - this.#options.clock.monotonicMs();
+    if (rest > 0) await this.#sleep(rest, signal);
+    return this.#poked ?? reason;
+  }
+
+  /** Null when nobody has poked for so long. */
+  async #untilPoked(milliseconds: number, signal: AbortSignal): Promise<string | null> {
+    if (this.#poked !== null) return this.#poked;
+    const poked = new AbortController();
+    this.#wake = () => poked.abort();
+    try {
+      await this.#sleep(milliseconds, AbortSignal.any([signal, poked.signal]));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!poked.signal.aborted) throw error;
+    } finally {
+      this.#wake = null;
+    }
+    return this.#poked;
+  }
+}
+
+async function fileDigest(path: string): Promise<string> {
+  return await readFile(path).then(
+    (bytes) => hash("sha256", bytes, "hex"),
+    () => "none",
+  );
+}
