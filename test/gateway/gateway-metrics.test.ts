@@ -134,6 +134,7 @@ test("a repository that cannot be read is down until it can", async () => {
   const watcher = metrics.watcher("other");
   watcher.source?.({
     code: "SOURCE_UNREADABLE",
+    looks: 1,
     message: "no route",
     hint: null,
     since: instant("2026-01-01T00:00:00.000Z"),

@@ -20,7 +20,7 @@ import { openFleetNames } from "./fleet-names.ts";
 import { type FleetParts, FleetService } from "./fleet-service.ts";
 import type { FleetConfig, GatewayConfig } from "./gateway-config.ts";
 import { openGatewayDoor } from "./http/gateway-door.ts";
-import { PollSource } from "./poll-source.ts";
+import { openGitSource } from "./open-git-source.ts";
 
 export interface GatewayParts {
   readonly runs: RunStore;
@@ -63,7 +63,9 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     fleets.set(
       fleet.name,
       new FleetService(fleet, {
-        openSource: parts.openSource ?? ((each, onTrouble) => new PollSource(each, onTrouble, clock)),
+        openSource:
+          parts.openSource ??
+          ((each, onTrouble) => openGitSource(each, { dataFolder: config.dataFolder, clock }, onTrouble)),
         runs,
         memory: parts.memoryOf?.(fleet) ?? memoryIn(config.dataFolder, fleet, parts),
         names,

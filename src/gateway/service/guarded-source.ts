@@ -31,6 +31,10 @@ export class GuardedSource implements RevisionSource {
     this.#names = names;
   }
 
+  remember(state: Parameters<NonNullable<RevisionSource["remember"]>>[0]): void {
+    this.#source.remember?.(state);
+  }
+
   revisions(signal: AbortSignal): AsyncIterable<SeenRevision> {
     return this.#source.revisions(signal);
   }
