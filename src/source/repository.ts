@@ -15,8 +15,6 @@ import type { Deadlines } from "./git/process.ts";
 import { GitRemote, type RepositoryLocation, refuseOption } from "./git/remote.ts";
 import { type Signature, signaturesOf } from "./git/signatures.ts";
 
-export type { GitCredentials } from "./git/credentials.ts";
-
 export interface FoundRef {
   /** As the repository calls it: `refs/heads/main`; null: it is a commit's id. */
   readonly name: string | null;
