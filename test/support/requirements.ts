@@ -42,6 +42,10 @@ const REQUIREMENTS = {
   git: onPath("git", "git"),
   ip: onPath("iproute2", "ip"),
   openssl: onPath("openssl", "openssl"),
+  "ssh-keygen": onPath("openssh-client", "ssh-keygen"),
+  gpg: onPath("gnupg", "gpg"),
+  /** Started by its whole path, as it wants. */
+  sshd: { debianPackage: "openssh-server", isHere: () => canAccess("/usr/sbin/sshd", constants.X_OK) },
   isoinfo: onPath("genisoimage", "isoinfo"),
   python3: onPath("python3", "python3"),
   script: onPath("bsdutils", "script"),
