@@ -47,7 +47,7 @@ class World implements AsyncDisposable {
       },
       (trouble) => this.troubles.push(trouble),
     );
-    if (remembered.length > 0) this.source.remember({ revisions: remembered, inForce: remembered.at(-1)?.id ?? null });
+    this.source.recall(remembered);
     this.#revisions = this.source.revisions(this.#stop.signal);
   }
 
@@ -261,20 +261,21 @@ test("a server whose own history is cut says so", () =>
     });
   }));
 
-test("the next gateway knows the names of the one before, and what was in force", async () => {
+test("the next gateway knows the names of the one before; what was refused there is read again", async () => {
   await using home = await aTempFolder();
   const repo = join(home.path, "repo");
   const one = await makeRepository(repo, FLEET);
   const two = await commitFiles(repo, { "b.yaml": aVm("b") });
-  const remembered = [
-    { id: two.slice(0, 12), commit: two },
-    { id: one.slice(0, 12), commit: one },
-  ].map((each) => ({ ...each, what: "" })) as unknown as Revision[];
-  await using world = new World(home.path, {}, remembered);
-  // Another one than before: it may have been refused, and is read again.
-  const seen = await world.next();
-  expect(seen).toMatchObject({ id: `${two.slice(0, 12)}~2`, commit: two });
-  await world.read(seen, { id: "", what: "", commit: one });
+  const seen = (commit: string, standing: Revision["standing"]) =>
+    ({ id: commit.slice(0, 12), commit, standing }) as Revision;
+  {
+    await using world = new World(home.path, {}, [seen(one, "applied"), seen(two, "applied")]);
+    expect(await world.next()).toMatchObject({ id: two.slice(0, 12), commit: two });
+  }
+  await using world = new World(home.path, {}, [seen(one, "applied"), seen(two, "refused")]);
+  const again = await world.next();
+  expect(again).toMatchObject({ id: `${two.slice(0, 12)}~2`, commit: two });
+  await world.source.read(again.id, one, world.signal);
   // What is in force is read without the server.
   await rename(repo, `${repo}-away`);
   expect((await world.source.read(one.slice(0, 12), one, world.signal)).fleet.desired.vms).toHaveLength(1);

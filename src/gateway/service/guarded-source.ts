@@ -31,8 +31,8 @@ export class GuardedSource implements RevisionSource {
     this.#names = names;
   }
 
-  remember(state: Parameters<NonNullable<RevisionSource["remember"]>>[0]): void {
-    this.#source.remember?.(state);
+  recall(revisions: Parameters<NonNullable<RevisionSource["recall"]>>[0]): void {
+    this.#source.recall?.(revisions);
   }
 
   revisions(signal: AbortSignal): AsyncIterable<SeenRevision> {

@@ -46,8 +46,9 @@ export class GitSource implements RevisionSource {
   readonly #onTrouble: (trouble: SourceTrouble | null) => void;
   readonly #ids = new RevisionIds();
   #trouble: SourceTrouble | null = null;
-  /** Seen last; it may have been before we began. */
   #last: SeenRevision | null = null;
+  /** Seen last by an earlier gateway, until the first look: then it is ours, or something else is. */
+  #recalled: (SeenRevision & { readonly commit: string }) | null = null;
   /** Why what was seen last is to be told of once more when it is seen again; null: it is not. */
   #again: (() => Promise<string | null>) | null = null;
   /** When the last look did. */
@@ -63,19 +64,11 @@ export class GitSource implements RevisionSource {
     this.#onTrouble = onTrouble;
   }
 
-  /** What an earlier gateway has seen, before the first look: ids stay what they were, and what is in force is nothing new. */
-  remember({
-    revisions,
-    inForce,
-  }: {
-    readonly revisions: readonly Revision[];
-    readonly inForce: RevisionId | null;
-  }): void {
-    for (const { id, what, commit } of revisions) {
-      if (commit === null) continue;
-      this.#ids.keep(id, { name: null, commit });
-      if (id === inForce) this.#last = { id, what, commit };
-    }
+  recall(revisions: readonly Pick<Revision, "id" | "commit" | "standing">[]): void {
+    for (const { id, commit } of revisions) if (commit !== null) this.#ids.keep(id, { name: null, commit });
+    const last = revisions.findLast((each): each is typeof each & { commit: string } => each.commit !== null);
+    // What was refused is read again: whoever starts a gateway may have mended what it was refused for.
+    if (last !== undefined && last.standing !== "refused") this.#recalled = { ...last, what: "it was seen before" };
   }
 
   /** Look now. Never waits; what has happened until the look begins is seen by it. */
@@ -129,6 +122,13 @@ export class GitSource implements RevisionSource {
     const { ref } = this.#options;
     try {
       const found = await this.#repository.find(ref ?? "HEAD", signal);
+      const recalled = this.#recalled;
+      this.#recalled = null;
+      if (recalled?.commit === found.commit) {
+        this.#last = recalled;
+        this.#isWell();
+        return recalled;
+      }
       const because = found.commit === this.#last?.commit ? await this.#again?.() : why;
       let subject = "";
       if (because) {
