@@ -5,10 +5,15 @@
  * Libraries are in it, and so are their licences (`dist/NOTICES.txt`): what was tested is what runs, and nothing else is installed.
  */
 import { createHash } from "node:crypto";
-import { globSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import standalone from "ajv/dist/standalone/index.js";
 import { rolldown } from "rolldown";
+import { compilerFor, compileShape, SHAPES } from "../src/wire/compile-shapes.ts";
+
+const standaloneCode = standalone.default;
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
@@ -30,9 +35,45 @@ export function digestOfSources(): string {
 
 /** `more`: entries of the tests' own. The folder is emptied first. */
 export async function build(into: string, more: Readonly<Record<string, string>> = {}): Promise<void> {
+  const modules = await bundleInto(into, { ...ENTRIES, ...more }, { cleanDir: true, minify: false });
+  const shapes = mkdtempSync(join(tmpdir(), "odorobo-shapes-"));
+  try {
+    modules.push(...(await bundleInto(into, writeShapes(shapes), { cleanDir: false, minify: true })));
+  } finally {
+    rmSync(shapes, { recursive: true });
+  }
+  writeFileSync(join(into, "NOTICES.txt"), noticesOf(modules));
+}
+
+/**
+ * The checks of what comes over the wire, as modules of their own: compiling a schema takes longer than most commands take for all else.
+ * Answers with the entries that they are.
+ */
+function writeShapes(folder: string): Record<string, string> {
+  const compilers = new Map(
+    (["strict", "tolerant"] as const).map((reading) => [reading, compilerFor(reading, { withSource: true })]),
+  );
+  // What the code asks for of ajv itself is found from here.
+  symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
+  return Object.fromEntries(
+    SHAPES.map(([reading, shape]) => {
+      const compiler = compilers.get(reading) as NonNullable<ReturnType<typeof compilers.get>>;
+      const file = join(folder, `shape.${reading}.${shape}.cjs`);
+      writeFileSync(file, standaloneCode(compiler, compileShape(reading, shape, compiler)));
+      return [`shape.${reading}.${shape}`, file];
+    }),
+  );
+}
+
+/** Answers with what it is made of. `minify`: not where names of classes and functions are seen in reports of mistakes. */
+async function bundleInto(
+  into: string,
+  input: Readonly<Record<string, string>>,
+  { cleanDir, minify }: { readonly cleanDir: boolean; readonly minify: boolean },
+): Promise<string[]> {
   const bundle = await rolldown({
     cwd: ROOT,
-    input: { ...ENTRIES, ...more },
+    input,
     platform: "node",
     external: NEVER_LOADED,
     transform: { define: { BUILT_FROM: JSON.stringify(digestOfSources()) } },
@@ -42,13 +83,11 @@ export async function build(into: string, more: Readonly<Record<string, string>>
     const { output } = await bundle.write({
       dir: into,
       format: "esm",
-      cleanDir: true,
+      cleanDir,
       chunkFileNames: "[name]-[hash].js",
-      // Names of classes and functions are seen in reports of mistakes.
-      minify: false,
+      minify,
     });
-    const modules = output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []));
-    writeFileSync(join(into, "NOTICES.txt"), noticesOf(modules));
+    return output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []));
   } finally {
     await bundle.close();
   }

@@ -4,25 +4,13 @@
  * Requests are read strictly: a field that the agent does not know would be a wish that it silently drops.
  * Answers are read tolerantly: a newer agent may say more than we know, but nothing may be missing or of another type.
  */
-import { readFileSync } from "node:fs";
-import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
+import { createRequire } from "node:module";
+import type { ErrorObject, ValidateFunction } from "ajv/dist/2020.js";
 import { digestOfText } from "../model/digest.ts";
-import { PACKAGE_ROOT } from "../platform/package-root.ts";
+import type { Reading, Shape, WireDocument } from "./compile-shapes.ts";
 import type { PutVmRequest } from "./operations.ts";
 
-const DOCUMENTS = [
-  "vm-spec",
-  "put-vm-request",
-  "operation-request",
-  "whereabouts",
-  "look-request",
-  "look-answer",
-  "node-report",
-  "operation-result",
-  "doctor-report",
-  "fleet-snapshot",
-] as const;
-export type WireDocument = (typeof DOCUMENTS)[number];
+export type { WireDocument } from "./compile-shapes.ts";
 
 /** What is wrong, as a phrase that names the place (`spec.cpus.count must be >= 1`); null: nothing. */
 export function findRequestError(document: WireDocument, value: unknown): string | null {
@@ -37,20 +25,18 @@ export function findAnswerError(document: WireDocument, value: unknown): string 
 
 /** Of one VM of a report, as `findAnswerError` says it of the whole. */
 export function findVmReportError(value: unknown): string | null {
-  const validate = validatorOf("tolerant", `${schemaId("node-report")}#/$defs/vmReport`);
+  const validate = validatorOf("tolerant", "node-report.vm");
   return validate(value) ? null : describeError(validate.errors?.[0]);
 }
 
 /** Of what a report says of how long things took. */
 export function findHistoryError(value: unknown): string | null {
-  const validate = validatorOf("tolerant", `${schemaId("node-report")}#/properties/history`);
+  const validate = validatorOf("tolerant", "node-report.history");
   return validate(value) ? null : describeError(validate.errors?.[0]);
 }
 
-type Reading = "strict" | "tolerant";
-
 function findProblem(reading: Reading, document: WireDocument, value: unknown): string | null {
-  const validate = validator(reading, document);
+  const validate = validatorOf(reading, document);
   return validate(value) ? null : describeError(validate.errors?.[0]);
 }
 
@@ -69,53 +55,25 @@ function findInconsistency({ spec, files }: PutVmRequest): string | null {
   return null;
 }
 
-// Compiling takes some 30 ms: only what is used is compiled, once in a process.
-const compilers = new Map<Reading, Ajv2020>();
+/** Put there by the build. */
+declare const BUILT_FROM: string | undefined;
+
+// What is installed brings them compiled and without the compiler; each is read when it is first asked for.
+const compile =
+  typeof BUILT_FROM === "string"
+    ? (reading: Reading, shape: Shape): ValidateFunction =>
+        createRequire(import.meta.url)(`./shape.${reading}.${shape}.js`).default
+    : (await import("./compile-shapes.ts")).compileShape;
+
 const validators = new Map<string, ValidateFunction>();
 
-const validator = (reading: Reading, document: WireDocument): ValidateFunction =>
-  validatorOf(reading, schemaId(document));
-
-function validatorOf(reading: Reading, schema: string): ValidateFunction {
-  const key = `${reading} ${schema}`;
+function validatorOf(reading: Reading, shape: Shape): ValidateFunction {
+  const key = `${reading} ${shape}`;
   const known = validators.get(key);
   if (known !== undefined) return known;
-  const validate = compiler(reading).getSchema(schema);
-  if (validate === undefined) throw new Error(`no schema ${schema}`);
+  const validate = compile(reading, shape);
   validators.set(key, validate);
   return validate;
-}
-
-function compiler(reading: Reading): Ajv2020 {
-  const known = compilers.get(reading);
-  if (known !== undefined) return known;
-  // Our schemas are checked against their meta-schema by the tests: doing it at each start would cost more than compiling them.
-  const ajv = new Ajv2020({
-    discriminator: true,
-    allowUnionTypes: true,
-    strictTypes: false,
-    strictRequired: false,
-    validateSchema: false,
-  });
-  for (const document of DOCUMENTS) {
-    const schema = readSchema(document);
-    ajv.addSchema(reading === "strict" ? schema : withoutClosedObjects(schema));
-  }
-  compilers.set(reading, ajv);
-  return ajv;
-}
-
-const schemaId = (document: WireDocument): string => `https://odorobo.dev/schemas/${document}.schema.json`;
-
-function readSchema(document: WireDocument): object {
-  return JSON.parse(readFileSync(new URL(`schemas/${document}.schema.json`, PACKAGE_ROOT), "utf8"));
-}
-
-function withoutClosedObjects<T>(schema: T): T {
-  if (Array.isArray(schema)) return schema.map(withoutClosedObjects) as T;
-  if (typeof schema !== "object" || schema === null) return schema;
-  const entries = Object.entries(schema).filter(([key, value]) => !(key === "additionalProperties" && value === false));
-  return Object.fromEntries(entries.map(([key, value]) => [key, withoutClosedObjects(value)])) as T;
 }
 
 function describeError(error: ErrorObject | undefined): string {
