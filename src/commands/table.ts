@@ -14,6 +14,7 @@ import Destroy from "./destroy.ts";
 import Diff from "./diff.ts";
 import Doctor from "./doctor.ts";
 import Explain from "./explain.ts";
+import GatewayCheckCommand from "./gateway/check.ts";
 import GatewayCommand from "./gateway.ts";
 import Import from "./import.ts";
 import Init from "./init.ts";
@@ -80,6 +81,7 @@ export const COMMANDS = {
   rebalance: RebalanceCommand,
   watch: Watch,
   gateway: GatewayCommand,
+  "gateway:check": GatewayCheckCommand,
   completion: Completion,
   demo: DemoCommand,
   destroy: Destroy,

@@ -8,6 +8,8 @@ import { isOdoroboError } from "../../model/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { RunStore } from "../../run/run-store.ts";
+import type { HookFleet } from "../hooks/hook-door.ts";
+import type { HookEvent } from "../hooks/hook-event.ts";
 import { LiveWorld } from "../loop/live-world.ts";
 import { Loop } from "../loop/loop.ts";
 import type { LoopMemory, LoopWatcher, RevisionSource, SourceTrouble } from "../loop/parts.ts";
@@ -22,6 +24,13 @@ export interface PokedSource extends RevisionSource {
   poke(why: string): void;
 }
 
+/** Those who are told what becomes of a fleet: forge, notifications, metrics, the stream of events. */
+export interface Outlets extends AsyncDisposable {
+  readonly watchers: readonly LoopWatcher[];
+  /** Of this fleet's own webhook. */
+  hook(event: HookEvent): void;
+}
+
 export interface FleetParts {
   readonly openSource: (config: FleetConfig, onTrouble: (trouble: SourceTrouble | null) => void) => PokedSource;
   readonly runs: RunStore;
@@ -29,8 +38,10 @@ export interface FleetParts {
   readonly names: FleetNames;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Told beside the log and the view. */
-  readonly watchers: readonly LoopWatcher[];
+  /** Told beside the log and the view; closed with the fleet. */
+  readonly outlets: Outlets;
+  /** Whose webhooks are believed; null: nobody's. */
+  readonly hook: Pick<HookFleet, "kind" | "secrets"> | null;
   /** Nothing is waited for any more. */
   readonly hardSignal: AbortSignal;
 }
@@ -53,15 +64,22 @@ export class FleetService {
     this.config = config;
     this.#parts = parts;
     this.view = new FleetView(config, (id) => this.#guarded.noteOf(id), parts.clock);
-    this.#watcher = fanOut([this.view, logWatcher(config.name, parts.log), ...parts.watchers], parts.log);
+    this.#watcher = fanOut([this.view, logWatcher(config.name, parts.log), ...parts.outlets.watchers], parts.log);
     this.#source = parts.openSource(config, (trouble) => this.#watcher.source(trouble));
     this.#guarded = new GuardedSource(this.#source, config, parts.names);
     this.#ended = this.#turn();
   }
 
-  /** A push was told of: the repository is looked at now. */
-  poke(why: string): void {
-    this.#source.poke(why);
+  /** Whose webhooks are believed, and what is done then; null: nobody's. */
+  get hook(): HookFleet | null {
+    const { hook, outlets } = this.#parts;
+    if (hook === null) return null;
+    const onEvent = (event: HookEvent) => {
+      outlets.hook(event);
+      // Which ref it was is the repository's to say: it is asked what there is now.
+      if (event.kind === "push") this.#source.poke("a push was told");
+    };
+    return { ...hook, onEvent };
   }
 
   /** Nothing new begins; resolves when what was in flight has ended. The run that is left paused, should there be one. */
@@ -69,6 +87,7 @@ export class FleetService {
     const run = this.view.openRun;
     this.#stop.abort();
     await this.#ended;
+    await this.#parts.outlets[Symbol.asyncDispose]();
     return run === null ? null : this.view.openRun;
   }
 

@@ -1,26 +1,24 @@
 /**
  * A gateway: many fleets, one process. Composes it and starts it; stops it in the other order.
  *
- *   commands/gateway.ts → [gateway.ts] → fleet-service.ts, http/
+ *   commands/gateway.ts → [gateway.ts] → fleets.ts, http/
  */
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
 import { OdoroboError } from "../../model/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { lockDataFolder } from "../../platform/lock-folder.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { makeFolders } from "../../platform/make-folders.ts";
 import { packageVersion } from "../../platform/package-version.ts";
-import { whoami } from "../../platform/whoami.ts";
 import type { RunStore } from "../../run/run-store.ts";
-import { originOf } from "../../turn/begun-run.ts";
-import { LoopMemoryFile } from "../loop/memory-file.ts";
-import type { LoopMemory, LoopWatcher } from "../loop/parts.ts";
+import { hookHandler } from "../hooks/hook-door.ts";
+import { GatewayMetrics } from "../metrics/gateway-metrics.ts";
+import { CarriedOn } from "./carry-on.ts";
+import { GatewayEvents } from "./event-log.ts";
 import { openFleetNames } from "./fleet-names.ts";
-import { type FleetParts, FleetService } from "./fleet-service.ts";
+import { Fleets, type Reloaded } from "./fleets.ts";
 import type { FleetConfig, GatewayConfig } from "./gateway-config.ts";
 import { openGatewayDoor } from "./http/gateway-door.ts";
-import { openGitSource } from "./open-git-source.ts";
 
 export interface GatewayParts {
   readonly runs: RunStore;
@@ -28,18 +26,13 @@ export interface GatewayParts {
   readonly log: Logger;
   /** Nothing is waited for any more. */
   readonly hardSignal: AbortSignal;
-  /** Left out: repositories are polled. */
-  readonly openSource?: FleetParts["openSource"];
-  /** Left out: in the data folder. */
-  readonly memoryOf?: (fleet: FleetConfig) => LoopMemory;
-  /** Told of a fleet beside the log and the API. */
-  readonly watchersOf?: (fleet: FleetConfig) => readonly LoopWatcher[];
 }
 
 export interface RunningGateway extends AsyncDisposable {
   /** With the port that was really given. */
   readonly url: string;
-  readonly fleets: ReadonlyMap<string, FleetService>;
+  /** Begins those that are new, ends those that are gone, begins those anew that are said otherwise; the others do not notice. */
+  reload(fleets: readonly FleetConfig[]): Promise<Reloaded>;
 }
 
 /**
@@ -48,59 +41,47 @@ export interface RunningGateway extends AsyncDisposable {
  * Rejects with AGENT_CONFIG, AGENT_INSECURE, ADDRESS_IN_USE, DATA_FOLDER_IN_USE or FILE_UNWRITABLE, with everything closed again.
  */
 export async function startGateway(config: GatewayConfig, parts: GatewayParts): Promise<RunningGateway> {
-  const { clock, log, runs } = parts;
+  const { clock, log, runs, hardSignal } = parts;
+  const { dataFolder } = config;
+  const version = packageVersion();
   await using opened = new AsyncDisposableStack();
-  await makeDataFolder(config.dataFolder, log);
-  opened.use(await lockDataFolder(config.dataFolder, "gateway"));
-  const names = await openFleetNames(config.dataFolder);
-  names.keepOnly(config.fleets.map(({ name }) => name));
-  const fleets = new Map<string, FleetService>();
+  await makeDataFolder(dataFolder, log);
+  opened.use(await lockDataFolder(dataFolder, "gateway"));
+  const names = await openFleetNames(dataFolder);
+  const events = new GatewayEvents(clock);
+  const metrics = new GatewayMetrics({ version, clock });
+  const carried = opened.use(new CarriedOn({ runs, clock, log, hardSignal }));
+  const fleets = opened.use(new Fleets({ ...parts, publicUrl: config.publicUrl, dataFolder, names, events, metrics }));
   const door = opened.use(
-    await openGatewayDoor({ config, fleets, runs, clock, log, version: packageVersion(), since: clock.now() }),
-  );
-  opened.defer(() => stopAll(fleets, log));
-  for (const fleet of config.fleets) {
-    fleets.set(
-      fleet.name,
-      new FleetService(fleet, {
-        openSource:
-          parts.openSource ??
-          ((each, onTrouble) => openGitSource(each, { dataFolder: config.dataFolder, clock }, onTrouble)),
-        runs,
-        memory: parts.memoryOf?.(fleet) ?? memoryIn(config.dataFolder, fleet, parts),
-        names,
+    await openGatewayDoor({
+      config,
+      fleets: fleets.all,
+      runs,
+      events,
+      metrics,
+      carryOn: (run, by) => carried.carryOn(run, by),
+      hooks: hookHandler((name) => fleets.all.get(name)?.hook ?? null, {
         clock,
         log,
-        watchers: parts.watchersOf?.(fleet) ?? [],
-        hardSignal: parts.hardSignal,
+        counted: (fleet, outcome) => metrics.hook(fleet, outcome),
       }),
-    );
-  }
-  log.info({ url: door.url, fleets: [...fleets.keys()], data: config.dataFolder }, "the gateway answers");
-  const running = opened.move();
-  return { url: door.url, fleets, [Symbol.asyncDispose]: () => running.disposeAsync() };
-}
-
-function memoryIn(folder: string, { name, repository }: FleetConfig, { runs, clock, log }: GatewayParts): LoopMemory {
-  const { url, ref, path } = repository;
-  return new LoopMemoryFile({
-    path: join(folder, "loops", `${name}.json`),
-    of: JSON.stringify(originOf({ kind: "git", url, ref, path })),
-    ...{ runs, clock, by: `odorobo gateway of ${whoami()}` },
-    onTrouble: (message) => log.warn({ fleet: name }, message),
-  });
-}
-
-async function stopAll(fleets: ReadonlyMap<string, FleetService>, log: Logger): Promise<void> {
-  log.info({ fleets: [...fleets.keys()] }, "the gateway stops: what is in flight ends, guests go on");
-  await Promise.all(
-    [...fleets.values()].map(async (fleet) => {
-      const run = await fleet.stop();
-      const name = fleet.config.name;
-      if (run !== null) log.warn({ fleet: name, run }, "a run was left in the middle: the next gateway carries it on");
-      else log.info({ fleet: name }, "the fleet is let go of");
+      clock,
+      log,
+      version,
+      since: clock.now(),
     }),
   );
+  await fleets.turn(config.fleets);
+  log.info({ url: door.url, fleets: [...fleets.all.keys()], data: dataFolder }, "the gateway answers");
+  const running = opened.move();
+  return {
+    url: door.url,
+    reload: (next) => fleets.turn(next),
+    [Symbol.asyncDispose]: () => {
+      log.info({ fleets: [...fleets.all.keys()] }, "the gateway stops: what is in flight ends, guests go on");
+      return running.disposeAsync();
+    },
+  };
 }
 
 /** For the gateway's user only: plans and journals are in there. A folder that is there already is left as it is. */

@@ -4,11 +4,17 @@ import type { Clock } from "../../../platform/clock.ts";
 import type { Caller } from "../../../platform/http/door/caller.ts";
 import type { Logger } from "../../../platform/logger.ts";
 import type { RunStore } from "../../../run/run-store.ts";
+import type { GatewayMetrics } from "../../metrics/gateway-metrics.ts";
+import type { GatewayEvents } from "../event-log.ts";
 import type { FleetService } from "../fleet-service.ts";
 
 export interface Parts {
   readonly fleets: ReadonlyMap<string, FleetService>;
   readonly runs: RunStore;
+  readonly events: GatewayEvents;
+  readonly metrics: GatewayMetrics;
+  /** Resolves when the run goes on. */
+  readonly carryOn: (run: string, by: string) => Promise<void>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;

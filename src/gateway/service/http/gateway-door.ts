@@ -3,6 +3,7 @@
  *
  *   gateway.ts → [gateway-door.ts] → platform/http/server.ts → routes.ts
  */
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { type ErrorCode, OdoroboError } from "../../../model/errors.ts";
 import type { Clock } from "../../../platform/clock.ts";
 import { errorAnswer } from "../../../platform/http/answers.ts";
@@ -20,7 +21,9 @@ import { createHandler } from "./handler.ts";
 import { unguardedRoutes } from "./unguarded.ts";
 
 export interface DoorOptions extends Omit<Parts, "stopping"> {
-  readonly config: GatewayConfig;
+  readonly config: Pick<GatewayConfig, "listen" | "door">;
+  /** Of what comes to `/v1/hooks/`. */
+  readonly hooks: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -51,7 +54,7 @@ export async function openGatewayDoor(options: DoorOptions): Promise<AsyncDispos
       log,
       clock,
       errorAnswer: (_, error) => errorAnswer(error),
-      unguarded: unguardedRoutes(parts),
+      unguarded: unguardedRoutes(parts, options.hooks),
     }),
   );
   if (files !== null && tls !== null)
@@ -64,7 +67,7 @@ export async function openGatewayDoor(options: DoorOptions): Promise<AsyncDispos
 }
 
 /** Who says yes to a plan changes guests: who can reach the gateway and nothing else must not be enough. */
-function refuseStrangers({ listen, door }: GatewayConfig): void {
+function refuseStrangers({ listen, door }: Pick<GatewayConfig, "listen" | "door">): void {
   if (door.tokenFile !== null || door.accessFile !== null || door.tls?.clientCaFile || isLocal(listen)) return;
   throw new OdoroboError(
     "AGENT_INSECURE",

@@ -9,11 +9,25 @@ import { errorAnswer } from "../../../platform/http/answers.ts";
 import { openCallSignal, whenGiven } from "../../../platform/http/call-signal.ts";
 import type { Caller } from "../../../platform/http/door/caller.ts";
 import type { Parts, Route } from "./call.ts";
+import { streamEvents } from "./events.ts";
 import { getFleet, getFleets } from "./fleets.ts";
+import { getMetrics } from "./metrics.ts";
+import { followRun, getRun, getRunPlan, getRuns, orderRun, resumeRun } from "./runs.ts";
 
 const ROUTES: readonly Route[] = [
   { path: "/v1/fleets", method: "GET", role: "observe", handle: getFleets },
   { path: "/v1/fleets/{name}", method: "GET", role: "observe", handle: getFleet },
+  { path: "/v1/events", method: "GET", role: "observe", handle: streamEvents },
+  { path: "/v1/runs", method: "GET", role: "observe", handle: getRuns },
+  { path: "/v1/runs/{id}", method: "GET", role: "observe", handle: getRun },
+  { path: "/v1/runs/{id}/plan", method: "GET", role: "observe", handle: getRunPlan },
+  { path: "/v1/runs/{id}/events", method: "GET", role: "observe", handle: followRun },
+  { path: "/v1/runs/{id}/approve", method: "POST", role: "apply", handle: orderRun("approve") },
+  { path: "/v1/runs/{id}/refuse", method: "POST", role: "apply", handle: orderRun("refuse") },
+  { path: "/v1/runs/{id}/pause", method: "POST", role: "apply", handle: orderRun("pause") },
+  { path: "/v1/runs/{id}/abort", method: "POST", role: "apply", handle: orderRun("abort") },
+  { path: "/v1/runs/{id}/resume", method: "POST", role: "apply", handle: resumeRun },
+  { path: "/metrics", method: "GET", role: "observe", handle: getMetrics },
 ];
 
 export const createHandler =

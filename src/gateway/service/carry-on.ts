@@ -1,0 +1,78 @@
+/** `runs resume` for whoever is not at this machine: the gateway carries the run on, with the same plan, and says how it ended in the log. */
+import { OdoroboError } from "../../model/errors.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Logger } from "../../platform/logger.ts";
+import { decide } from "../../run/decide.ts";
+import type { RunOrigin } from "../../run/journal.ts";
+import type { RunClaim, RunStore } from "../../run/run-store.ts";
+import { executeRun } from "../../turn/execute-run.ts";
+import type { FleetLocation } from "../../turn/read-fleet.ts";
+import { takeUpRun } from "../../turn/take-up-run.ts";
+
+export interface CarryOnParts {
+  readonly runs: RunStore;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly hardSignal: AbortSignal;
+}
+
+/** Those that were taken up here. Disposing lets end what is in flight, and leaves the rest paused. */
+export class CarriedOn implements AsyncDisposable {
+  readonly #parts: CarryOnParts;
+  readonly #stop = new AbortController();
+  readonly #busy = new Set<Promise<void>>();
+
+  constructor(parts: CarryOnParts) {
+    this.#parts = parts;
+  }
+
+  /** Resolves when it goes on. Rejects with RUN_OVER, RUN_WAITING, or PLAN_STALE when what is left no longer fits. */
+  async carryOn(id: string, by: string): Promise<void> {
+    const { runs, clock } = this.#parts;
+    const claim = await runs.claim(id);
+    // Whoever has it goes on with it, or comes to an end first.
+    if (claim === null) return;
+    await using held = new AsyncDisposableStack();
+    held.use(claim);
+    const decision = decide(claim.state(), { kind: "resume", at: clock.now(), by }, "nobody");
+    if (decision.next === "refuse") throw new OdoroboError(decision.code, decision.message, { hint: decision.hint });
+    if (decision.next !== "execute") return;
+    const { origin, commit } = claim.state().begun;
+    const request = { location: locationOf(origin, commit), access: origin, clock };
+    const taken = held.use(await takeUpRun(claim, request, this.#stop.signal));
+    for (const event of decision.append) claim.append(event);
+    const owned = held.move();
+    const work = this.#execute(claim, taken).finally(() => owned.disposeAsync());
+    this.#busy.add(work);
+    void work.finally(() => this.#busy.delete(work));
+  }
+
+  async #execute(claim: RunClaim, taken: Awaited<ReturnType<typeof takeUpRun>>): Promise<void> {
+    const { clock, log, hardSignal } = this.#parts;
+    try {
+      const { outcome } = await executeRun({
+        claim,
+        desired: taken.fleet.desired,
+        observed: taken.observed,
+        agents: taken.agents,
+        clock,
+        signal: this.#stop.signal,
+        hardSignal,
+        onEvent: () => {},
+        refused: taken.refused,
+      });
+      log.info({ run: claim.id, outcome }, "the run that somebody resumed has ended");
+    } catch (error) {
+      log.error({ run: claim.id, err: error }, "the run that somebody resumed failed");
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#busy);
+  }
+}
+
+/** Of a repository the very commit: a branch has moved on. */
+const locationOf = ({ location }: RunOrigin, commit: string | null): FleetLocation =>
+  location.kind === "git" ? { ...location, ref: commit ?? location.ref } : location;

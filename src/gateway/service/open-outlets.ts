@@ -1,0 +1,47 @@
+/**
+ * All who are told what becomes of one fleet. One that cannot be opened costs itself: the fleet is turned all the same, and the log says
+ * so.
+ */
+import type { Clock } from "../../platform/clock.ts";
+import type { Logger } from "../../platform/logger.ts";
+import type { HookEvent } from "../hooks/hook-event.ts";
+import type { LoopWatcher } from "../loop/parts.ts";
+import type { GatewayMetrics } from "../metrics/gateway-metrics.ts";
+import { openNotifier } from "../notify/notifier.ts";
+import type { GatewayEvents } from "./event-log.ts";
+import type { Outlets } from "./fleet-service.ts";
+import type { FleetConfig } from "./gateway-config.ts";
+
+export interface OutletParts {
+  readonly publicUrl: string | null;
+  readonly events: GatewayEvents;
+  readonly metrics: GatewayMetrics;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export async function openOutlets(config: FleetConfig, parts: OutletParts): Promise<Outlets> {
+  const { name, notify } = config;
+  const { events, metrics, log } = parts;
+  const watchers: LoopWatcher[] = [events.watcher(name), metrics.watcher(name)];
+  const opened = new AsyncDisposableStack();
+  const hooks: ((event: HookEvent) => void)[] = [];
+  const attempt = async (what: string, work: () => Promise<void>) => {
+    await work().catch((error: unknown) => log.error({ fleet: name, err: error }, `${what} cannot be told`));
+  };
+  if (notify.length > 0) {
+    await attempt("receivers of notifications", async () => {
+      const counted = (kind: "json" | "slack", result: Parameters<GatewayMetrics["notification"]>[1]) =>
+        metrics.notification(kind, result);
+      const notifier = opened.use(await openNotifier({ ...parts, fleet: name, targets: notify, counted }));
+      watchers.push(notifier.watcher);
+    });
+  }
+  return {
+    watchers,
+    hook: (event) => {
+      for (const hook of hooks) hook(event);
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
