@@ -1,6 +1,7 @@
 import { Args } from "@oclif/core";
 import type { ApplyReport } from "../../apply/apply-report.ts";
 import { OdoroboCommand } from "../cli/base-command.ts";
+import { attachRemote, gatewayFlag, openGateway } from "../cli/gateway/remote-runs.ts";
 import { listenForInterrupts } from "../cli/interrupt.ts";
 import { runFlags, runOf, toAttachOptions } from "../cli/runs/run-flags.ts";
 
@@ -11,11 +12,15 @@ export default class RunsAttach extends OdoroboCommand {
   static override args = {
     run: Args.string({ description: "the run's id, or its beginning (default: the one that is not over)" }),
   };
-  static override flags = runFlags;
+  static override flags = { ...gatewayFlag, ...runFlags };
 
   override async run(): Promise<ApplyReport> {
     const { args, flags } = await this.parse(RunsAttach);
     using interrupts = listenForInterrupts();
+    if (flags.gateway !== undefined) {
+      await using client = await openGateway(flags.gateway, flags);
+      return await attachRemote(this.screen, client, args.run, interrupts);
+    }
     const { openRuns } = await import("../cli/runs/begin-run.ts");
     const { attachRun } = await import("../cli/runs/attach-run.ts");
     const store = await openRuns(flags.state);
