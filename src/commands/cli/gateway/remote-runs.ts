@@ -35,10 +35,6 @@ export const remoteFlags = {
   "tls-key": { ...tlsKey, helpGroup: "GATEWAY" },
 };
 
-export interface RemoteFlags extends AgentFlags {
-  readonly gateway?: string | undefined;
-}
-
 /** Throws USAGE for an address that is none. */
 export async function openGateway(address: string, flags: AgentFlags): Promise<GatewayClient> {
   const { GatewayClient } = await import("../../../wire/gateway-client.ts");
