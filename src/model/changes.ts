@@ -171,7 +171,7 @@ export const FILTER_WORDS: Readonly<Record<FilterName, string>> = {
   room: "with room",
 };
 
-/** Constraints that contradict each other: without any one of them there is a way, and it was found. */
+/** Constraints that cannot be had together, while any of them fewer can: one at least has to change. Others may be in the way besides. */
 export interface PlacementConflict {
   readonly constraints: readonly {
     readonly kind: "placement" | "others-placement" | "closed" | "immovable" | "room" | "rule";

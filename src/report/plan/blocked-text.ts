@@ -11,7 +11,7 @@ export function explainBlocked({ filters = [], conflict }: Blocked): string[] {
     if (texts.length === 1) lines.push(`in the way${others}: ${texts[0]}`);
     else
       lines.push(
-        `there would be a way if any one of these were otherwise${others}:`,
+        `these cannot be had together, one of them at least has to change${others}:`,
         ...texts.map((text) => `  - ${text}`),
       );
   }
