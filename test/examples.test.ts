@@ -2,7 +2,7 @@
  * The examples are golden tests: each is a fleet, what its agents said once, and the plan that follows, as text and as JSON.
  * To accept new output after reading it: npx vitest run test/examples.test.ts -u
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readManifests } from "../src/manifest/read-manifests.ts";
@@ -17,7 +17,10 @@ import { findAnswerError } from "../src/wire/check-shape.ts";
 const EXAMPLES = join(import.meta.dirname, "../examples");
 const { signal } = new AbortController();
 
-const names = readdirSync(EXAMPLES).sort();
+/** The others are of another kind: `ci/`. */
+const names = readdirSync(EXAMPLES)
+  .filter((name) => existsSync(join(EXAMPLES, name, "fleet")))
+  .sort();
 
 test("there are examples", () => {
   expect(names).toHaveLength(10);

@@ -53,6 +53,7 @@ const REQUIREMENTS = {
   tmux: onPath("tmux", "tmux"),
   promtool: onPath("prometheus", "promtool"),
   virsh: onPath("libvirt-clients", "virsh"),
+  curl: onPath("curl", "curl"),
   busybox: onPath("busybox-static", "busybox"),
   "linux-kernel": {
     debianPackage: "linux-image-cloud-amd64",
