@@ -43,14 +43,18 @@ export default class Init extends OdoroboCommand {
     await writeNew(args.folder, files);
 
     const at = args.folder === "." ? "" : ` ${quote(args.folder)}`;
-    const next = [
+    const watch = `odorobo watch${at}`;
+    const steps = [
       `odorobo agent --name ${STARTER_NODE}${foldersOfOneUser()}`,
       `odorobo plan${at}`,
       `odorobo apply${at}`,
     ];
     this.screen.print(`Wrote ${files.map((file) => join(args.folder, file.path)).join(", ")}.\n`);
-    this.screen.print(`Next, the first in a terminal of its own:\n${next.map((command) => `  ${command}`).join("\n")}`);
-    return { folder: args.folder, written: files.map((file) => file.path), next };
+    this.screen.print(`Next, one command that keeps this machine so, whatever you save:\n  ${watch}\n`);
+    this.screen.print(
+      `Or a step at a time, the first in a terminal of its own:\n${steps.map((each) => `  ${each}`).join("\n")}`,
+    );
+    return { folder: args.folder, written: files.map((file) => file.path), next: [watch, ...steps] };
   }
 }
 
