@@ -10,6 +10,12 @@ const CORE = [
   "test/manifest/!(linear-time).test.ts",
 ];
 
+/** These end what they start, within their process too: they share one another's as well. Each has a cache folder of its own, by `setupFiles`. */
+const SHARING = [
+  "test/{wire,observe,source,run,run-store,gateway,apply,turn,doctor,compat}/**/*.test.ts",
+  "test/agent/{store,storage}/**/*.test.ts",
+];
+
 export default defineConfig({
   test: {
     globalSetup: "test/support/build-command.ts",
@@ -22,7 +28,11 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     projects: [
       { extends: true, test: { name: "core", include: CORE, isolate: false } },
-      { extends: true, test: { name: "rest", include: ["test/**/*.test.ts"], exclude: CORE } },
+      {
+        extends: true,
+        test: { name: "sharing", include: SHARING, isolate: false, setupFiles: "test/support/own-cache.ts" },
+      },
+      { extends: true, test: { name: "rest", include: ["test/**/*.test.ts"], exclude: [...CORE, ...SHARING] } },
     ],
   },
 });

@@ -72,6 +72,8 @@ export function followTlsFiles(files: TlsFiles, { first, onChange, log, everyMs 
       inForce = settings;
       log.info({ certificate: files.certFile }, "the certificate was read anew");
     } catch (error) {
+      // Changed while it was read: the next look sees what has become of it.
+      if ((await versionOf(files)) !== version) return;
       // Said once for each change, and tried again: the next may be the other half of this one.
       if (version !== complainedOf) log.error({ err: error }, "the certificate that was there before stays in force");
       complainedOf = version;
