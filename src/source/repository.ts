@@ -23,6 +23,16 @@ export interface FoundRef {
   readonly hidesTag: boolean;
 }
 
+/** Whose the commits are that are only here: nobody's, at no time, so that the same is the same again. */
+const NOBODY = {
+  GIT_AUTHOR_NAME: "odorobo",
+  GIT_AUTHOR_EMAIL: "nobody@invalid",
+  GIT_AUTHOR_DATE: "@0 +0000",
+  GIT_COMMITTER_NAME: "odorobo",
+  GIT_COMMITTER_EMAIL: "nobody@invalid",
+  GIT_COMMITTER_DATE: "@0 +0000",
+};
+
 const COMMIT_ID = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
 
 export class Repository {
@@ -138,8 +148,12 @@ export class Repository {
       signal,
     );
     if (code === 0 || code === 1) return code === 0;
-    throw new OdoroboError("SOURCE_UNREADABLE", `the copy of ${this.url} cannot be read`, {
-      cause: new Error(stderr.trim()),
+    throw this.#broken(stderr);
+  }
+
+  #broken(said: string): OdoroboError {
+    return new OdoroboError("SOURCE_UNREADABLE", `the copy of ${this.url} cannot be read`, {
+      cause: new Error(said.trim()),
       hint: "remove it, and it is made anew",
     });
   }
@@ -147,6 +161,22 @@ export class Repository {
   /** Both are here. Null: they have nothing in common. */
   async mergeBase(a: string, b: string, signal: AbortSignal): Promise<string | null> {
     return await this.#copyWith(a).ask(["merge-base", a, b], signal);
+  }
+
+  /**
+   * The commit that merging `head` into `base` would make, as far as git can do that alone: only here, and the same again for the
+   * same two. Both are here. Null: they conflict, or have nothing in common.
+   */
+  async merged(base: string, head: string, signal: AbortSignal): Promise<string | null> {
+    if (await this.contains(head, base, signal)) return head;
+    if (await this.contains(base, head, signal)) return base;
+    const copy = this.#copyWith(base);
+    const tree = await copy.ask(["merge-tree", "--write-tree", "--no-messages", base, head], signal);
+    if (tree === null) return null;
+    const make = ["commit-tree", tree, "-p", base, "-p", head, "-m", `merge ${head} into ${base}`];
+    const { code, stdout, stderr } = await copy.run(make, signal, NOBODY);
+    if (code !== 0) throw this.#broken(stderr);
+    return stdout.trim();
   }
 
   /** The server has only a part of its own history: a shallow clone. */

@@ -5,9 +5,9 @@
 
 import { ACTION_SYMBOLS, type Change } from "../../model/changes.ts";
 import type { Plan } from "../../plan/plan-document.ts";
+import { cut, escapeMarkdown, fenced } from "../words/markdown.ts";
 import { plural, showCounts, showNames } from "../words/names.ts";
 import { paintWith } from "../words/paint.ts";
-import { safeLine } from "../words/safe-text.ts";
 import { renderBlocked, renderChanges, renderRefusals, renderUnknown, renderWaiting } from "./changes-text.ts";
 import { renderGanttMermaid } from "./gantt-mermaid.ts";
 import { groupChanges } from "./group-changes.ts";
@@ -130,40 +130,8 @@ const folded = (title: string, lines: readonly string[], budget: number): string
         "</details>",
       ];
 
-/** A fence longer than any run of backticks inside cannot be closed from inside. */
-function fenced(lines: readonly string[]): string {
-  const longest =
-    lines
-      .join("\n")
-      .match(/`+/g)
-      ?.reduce((most, run) => Math.max(most, run.length), 0) ?? 0;
-  const fence = "`".repeat(Math.max(3, longest + 1));
-  return `${fence}text\n${lines.join("\n")}\n${fence}`;
-}
-
-/** As many lines as fit, then how many were left out. */
-function cut(lines: readonly string[], budget: number, note: (left: number) => string): string[] {
-  let room = budget;
-  const kept: string[] = [];
-  for (const line of lines) {
-    room -= line.length + 1;
-    if (room < 0) return [...kept, note(lines.length - kept.length)];
-    kept.push(line);
-  }
-  return kept;
-}
-
 const cell = (text: string): string =>
   escapeMarkdown(text.length > LONGEST_CELL ? `${text.slice(0, LONGEST_CELL - 1)}…` : text);
-
-/** Backslashes before all that means something, and entities for what would be HTML or mention somebody. */
-const escapeMarkdown = (text: string): string =>
-  safeLine(text)
-    .replace(/[\\`*_{}[\]()#+!|~]/g, "\\$&")
-    .replace(/&/g, "&amp;")
-    .replace(/</g, "&lt;")
-    .replace(/>/g, "&gt;")
-    .replace(/@/g, "&#64;");
 
 /** Names are DNS labels, but a document from a file may say anything. */
 const code = (text: string): string => `<code>${escapeMarkdown(text)}</code>`;

@@ -64,8 +64,13 @@ export class BareCopy {
     return code === 0 ? stdout.trim() : null;
   }
 
-  async run(args: readonly string[], signal: AbortSignal): Promise<GitExit> {
-    const env = { ...gitEnvironment(), GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: "/dev/null" };
+  /** `more`: of the environment. */
+  async run(
+    args: readonly string[],
+    signal: AbortSignal,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<GitExit> {
+    const env = { ...gitEnvironment(), GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: "/dev/null", ...more };
     return await runGit({ args, folder: this.folder, env, isAlone: true, deadlines: LOCAL }, signal);
   }
 

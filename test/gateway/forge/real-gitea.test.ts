@@ -1,0 +1,182 @@
+/** The same things said to a real Gitea or Forgejo, where there is one: what the stand-in believes of it is true. */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Forge } from "../../../src/gateway/forge/forge.ts";
+import { openForge } from "../../../src/gateway/forge/open-forge.ts";
+import { type HookOutcome, hookHandler } from "../../../src/gateway/hooks/hook-door.ts";
+import type { HookEvent } from "../../../src/gateway/hooks/hook-event.ts";
+import { systemClock } from "../../../src/platform/clock.ts";
+import { silentLogger } from "../../../src/platform/logger.ts";
+import { commitFiles, git, makeRepository } from "../../support/a-repository.ts";
+import { aRealGitea, findGitea, type RealGitea } from "../../support/forge/a-real-gitea.ts";
+import { aTempFolder } from "../../support/temp-folder.ts";
+import { until } from "../../support/until.ts";
+
+const program = findGitea();
+if (program === null)
+  console.warn("no gitea and no forgejo on the PATH, and ODOROBO_TEST_GITEA names none: the stand-in alone is tested");
+
+const SECRET = "secret-of-the-hook";
+const { signal } = new AbortController();
+
+describe.skipIf(program === null)("a real forge", { timeout: 120_000 }, () => {
+  const stack = new AsyncDisposableStack();
+  let real: RealGitea;
+  let forge: Forge;
+  let head: string;
+  const events: HookEvent[] = [];
+  const outcomes: HookOutcome[] = [];
+
+  beforeAll(async () => {
+    real = stack.use(await aRealGitea(program!));
+    forge = await openForge(real.config);
+    const handle = hookHandler(
+      (name) =>
+        name === "shop"
+          ? {
+              kind: real.kind,
+              secrets: { read: async () => ["the-new-one", SECRET] },
+              onEvent: (event) => void events.push(event),
+            }
+          : null,
+      { clock: systemClock, log: silentLogger, counted: (_, outcome) => void outcomes.push(outcome) },
+    );
+    const server = createServer((request, response) => void handle(request, response));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    stack.defer(async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    });
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/hooks/shop`;
+    for (const [content_type, secret] of [
+      ["json", SECRET],
+      ["form", SECRET],
+      ["json", ""],
+    ] as const)
+      await real.call("POST", "/repos/shop/fleet/hooks", {
+        type: real.kind,
+        active: true,
+        events: ["push", "pull_request", "pull_request_sync", "create", "delete"],
+        config: { url, content_type, secret },
+      });
+    const folder = stack.use(await aTempFolder());
+    const work = join(folder.path, "work");
+    await makeRepository(work, { "fleet.yaml": "kind: Fleet\n" });
+    await git(work, "push", "--quiet", real.pushUrl, "main");
+    await git(work, "checkout", "--quiet", "-b", "more");
+    head = await commitFiles(work, { "vms/web.yaml": "kind: VirtualMachine\n" });
+    await git(work, "push", "--quiet", real.pushUrl, "more");
+    // It looks at what was pushed after it has answered.
+    const isSeen = (branch: string) => real.call("GET", `/repos/shop/fleet/branches/${branch}`).then(Boolean, () => false);
+    await until("it has seen both branches", async () => (await isSeen("main")) && (await isSeen("more")), 60_000);
+    await real.call("POST", "/repos/shop/fleet/pulls", { head: "more", base: "main", title: "More" });
+    await until("its hooks have come", () => events.some(({ kind }) => kind === "pull-request"), 60_000);
+    head = await commitFiles(work, { "vms/db.yaml": "kind: VirtualMachine\n" });
+    await git(work, "push", "--quiet", real.pushUrl, "more");
+    await until(
+      "its next have come",
+      () => events.some((event) => event.kind === "pull-request" && event.action === "updated"),
+      60_000,
+    );
+    await git(work, "push", "--quiet", real.pushUrl, "main:refs/heads/old");
+    await git(work, "push", "--quiet", real.pushUrl, ":refs/heads/old");
+  }, 300_000);
+  afterAll(() => stack.disposeAsync());
+
+  test("its webhooks are read, as JSON and as forms; those without a secret are refused", async () => {
+    await until("all have come", () => outcomes.filter((each) => each === "signature").length >= 3, 60_000);
+    const pushes = events.filter((event) => event.kind === "push");
+    expect(pushes).toContainEqual({ kind: "push", ref: "refs/heads/more", commit: head });
+    const main = pushes.filter((event) => event.ref === "refs/heads/main");
+    // As JSON and as a form.
+    expect(main).toHaveLength(2);
+    const pulls = events.filter((event) => event.kind === "pull-request");
+    expect(pulls).toContainEqual(expect.objectContaining({ number: 1, action: "opened", base: { ref: "main" } }));
+    expect(pulls).toContainEqual({
+      kind: "pull-request",
+      number: 1,
+      action: "updated",
+      head: { ref: "more", commit: head },
+      base: { ref: "main" },
+    });
+    expect(outcomes).not.toContain("garbage");
+  });
+
+  test("its repository is seen, and whose the token is", async () => {
+    expect(await forge.whoAmI(signal)).toBe("odorobo-bot");
+  });
+
+  test("it takes every state, with line, link and context, and answers for unknown commits and wrong tokens as the stand-in does", async () => {
+    const states = {
+      pending: "pending",
+      success: "success",
+      failure: "failure",
+      error: "error",
+      neutral: "success",
+    } as const;
+    for (const [state, word] of Object.entries(states)) {
+      const status = {
+        commit: head,
+        context: "odorobo/shop",
+        state: state as keyof typeof states,
+        line: `${state} ${"ü".repeat(300)}`,
+        link: "https://gw.example.net/r",
+      };
+      await forge.setStatus(status, signal);
+      const [latest] = (await real.call(
+        "GET",
+        `/repos/shop/fleet/commits/${head}/statuses?limit=1&sort=recentupdate`,
+      )) as { status: string; description: string; target_url: string; context: string }[];
+      expect(latest).toMatchObject({ status: word, context: "odorobo/shop", target_url: status.link });
+      expect(Array.from(latest?.description ?? "")).toHaveLength(255);
+    }
+    const unknown = {
+      commit: "d".repeat(40),
+      context: "odorobo/shop",
+      state: "success",
+      line: "x",
+      link: null,
+    } as const;
+    const error = await forge.setStatus(unknown, signal).catch((each) => each);
+    expect(error.message).toMatch(/answered 404 to POST/);
+    expect(error.code).toBe("FORGE_REFUSED");
+  });
+
+  test("one comment among many, changed in place", async () => {
+    const marker = "<!-- odorobo:plan:shop -->";
+    await real.call("POST", "/repos/shop/fleet/issues/1/comments", { body: `${marker}\nall is well` });
+    for (let count = 0; count < 60; count++)
+      await real.call("POST", "/repos/shop/fleet/issues/1/comments", { body: `word ${count}` });
+    const link = await forge.putComment(1, marker, `${marker}\n### first\n`, signal);
+    expect(link).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/shop\/fleet\/pulls\/1#issuecomment-\d+$/);
+    const again = await forge.putComment(1, marker, `${marker}\n### second\n${"x".repeat(60_000)}\n`, signal);
+    expect(again).toBe(link);
+    const comments = (await real.call("GET", "/repos/shop/fleet/issues/1/comments")) as {
+      body: string;
+      user: { login: string };
+      updated_at: string;
+    }[];
+    expect(comments).toHaveLength(62);
+    const own = comments.filter(({ user }) => user.login === "odorobo-bot");
+    expect(own.map(({ body }) => body.slice(0, 40))).toEqual([`${marker}\n### second\n${"x"}`.padEnd(40, "x")]);
+    await forge.putComment(1, marker, `${marker}\n### second\n${"x".repeat(60_000)}\n`, signal);
+    const unchanged = (await real.call("GET", "/repos/shop/fleet/issues/1/comments")) as typeof comments;
+    expect(unchanged.find(({ user }) => user.login === "odorobo-bot")?.updated_at).toBe(own[0]?.updated_at);
+  });
+
+  test("open pull requests into a branch, whose heads can be fetched", async () => {
+    expect(await forge.pullRequests("main", signal)).toEqual([
+      {
+        number: 1,
+        head: { ref: "refs/pull/1/head", branch: "more", commit: head },
+        base: { ref: "main" },
+        isFork: false,
+      },
+    ]);
+    expect(await forge.pullRequests("old", signal)).toEqual([]);
+    const refs = await git(process.cwd(), "ls-remote", real.pushUrl, "refs/pull/1/head");
+    expect(refs.split("\t")[0]).toBe(head);
+  });
+});
