@@ -30,12 +30,30 @@ const LONGEST_MS = 300_000;
 /** A forge that asks for more is asked sooner: it may have meant something else. */
 const LONGEST_ASKED_MS = 3_600_000;
 
+interface Waiting {
+  readonly status: CommitStatus;
+  /** How often it was tried in vain. */
+  readonly failures: number;
+  /** How many others had been taken when that began. */
+  readonly takenBefore: number;
+}
+
+/**
+ * Forges answer as if they were in trouble where it is the commit: Gitea says 500 of one that it does not know. So what failed goes
+ * behind the others, and is let go when it has failed this often while others were taken.
+ */
+const FAILURES_ALONE = 10;
+/** A day, at the longest pause. */
+const FAILURES_AT_MOST = 300;
+
 export class StatusQueue {
   readonly #options: StatusQueueOptions;
-  /** By commit and context, oldest first. */
-  readonly #waiting = new Map<string, CommitStatus>();
+  /** By commit and context, in the order in which they are tried. */
+  readonly #waiting = new Map<string, Waiting>();
   #sending: Promise<void> | null = null;
+  /** Since something was taken. */
   #failures = 0;
+  #taken = 0;
   /** What a person was last told is wrong; null: all is well. */
   #complaint: string | null = null;
   #dropped = 0;
@@ -61,7 +79,7 @@ export class StatusQueue {
   put(status: CommitStatus): void {
     const key = keyOf(status);
     this.#waiting.delete(key);
-    this.#waiting.set(key, status);
+    this.#waiting.set(key, { status, failures: 0, takenBefore: 0 });
     const { most = MOST } = this.#options;
     for (const oldest of this.#waiting.keys()) {
       if (this.#waiting.size <= most) break;
@@ -83,7 +101,7 @@ export class StatusQueue {
     for (;;) {
       const [next] = this.#waiting;
       if (next === undefined || signal.aborted) return;
-      const [key, status] = next;
+      const [key, { status, failures, ...before }] = next;
       this.#waiting.delete(key);
       try {
         await forge.setStatus(status, signal);
@@ -93,16 +111,15 @@ export class StatusQueue {
         if (signal.aborted) return;
         const pause = this.#pauseAfter(error);
         this.#complain(error);
-        if (pause === null) {
+        const again = failures + 1;
+        const takenBefore = failures === 0 ? this.#taken : before.takenBefore;
+        const isOfItsOwn = again >= FAILURES_ALONE && this.#taken > takenBefore;
+        if (pause === null || isOfItsOwn || again >= FAILURES_AT_MOST) {
           this.#drop("the forge does not take it");
           continue;
         }
-        // A newer one may have come meanwhile; else it stays the first.
-        if (!this.#waiting.has(key)) {
-          const rest = [...this.#waiting];
-          this.#waiting.clear();
-          for (const [each, value] of [next, ...rest]) this.#waiting.set(each, value);
-        }
+        // A newer one may have come meanwhile.
+        if (!this.#waiting.has(key)) this.#waiting.set(key, { status, failures: again, takenBefore });
         await sleep(pause, undefined, { signal }).catch(() => {});
       }
     }
@@ -125,6 +142,7 @@ export class StatusQueue {
       this.#options.log.info({ forge: this.#options.forge.name }, "the forge takes statuses again");
     this.#complaint = null;
     this.#failures = 0;
+    this.#taken += 1;
   }
 
   /** Once for each thing that is wrong, however many statuses it stops. */

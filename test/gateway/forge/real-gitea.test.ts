@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Forge } from "../../../src/gateway/forge/forge.ts";
 import { openForge } from "../../../src/gateway/forge/open-forge.ts";
-import { type HookOutcome, hookHandler } from "../../../src/gateway/hooks/hook-door.ts";
+import { type HookFleet, type HookOutcome, hookHandler } from "../../../src/gateway/hooks/hook-door.ts";
 import type { HookEvent } from "../../../src/gateway/hooks/hook-event.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { silentLogger } from "../../../src/platform/logger.ts";
@@ -21,45 +21,51 @@ if (program === null)
 const SECRET = "secret-of-the-hook";
 const { signal } = new AbortController();
 
+interface Status {
+  readonly id: number;
+  readonly status: string;
+  readonly description: string;
+  readonly target_url: string;
+  readonly context: string;
+}
+
 describe.skipIf(program === null)("a real forge", { timeout: 120_000 }, () => {
   const stack = new AsyncDisposableStack();
   let real: RealGitea;
   let forge: Forge;
   let head: string;
   const events: HookEvent[] = [];
-  const outcomes: HookOutcome[] = [];
+  const ofForms: HookEvent[] = [];
+  const outcomes: (readonly [string | null, HookOutcome])[] = [];
 
   beforeAll(async () => {
     real = stack.use(await aRealGitea(program!));
     forge = await openForge(real.config);
-    const handle = hookHandler(
-      (name) =>
-        name === "shop"
-          ? {
-              kind: real.kind,
-              secrets: { read: async () => ["the-new-one", SECRET] },
-              onEvent: (event) => void events.push(event),
-            }
-          : null,
-      { clock: systemClock, log: silentLogger, counted: (_, outcome) => void outcomes.push(outcome) },
-    );
+    const secrets = { read: async () => ["the-new-one", SECRET] };
+    const fleets: Readonly<Record<string, HookFleet>> = {
+      json: { kind: real.kind, secrets, onEvent: (event) => void events.push(event) },
+      form: { kind: real.kind, secrets, onEvent: (event) => void ofForms.push(event) },
+      bare: { kind: real.kind, secrets, onEvent: () => {} },
+    };
+    const counted = (...told: readonly [string | null, HookOutcome]) => void outcomes.push(told);
+    const handle = hookHandler((name) => fleets[name] ?? null, { clock: systemClock, log: silentLogger, counted });
     const server = createServer((request, response) => void handle(request, response));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     stack.defer(async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     });
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/hooks/shop`;
-    for (const [content_type, secret] of [
-      ["json", SECRET],
-      ["form", SECRET],
-      ["json", ""],
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/hooks`;
+    for (const [name, content_type, secret] of [
+      ["json", "json", SECRET],
+      ["form", "form", SECRET],
+      ["bare", "json", ""],
     ] as const)
       await real.call("POST", "/repos/shop/fleet/hooks", {
         type: real.kind,
         active: true,
         events: ["push", "pull_request", "pull_request_sync", "create", "delete"],
-        config: { url, content_type, secret },
+        config: { url: `${url}/${name}`, content_type, secret },
       });
     const folder = stack.use(await aTempFolder());
     const work = join(folder.path, "work");
@@ -69,7 +75,8 @@ describe.skipIf(program === null)("a real forge", { timeout: 120_000 }, () => {
     head = await commitFiles(work, { "vms/web.yaml": "kind: VirtualMachine\n" });
     await git(work, "push", "--quiet", real.pushUrl, "more");
     // It looks at what was pushed after it has answered.
-    const isSeen = (branch: string) => real.call("GET", `/repos/shop/fleet/branches/${branch}`).then(Boolean, () => false);
+    const isSeen = (branch: string) =>
+      real.call("GET", `/repos/shop/fleet/branches/${branch}`).then(Boolean, () => false);
     await until("it has seen both branches", async () => (await isSeen("main")) && (await isSeen("more")), 60_000);
     await real.call("POST", "/repos/shop/fleet/pulls", { head: "more", base: "main", title: "More" });
     await until("its hooks have come", () => events.some(({ kind }) => kind === "pull-request"), 60_000);
@@ -86,22 +93,20 @@ describe.skipIf(program === null)("a real forge", { timeout: 120_000 }, () => {
   afterAll(() => stack.disposeAsync());
 
   test("its webhooks are read, as JSON and as forms; those without a secret are refused", async () => {
-    await until("all have come", () => outcomes.filter((each) => each === "signature").length >= 3, 60_000);
-    const pushes = events.filter((event) => event.kind === "push");
-    expect(pushes).toContainEqual({ kind: "push", ref: "refs/heads/more", commit: head });
-    const main = pushes.filter((event) => event.ref === "refs/heads/main");
-    // As JSON and as a form.
-    expect(main).toHaveLength(2);
-    const pulls = events.filter((event) => event.kind === "pull-request");
-    expect(pulls).toContainEqual(expect.objectContaining({ number: 1, action: "opened", base: { ref: "main" } }));
-    expect(pulls).toContainEqual({
-      kind: "pull-request",
-      number: 1,
-      action: "updated",
-      head: { ref: "more", commit: head },
-      base: { ref: "main" },
-    });
-    expect(outcomes).not.toContain("garbage");
+    for (const all of [events, ofForms]) {
+      await until("all have come", () => all.filter(({ kind }) => kind === "push").length >= 4, 60_000);
+      const pushes = all.filter((event) => event.kind === "push");
+      expect(pushes).toContainEqual({ kind: "push", ref: "refs/heads/more", commit: head });
+      expect(pushes.filter(({ ref }) => ref === "refs/heads/main")).toHaveLength(1);
+      const pulls = all.filter((event) => event.kind === "pull-request");
+      expect(pulls).toContainEqual(expect.objectContaining({ number: 1, action: "opened", base: { ref: "main" } }));
+      const moved = { kind: "pull-request", number: 1, action: "updated" } as const;
+      expect(pulls).toContainEqual({ ...moved, head: { ref: "more", commit: head }, base: { ref: "main" } });
+    }
+    await until("those without a signature, too", () => outcomes.some(([fleet]) => fleet === "bare"), 60_000);
+    expect(new Set(outcomes.map((told) => told.join(" ")))).toEqual(
+      new Set(["json accepted", "form accepted", "bare signature"]),
+    );
   });
 
   test("its repository is seen, and whose the token is", async () => {
@@ -125,10 +130,8 @@ describe.skipIf(program === null)("a real forge", { timeout: 120_000 }, () => {
         link: "https://gw.example.net/r",
       };
       await forge.setStatus(status, signal);
-      const [latest] = (await real.call(
-        "GET",
-        `/repos/shop/fleet/commits/${head}/statuses?limit=1&sort=recentupdate`,
-      )) as { status: string; description: string; target_url: string; context: string }[];
+      const all = (await real.call("GET", `/repos/shop/fleet/commits/${head}/statuses?limit=50`)) as Status[];
+      const latest = all.toSorted((a, b) => b.id - a.id)[0];
       expect(latest).toMatchObject({ status: word, context: "odorobo/shop", target_url: status.link });
       expect(Array.from(latest?.description ?? "")).toHaveLength(255);
     }
@@ -140,8 +143,11 @@ describe.skipIf(program === null)("a real forge", { timeout: 120_000 }, () => {
       link: null,
     } as const;
     const error = await forge.setStatus(unknown, signal).catch((each) => each);
-    expect(error.message).toMatch(/answered 404 to POST/);
-    expect(error.code).toBe("FORGE_REFUSED");
+    // Gitea says 500, as if it were in trouble itself; later ones may know better.
+    expect(error.message).toMatch(/answered (500|404|422) to POST/);
+    await expect(
+      openForge({ ...real.config, repository: "shop/other" }).then((other) => other.whoAmI(signal)),
+    ).rejects.toMatchObject({ code: "FORGE_REFUSED", message: expect.stringContaining("answered 404") });
   });
 
   test("one comment among many, changed in place", async () => {

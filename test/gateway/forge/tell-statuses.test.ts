@@ -178,14 +178,17 @@ test("a forge with every kind of bad day is told the newest in the end, once a c
   expect(teller.queue.trouble).toBeNull();
 });
 
-test("a commit that the forge does not know is let go, and does not hold up the others", async () => {
-  await using stand = await aForge("gitea", { isKnown: (commit) => commit === COMMIT_B });
-  const teller = await aTeller(stand);
-  teller.changed(state(revision("applied"), revision("applied", null, { id: "b", commit: COMMIT_B })));
-  await teller.settled();
-  expect(stand.statuses.map(({ commit }) => commit)).toEqual([COMMIT_B]);
-  expect(teller.queue.dropped).toBe(1);
-});
+test.each(["gitea", "github"] as const)(
+  "%s: a commit that the forge does not know is let go, and does not hold up the others",
+  async (kind) => {
+    await using stand = await aForge(kind, { isKnown: (commit) => commit === COMMIT_B });
+    const teller = await aTeller(stand);
+    teller.changed(state(revision("applied"), revision("applied", null, { id: "b", commit: COMMIT_B })));
+    await teller.settled();
+    expect(stand.statuses.map(({ commit }) => commit)).toEqual([COMMIT_B]);
+    expect(teller.queue.dropped).toBe(1);
+  },
+);
 
 test("more commits than may wait: those that wait longest are let go and counted; asked to stop, it stops", async () => {
   await using stand = await aForge("gitea");

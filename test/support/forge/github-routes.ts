@@ -88,7 +88,8 @@ function setStatus(kind: GitHubLike, state: ForgeState, { body }: Asked, commit:
   if (target_url !== undefined && !/^https?:\/\//.test(target_url)) refuse("target_url must use http(s) scheme");
   if (!/^[0-9a-f]{40}$/.test(commit) || !state.isKnown(commit)) {
     if (kind === "github") refuse(`No commit found for SHA: ${commit}`);
-    throw notFound();
+    // So says Gitea 1.26 of a commit that it does not know.
+    throw new ForgeSays(500, { message: "", url: "/api/swagger" });
   }
   const same = state.statuses.filter((each) => each.commit === commit && each.context === context);
   if (kind === "github" && same.length >= 1_000)
