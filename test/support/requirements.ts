@@ -54,6 +54,12 @@ const REQUIREMENTS = {
   promtool: onPath("prometheus", "promtool"),
   virsh: onPath("libvirt-clients", "virsh"),
   curl: onPath("curl", "curl"),
+  /** Some have one to talk to; everybody has the stand-in. */
+  gitea: {
+    debianPackage: null,
+    isOptional: true,
+    isHere: () => process.env.ODOROBO_TEST_GITEA !== undefined || isOnPath("gitea") || isOnPath("forgejo"),
+  },
   busybox: onPath("busybox-static", "busybox"),
   "linux-kernel": {
     debianPackage: "linux-image-cloud-amd64",
