@@ -82,6 +82,32 @@ test("the fleet of a commit, and of a pull request's head that is no branch", ()
     });
   }));
 
+test("what merging would make: nothing new where one contains the other, the same commit each time, and none for a conflict", () =>
+  withRepository(async (repo, cache) => {
+    const base = await commitFiles(repo, { a: "1\n", b: "1\n" });
+    await git(repo, "checkout", "--quiet", "-b", "topic");
+    const head = await commitFiles(repo, { a: "2\n" });
+    await git(repo, "checkout", "--quiet", "main");
+    const repository = new Repository({ url: `file://${repo}` }, cache);
+    await repository.fetch("topic", signal);
+    expect(await repository.merged(base, head, signal)).toBe(head);
+    expect(await repository.merged(head, base, signal)).toBe(head);
+    const main = await commitFiles(repo, { c: "3\n" });
+    await repository.fetch("main", signal);
+    const merged = await repository.merged(main, head, signal);
+    expect(await repository.merged(main, head, signal)).toBe(merged);
+    const folder = await repository.folderWith(merged ?? "", signal);
+    expect(await git(folder, "show", `${merged}:a`)).toBe("2");
+    expect(await git(folder, "show", `${merged}:c`)).toBe("3");
+    const clash = await commitFiles(repo, { a: "3\n" });
+    await repository.fetch("main", signal);
+    expect(await repository.merged(clash, head, signal)).toBeNull();
+    await git(repo, "checkout", "--quiet", "--orphan", "alien");
+    const alien = await commitFiles(repo, { z: "9\n" });
+    await repository.fetch("alien", signal);
+    expect(await repository.merged(main, alien, signal)).toBeNull();
+  }));
+
 test.each([
   ["at once", false],
   ["when it knows who asks", true],
