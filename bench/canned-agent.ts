@@ -26,6 +26,7 @@ export const cannedLifecycle = (reports: string, node: string): Lifecycle => ({
   },
   operation: () => null,
   lookFor: async (questions) => questions.map(() => null),
+  lease: fail,
   tellWhereabouts: () => nothingElse(),
   events: { since: () => ({ events: [], complete: true }), subscribe: () => () => {} },
   serial: () => nothingElse(),

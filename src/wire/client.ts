@@ -14,6 +14,7 @@ import type { CredentialSettings } from "./credentials.ts";
 import { withDeadline } from "./deadline.ts";
 import { type EventLine, followEvents } from "./follow-events.ts";
 import { askIfNew, type KeptReports, keptAnswer } from "./kept-reports.ts";
+import type { Lease, LeaseRequest } from "./lease.ts";
 import { look } from "./look.ts";
 import { type ConsoleConnection, openConsole } from "./open-console.ts";
 import type { AgentEvent, OperationRequest, OperationResult, PutVmRequest } from "./operations.ts";
@@ -56,6 +57,8 @@ export interface AgentClient extends AgentApi {
   callHypervisor(name: VmName, call: HypervisorCall, signal: AbortSignal): Promise<HypervisorAnswer>;
   /** Resolves when the agent has it on disk. */
   tellWhereabouts(told: Whereabouts, signal: AbortSignal): Promise<void>;
+  /** Who has it then. Of an agent that knows of no leases: rejects with NOT_FOUND. */
+  lease(fleet: string, request: LeaseRequest, signal: AbortSignal): Promise<Lease>;
 }
 
 export type GuestCounters = Readonly<Record<string, Readonly<Record<string, number>>>>;
@@ -178,6 +181,20 @@ export function connectAgent(options: ConnectOptions): AgentClient {
           "that it has noted the whereabouts",
         ),
       );
+    },
+    async lease(fleet, request, signal) {
+      const value = await withDeadline(answerMs, signal, transport.address.text, (within) =>
+        transport.askJson(
+          {
+            ...{ method: "PUT", path: routes.lease(fleet), body: request },
+            ...{ headersMs: answerMs, silenceMs: answerMs, signal: within },
+          },
+          "who turns the fleet",
+        ),
+      );
+      const problem = findAnswerError("lease", value);
+      if (problem !== null) throw transport.protocolError(`answered with no lease: ${problem}`);
+      return value as Lease;
     },
     close: () => transport.close(),
   };

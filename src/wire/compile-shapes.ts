@@ -11,6 +11,8 @@ const DOCUMENTS = [
   "put-vm-request",
   "operation-request",
   "whereabouts",
+  "lease-request",
+  "lease",
   "look-request",
   "look-answer",
   "node-report",

@@ -34,4 +34,6 @@ export const routes = {
   look: () => "/v1/look",
   events: () => "/v1/events",
   whereabouts: (fleet: string) => `/v1/fleets/${encodeURIComponent(fleet)}/whereabouts`,
+  /** Which loop turns that fleet by itself. */
+  lease: (fleet: string) => `/v1/fleets/${encodeURIComponent(fleet)}/lease`,
 } as const;

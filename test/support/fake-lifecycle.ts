@@ -7,6 +7,7 @@ import type { LookAnswer, LookQuestion } from "../../src/model/boot-needs.ts";
 import { OdoroboError } from "../../src/model/errors.ts";
 import { instant, type VmName } from "../../src/model/names.ts";
 import type { NodeReport, VmReport, Whereabouts } from "../../src/model/observed-state.ts";
+import type { Lease, LeaseRequest } from "../../src/wire/lease.ts";
 import type { AgentEvent, OperationRequest, OperationResult, PutVmRequest } from "../../src/wire/operations.ts";
 import { aNodeReport, aResult, aVmReport } from "./wire-builders.ts";
 
@@ -68,6 +69,10 @@ export class FakeLifecycle implements Lifecycle {
       const name = question.kind === "bridge" ? question.name : question.path;
       return this.there.has(name) ? { found: true } : { found: false, problem: `${name} is not there` };
     });
+  }
+
+  async lease(fleet: string, { holder, by }: LeaseRequest): Promise<Lease> {
+    return { fleet, holder, by, since: instant("2026-01-01T12:00:00.000Z") };
   }
 
   async tellWhereabouts(told: Whereabouts): Promise<void> {

@@ -243,6 +243,11 @@ const documents = fc.record({
     .record({ id, kind: fc.constantFrom(...KINDS, ...LIVELY) })
     .map(({ id, kind }) => ({ id, kind, expect: null, ...operationBody[kind] })),
   config: fc.constant(VM_CONFIG),
+  lease: fc.record({
+    holder: fc.constantFrom("loop-1", "loop-2"),
+    by: hostileText.map((text) => text.slice(0, 200)),
+    seconds: fc.nat(60),
+  }),
   whereabouts: fc.constant({ fleet: "fuzz-0", at: "2026-01-01T12:00:00.000Z", homes: { "web-1": "n1" } }),
   send: fc.constant({ destination: "tcp:127.0.0.1:1", local: true }),
   raw: fc.constant({ desired_vcpus: 2 }),
@@ -254,6 +259,7 @@ function documentFor(path: string, given: Documents, pick: number): unknown {
   if (pick % 8 === 0) return all[pick % all.length];
   if (path === "/v1/vms/{name}") return given.put;
   if (path.endsWith("/operations")) return given.operations;
+  if (path.endsWith("/lease")) return given.lease;
   if (path.endsWith("/whereabouts")) return given.whereabouts;
   if (path.endsWith("/migrate/send")) return given.send;
   return path.includes("/ch/") ? given.raw : given.config;

@@ -23,6 +23,7 @@ const BODIES: Readonly<Record<string, unknown>> = {
   "PUT /v1/vms/{name}": aPut({ spec }),
   "POST /v1/vms/{name}/operations": { id: "boot-1", kind: "boot", expect: null },
   "POST /v1/look": { questions: [{ kind: "bridge", name: "br0" }] },
+  "PUT /v1/fleets/{fleet}/lease": { holder: "loop-1", by: "me", seconds: 30 },
   "PUT /v1/fleets/{fleet}/whereabouts": { fleet: "shop", at: "2026-01-01T12:00:00.000Z", homes: { "web-1": "n1" } },
   "PUT /vms/{id}": { payload: { kernel: "/vmlinuz" } },
   "PUT /vms/{id}/config": { payload: { kernel: "/vmlinuz" } },

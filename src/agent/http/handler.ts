@@ -16,6 +16,7 @@ import { getCounters } from "./routes/counters.ts";
 import { getDoctor, getSupport } from "./routes/doctor.ts";
 import { streamEvents } from "./routes/events.ts";
 import { getHealth } from "./routes/health.ts";
+import { putLease } from "./routes/lease.ts";
 import { getLog } from "./routes/log.ts";
 import { postLook } from "./routes/look.ts";
 import { getMetrics } from "./routes/metrics.ts";
@@ -41,6 +42,7 @@ export const ROUTES: readonly Route[] = [
   { path: "/v1/support", methods: { GET: ["admin", getSupport] } },
   { path: "/v1/events", methods: { GET: ["observe", streamEvents] } },
   { path: "/metrics", methods: { GET: ["observe", getMetrics] } },
+  { path: "/v1/fleets/{fleet}/lease", methods: { PUT: ["apply", putLease] } },
   { path: "/v1/fleets/{fleet}/whereabouts", methods: { PUT: ["apply", putWhereabouts] } },
   ...COMPAT_ROUTES,
 ];

@@ -7,6 +7,7 @@ import type { LookAnswer, LookQuestion } from "../../model/boot-needs.ts";
 import type { OdoroboError } from "../../model/errors.ts";
 import type { VmName } from "../../model/names.ts";
 import type { NodeReport, VmReport, Whereabouts } from "../../model/observed-state.ts";
+import type { Lease, LeaseRequest } from "../../wire/lease.ts";
 import type { OperationRequest, OperationResult, PutVmRequest } from "../../wire/operations.ts";
 import type { GuestCounters, RawAnswer, RawRequest } from "../hypervisor/hypervisor.ts";
 
@@ -28,6 +29,8 @@ export interface Lifecycle extends AsyncDisposable {
   operation(id: string, near?: string): OperationResult | null;
   /** Remembers it for the fleet's sake, and says it in the next reports. Durable when it resolves. */
   tellWhereabouts(told: Whereabouts): Promise<void>;
+  /** Resolves with who has it then. */
+  lease(fleet: string, request: LeaseRequest): Promise<Lease>;
   /** In the order of the questions; null for a null, and for what cannot be said. */
   lookFor(questions: readonly (LookQuestion | null)[], signal: AbortSignal): Promise<readonly (LookAnswer | null)[]>;
   readonly events: EventLog;

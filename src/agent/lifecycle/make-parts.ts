@@ -15,6 +15,7 @@ import { ImageWatch } from "../storage/image-watch.ts";
 import { PatientLooks } from "../storage/patient-looks.ts";
 import { openArrivalVerdicts } from "../store/arrival-verdicts.ts";
 import { type HistoryStore, openHistoryStore } from "../store/history-store.ts";
+import { Leases } from "../store/leases.ts";
 import { openReserve } from "../store/reserve.ts";
 import { openVmStore, type VmStore } from "../store/vm-store.ts";
 import { openWhereaboutsStore } from "../store/whereabouts-store.ts";
@@ -102,6 +103,7 @@ export async function makeParts(
     tally: options.tally ?? NO_TALLY,
     hooks: options.hooks ?? NO_HOOKS,
     whereabouts,
+    leases: new Leases(options.dataFolder, clock),
     history,
     verdicts,
     dial: options.dial ?? openMoveChannel,

@@ -96,6 +96,7 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
       signal.throwIfAborted();
       return looked.map((each) => (each.status === "fulfilled" ? each.value : null));
     },
+    lease: (fleet, request) => parts.leases.ask(fleet, request),
     tellWhereabouts: (told) => parts.whereabouts.keep(told),
     operation(id, near = "") {
       const nearest = slots.get(near);

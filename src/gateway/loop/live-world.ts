@@ -1,5 +1,7 @@
 /** The world as it is: plans by `turn/`, applies as runs that everybody on this machine can see, and the agents' own events. */
+import { randomBytes } from "node:crypto";
 import type { VmName } from "../../model/names.ts";
+import { whoami } from "../../platform/whoami.ts";
 import type { RunOrder } from "../../run/decide.ts";
 import { newRunId } from "../../turn/begun-run.ts";
 import { HeldFleet } from "../../turn/held/held-fleet.ts";
@@ -7,18 +9,32 @@ import { type PlannedFleet, refuseEmptying } from "../../turn/plan-fleet.ts";
 import type { Fleet } from "../../turn/read-fleet.ts";
 import type { Holder } from "../revision/loop-state.ts";
 import { abandonRuns } from "./abandon-runs.ts";
+import { FleetLease } from "./fleet-lease.ts";
 import { AgentFollower } from "./follow-agents.ts";
 import { LoopRuns, type LoopRunsOptions } from "./loop-runs.ts";
-import type { Answers, ApplyEnd, ApplyOrder, Asked, AskOrder, RunListener, Withdrawal, World } from "./parts.ts";
+import {
+  type Answers,
+  type ApplyEnd,
+  type ApplyOrder,
+  type Asked,
+  type AskOrder,
+  HeldElsewhere,
+  type RunListener,
+  type Withdrawal,
+  type World,
+} from "./parts.ts";
 
 export interface LiveWorldOptions extends LoopRunsOptions {
   /** How often the fleet is looked at though nobody said anything. */
   readonly intervalMs: number;
+  /** How long a loop elsewhere that is gone keeps this one out; left out: 30. */
+  readonly leaseSeconds?: number | undefined;
 }
 
 export class LiveWorld implements World {
   readonly #options: LiveWorldOptions;
   readonly #runs: LoopRuns;
+  readonly #lease: FleetLease;
   readonly #changes: string[] = [];
   #wake: (() => void) | null = null;
   readonly #held: HeldFleet;
@@ -29,6 +45,8 @@ export class LiveWorld implements World {
     this.#options = options;
     this.#held = new HeldFleet(options.access, options.clock);
     this.#runs = new LoopRuns(options);
+    const by = `odorobo ${options.who} of ${whoami()}`;
+    this.#lease = new FleetLease({ ...options, by, seconds: options.leaseSeconds });
   }
 
   async know({ desired }: Fleet): Promise<void> {
@@ -63,6 +81,8 @@ export class LiveWorld implements World {
   }
 
   async plan(fleet: Fleet, leaveOut: readonly VmName[], signal: AbortSignal): Promise<PlannedFleet> {
+    const holder = await this.#lease.take(fleet.desired.fleet.name, fleet.desired.nodes);
+    if (holder !== null) throw new HeldElsewhere(holder);
     const selection = leaveOut.length === 0 ? null : { targets: [], excludes: leaveOut };
     const allowances = { maxClass: null, allowDestroy: null };
     const planned = await this.#held.plan(fleet, { selection, allowances }, signal);
@@ -75,7 +95,8 @@ export class LiveWorld implements World {
     }
   }
 
-  async abandon(remembered: ReadonlySet<string>): Promise<void> {
+  async begin({ remembered, holder }: Parameters<World["begin"]>[0]): Promise<void> {
+    this.#lease.as(holder ?? randomBytes(16).toString("hex"));
     await abandonRuns(this.#options.runs, { ...this.#options, remembered });
   }
 
@@ -96,7 +117,10 @@ export class LiveWorld implements World {
   }
 
   async apply(order: ApplyOrder, listener: RunListener): Promise<ApplyEnd> {
-    const fleet = order.planned?.plan.fleet ?? (await order.fleet()).desired.fleet.name;
+    const { desired } = order.planned?.fleet ?? (await order.fleet());
+    const fleet = desired.fleet.name;
+    const holder = await this.#lease.take(fleet, desired.nodes);
+    if (holder !== null) return { run: null, outcome: "held", undone: [], because: null, heldBy: holder };
     const other = await this.#runs.other(fleet, order.run);
     if (other === null) {
       try {
@@ -112,11 +136,13 @@ export class LiveWorld implements World {
 
   async released({ run }: Holder, signal: AbortSignal): Promise<void> {
     if (run !== null) await this.#runs.released(run, signal);
+    else await this.#lease.free(signal);
     this.#held.news.doubtAll();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#runs[Symbol.asyncDispose]();
+    await this.#lease[Symbol.asyncDispose]();
   }
 }
 

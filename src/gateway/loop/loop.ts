@@ -21,7 +21,7 @@ import {
 } from "../revision/loop-state.ts";
 import { factsOf } from "../revision/plan-facts.ts";
 import type { Because, RevisionId } from "../revision/revision.ts";
-import type { LoopParts, LoopWatcher } from "./parts.ts";
+import { HeldElsewhere, type LoopParts, type LoopWatcher } from "./parts.ts";
 
 /** Looks that come this close to one another are one: an agent tells each of a hundred guests. */
 const LOOK_MS = 100;
@@ -113,7 +113,8 @@ export class Loop {
   async #remember(): Promise<void> {
     const kept = (await this.#parts.memory?.load()) ?? null;
     const runs = [kept?.turn?.kind === "applying" ? kept.turn.run : null, kept?.asked?.run];
-    await this.#parts.world.abandon(new Set(runs.filter((run) => typeof run === "string")));
+    const remembered = new Set(runs.filter((run) => typeof run === "string"));
+    await this.#parts.world.begin({ remembered, holder: this.#parts.memory?.holder() ?? null });
     if (kept === null) return;
     this.#state = awakened(kept);
     this.#kept = kept;
@@ -239,6 +240,10 @@ export class Loop {
       if (act.act === "plan") return await this.#plan(act);
       return await this.#apply(act);
     } catch (error) {
+      if (error instanceof HeldElsewhere && act.act === "plan") {
+        this.#wait(this.#release(error.holder));
+        return { event: "held", revision, by: error.holder };
+      }
       const because = becauseOf(error);
       if (act.act === "read") return { event: "unreadable", revision, because };
       if (act.act === "plan") return { event: "unplannable", revision, because };

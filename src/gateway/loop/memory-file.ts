@@ -2,9 +2,12 @@
  * What a loop remembers, in a file: the revisions and how far they have come, what is asked, what is carried out. Not what should be
  * (that is git), nor what is (that is the agents): with the file lost, the next loop looks at both and asks anew.
  */
+import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { digestOfText } from "../../model/digest.ts";
 import { isErrno, OdoroboError } from "../../model/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { RunStore } from "../../run/run-store.ts";
@@ -36,6 +39,18 @@ export class LoopMemoryFile implements LoopMemory {
 
   constructor(options: LoopMemoryOptions) {
     this.#options = options;
+  }
+
+  /** Made once, and of this machine: a copy of the folder elsewhere is another loop. */
+  holder(): string {
+    const path = `${this.#options.path}.id`;
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    try {
+      writeFileSync(path, randomBytes(16).toString("hex"), { mode: 0o600, flag: "wx" });
+    } catch (error) {
+      if (!isErrno(error, "EEXIST")) throw error;
+    }
+    return digestOfText(`${hostname()} ${readFileSync(path, "utf8")}`).slice(0, 32);
   }
 
   async own(signal: AbortSignal, onHeld: (holder: Holder) => void): Promise<AsyncDisposable> {

@@ -6,7 +6,14 @@ import type { Clock } from "../../platform/clock.ts";
 import type { RunOrder } from "../../run/decide.ts";
 import type { PlannedFleet } from "../../turn/plan-fleet.ts";
 import type { Fleet } from "../../turn/read-fleet.ts";
-import type { Act, Holder, LoopEvent, LoopState, Told } from "../revision/loop-state.ts";
+import {
+  type Act,
+  type Holder,
+  type LoopEvent,
+  type LoopState,
+  showHolder,
+  type Told,
+} from "../revision/loop-state.ts";
 import type { Because, Revision, RevisionId } from "../revision/revision.ts";
 
 export interface ReadRevision {
@@ -90,10 +97,13 @@ export type RunListener = (event: ApplyEvent, run: string) => void;
 export interface World extends AsyncDisposable {
   /** Before the first plan of a revision, and when it comes into force. */
   know(fleet: Fleet, signal: AbortSignal): Promise<void>;
-  /** Rejects as `planFleet` does. */
+  /** Rejects as `planFleet` does, and with `HeldElsewhere`. */
   plan(fleet: Fleet, leaveOut: readonly VmName[], signal: AbortSignal): Promise<PlannedFleet>;
-  /** Ends the runs of earlier loops that nobody is at, but for those. */
-  abandon(remembered: ReadonlySet<string>): Promise<void>;
+  /**
+   * Before anything else. Runs of earlier loops that nobody is at are ended, but for those that are remembered. `holder`: the same for
+   * every loop with the same memory; null: there is none.
+   */
+  begin(memory: { readonly remembered: ReadonlySet<string>; readonly holder: string | null }): Promise<void>;
   /** The id that a new run will have. */
   newRun(): string;
   /** As a run, the one of that id. Never rejects for what became of its steps. */
@@ -118,8 +128,20 @@ export interface LoopParts {
   readonly memory: LoopMemory | null;
 }
 
+/** Another loop turns that fleet. */
+export class HeldElsewhere extends Error {
+  readonly holder: Holder;
+
+  constructor(holder: Holder) {
+    super(showHolder(holder));
+    this.holder = holder;
+  }
+}
+
 /** What a loop remembers over kill -9. */
 export interface LoopMemory {
+  /** Of whoever has this memory, now and later. No two memories have the same. */
+  holder(): string;
   /** Resolves when nobody else has it, and keeps it so until it is disposed of. `onHeld`: somebody has. */
   own(signal: AbortSignal, onHeld: (holder: Holder) => void): Promise<AsyncDisposable>;
   /** Null: nothing is remembered, or it cannot be understood. */

@@ -89,6 +89,7 @@ test("routes ask for the role that their table says", async () => {
     ["observe", "/v1/report", {}],
     ["observe", "/v1/vms/web-1", {}],
     ["apply", "/v1/vms/web-1", put(aPut())],
+    ["apply", "/v1/fleets/shop/lease", put({ holder: "loop-1", by: "me", seconds: 30 })],
     ["apply", "/v1/fleets/shop/whereabouts", put({ fleet: "shop", at: "2026-01-01T12:00:00.000Z", homes: {} })],
   ];
   for (const [needed, path, init] of questions) {

@@ -15,6 +15,7 @@ import type { ImageWatch } from "../../storage/image-watch.ts";
 import type { PatientLooks } from "../../storage/patient-looks.ts";
 import type { ArrivalVerdicts } from "../../store/arrival-verdicts.ts";
 import type { HistoryStore } from "../../store/history-store.ts";
+import type { Leases } from "../../store/leases.ts";
 import type { Reserve } from "../../store/reserve.ts";
 import type { VmStore } from "../../store/vm-store.ts";
 import type { WhereaboutsStore } from "../../store/whereabouts-store.ts";
@@ -46,6 +47,7 @@ export interface Parts {
   readonly tally: AgentTally;
   readonly hooks: Hooks;
   readonly whereabouts: WhereaboutsStore;
+  readonly leases: Leases;
   readonly history: HistoryStore;
   /** What became of guests that others brought here, or were to. */
   readonly verdicts: ArrivalVerdicts;
