@@ -26,7 +26,7 @@ export const cannedLifecycle = (reports: string, node: string): Lifecycle => ({
   },
   operation: () => null,
   lookFor: async (questions) => questions.map(() => null),
-  lease: fail,
+  lease: () => nothingElse(),
   tellWhereabouts: () => nothingElse(),
   events: { since: () => ({ events: [], complete: true }), subscribe: () => () => {} },
   serial: () => nothingElse(),

@@ -22,9 +22,10 @@ import { build, digestOfSources } from "../../scripts/build.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const KEPT = join(ROOT, "node_modules/.cache/odorobo");
-/** Agents that tests kill, each a program of its own. */
+/** Agents and loops that tests kill, each a program of its own. */
 const PROGRAMS = {
   "agent-to-kill": "test/support/agent-to-kill.ts",
+  "loop-to-kill": "test/support/loop-to-kill.ts",
   "systemd-agent-to-kill": "test/support/systemd-agent-to-kill.ts",
 };
 const A_DAY_MS = 86_400_000;
