@@ -8,6 +8,7 @@ import { holdBelow } from "./policy-ceiling.ts";
 
 export function heldMemory(memory: LoopMemory, ceiling: PolicyCeiling | null): LoopMemory {
   return {
+    holder: () => memory.holder(),
     own: (signal, onHeld) => memory.own(signal, onHeld),
     keep: (state) => memory.keep(state),
     async load() {
