@@ -2,7 +2,6 @@
 import { existsSync } from "node:fs";
 import { OdoroboError } from "../model/errors.ts";
 import { cacheFolder } from "../platform/cache-folder.ts";
-import type { GitCredentials } from "./git/credentials.ts";
 import { Git } from "./git/git.ts";
 import { gitRefusal } from "./git/refusal.ts";
 import { refuseOption } from "./git/remote.ts";
@@ -18,19 +17,18 @@ export interface GitLocation {
   readonly ref: string | null;
   /** A folder in the repository; null: all of it. */
   readonly path: string | null;
-  readonly credentials?: GitCredentials | undefined;
 }
 
 /** Rejects with SOURCE_UNREADABLE or SOURCE_REF_NOT_FOUND. `cache`: where copies of remote repositories are kept. */
 export async function readGit(location: GitLocation, signal: AbortSignal, cache = cacheFolder()): Promise<Source> {
   signal.throwIfAborted();
-  const { repo, path, credentials } = location;
+  const { repo, path } = location;
   const ref = location.ref ?? "HEAD";
   toFolder(path ?? "");
   refuseOption("repository", repo);
   refuseOption("ref", ref);
   if (!isRemote(repo)) return await readLocal(repo, ref, path, signal);
-  const repository = new Repository({ url: repo, credentials }, cache);
+  const repository = new Repository({ url: repo }, cache);
   const found = await repository.find(ref, signal);
   const { commit } = found;
   await repository.bring(found, signal);

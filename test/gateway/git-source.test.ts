@@ -235,6 +235,22 @@ test("what does not contain what is in force is refused: rewritten, older, from 
     await world.read(await world.next(), reverted);
   }));
 
+test("what is read is what was seen, whatever is pushed meanwhile; without manifests it is no fleet", () =>
+  following(async (world) => {
+    const { repo } = world;
+    const one = await world.next();
+    const reading = world.read(one, null);
+    await commitFiles(repo, { "b.yaml": aVm("b") });
+    expect((await reading).fleet).toMatchObject({ commit: one.commit, texts: { length: 3 } });
+    await git(repo, "rm", "--quiet", "*.yaml");
+    await git(repo, "commit", "--quiet", "--message", "gone");
+    await expect(world.read(await world.next(), one)).rejects.toMatchObject({ code: "SOURCE_EMPTY" });
+    // Nor is a folder that is not there any more.
+    await git(repo, "revert", "--no-edit", "HEAD");
+    await git(repo, "mv", "a.yaml", "a.txt");
+    expect((await world.read(await world.next(), one)).fleet.desired.vms).toHaveLength(2);
+  }));
+
 test("a person may say that a rewind was meant", () =>
   following(
     async (world) => {

@@ -1,6 +1,6 @@
 /** Commits that must be signed: by whom the file names, whatever the repository, its config and our own say. */
 import { execFile } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test, vi } from "vitest";
@@ -148,6 +148,8 @@ describe.runIf(requires("signed commits", "git", "ssh-keygen"))("signed by ssh",
       );
       await writeFile(scene.signers, "# nobody\n");
       expect(await verdict(scene, null)).toMatch(/^SOURCE_UNREADABLE .*names nobody/);
+      await chmod(scene.signers, 0o666);
+      expect(await verdict(scene, null)).toMatch(/^SOURCE_UNREADABLE .*may be written by everybody/);
     }));
 });
 

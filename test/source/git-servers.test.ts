@@ -1,7 +1,7 @@
 /** Repositories of real servers: who we are to them, which of them we believe, and those that hang. */
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test, vi } from "vitest";
@@ -63,7 +63,9 @@ describe.runIf(requires("repositories over HTTP", "git"))("HTTP", () => {
       const tokenFile = join(home, "token");
       const url = `http://127.0.0.1:${server.port}/fleet/.git`;
       const repository = new Repository({ url, credentials: { tokenFile } }, join(home, "cache"));
-      await writeFile(tokenFile, "t0ken-one\n");
+      await writeFile(tokenFile, "t0ken-one\n", { mode: 0o644 });
+      expect(await refusal(repository.fetch("main", signal))).toMatch(/^AGENT_INSECURE everybody .* may read/);
+      await chmod(tokenFile, 0o600);
       expect(await repository.fetch("main", signal)).toBe(head);
       // Another one, from now on.
       passwords.clear();
@@ -85,7 +87,7 @@ describe.runIf(requires("repositories over HTTP", "git"))("HTTP", () => {
       expect(await refusal(repository.refs(signal))).toMatch(/holds more than a token/);
       expect(
         await refusal(new Repository({ url, credentials: { tokenFile: `${home}/none` } }, home).refs(signal)),
-      ).toMatch(/the token file .*none cannot be read/);
+      ).toMatch(/cannot read the token file .*none/);
       expect(await refusal(new Repository({ url, credentials: {} }, home).refs(signal))).toMatch(
         /does not let this token in \| it asks who we are/,
       );
@@ -103,7 +105,7 @@ describe.runIf(requires("repositories over HTTP", "git"))("HTTP", () => {
       const { caFile, server: tls } = await makeCertificates(home);
       await using server = await aGitHttpServer(home, new Set(["bot:pass"]), tls);
       const tokenFile = join(home, "token");
-      await writeFile(tokenFile, "pass");
+      await writeFile(tokenFile, "pass", { mode: 0o600 });
       const url = `https://bot@127.0.0.1:${server.port}/fleet/.git`;
       const ask = (credentials: object) =>
         new Repository({ url, credentials }, join(home, "cache")).fetch("main", signal);

@@ -38,6 +38,8 @@ const BACK_OFF_AT_MOST = 10;
 /** By how much of the interval a look may come sooner. */
 const JITTER = 0.2;
 const SUBJECT_AT_MOST = 72;
+/** Revisions. To look whether there is something to tidy takes from the time in which a push is to be carried out. */
+const TIDY_EVERY = 16;
 
 export class GitSource implements RevisionSource {
   readonly #repository: Repository;
@@ -79,6 +81,7 @@ export class GitSource implements RevisionSource {
 
   async *revisions(signal: AbortSignal): AsyncGenerator<SeenRevision> {
     let tidying: Promise<void> | null = null;
+    let count = 0;
     try {
       for (let why = "it is followed from now on"; ; why = await this.#nextReason(signal)) {
         this.#began = this.#options.clock.monotonicMs();
@@ -86,8 +89,8 @@ export class GitSource implements RevisionSource {
         const seen = await this.#look(why, signal);
         if (seen === null) continue;
         yield seen;
-        const { commit } = seen;
-        tidying ??= this.#repository.tidy(commit, signal).finally(() => {
+        if (++count % TIDY_EVERY !== 0) continue;
+        tidying ??= this.#repository.tidy(seen.commit, signal).finally(() => {
           tidying = null;
         });
       }

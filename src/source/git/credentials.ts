@@ -2,8 +2,8 @@
  * Who we are to a repository's server, given to git by environment: arguments are seen by every user of the machine, and files of
  * git's own would outlive us.
  */
-import { readFile } from "node:fs/promises";
 import { OdoroboError } from "../../model/errors.ts";
+import { openSecretFile } from "../../platform/http/door/secret-file.ts";
 import type { RemoteUrl } from "./remote-url.ts";
 
 /** Paths of files, which are read each time that they are needed: what is put in their place is taken at once. */
@@ -30,7 +30,7 @@ export interface Secrets {
 /** `key=value` pairs of git's configuration, above all files. */
 export type GitConfig = readonly (readonly [key: string, value: string])[];
 
-/** Null: there are none. Rejects with SOURCE_UNREADABLE when a token cannot be read. */
+/** Null: there are none. Rejects with AGENT_INSECURE when the token file is not there, holds none, or may be read by everybody. */
 export async function secretsFor(remote: RemoteUrl, credentials: GitCredentials | undefined): Promise<Secrets | null> {
   if (remote.origin === null) return null;
   const tokenFile = credentials?.tokenFile;
@@ -40,25 +40,16 @@ export async function secretsFor(remote: RemoteUrl, credentials: GitCredentials 
 }
 
 async function readToken(path: string): Promise<string> {
-  let token: string;
-  try {
-    token = (await readFile(path, "utf8")).trim();
-  } catch (cause) {
-    throw new OdoroboError("SOURCE_UNREADABLE", `the token file ${path} cannot be read`, {
-      cause,
-      hint: "is the path right, and may this user read it?",
+  const file = await openSecretFile(path, { what: "the token file", flag: "the repository's tokenFile" }, (text) => {
+    const token = text.trim();
+    // git is told by lines.
+    if (token !== "" && !/\p{Cc}/u.test(token)) return token;
+    const found = token === "" ? "nothing" : "more than a token";
+    throw new OdoroboError("AGENT_INSECURE", `the token file ${path} holds ${found}`, {
+      hint: "write the token, and nothing else, into it",
     });
-  }
-  // git is told by lines.
-  if (token === "" || /\p{Cc}/u.test(token))
-    throw new OdoroboError(
-      "SOURCE_UNREADABLE",
-      `the token file ${path} holds ${token === "" ? "nothing" : "more than a token"}`,
-      {
-        hint: "write the token, and nothing else, into it",
-      },
-    );
-  return token;
+  });
+  return await file.read();
 }
 
 const USERNAME = "ODOROBO_GIT_USERNAME";

@@ -35,7 +35,7 @@ export class GitRemote {
     return this.#remote.url;
   }
 
-  /** Name of each ref → object; `NAME^{}`: the commit that a tag names. Rejects with SOURCE_UNREADABLE. */
+  /** Name of each ref → object; `NAME^{}`: the commit that a tag names. Rejects with SOURCE_UNREADABLE, or AGENT_INSECURE for a token file. */
   async refs(signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
     // As if outside of any repository: one of the other object format could not be asked from within.
     const args = ["--git-dir=/nonexistent", "ls-remote", "--", this.url];
@@ -48,7 +48,7 @@ export class GitRemote {
     return refs;
   }
 
-  /** Into the bare repository `folder`. Rejects with SOURCE_UNREADABLE. */
+  /** Into the bare repository `folder`. Rejects as `refs`. */
   async fetch(folder: string, refspec: string, signal: AbortSignal): Promise<void> {
     // A remote that is a shallow clone gives what it has. Progress is how it is known that the other side lives.
     const how = [

@@ -2,7 +2,7 @@
  * Who has signed commits, by git's own verification and the keys of one file. Invariant: nothing of a repository or of the user that
  * we are has a say in it: no configuration but ours, no keyring but the file's.
  */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OdoroboError } from "../../model/errors.ts";
@@ -83,8 +83,12 @@ async function readSigners(path: string): Promise<{ readonly ssh: string; readon
     });
   let text: string;
   try {
-    text = await readFile(path, "utf8");
+    await using file = await open(path);
+    const { mode } = await file.stat();
+    if ((mode & 0o002) !== 0) throw refusal("may be written by everybody on this machine");
+    text = await file.readFile("utf8");
   } catch (cause) {
+    if (cause instanceof OdoroboError) throw cause;
     throw refusal("cannot be read", cause);
   }
   const pgp = (text.match(PGP_BLOCK) ?? []).join("\n");
