@@ -1,21 +1,8 @@
 /** VMs that go to another node off, with their disks: those that are off, and those whose guest cannot be moved as it runs. */
 import { describe, expect, test } from "vitest";
-import { checkPlan } from "../../src/plan/check-plan.ts";
 import type { Plan } from "../../src/plan/plan-document.ts";
-import { describeStep } from "../../src/schedule/step.ts";
-import { aFleet, aSpec, type FleetBuilder, type PlanOptions, planOf, type WorldBuilder } from "../support/a-fleet.ts";
-
-function plan(fleet: FleetBuilder, world: WorldBuilder, options: PlanOptions = {}): Plan {
-  const made = planOf(fleet, world, options);
-  expect(checkPlan(made, fleet.desired(), world.observed())).toEqual([]);
-  return made;
-}
-
-const steps = ({ steps: all, blocked, refusals }: Plan): string[] => [
-  ...all.map(describeStep),
-  ...blocked.map((each) => `blocked ${each.message}`),
-  ...refusals.map((each) => `refused ${each.message}`),
-];
+import { aFleet, aSpec, type WorldBuilder } from "../support/a-fleet.ts";
+import { sentencesOf, soundPlan } from "../support/sound-plan.ts";
 
 const COLD = "move web-1 from n1 to n2, switched off, with its disks";
 const moving = (mode: "live" | "live-only" | "cold" | "never") => ({ mode, downtimeMs: 300, timeoutSeconds: 600 });
@@ -32,8 +19,8 @@ describe("one that is off", () => {
   test("goes with its disks, and disturbs nobody", () => {
     const spec = aSpec({ runStrategy: "Stopped" });
     const { fleet, world } = seen({ spec, phase: "stopped", endedBy: "operator" });
-    const made = plan(fleet, world.carries("n1", "n2"), { maxClass: "live" });
-    expect(steps(made)).toEqual([COLD]);
+    const made = soundPlan(fleet, world.carries("n1", "n2"), { maxClass: "live" });
+    expect(sentencesOf(made)).toEqual([COLD]);
     expect(made.steps[0]).toMatchObject({ kind: "migrateVm", mode: "cold", class: "live", fromNode: "n1", node: "n2" });
     expect(made.changes[0]).toMatchObject({ action: "migrate", class: "live", fromNode: "n1" });
     expect(why(made)).toBe("its placement no longer allows n1; it is stopped, and goes with its disks");
@@ -41,7 +28,7 @@ describe("one that is off", () => {
 
   test("is started where it arrives, if it is to run", () => {
     const { fleet, world } = seen({ phase: "crashed", endedBy: "failure" });
-    expect(steps(plan(fleet, world.carries("n1", "n2")))).toEqual([COLD, "boot web-1 on n2"]);
+    expect(sentencesOf(soundPlan(fleet, world.carries("n1", "n2")))).toEqual([COLD, "boot web-1 on n2"]);
   });
 
   test("is made anew only where nobody can send it, and where it is never to be moved", () => {
@@ -53,8 +40,8 @@ describe("one that is off", () => {
     ] as const) {
       const spec = aSpec({ runStrategy: "Stopped", migration: moving(mode) });
       const { fleet, world } = seen({ ...off, spec });
-      const made = plan(fleet, world.carries(...carries), { maxClass: "replace" });
-      expect(steps(made).join(), `${mode} ${carries.join()}`).not.toContain("switched off");
+      const made = soundPlan(fleet, world.carries(...carries), { maxClass: "replace" });
+      expect(sentencesOf(made).join(), `${mode} ${carries.join()}`).not.toContain("switched off");
     }
   });
 
@@ -64,7 +51,7 @@ describe("one that is off", () => {
       .vm("web-1", { on: "n2", runStrategy: "Stopped", cpus: { count: 2, max: 4 } });
     const spec = aSpec({ runStrategy: "Stopped" });
     const world = fleet.empty().has("web-1", "n1", { spec, phase: "stopped" }).carries("n1", "n2");
-    expect(steps(plan(fleet, world))).toEqual([COLD, "update web-1 on n2"]);
+    expect(sentencesOf(soundPlan(fleet, world))).toEqual([COLD, "update web-1 on n2"]);
   });
 });
 
@@ -80,8 +67,8 @@ describe("one whose guest cannot be moved as it runs", () => {
       .carries("n1", "n2");
 
   test("is stopped for it, and the plan says so and why", () => {
-    const made = plan(fleet(), world());
-    expect(steps(made)).toEqual(["shut down web-1 on n1", COLD, "boot web-1 on n2"]);
+    const made = soundPlan(fleet(), world());
+    expect(sentencesOf(made)).toEqual(["shut down web-1 on n1", COLD, "boot web-1 on n2"]);
     expect(made.steps.map((step) => step.class)).toEqual(["reboot", "reboot", "reboot"]);
     expect(made.changes[0]).toMatchObject({ action: "migrate", class: "reboot" });
     expect(why(made)).toBe(
@@ -94,14 +81,14 @@ describe("one whose guest cannot be moved as it runs", () => {
   });
 
   test("is left where it is when no reboot is allowed", () => {
-    const made = plan(fleet(), world(), { maxClass: "migrate" });
+    const made = soundPlan(fleet(), world(), { maxClass: "migrate" });
     expect(made.refusals[0]?.message).toBe("at most migrate is allowed: web-1 would need reboot");
     expect(made.applyable).toBe(false);
   });
 
   test("is not stopped if its manifest says live-only, or never", () => {
     for (const mode of ["live-only", "never"] as const)
-      expect(steps(plan(fleet(mode), world(mode)))).toEqual([
+      expect(sentencesOf(soundPlan(fleet(mode), world(mode)))).toEqual([
         "delete web-1 from n1, keeping its disks",
         "create web-1 on n2",
         "boot web-1 on n2",
@@ -110,18 +97,18 @@ describe("one whose guest cannot be moved as it runs", () => {
   });
 
   test("is stopped if its manifest says cold, though it could be moved as it runs", () => {
-    const made = plan(fleet("cold"), world("cold").sends("n1", "n2"));
-    expect(steps(made)).toEqual(["shut down web-1 on n1", COLD, "boot web-1 on n2"]);
+    const made = soundPlan(fleet("cold"), world("cold").sends("n1", "n2"));
+    expect(sentencesOf(made)).toEqual(["shut down web-1 on n1", COLD, "boot web-1 on n2"]);
     expect(why(made)).toContain("its migration mode is cold");
   });
 
   test("is moved as it runs wherever that can be", () => {
-    expect(steps(plan(fleet(), world().sends("n1", "n2")))).toEqual(["migrate web-1 from n1 to n2"]);
+    expect(sentencesOf(soundPlan(fleet(), world().sends("n1", "n2")))).toEqual(["migrate web-1 from n1 to n2"]);
   });
 
   test("is stopped where only the other node is in the way", () => {
-    const made = plan(fleet(), world().sends("n1"));
-    expect(steps(made)).toEqual(["shut down web-1 on n1", COLD, "boot web-1 on n2"]);
+    const made = soundPlan(fleet(), world().sends("n1"));
+    expect(sentencesOf(made)).toEqual(["shut down web-1 on n1", COLD, "boot web-1 on n2"]);
     expect(why(made)).toContain("n2: noop 1 there takes in no guests");
   });
 
@@ -131,8 +118,12 @@ describe("one whose guest cannot be moved as it runs", () => {
         .node("n1", { maintenance: { from: null, until: null, reason: null } })
         .node("n2")
         .vm("web-1", { migration: moving(mode) });
-    expect(steps(plan(drained("live"), world()))).toEqual(["shut down web-1 on n1", COLD, "boot web-1 on n2"]);
-    expect(steps(plan(drained("live-only"), world("live-only")))).toEqual([
+    expect(sentencesOf(soundPlan(drained("live"), world()))).toEqual([
+      "shut down web-1 on n1",
+      COLD,
+      "boot web-1 on n2",
+    ]);
+    expect(sentencesOf(soundPlan(drained("live-only"), world("live-only")))).toEqual([
       "blocked n1 is in maintenance, and web-1 cannot leave it: noop 1 on n1 does not send guests",
     ]);
   });
@@ -142,7 +133,7 @@ describe("one whose guest cannot be moved as it runs", () => {
     for (const name of ["web-1", "web-2", "web-3"]) members.vm(name, { on: "n2", group: "g" });
     const there = members.empty().carries("n1", "n2");
     for (const name of ["web-1", "web-2", "web-3"]) there.has(name, "n1", { spec: aSpec({ group: "g" }) });
-    const made = plan(members, there);
+    const made = soundPlan(members, there);
     expect(made.steps).toHaveLength(9);
     const starts = made.steps.filter(({ kind }) => kind === "shutdownVm");
     expect(starts.filter(({ after }) => after.length === 0)).toHaveLength(1);
@@ -168,8 +159,8 @@ describe("a circle that nothing else breaks", () => {
       .sends("n1", "n2");
 
   test("is broken by stopping the one that is cheapest to send", () => {
-    const made = plan(fleet(), world().carries("n1", "n2"));
-    expect(steps(made)).toEqual([
+    const made = soundPlan(fleet(), world().carries("n1", "n2"));
+    expect(sentencesOf(made)).toEqual([
       "shut down web-2 on n2",
       "migrate web-1 from n1 to n2",
       "move web-2 from n2 to n1, switched off, with its disks",
@@ -187,7 +178,7 @@ describe("a circle that nothing else breaks", () => {
       [["n1", "n2"], { maxClass: "migrate" }],
       [[], {}],
     ] as const) {
-      const made = plan(fleet(), world().carries(...carries), options);
+      const made = soundPlan(fleet(), world().carries(...carries), options);
       expect(made.steps).toEqual([]);
       expect(made.blocked.map(({ code }) => code)).toContain("UNPLACEABLE");
     }

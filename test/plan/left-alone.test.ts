@@ -5,23 +5,10 @@ import { instant, nodeName, vmName } from "../../src/model/names.ts";
 import type { ImageBelow } from "../../src/model/observed-state.ts";
 import type { Disk, Nic } from "../../src/model/vm-spec.ts";
 import { checkPlan } from "../../src/plan/check-plan.ts";
-import {
-  aFleet,
-  aSpec,
-  type FleetBuilder,
-  NOON,
-  planOf,
-  type SeenInput,
-  type WorldBuilder,
-} from "../support/a-fleet.ts";
+import { aFleet, aSpec, NOON, type SeenInput } from "../support/a-fleet.ts";
 import { anyTwoDiskUrls } from "../support/any-disk-url.ts";
 import { planFor } from "../support/any-world.ts";
-
-function soundPlan(fleet: FleetBuilder, world: WorldBuilder) {
-  const plan = planOf(fleet, world);
-  expect(checkPlan(plan, fleet.desired(), world.observed())).toEqual([]);
-  return plan;
-}
+import { soundPlan } from "../support/sound-plan.ts";
 
 const blank = (name: string): Disk => ({ name, origin: { kind: "blank", sizeMiB: 64 }, readonly: false });
 const image = (name: string): Disk => ({

@@ -17,11 +17,11 @@ import {
   planOf,
   type WorldBuilder,
 } from "../support/a-fleet.ts";
+import { soundPlan } from "../support/sound-plan.ts";
 
 /** The plan as sentences; every plan of every test also keeps the promises. */
 function sentences(fleet: FleetBuilder, world: WorldBuilder, options: PlanOptions = {}): string[] {
-  const plan = planOf(fleet, world, options);
-  expect(checkPlan(plan, fleet.desired(), world.observed())).toEqual([]);
+  const plan = soundPlan(fleet, world, options);
   return [
     ...plan.steps.map(describeStep),
     ...plan.unknown.map((each) => `unknown ${each.name}: ${each.because}`),

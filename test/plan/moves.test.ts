@@ -1,30 +1,8 @@
 /** Guests that go to another node as they run: which, where to, in which order, and what is done to them there. */
 import { describe, expect, test } from "vitest";
 import { nodeName } from "../../src/model/names.ts";
-import { checkPlan } from "../../src/plan/check-plan.ts";
-import type { Plan } from "../../src/plan/plan-document.ts";
-import { describeStep } from "../../src/schedule/step.ts";
-import {
-  aFleet,
-  aSpec,
-  type FleetBuilder,
-  NOON,
-  type PlanOptions,
-  planOf,
-  type WorldBuilder,
-} from "../support/a-fleet.ts";
-
-function plan(fleet: FleetBuilder, world: WorldBuilder, options: PlanOptions = {}): Plan {
-  const made = planOf(fleet, world, options);
-  expect(checkPlan(made, fleet.desired(), world.observed())).toEqual([]);
-  return made;
-}
-
-const steps = ({ steps: all, blocked, refusals }: Plan): string[] => [
-  ...all.map(describeStep),
-  ...blocked.map((each) => `blocked ${each.message}`),
-  ...refusals.map((each) => `refused ${each.message}`),
-];
+import { aFleet, aSpec, type FleetBuilder, NOON, type WorldBuilder } from "../support/a-fleet.ts";
+import { sentencesOf, soundPlan } from "../support/sound-plan.ts";
 
 const of = (memoryMiB: number, cpus = 1) => ({
   memory: { sizeMiB: memoryMiB, maxMiB: 8 * memoryMiB },
@@ -36,8 +14,8 @@ describe("a placement that no longer allows its node", () => {
   const world = () => fleet().empty().has("web-1", "n1", { generation: 4, serial: 9 });
 
   test("moves the guest as it runs, without being asked for more than the plan says", () => {
-    const made = plan(fleet(), world().sends("n1", "n2"));
-    expect(steps(made)).toEqual(["migrate web-1 from n1 to n2"]);
+    const made = soundPlan(fleet(), world().sends("n1", "n2"));
+    expect(sentencesOf(made)).toEqual(["migrate web-1 from n1 to n2"]);
     expect(made.steps[0]).toMatchObject({ fromNode: "n1", node: "n2", expect: { generation: 4, serial: 9 } });
     expect(made.changes[0]).toMatchObject({ action: "migrate", class: "migrate", fromNode: "n1", node: "n2" });
     expect(made).toMatchObject({ applyable: true, complete: true, summary: { migrate: 1, replace: 0 } });
@@ -51,9 +29,9 @@ describe("a placement that no longer allows its node", () => {
       .empty()
       .has("web-1", "n1", { spec: aSpec(of(1024)), live: { memory: { sizeMiB: 1024, maxMiB: 8192 } } })
       .sends("n1", "n2");
-    const made = plan(bigger, seen);
+    const made = soundPlan(bigger, seen);
     // Its own room for growth is another as well, and that is given at a boot only.
-    expect(steps(made)).toEqual(["migrate web-1 from n1 to n2", "update web-1 on n2", "reboot web-1 on n2"]);
+    expect(sentencesOf(made)).toEqual(["migrate web-1 from n1 to n2", "update web-1 on n2", "reboot web-1 on n2"]);
     expect(made.changes[0]).toMatchObject({ action: "migrate", class: "reboot" });
   });
 
@@ -68,7 +46,7 @@ describe("a placement that no longer allows its node", () => {
       "it has the device gpu0 of n1",
     ],
   ])("where %s, it would have to be made anew, and that is asked for", (_, seen, why) => {
-    const made = plan(fleet(), seen);
+    const made = soundPlan(fleet(), seen);
     expect(made.changes[0]?.reasons[0]?.text).toBe(
       `its placement no longer allows n1, and it cannot be migrated (${why}): it is deleted here and made anew elsewhere`,
     );
@@ -76,8 +54,8 @@ describe("a placement that no longer allows its node", () => {
   });
 
   test("where only the other node cannot, it stays, and the plan says what that node lacks", () => {
-    const made = plan(fleet(), world().sends("n1"));
-    expect(steps(made)).toEqual([
+    const made = soundPlan(fleet(), world().sends("n1"));
+    expect(sentencesOf(made)).toEqual([
       "blocked web-1 (1 cpu, 1 GiB) has to leave n1 and can go nowhere else: n2: noop 1 there takes in no guests",
     ]);
   });
@@ -99,11 +77,11 @@ describe("a placement that no longer allows its node", () => {
       url: "node n1",
     } as const;
     const asked = seen.has("web-1", "n2", { spec: aSpec(of(1024)), phase: "starting", migration });
-    expect(steps(plan(small, asked))).toEqual(["migrate web-1 from n1 to n2"]);
+    expect(sentencesOf(soundPlan(small, asked))).toEqual(["migrate web-1 from n1 to n2"]);
   });
 
   test("a budget that allows less refuses it", () => {
-    const made = plan(fleet(), world().sends("n1", "n2"), { maxClass: "live" });
+    const made = soundPlan(fleet(), world().sends("n1", "n2"), { maxClass: "live" });
     expect(made.refusals[0]?.message).toBe("at most live is allowed: web-1 would need migrate");
   });
 });
@@ -113,10 +91,14 @@ test("a node that keeps disks of its earlier life, or has a namesake, is no plac
     .nodes("n1", "n2", "n3")
     .vm("web-1", { nodes: ["n2", "n3"] });
   const world = () => fleet.empty().has("web-1", "n1").sends("n1", "n2", "n3");
-  expect(steps(plan(fleet, world().keeps("web-1", "n2", ["data"])))).toEqual(["migrate web-1 from n1 to n3"]);
-  expect(steps(plan(fleet, world().has("web-1", "n2", { fleet: "other" })))).toEqual(["migrate web-1 from n1 to n3"]);
+  expect(sentencesOf(soundPlan(fleet, world().keeps("web-1", "n2", ["data"])))).toEqual([
+    "migrate web-1 from n1 to n3",
+  ]);
+  expect(sentencesOf(soundPlan(fleet, world().has("web-1", "n2", { fleet: "other" })))).toEqual([
+    "migrate web-1 from n1 to n3",
+  ]);
   const both = world().keeps("web-1", "n2", ["data"]).has("web-1", "n3", { fleet: "other" });
-  expect(steps(plan(fleet, both))[0]).toContain(
+  expect(sentencesOf(soundPlan(fleet, both))[0]).toContain(
     "n2: keeps disks of an earlier life of it (odorobo vm purge web-1 --node n2 ends that); n3: has a VM of this name already",
   );
 });
@@ -130,7 +112,7 @@ test("an empty disk of its own goes along, and counts in the time", () => {
     .empty()
     .has("a", "n1", { spec: aSpec({ disks: [data], ...of(1150) }) })
     .sends("n1", "n2");
-  expect(plan(fleet, world).times?.moves).toMatchObject([{ endSeconds: 2.2, memoryMiB: 2300 }]);
+  expect(soundPlan(fleet, world).times?.moves).toMatchObject([{ endSeconds: 2.2, memoryMiB: 2300 }]);
 });
 
 describe("more than its node has", () => {
@@ -148,22 +130,22 @@ describe("more than its node has", () => {
       .has("web-2", "n1", { spec: aSpec(of(1024)) });
 
   test("goes where there is room, and grows there", () => {
-    const made = plan(fleet(), world().sends("n1", "n2"));
-    expect(steps(made)).toEqual(["migrate web-1 from n1 to n2", "update web-1 on n2"]);
+    const made = soundPlan(fleet(), world().sends("n1", "n2"));
+    expect(sentencesOf(made)).toEqual(["migrate web-1 from n1 to n2", "update web-1 on n2"]);
     expect(made.changes[0]?.reasons.map((reason) => reason.text)).toContainEqual(
       "n1 has no room for that: it needs 5 GiB more memory (2 GiB free)",
     );
   });
 
   test("goes only where it can grow as it runs", () => {
-    const made = plan(fleet(), world().sends("n1", "n2").able("n2", { memoryUp: false }));
-    expect(steps(made)).toEqual([
+    const made = soundPlan(fleet(), world().sends("n1", "n2").able("n2", { memoryUp: false }));
+    expect(sentencesOf(made)).toEqual([
       expect.stringContaining("n2: has noop 1, which changes less of a running guest than it needs"),
     ]);
   });
 
   test("is blocked where it cannot go, and says why", () => {
-    expect(steps(plan(fleet(), world()))[0]).toMatch(
+    expect(sentencesOf(soundPlan(fleet(), world()))[0]).toMatch(
       /^blocked web-1 needs 0 more cpus and 5120 MiB .* and it cannot move: noop 1 on n1 does not send guests$/,
     );
   });
@@ -179,8 +161,8 @@ describe("in which order", () => {
       .has("a", "n1", { spec: aSpec(of(3072)) })
       .has("old", "n2", { spec: aSpec(of(2048)) })
       .sends("n1", "n2");
-    const made = plan(fleet, world);
-    expect(steps(made)).toEqual(["delete old from n2, keeping its disks", "migrate a from n1 to n2"]);
+    const made = soundPlan(fleet, world);
+    expect(sentencesOf(made)).toEqual(["delete old from n2, keeping its disks", "migrate a from n1 to n2"]);
     expect(made.steps[1]?.after).toEqual([made.steps[0]?.id]);
   });
 
@@ -192,8 +174,8 @@ describe("in which order", () => {
       .empty()
       .has("a", "n1", { spec: aSpec(of(3072)) })
       .sends("n1", "n2");
-    const made = plan(fleet, world);
-    expect(steps(made)).toEqual(["migrate a from n1 to n2", "create b on n1", "boot b on n1"]);
+    const made = soundPlan(fleet, world);
+    expect(sentencesOf(made)).toEqual(["migrate a from n1 to n2", "create b on n1", "boot b on n1"]);
     expect(made.steps[1]?.after).toEqual([made.steps[0]?.id]);
   });
 });
@@ -206,7 +188,7 @@ describe("where there is no room for both", () => {
   test("two guests that are to change places use a third node, one of them once", () => {
     const fleet = swap(full().node("n3", { memoryMiB: 4096 }));
     const world = fleet.empty().has("a", "n1", sized(4096)).has("b", "n2", sized(4096)).sends("n1", "n2", "n3");
-    const made = plan(fleet, world);
+    const made = soundPlan(fleet, world);
     expect(made.steps).toHaveLength(3);
     const [parked, second, third] = made.steps;
     expect(parked).toMatchObject({ kind: "migrateVm", node: "n3" });
@@ -221,7 +203,7 @@ describe("where there is no room for both", () => {
   test("without a third node the plan says who waits for whom, and moves neither", () => {
     const fleet = swap(full());
     const world = fleet.empty().has("a", "n1", sized(4096)).has("b", "n2", sized(4096)).sends("n1", "n2");
-    const made = plan(fleet, world);
+    const made = soundPlan(fleet, world);
     expect(made.steps).toEqual([]);
     expect(made.blocked.map(({ name }) => name)).toEqual(["a", "b"]);
     expect(made.blocked[0]?.message).toContain("lacks 4096 MiB on n2");
@@ -238,14 +220,14 @@ describe("where there is no room for both", () => {
       .has("b", "n2", sized(4096))
       .has("c", "n3", sized(1024))
       .sends("n1", "n2", "n3", "n4");
-    const made = plan(fleet, world);
+    const made = soundPlan(fleet, world);
     expect(made.blocked).toEqual([]);
     const aside = made.changes.find(({ name }) => name === "c");
     expect(aside).toMatchObject({ action: "migrate", node: "n3", fromNode: null });
     expect(aside?.reasons[0]?.text).toBe("it makes way on n3 for other moves: it goes to n4 and back");
     expect(made.summary).toMatchObject({ migrate: 3, unchanged: 0 });
     // One that was left out by name is not moved for others.
-    expect(plan(fleet, world, { selection: { targets: ["a", "b"], excludes: [] } }).steps).toEqual([]);
+    expect(soundPlan(fleet, world, { selection: { targets: ["a", "b"], excludes: [] } }).steps).toEqual([]);
   });
 
   test("guests that may not be together are not together on the way either", () => {
@@ -256,8 +238,8 @@ describe("where there is no room for both", () => {
       .vm("b", { on: "n3", ...of(1024), ...apart });
     const spec = aSpec({ ...of(1024), labels: apart.labels });
     const world = fleet.empty().has("a", "n1", { spec }).has("b", "n2", { spec }).sends("n1", "n2", "n3");
-    const made = plan(fleet, world);
-    expect(steps(made)).toEqual(["migrate b from n2 to n3", "migrate a from n1 to n2"]);
+    const made = soundPlan(fleet, world);
+    expect(sentencesOf(made)).toEqual(["migrate b from n2 to n3", "migrate a from n1 to n2"]);
     expect(made.steps[1]?.after).toEqual([made.steps[0]?.id]);
   });
 
@@ -266,7 +248,7 @@ describe("where there is no room for both", () => {
       .nodes("n1", "n2")
       .vm("a", { on: "n2", ...of(2300) });
     const world = fleet.empty().has("a", "n1", sized(2300)).sends("n1", "n2");
-    const { times, steps: all } = plan(fleet, world);
+    const { times, steps: all } = soundPlan(fleet, world);
     // 2,300 MiB over a link of 1,150 MiB/s, and 0.2 s to get ready and let go.
     expect(times).toMatchObject({
       makespanSeconds: 2.2,

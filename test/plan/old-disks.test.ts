@@ -3,13 +3,13 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { instant, nodeName } from "../../src/model/names.ts";
 import type { Disk } from "../../src/model/vm-spec.ts";
-import { checkPlan } from "../../src/plan/check-plan.ts";
 import { renderPlan } from "../../src/report/plan/plan-text.ts";
 import { renderRebalance } from "../../src/report/what-if/rebalance-text.ts";
 import { renderSurvival } from "../../src/report/what-if/survival-text.ts";
 import { rebalance } from "../../src/what-if/rebalance.ts";
 import { checkSurvival } from "../../src/what-if/survive.ts";
-import { aFleet, aSpec, type FleetBuilder, NOON, planOf, type WorldBuilder } from "../support/a-fleet.ts";
+import { aFleet, aSpec, NOON } from "../support/a-fleet.ts";
+import { soundPlan } from "../support/sound-plan.ts";
 
 const root: Disk = { name: "root", origin: { kind: "blank", sizeMiB: 64 }, readonly: false };
 const spec = aSpec({ disks: [root] });
@@ -23,12 +23,6 @@ const leftOnN1 = (bytes = 4096) => ({
   migration: { role: "source", since: NOON, url: "node n2", peer: nodeName("n2"), stage: "left" } as const,
   left: { bytes, until: LATER },
 });
-
-function soundPlan(fleet: FleetBuilder, world: WorldBuilder) {
-  const plan = planOf(fleet, world);
-  expect(checkPlan(plan, fleet.desired(), world.observed())).toEqual([]);
-  return plan;
-}
 
 test("with its new node fenced and no third one, nothing is started, and both ways out are told", () => {
   const fleet = aFleet()

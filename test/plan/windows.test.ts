@@ -7,17 +7,10 @@ import { WEEKDAYS, type Window } from "../../src/model/windows/window.ts";
 import { checkPlan } from "../../src/plan/check-plan.ts";
 import type { Plan } from "../../src/plan/plan-document.ts";
 import { describeStep } from "../../src/schedule/step.ts";
-import {
-  aFleet,
-  aSpec,
-  type FleetBuilder,
-  NOON,
-  type PlanOptions,
-  planOf,
-  type WorldBuilder,
-} from "../support/a-fleet.ts";
+import { aFleet, aSpec, type FleetBuilder, type PlanOptions, planOf, type WorldBuilder } from "../support/a-fleet.ts";
 import { anyWorld, planFor } from "../support/any-world.ts";
 import { ENOUGH_DRAWS } from "../support/enough-draws.ts";
+import { soundPlan } from "../support/sound-plan.ts";
 
 const from = (days: Window["days"], opens: string, until: string): Window => ({
   ...{ days, from: opens, until, timezone: "UTC" },
@@ -34,9 +27,7 @@ const disruption = (rules: Partial<Record<DisruptiveClass, DisruptionRule["says"
 });
 
 function plan(fleet: FleetBuilder, world: WorldBuilder, options: PlanOptions = {}): Plan {
-  const made = planOf(fleet, world, options);
-  const observed = { ...world.observed(), at: options.at ?? NOON };
-  expect(checkPlan(made, fleet.desired(), observed)).toEqual([]);
+  const made = soundPlan(fleet, world, options);
   expect(planOf(fleet, world, options)).toEqual(made);
   return made;
 }

@@ -11,6 +11,7 @@ import type { VmSpec } from "../../model/vm-spec.ts";
 import type { PutVmRequest } from "../../wire/operations.ts";
 import { updateLive } from "../hypervisor/noop/update-live.ts";
 import type { Request } from "../lifecycle/parts/decision.ts";
+import { freshRecord } from "../store/fresh-record.ts";
 import type { CompletedOperation, StoredVm, TombstoneRecord, VmRecord } from "../store/vm-record.ts";
 
 export interface RehearsedVm {
@@ -117,19 +118,7 @@ function put(name: VmName, request: PutVmRequest, vm: RehearsedVm | null, now: I
     return { record: raised(vm.record, applied), live: vm.live && updateLive(vm.live, spec) };
   }
   const { completed, serial } = vm?.record ?? { completed: [], serial: 0 };
-  const made = {
-    phase: "stopped",
-    endedBy: null,
-    reason: null,
-    ready: null,
-    since: now,
-    drift: [],
-    guest: null,
-  } as const;
-  return {
-    record: { ...HEAD, ...made, ...applied, name, completed, serial: serial + 1, state: "present" },
-    live: null,
-  };
+  return { record: { ...freshRecord(name, request, now), completed, serial: serial + 1 }, live: null };
 }
 
 function toTombstoneRecord(record: VmRecord, now: Instant): TombstoneRecord {

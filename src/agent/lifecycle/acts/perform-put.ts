@@ -6,7 +6,8 @@ import type { LiveConfig } from "../../../model/observed-state.ts";
 import { referencedFiles, type VmSpec } from "../../../model/vm-spec.ts";
 import type { PutVmRequest } from "../../../wire/operations.ts";
 import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
-import { RECORD_FORMAT, type StoredVm, type VmRecord } from "../../store/vm-record.ts";
+import { freshRecord } from "../../store/fresh-record.ts";
+import type { StoredVm, VmRecord } from "../../store/vm-record.ts";
 import { checkSources } from "../guest/check-sources.ts";
 import { claimDisks } from "../guest/claim-disks.ts";
 import { noteLive, updateGuest } from "../guest/update-guest.ts";
@@ -126,29 +127,10 @@ async function checkRequest(
 const keptTexts = (before: StoredVm | null) => new Set(before?.state === "present" ? referencedFiles(before.spec) : []);
 
 function created(parts: Parts, slot: Slot, before: StoredVm | null, request: PutVmRequest): VmRecord {
-  const now = parts.clock.now();
   return {
-    format: RECORD_FORMAT,
-    state: "present",
-    name: slot.name,
-    fleet: request.fleet,
-    commit: request.commit,
-    generation: request.generation,
-    serial: before?.serial ?? 0,
-    spec: request.spec,
-    specDigest: digestOf(request.spec),
-    appliedAt: now,
-    phase: "stopped",
-    endedBy: null,
-    reason: null,
-    ready: null,
-    since: now,
-    drift: [],
-    guest: null,
-    ownDisks: before?.ownDisks ?? {},
+    ...freshRecord(slot.name, request, parts.clock.now()),
+    ...(before === null ? {} : { serial: before.serial, ownDisks: before.ownDisks, completed: before.completed }),
     ...(before?.images === undefined ? {} : { images: before.images }),
-    unfinished: null,
-    completed: before?.completed ?? [],
     ...(before?.uuid === undefined ? {} : { uuid: before.uuid }),
     ...(before?.instanceId === undefined ? {} : { instanceId: before.instanceId }),
   };

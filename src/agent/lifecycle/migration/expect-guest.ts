@@ -4,12 +4,13 @@
  * Room is kept by the record: a report shows the VM as `starting` with its spec, so whoever plans counts it. It ends by itself.
  */
 import { bootNeeds } from "../../../model/boot-needs.ts";
-import { digestOf, digestOfText } from "../../../model/digest.ts";
+import { digestOfText } from "../../../model/digest.ts";
 import { OdoroboError } from "../../../model/errors.ts";
 import { instant } from "../../../model/names.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
 import type { OperationRequest } from "../../../wire/operations.ts";
-import { RECORD_FORMAT, type StoredVm, type VmRecord } from "../../store/vm-record.ts";
+import { freshRecord } from "../../store/fresh-record.ts";
+import type { StoredVm, VmRecord } from "../../store/vm-record.ts";
 import { lookFor } from "../acts/look-ahead.ts";
 import { refuseSecondLife } from "../acts/perform-boot.ts";
 import { ownDisksOf } from "../operations/check-spec.ts";
@@ -95,28 +96,11 @@ function refuseKeptDisks(before: StoredVm | null, spec: VmSpec): void {
 }
 
 function expectedRecord(parts: Parts, slot: Slot, stored: StoredVm | null, request: ExpectGuest): VmRecord {
-  const now = parts.clock.now();
+  const { fleet = null, generation, spec, from } = request;
   return {
-    format: RECORD_FORMAT,
-    state: "present",
-    name: slot.name,
-    fleet: request.fleet ?? null,
-    commit: null,
-    generation: request.generation,
-    serial: stored?.serial ?? 0,
-    spec: request.spec,
-    specDigest: digestOf(request.spec),
-    appliedAt: now,
-    phase: "stopped",
-    endedBy: null,
-    reason: `it is expected from ${request.from}`,
-    ready: null,
-    since: now,
-    drift: [],
-    guest: null,
-    ownDisks: {},
-    unfinished: null,
-    completed: stored?.completed ?? [],
+    ...freshRecord(slot.name, { fleet, commit: null, generation, spec }, parts.clock.now()),
+    ...(stored === null ? {} : { serial: stored.serial, completed: stored.completed }),
+    reason: `it is expected from ${from}`,
     restart: null,
   };
 }
