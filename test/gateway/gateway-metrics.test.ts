@@ -148,6 +148,24 @@ test("a repository that cannot be read is down until it can", async () => {
   expect(loop.state.revisions).toEqual([]);
 });
 
+test("a fleet that left gateway.yaml leaves no series, and one that comes back begins anew", async () => {
+  const { clock, metrics, read } = aGateway();
+  const watcher = metrics.watcher("left");
+  const loop = new ToldLoop(clock, watcher);
+  loop
+    .push("r1")
+    .see("n1", "-n2")
+    .plan("r1", [aChange("web-1")]);
+  loop.apply({ event: "started", at: clock.now(), steps: 1 });
+  expect(await metrics.render()).toContain('fleet="left"');
+  watcher[Symbol.dispose]();
+  expect(await metrics.render()).not.toContain('fleet="left"');
+  expect((await read())("source_up")).toBe(1);
+  metrics.watcher("left");
+  watcher[Symbol.dispose]();
+  expect(await metrics.render()).toContain('odorobo_gateway_source_up{fleet="left"} 1');
+});
+
 test("webhooks by what became of them, those of no fleet too", async () => {
   const { metrics } = aGateway();
   metrics.hook("shop", "accepted");

@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { format } from "node:util";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Bulletin } from "../../src/gateway/notify/bulletin.ts";
@@ -161,17 +162,14 @@ async function aNotifier(
   const clock = aClock();
   const counted: string[] = [];
   const logged: object[] = [];
-  const log = { ...silentLogger, warn: (fields: object, message: string) => void logged.push({ ...fields, message }) };
-  const opening = openNotifier({
+  const note = (fields: object, message: string) => void logged.push({ ...fields, message });
+  const log = { ...silentLogger, warn: note, error: note };
+  const notifier = await openNotifier({
     ...{ fleet: "shop", targets: [{ kind: more.kind ?? "json", urlFile, on: more.on ?? ALL }], clock, log },
     publicUrl: "https://odorobo.example.net",
     counted: (kind, result) => counted.push(`${kind} ${result}`),
     ...more,
     pace: { gatherMs: 1, retryMs: [1, 1, 1], heldMs: 5, silentMs: 0, closeMs: 2_000, ...more.pace },
-  });
-  const notifier = await opening.catch(async (error) => {
-    await folder[Symbol.asyncDispose]();
-    throw error;
   });
   const loop = new ToldLoop(clock, notifier.watcher);
   return {
@@ -328,10 +326,18 @@ test.each([
   ["nothing", ""],
   ["no address", "hooks.example.net/s3cr3t"],
   ["a file", "file:///etc/s3cr3t"],
-  ["a key that is too short", "https://hooks.example.net/s3cr3t\nshort"],
-])("a file with %s is refused before the gateway starts, and its text is not repeated", async (_, file) => {
-  await using receiver = await aReceiver();
-  const opening = aNotifier(receiver, { file });
-  await expect(opening).rejects.toMatchObject({ code: "AGENT_INSECURE" });
-  await expect(opening).rejects.not.toThrow(/s3cr3t|short$/);
-});
+  ["a key that is too short", "https://hooks.example.net/s3cr3t\nsh0rt"],
+])(
+  "a file with %s is said in the log without its text, costs the others nothing, and is used once it is mended",
+  async (_, file) => {
+    await using receiver = await aReceiver();
+    await using told = await aNotifier(receiver, { file });
+    expect(told.logged).toMatchObject([{ receiver: "shop json 1", err: { code: "AGENT_INSECURE" } }]);
+    told.loop.pushBroken("r1");
+    await until("it is given up", () => told.counted.includes("json dropped"));
+    expect(told.logged.map((each) => format(each)).join()).not.toMatch(/s3cr3t|sh0rt/);
+    await writeFile(told.urlFile, receiver.url);
+    told.loop.pushBroken("r2");
+    await arrived(receiver, 1);
+  },
+);

@@ -11,7 +11,7 @@ import { addProcessMetrics } from "../../platform/process-metrics.ts";
 import type { HookOutcome } from "../hooks/hook-door.ts";
 import type { LoopWatcher } from "../loop/parts.ts";
 import { FleetWatcher } from "./fleet-watcher.ts";
-import { type Instruments, makeInstruments } from "./instruments.ts";
+import { type Instruments, makeInstruments, removeFleet } from "./instruments.ts";
 
 /** `dropped`: given up, or the queue was full. `held`: told later, in a sum. */
 export const NOTIFICATION_RESULTS = ["sent", "retried", "held", "dropped"] as const;
@@ -22,6 +22,8 @@ export class GatewayMetrics {
   readonly #instruments: Instruments = makeInstruments(this.#registry);
   readonly #watchers = new Map<string, FleetWatcher>();
   readonly #clock: Clock;
+  /** Fleets whose series are to go before anybody is told of them again. */
+  readonly #gone = new Set<string>();
 
   constructor({ version, clock }: { readonly version: string; readonly clock: Clock }) {
     this.#clock = clock;
@@ -32,11 +34,18 @@ export class GatewayMetrics {
     addProcessMetrics(this.#registry);
   }
 
-  /** One for each fleet, for as long as the gateway turns it. */
-  watcher(fleet: string): LoopWatcher {
+  /** One for each fleet, for as long as the gateway turns it. Disposed, it leaves no series: nobody is to be woken for who has gone. */
+  watcher(fleet: string): LoopWatcher & Disposable {
     const watcher = new FleetWatcher(fleet, this.#instruments, this.#clock);
     this.#watchers.set(fleet, watcher);
-    return watcher;
+    this.#gone.delete(fleet);
+    return Object.assign(watcher, {
+      [Symbol.dispose]: () => {
+        if (this.#watchers.get(fleet) !== watcher) return;
+        this.#watchers.delete(fleet);
+        this.#gone.add(fleet);
+      },
+    });
   }
 
   /** `fleet` null: there is none of the name that was asked for; strangers make no series of their own. */
@@ -50,6 +59,8 @@ export class GatewayMetrics {
 
   /** In Prometheus's text format. */
   async render(): Promise<string> {
+    for (const fleet of this.#gone) await removeFleet(this.#instruments, fleet);
+    this.#gone.clear();
     for (const watcher of this.#watchers.values()) watcher.refresh();
     return await this.#registry.metrics();
   }

@@ -71,3 +71,15 @@ export function makeInstruments(registry: Registry) {
     notifications: counter("notifications_total", "Notifications by kind and what became of them.", "kind", "result"),
   };
 }
+
+/** All that was told of it. */
+export async function removeFleet(instruments: Instruments, fleet: string): Promise<void> {
+  for (const instrument of Object.values(instruments)) {
+    // Of a histogram the values are those of its buckets, and it goes as a whole; those of steps are of all fleets.
+    if (instrument instanceof Histogram) {
+      if (instrument !== instruments.stepSeconds) instrument.remove({ fleet });
+      continue;
+    }
+    for (const { labels } of (await instrument.get()).values) if (labels.fleet === fleet) instrument.remove(labels);
+  }
+}

@@ -14,7 +14,7 @@ import type { LoopWatcher } from "../loop/parts.ts";
 import { Bulletin, type BulletinPace } from "./bulletin.ts";
 import { FleetNotices } from "./fleet-notices.ts";
 import type { Notice, Notification, Topic } from "./notice.ts";
-import { openReceiverFile } from "./receiver-file.ts";
+import { receiverFile } from "./receiver-file.ts";
 import { Sender, type SenderPace, type SendResult } from "./sender.ts";
 import { toSlack } from "./slack-text.ts";
 
@@ -52,7 +52,7 @@ export interface Notifier extends AsyncDisposable {
   readonly watcher: LoopWatcher;
 }
 
-/** Rejects with AGENT_INSECURE when a file of an address cannot be used. Disposing sends what is left, for a few seconds. */
+/** A receiver whose file cannot be used now is said in the log, and costs the others nothing. Disposing sends what is left, for a few seconds. */
 export async function openNotifier(options: NotifierOptions): Promise<Notifier> {
   const { clock, pace } = options;
   const targets = await Promise.all(options.targets.map((target, index) => openTarget(target, index, options)));
@@ -71,9 +71,13 @@ export async function openNotifier(options: NotifierOptions): Promise<Notifier> 
 
 async function openTarget(target: NotifyTarget, index: number, options: NotifierOptions): Promise<Target> {
   const { fleet, clock, log, counted = () => {}, pace = {} } = options;
+  const receiver = receiverFile(target.urlFile);
+  const name = `${fleet} ${target.kind} ${index + 1}`;
+  await receiver
+    .read()
+    .catch((error: unknown) => log.error({ receiver: name, err: error }, "a receiver of notifications cannot be used"));
   const sender = new Sender({
-    receiver: await openReceiverFile(target.urlFile),
-    name: `${fleet} ${target.kind} ${index + 1}`,
+    ...{ receiver, name },
     userAgent: `odorobo/${packageVersion()}`,
     ...{ clock, log, pace },
     counted: (result) => counted(target.kind, result),

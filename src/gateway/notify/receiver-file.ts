@@ -12,11 +12,20 @@ export interface Receiver {
   readonly key: string | null;
 }
 
-/** Read again when it changes. Rejects with AGENT_INSECURE when it is missing, not as it should be, or readable by everybody. */
-export const openReceiverFile = (path: string): Promise<SecretFile<Receiver>> =>
-  openSecretFile(path, { what: "the file of the notification's address", flag: "urlFile" }, (text) =>
-    parse(text, path),
-  );
+/**
+ * Read again when it changes; a file that cannot be used now may be mended while the gateway runs, so it is opened when it is read.
+ * Reading rejects with AGENT_INSECURE when it is missing, not as it should be, or readable by everybody.
+ */
+export function receiverFile(path: string): SecretFile<Receiver> {
+  const naming = { what: "the file of the notification's address", flag: "urlFile" };
+  let opened: SecretFile<Receiver> | null = null;
+  return {
+    async read() {
+      opened ??= await openSecretFile(path, naming, (text) => parse(text, path));
+      return await opened.read();
+    },
+  };
+}
 
 /** Nothing of the text is in the message. */
 function parse(text: string, path: string): Receiver {

@@ -5,6 +5,7 @@
  */
 import { createHmac } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isOdoroboError } from "../../model/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { SecretFile } from "../../platform/http/door/secret-file.ts";
 import type { Logger } from "../../platform/logger.ts";
@@ -143,8 +144,9 @@ export class Sender implements AsyncDisposable {
 export const signatureOf = (body: string, key: string, at: number): string =>
   `t=${at},v1=${createHmac("sha256", key).update(`${at}.${body}`).digest("hex")}`;
 
-/** The system's code, or the name: messages of the runtime may have the address in them. */
+/** The system's code, or the name: messages of the runtime may have the address in them; ours of its file have not. */
 function reasonOf(error: unknown): string {
+  if (isOdoroboError(error)) return error.message;
   const { cause, code, name } = error as { cause?: { code?: unknown }; code?: unknown; name?: unknown };
   for (const each of [cause?.code, code, name]) if (typeof each === "string") return each;
   return "it could not be reached";

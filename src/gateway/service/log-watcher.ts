@@ -4,6 +4,8 @@ import type { LoopWatcher } from "../loop/parts.ts";
 import { showHolder, type Told } from "../revision/loop-state.ts";
 
 export function logWatcher(fleet: string, log: Logger): LoopWatcher {
+  /** Of what is applied now: runs have no word of revisions. */
+  let revision: string | null = null;
   return {
     told: (told) => {
       const { level, fields, message } = lineOf(told);
@@ -11,15 +13,18 @@ export function logWatcher(fleet: string, log: Logger): LoopWatcher {
     },
     asked: (revision, { plan }, run) =>
       log.info({ fleet, revision, run, plan: plan.id, changes: plan.changes.length }, "a plan waits for approval"),
-    changed: () => {},
+    changed: ({ turn }) => {
+      if (turn?.kind === "applying") revision = turn.revision;
+    },
     applying: (event, run) => {
-      if (event.event === "started") log.info({ fleet, run, steps: event.steps }, "a run begins");
+      const about = { fleet, revision, run };
+      if (event.event === "started") log.info({ ...about, steps: event.steps }, "a run begins");
       else if (event.event === "step-ended") {
         const { title, outcome, error, skippedBecause } = event.report;
-        const fields = { fleet, run, outcome, ...(error === null ? {} : { code: error.code, why: error.message }) };
+        const fields = { ...about, outcome, ...(error === null ? {} : { code: error.code, why: error.message }) };
         if (outcome === "done") log.info(fields, title);
         else log.warn(skippedBecause === null ? fields : { ...fields, why: skippedBecause }, title);
-      } else if (event.event === "ended") log.info({ fleet, run }, "the run has ended");
+      } else if (event.event === "ended") log.info({ ...about, outcome: event.report.outcome }, "the run has ended");
     },
     source: (trouble) => {
       if (trouble === null) log.info({ fleet }, "the repository can be read again");

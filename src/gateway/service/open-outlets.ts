@@ -23,8 +23,8 @@ export interface OutletParts {
 export async function openOutlets(config: FleetConfig, parts: OutletParts): Promise<Outlets> {
   const { name, notify } = config;
   const { events, metrics, log } = parts;
-  const watchers: LoopWatcher[] = [events.watcher(name), metrics.watcher(name)];
   const opened = new AsyncDisposableStack();
+  const watchers: LoopWatcher[] = [events.watcher(name), opened.use(metrics.watcher(name))];
   const hooks: ((event: HookEvent) => void)[] = [];
   const attempt = async (what: string, work: () => Promise<void>) => {
     await work().catch((error: unknown) => log.error({ fleet: name, err: error }, `${what} cannot be told`));

@@ -61,6 +61,14 @@ test("what was done is counted by kind and outcome, with how long it took; what 
   expect(samples.get('odorobo_node_vms{phase="running"}')).toBe(1);
 });
 
+test("the log's line of an operation says the run that it was a step of", async () => {
+  const lines: object[] = [];
+  const note = (fields: object, message: string) => void lines.push({ ...fields, message });
+  await using agent = await anAgent({ logger: { info: note, warn: note, error: note } });
+  await agent.put("web-1", { id: "step-1", run: "20261128-120000-abcd" });
+  expect(lines).toMatchObject([{ vm: "web-1", operation: "step-1", run: "20261128-120000-abcd" }]);
+});
+
 describe("who asks", () => {
   const token = { read: async () => "the-token" };
 

@@ -134,7 +134,7 @@ function tell(parts: Parts, slot: Slot, ended: CompletedOperation): CompletedOpe
   slot.remember({ ...ended, noop: false });
   const message = `${ended.kind} of ${slot.name} ${ended.error === null ? "done" : `failed: ${ended.error.message}`}`;
   parts.events.emit({ kind: "operation", vm: slot.name, message });
-  parts.logger.info({ vm: slot.name, operation: ended.id, code: ended.error?.code }, message);
+  parts.logger.info({ vm: slot.name, operation: ended.id, run: ended.run, code: ended.error?.code }, message);
   return ended;
 }
 
