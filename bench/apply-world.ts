@@ -12,6 +12,7 @@ import type { VmReport } from "../src/model/observed-state.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { applyPlan } from "../src/turn/apply-plan.ts";
 import { type PlannedFleet, type PlanRequest, planFleet } from "../src/turn/plan-fleet.ts";
+import { killGuest } from "./kill-guest.ts";
 
 export interface ApplyWorldOptions {
   readonly scratch: string;
@@ -136,12 +137,4 @@ spec: { placement: { node: a${vm % options.agents} } }`,
     ),
   ];
   return documents.map((text) => `apiVersion: odorobo.dev/v1\n${text}\n`).join("---\n");
-}
-
-function killGuest(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It has ended by itself.
-  }
 }

@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { inProcessAgent } from "../src/agent/in-process.ts";
-import type { Lifecycle } from "../src/agent/lifecycle/lifecycle.ts";
+import type { EventLog, Lifecycle } from "../src/agent/lifecycle/lifecycle.ts";
 import type { NodeReport } from "../src/model/observed-state.ts";
 import type { AgentApi } from "../src/wire/agent-api.ts";
 import type { KeptReports } from "../src/wire/kept-reports.ts";
@@ -13,8 +13,20 @@ import { reportFile } from "./canned-reports.ts";
 export const cannedAgent = (reports: string, node: string, kept: KeptReports): AgentApi =>
   inProcessAgent(cannedLifecycle(reports, node), { nodeName: node, reports: kept });
 
-export const cannedLifecycle = (reports: string, node: string): Lifecycle => ({
-  report: async () => JSON.parse(await readFile(reportFile(reports, node), "utf8")) as NodeReport,
+/** What happens at one that otherwise only reports. */
+export interface Happenings {
+  readonly events: EventLog;
+  /** What was reported, as it is by now. */
+  readonly now: (report: NodeReport) => NodeReport;
+}
+
+const NOTHING_HAPPENS: Happenings = {
+  events: { since: () => ({ events: [], complete: true }), subscribe: () => () => {} },
+  now: (report) => report,
+};
+
+export const cannedLifecycle = (reports: string, node: string, { events, now } = NOTHING_HAPPENS): Lifecycle => ({
+  report: async () => now(JSON.parse(await readFile(reportFile(reports, node), "utf8")) as NodeReport),
   known: () => {
     throw new Error("this agent only reports");
   },
@@ -28,7 +40,7 @@ export const cannedLifecycle = (reports: string, node: string): Lifecycle => ({
   lookFor: async (questions) => questions.map(() => null),
   lease: () => nothingElse(),
   tellWhereabouts: () => nothingElse(),
-  events: { since: () => ({ events: [], complete: true }), subscribe: () => () => {} },
+  events,
   serial: () => nothingElse(),
   counters: () => nothingElse(),
   raw: () => nothingElse(),

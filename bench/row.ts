@@ -12,7 +12,7 @@ export interface Row {
   readonly target: Target | null;
 }
 
-export type Unit = "ms" | "MiB" | "MB" | "MB/s" | "steps/s" | "×";
+export type Unit = "ms" | "MiB" | "MB" | "MB/s" | "steps/s" | "/s" | "×";
 
 export interface Figure {
   readonly median: number;

@@ -2,7 +2,7 @@
  * `npm run bench`: what planning and applying cost, in one table.
  *
  *   npm run bench                    all scenarios
- *   npm run bench -- plan apply      some of them
+ *   npm run bench -- plan apply      some of them; `gateway` is all that begin so
  *   npm run bench -- plan --against REV
  *                                    the same of a commit, in turns in one run, and the ratios pair by pair
  *   npm run bench -- schedule --out FOLDER
@@ -23,6 +23,9 @@ import { agent } from "./scenarios/agent.ts";
 import { applyNoop } from "./scenarios/apply-noop.ts";
 import { applyQemu } from "./scenarios/apply-qemu.ts";
 import { diff } from "./scenarios/diff.ts";
+import { gatewayApplies } from "./scenarios/gateway-applies.ts";
+import { gatewayPlans } from "./scenarios/gateway-plans.ts";
+import { gatewayRevisions } from "./scenarios/gateway-revisions.ts";
 import { migrate } from "./scenarios/migrate.ts";
 import { plan } from "./scenarios/plan.ts";
 import { schedule } from "./scenarios/schedule.ts";
@@ -31,7 +34,20 @@ import { terraform } from "./scenarios/terraform.ts";
 import { describeLoad, describeMachine, renderMarkdown, renderTable } from "./table.ts";
 import { checkOut, workTree } from "./tree.ts";
 
-const SCENARIOS: readonly Scenario[] = [startUp, plan, diff, applyNoop, applyQemu, agent, migrate, terraform, schedule];
+/** `gateway` is all of them. */
+const GATEWAY: readonly Scenario[] = [gatewayApplies, gatewayPlans, gatewayRevisions];
+const SCENARIOS: readonly Scenario[] = [
+  startUp,
+  plan,
+  diff,
+  applyNoop,
+  applyQemu,
+  agent,
+  migrate,
+  terraform,
+  schedule,
+  ...GATEWAY,
+];
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -43,13 +59,14 @@ const { values: flags, positionals } = parseArgs({
     out: { type: "string" },
   },
 });
-const strangers = positionals.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
+const names = positionals.flatMap((name) => (name === "gateway" ? GATEWAY.map((each) => each.name) : name));
+const strangers = names.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
 if (strangers.length > 0) {
-  const known = SCENARIOS.map(({ name, about }) => `  ${name.padEnd(12)}${about}`).join("\n");
+  const known = SCENARIOS.map(({ name, about }) => `  ${name.padEnd(19)}${about}`).join("\n");
   console.error(`there is no scenario ${strangers.join(", ")}; there are:\n${known}`);
   process.exitCode = 1;
 } else {
-  const chosen = SCENARIOS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const chosen = SCENARIOS.filter(({ name }) => names.length === 0 || names.includes(name));
   process.exitCode = await run(chosen, flags);
 }
 

@@ -1,13 +1,26 @@
-/** The agents of a prepared fleet behind Unix sockets, in a process of their own. Disposing ends it. */
+/** The agents of a fleet behind Unix sockets, in a process of their own. Disposing ends it. */
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import type { PreparedFleet } from "./prepared-fleet.ts";
 import type { Tree } from "./tree.ts";
 
-export async function serveFleet(fleet: PreparedFleet, tree: Tree, signal: AbortSignal): Promise<AsyncDisposable> {
-  const args = [fleet.reports, fleet.sockets, String(fleet.nodes)];
-  const child = fork(join(tree.root, "bench/processes/agents.ts"), args, {
+export interface ServedFleet extends AsyncDisposable {
+  /** A guest there has other CPUs than a moment ago, and an event says so. */
+  drift(node: string): void;
+}
+
+export const serveFleet = (fleet: PreparedFleet, tree: Tree, signal: AbortSignal): Promise<ServedFleet> =>
+  serveAgents("agents", [fleet.reports, fleet.sockets, String(fleet.nodes)], tree, signal);
+
+/** `name`: of a process that says when it is ready, and ends when it is let go of. */
+export async function serveAgents(
+  name: string,
+  args: readonly string[],
+  tree: Tree,
+  signal: AbortSignal,
+): Promise<ServedFleet> {
+  const child = fork(join(tree.root, `bench/processes/${name}.ts`), [...args], {
     env: tree.env,
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
@@ -17,6 +30,7 @@ export async function serveFleet(fleet: PreparedFleet, tree: Tree, signal: Abort
   const ready = await Promise.race([once(child, "message"), ended.then(() => null)]);
   if (ready === null) throw new Error("the agents of the bench did not start");
   return {
+    drift: (node) => void child.send({ drift: node }),
     async [Symbol.asyncDispose]() {
       signal.removeEventListener("abort", kill);
       // One that was killed has let go already.

@@ -167,3 +167,17 @@ test("fleets of every family are placed and put in order, and their plans are ke
   expect(rows.get("swap 10/100")?.did).toMatch(/ parked$/);
   expect(readdirSync(kept.path).filter((name) => name.endsWith(".plan.json"))).toHaveLength(6);
 });
+
+test("a gateway plans after events and pushes, applies what is pushed, and holds what it holds", {
+  timeout: 240_000,
+}, async () => {
+  const rows = await bench("gateway");
+  const did = (name: string) => rows.get(name)?.did;
+  expect(did("20 VMs changed → reconciled")).toBe("20 acts until the revision is applied");
+  expect(did("an event → plan, 12")).toMatch(/^a guest has drifted/);
+  expect(did("a push → plan, 12")).toBe("one manifest is another: 1 steps");
+  expect(did("a cold plan, 12, in turns")).toMatch(/^11 unchanged, 0 to create, 1 steps/);
+  expect(did("plans in the busiest second of a storm")).toMatch(/^200 webhooks a second for 2 s, \d+ plans/);
+  expect(did("gateway, 60, 4 revisions")).toMatch(/MB more than at the mark before$/);
+  expect([...rows.values()].filter(({ figure }) => figure === null)).toEqual([]);
+});

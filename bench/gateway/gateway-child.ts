@@ -1,0 +1,88 @@
+/** A gateway in a process of its own, and what it tells, as events to wait for. Disposing ends it. */
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp } from "node:fs/promises";
+import { join } from "node:path";
+import { nodeFlags } from "../command-line.ts";
+import type { Bench } from "../scenario.ts";
+import type { GatewayAsked, GatewayTold } from "./told.ts";
+
+type Told<Kind extends GatewayTold["kind"]> = Extract<GatewayTold, { readonly kind: Kind }>;
+
+export interface GatewayChild extends AsyncDisposable {
+  readonly url: string;
+  /** All that it has told until now, in order. */
+  readonly told: readonly GatewayTold[];
+  /** The repository is looked at now, as when a webhook tells of a push. */
+  look(): void;
+  /** The next one of this kind that is told after `since` of its words, and for which this holds. Rejects when it ends, or after ten minutes. */
+  next<Kind extends GatewayTold["kind"]>(
+    kind: Kind,
+    since: number,
+    holds?: (told: Told<Kind>) => boolean,
+  ): Promise<Told<Kind>>;
+  use(): Promise<Told<"used">>;
+}
+
+const DEADLINE_MS = 600_000;
+/** Nobody is asked because of the time: what is measured is what is told. */
+const INTERVAL_MS = 3_600_000;
+
+/** `mayAct`: as the fleet's own policy says; else nothing is ever done. */
+export async function startGatewayChild(url: string, mayAct: boolean, bench: Bench): Promise<GatewayChild> {
+  const data = await mkdtemp(join(bench.scratch, "gw"));
+  const ceiling = mayAct ? null : { auto: "none", approve: [] };
+  const settings = JSON.stringify({ url, data, ceiling, intervalMs: INTERVAL_MS });
+  const { root, env } = bench.ours;
+  const child = fork(join(root, "bench/processes/gateway.ts"), [settings], {
+    env,
+    execArgv: nodeFlags(root),
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  });
+  const ended = once(child, "exit");
+  const kill = () => void child.kill("SIGKILL");
+  bench.signal.addEventListener("abort", kill);
+  const told: GatewayTold[] = [];
+  let wake = () => {};
+  child.on("message", (message) => {
+    told.push(message as GatewayTold);
+    wake();
+  });
+  void ended.then(() => wake());
+  const ask = (asked: GatewayAsked) => void child.send(asked);
+  const next: GatewayChild["next"] = async (kind, since, holds = () => true) => {
+    const end = performance.now() + DEADLINE_MS;
+    for (let at = since; ; ) {
+      for (; at < told.length; at++) {
+        const each = told[at] as GatewayTold;
+        if (each.kind === kind && holds(each as Told<typeof kind>)) return each as Told<typeof kind>;
+      }
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error("the gateway ended");
+      if (performance.now() > end) throw new Error(`the gateway has not told of ${kind}`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, 10_000);
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  };
+  const { url: address } = await next("ready", 0);
+  return {
+    url: address,
+    told,
+    look: () => ask("look"),
+    next,
+    use: () => {
+      const since = told.length;
+      ask("use");
+      return next("used", since);
+    },
+    async [Symbol.asyncDispose]() {
+      bench.signal.removeEventListener("abort", kill);
+      if (child.connected) child.disconnect();
+      await ended;
+    },
+  };
+}
