@@ -45,7 +45,8 @@ const gateway = await startGateway(
         ceiling,
         forge: null,
         notify: [],
-        agents: {},
+        // A machine that is busy with other things makes no agent silent.
+        agents: { answerMs: 60_000 },
       },
     ],
   },
