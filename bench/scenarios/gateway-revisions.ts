@@ -32,7 +32,7 @@ async function measure(bench: Bench, size: FleetSize, label: string, marks: read
   let before: number | null = null;
   for (let revision = 1; revision <= (marks.at(-1) ?? 0); revision++) {
     bench.signal.throwIfAborted();
-    const commit = repository.push(file, (text) => text.replace(/memory: \d+GiB/, `memory: ${3 + (revision % 7)}GiB`));
+    const commit = repository.push(file, (text) => text.replace(/memory: \d+GiB/, `memory: ${5 + (revision % 7)}GiB`));
     const since = gateway.told.length;
     gateway.look();
     await gateway.next("planned", since, (told) => told.commit === commit);
