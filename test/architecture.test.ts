@@ -91,7 +91,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   simulate: ["model", "reconcile", "schedule", "plan", "apply", "wire", "platform", "agent", "report/what-if"],
   "gateway/revision": ["model", "plan"],
   "gateway/loop": ["model", "plan", "apply", "run", "turn", "turn/held", "wire", "platform", "gateway/revision"],
-  "gateway/sources": ["model", "source", "turn", "platform", ...below("gateway", "revision", "loop")],
+  "gateway/sources": ["model", "manifest/vm", "source", "turn", "platform", ...below("gateway", "revision", "loop")],
   "gateway/hooks": ["model", "platform"],
   "gateway/forge": [
     "model",

@@ -19,10 +19,15 @@ export interface CommitPlace {
 }
 
 /** The commit is brought here when it is not. Rejects with SOURCE_UNREADABLE or SOURCE_REF_NOT_FOUND. */
-export async function readCommitOf(repository: Repository, place: CommitPlace, signal: AbortSignal): Promise<Source> {
+export async function readCommitOf(
+  repository: Repository,
+  place: CommitPlace,
+  signal: AbortSignal,
+  known: KnownTexts | null = null,
+): Promise<Source> {
   const { commit } = place;
   const read = async () =>
-    await readCommit(new Git(await repository.folderWith(commit, signal), signal), place, repository.url);
+    await readCommit(new Git(await repository.folderWith(commit, signal), signal), place, repository.url, known);
   try {
     return await read();
   } catch (error) {
@@ -33,8 +38,18 @@ export async function readCommitOf(repository: Repository, place: CommitPlace, s
   }
 }
 
+/** Texts by the ids of their objects: what is known is not read again. */
+export interface KnownTexts {
+  textOf(blobId: string): string | undefined;
+}
+
 /** `git` is bound to a repository that has the commit; `shown`: how people know it. Rejects with SOURCE_UNREADABLE. */
-export async function readCommit(git: Git, { commit, path, shownAs }: CommitPlace, shown: string): Promise<Source> {
+export async function readCommit(
+  git: Git,
+  { commit, path, shownAs }: CommitPlace,
+  shown: string,
+  known: KnownTexts | null = null,
+): Promise<Source> {
   const folder = toFolder(path ?? "");
   const view = await CommitView.open(git, commit, folder);
   if (view.entries.size === 0 && folder !== "")
@@ -45,22 +60,33 @@ export async function readCommit(git: Git, { commit, path, shownAs }: CommitPlac
   await using filters = await filtersOfCommit(git, commit, folder, view);
   const { texts, files } = await readTexts(view, async (batch) => {
     await filters.refuse(batch);
-    return await readEntries(git, view, batch);
+    return await readEntries(git, view, batch, known);
   });
   await filters.refuse(files, texts);
   return { description: `${shown}@${shownAs}${folder === "" ? "" : `:${folder}`}`, commit, isDirty: false, texts };
 }
 
 /** In the order of files, whatever is wrong with them: a folder of the same files says the same. */
-async function readEntries(git: Git, view: CommitView, files: FoundFiles): Promise<ManifestText[]> {
-  const wanted = [...files].map(([path, real]) => ({ path, blobId: view.entries.get(real)?.blobId ?? "" }));
-  const sizes = await git.sizesOf(wanted.map(({ blobId }) => blobId));
+async function readEntries(
+  git: Git,
+  view: CommitView,
+  files: FoundFiles,
+  known: KnownTexts | null,
+): Promise<ManifestText[]> {
+  const wanted = [...files].map(([path, real]) => {
+    const blobId = view.entries.get(real)?.blobId ?? "";
+    return { path, blobId, text: known?.textOf(blobId) };
+  });
+  const missing = wanted.filter(({ text }) => text === undefined);
+  const sizes = await git.sizesOf(missing.map(({ blobId }) => blobId));
   const isFit = (index: number): boolean => (sizes[index] ?? Number.POSITIVE_INFINITY) <= MAX_FILE_BYTES;
-  const blobs = await git.readBlobs(wanted.filter((_, index) => isFit(index)).map(({ blobId }) => blobId));
-  return wanted.map(({ path, blobId }, index) => {
+  const blobs = await git.readBlobs(missing.filter((_, index) => isFit(index)).map(({ blobId }) => blobId));
+  let index = 0;
+  return wanted.map(({ path, blobId, text }) => {
+    if (text !== undefined) return { path, text, blobId: sha1Only(blobId) };
     const bytes = sizes[index] ?? null;
     if (bytes === null) throw damage(`the repository lacks ${path} (object ${blobId})`);
-    const blob = isFit(index) ? blobs.shift() : undefined;
+    const blob = isFit(index++) ? blobs.shift() : undefined;
     if (blob === undefined) throw tooLarge(path, bytes);
     return toText(path, blob, sha1Only(blobId));
   });

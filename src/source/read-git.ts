@@ -6,7 +6,7 @@ import { Git } from "./git/git.ts";
 import { gitRefusal } from "./git/refusal.ts";
 import { refuseOption } from "./git/remote.ts";
 import { isRemote } from "./git/remote-url.ts";
-import { readCommit, readCommitOf, toFolder } from "./read-commit.ts";
+import { type KnownTexts, readCommit, readCommitOf, toFolder } from "./read-commit.ts";
 import { Repository, refNotFound } from "./repository.ts";
 import type { Source } from "./source.ts";
 
@@ -20,24 +20,33 @@ export interface GitLocation {
 }
 
 /** Rejects with SOURCE_UNREADABLE or SOURCE_REF_NOT_FOUND. `cache`: where copies of remote repositories are kept. */
-export async function readGit(location: GitLocation, signal: AbortSignal, cache = cacheFolder()): Promise<Source> {
+export async function readGit(
+  location: GitLocation,
+  signal: AbortSignal,
+  cache = cacheFolder(),
+  known: KnownTexts | null = null,
+): Promise<Source> {
   signal.throwIfAborted();
   const { repo, path } = location;
   const ref = location.ref ?? "HEAD";
   toFolder(path ?? "");
   refuseOption("repository", repo);
   refuseOption("ref", ref);
-  if (!isRemote(repo)) return await readLocal(repo, ref, path, signal);
+  if (!isRemote(repo)) return await readLocal({ repo, ref, path }, signal, known);
   const repository = new Repository({ url: repo }, cache);
   const found = await repository.find(ref, signal);
   const { commit } = found;
   await repository.bring(found, signal);
-  const source = await readCommitOf(repository, { commit, path, shownAs: shown(ref, found.hidesTag) }, signal);
+  const source = await readCommitOf(repository, { commit, path, shownAs: shown(ref, found.hidesTag) }, signal, known);
   await repository.tidy(commit, signal);
   return source;
 }
 
-async function readLocal(repo: string, ref: string, path: string | null, signal: AbortSignal): Promise<Source> {
+async function readLocal(
+  { repo, ref, path }: Pick<GitLocation, "repo" | "path"> & { readonly ref: string },
+  signal: AbortSignal,
+  known: KnownTexts | null,
+): Promise<Source> {
   if (!existsSync(repo))
     throw new OdoroboError("SOURCE_UNREADABLE", `there is no repository ${repo}`, {
       hint: "give a folder or an address such as https://…",
@@ -57,7 +66,7 @@ async function readLocal(repo: string, ref: string, path: string | null, signal:
   const commit = branch ?? (await commitAt(ref));
   if (commit !== null) {
     const hidesTag = branch !== null && (await commitAt(`refs/tags/${ref}`)) !== null;
-    return await readCommit(git, { commit, path, shownAs: shown(ref, hidesTag) }, repo);
+    return await readCommit(git, { commit, path, shownAs: shown(ref, hidesTag) }, repo, known);
   }
   const names =
     (await git.ask("for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads", "refs/tags", "refs/remotes")) ?? "";

@@ -9,6 +9,7 @@ import type { Diagnostic } from "../manifest/text/diagnostic.ts";
 import { renderDiagnostics } from "../manifest/text/render-diagnostics.ts";
 import type { ManifestText } from "../manifest/text/source-document.ts";
 import { type KeptReading, restoreReading } from "../manifest/vm/kept-reading.ts";
+import type { ReadingMemory } from "../manifest/vm/reading-memory.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import { OdoroboError } from "../model/errors.ts";
 import type { Digest } from "../model/names.ts";
@@ -49,12 +50,17 @@ export interface FleetReading {
 }
 
 /** Rejects with SOURCE_UNREADABLE, SOURCE_REF_NOT_FOUND or SOURCE_EMPTY; mistakes in the manifests are in the reading. */
-export async function readFleet(location: FleetLocation, signal: AbortSignal): Promise<FleetReading> {
-  return await readTexts(readSource(location, signal), placeOf(location));
+export async function readFleet(
+  location: FleetLocation,
+  signal: AbortSignal,
+  memory: ReadingMemory | null = null,
+): Promise<FleetReading> {
+  return await readTexts(readSource(location, signal, memory), placeOf(location), memory);
 }
 
 /** `place`: what is kept of a fleet goes by. */
-async function readTexts(reading: Promise<Source>, place: string): Promise<FleetReading> {
+async function readTexts(reading: Promise<Source>, place: string, memory: ReadingMemory | null): Promise<FleetReading> {
+  if (memory !== null) return await readRemembering(reading, place, memory);
   const code = codeDigest("src/manifest", "src/model");
   const [source, kept] = await Promise.all([reading, openKeptReading(place, code)]);
   refuseEmpty(source);
@@ -64,6 +70,28 @@ async function readTexts(reading: Promise<Source>, place: string): Promise<Fleet
   const specs = new Map(read.kept?.vms.map(({ specDigest, spec }) => [specDigest, spec]));
   const { desired, diagnostics } = read;
   return { texts, commit, source: isDirty ? `${description} (edited)` : description, desired, diagnostics, specs };
+}
+
+/** What is kept on disk is for other processes, and for the next one: once is enough. */
+async function readRemembering(reading: Promise<Source>, place: string, memory: ReadingMemory): Promise<FleetReading> {
+  const source = await reading;
+  refuseEmpty(source);
+  const { texts, commit, isDirty, description } = source;
+  const code = memory.isEmpty ? codeDigest("src/manifest", "src/model") : null;
+  const file = code === null ? null : openKeptReading(place, code);
+  const parsed = code === null ? undefined : openParseCache(place, code);
+  const { desired, diagnostics, keep, specs } = readManifests(texts, parsed, file?.reading ?? null, memory);
+  await parsed?.save();
+  const kept = file === null ? null : keep();
+  if (kept !== null) await file?.save(kept);
+  return {
+    texts,
+    commit,
+    source: isDirty ? `${description} (edited)` : description,
+    desired,
+    diagnostics,
+    specs: specs(),
+  };
 }
 
 /** Parses what was never parsed here, resolves what is made from something else than last time, and keeps both for the next time. */
@@ -85,17 +113,25 @@ async function readAnew(
 const placeOf = (location: FleetLocation): string =>
   JSON.stringify(location.kind === "folder" ? { ...location, path: resolve(location.path) } : location);
 
-const readSource = async (location: FleetLocation, signal: AbortSignal): Promise<Source> => {
+const readSource = async (
+  location: FleetLocation,
+  signal: AbortSignal,
+  memory: ReadingMemory | null,
+): Promise<Source> => {
   if (location.kind === "folder") return await readFolder(location.path, signal);
   const { url, ref, path } = location;
   // Only who reads a repository pays for loading what reads repositories.
   const { readGit } = await import("../source/read-git.ts");
-  return await readGit({ repo: url, ref, path }, signal);
+  return await readGit({ repo: url, ref, path }, signal, undefined, memory);
 };
 
-/** As `readFleet`; rejects with MANIFEST_INVALID, too. */
-export async function loadFleet(location: FleetLocation, signal: AbortSignal): Promise<Fleet> {
-  return toFleet(await readFleet(location, signal));
+/** As `readFleet`; rejects with MANIFEST_INVALID, too. `memory`: of who reads a fleet again and again. */
+export async function loadFleet(
+  location: FleetLocation,
+  signal: AbortSignal,
+  memory: ReadingMemory | null = null,
+): Promise<Fleet> {
+  return toFleet(await readFleet(location, signal, memory));
 }
 
 /**
@@ -108,10 +144,11 @@ export async function loadFleetAt(
   path: string | null,
   signal: AbortSignal,
   shownAs = commit.slice(0, 12),
+  memory: ReadingMemory | null = null,
 ): Promise<Fleet> {
   const { readCommitOf } = await import("../source/read-commit.ts");
   const place = JSON.stringify({ kind: "commits", url: repository.url, path });
-  return toFleet(await readTexts(readCommitOf(repository, { commit, path, shownAs }, signal), place));
+  return toFleet(await readTexts(readCommitOf(repository, { commit, path, shownAs }, signal, memory), place, memory));
 }
 
 function toFleet({ desired, diagnostics, texts, source, commit, specs }: FleetReading): Fleet {

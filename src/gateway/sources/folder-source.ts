@@ -1,5 +1,6 @@
 /** Revisions of a folder: each time that something in it may have changed. What is half there is no revision that anything is lost by. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { ReadingMemory } from "../../manifest/vm/reading-memory.ts";
 import { digestOf } from "../../model/digest.ts";
 import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
 import type { VmName } from "../../model/names.ts";
@@ -21,6 +22,7 @@ export class FolderSource implements RevisionSource {
   #print: string | null = null;
   #count = 0;
   #good: Fleet | null = null;
+  readonly #memory = new ReadingMemory();
   /** VMs that there were when the manifests went away; null: they are there, all of them. */
   #lost: readonly VmName[] | null = null;
 
@@ -66,7 +68,7 @@ export class FolderSource implements RevisionSource {
 
   async #readWhole(signal: AbortSignal): Promise<Fleet> {
     for (const end = performance.now() + HALF_SAVED_MS; ; await sleep(AGAIN_MS, undefined, { signal })) {
-      const fleet = await loadFleet({ kind: "folder", path: this.#path }, signal);
+      const fleet = await loadFleet({ kind: "folder", path: this.#path }, signal, this.#memory);
       const emptied = emptiedSince(this.#good, fleet);
       if (emptied === null && !losesSince(this.#good, fleet)) return fleet;
       if (performance.now() < end) continue;

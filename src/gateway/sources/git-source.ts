@@ -4,6 +4,7 @@
  */
 import { hash } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { ReadingMemory } from "../../manifest/vm/reading-memory.ts";
 import { isOdoroboError, type OdoroboError } from "../../model/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { type Sleep, systemSleep } from "../../platform/sleep.ts";
@@ -47,6 +48,8 @@ export class GitSource implements RevisionSource {
   readonly #sleep: Sleep;
   readonly #onTrouble: (trouble: SourceTrouble | null) => void;
   readonly #ids = new RevisionIds();
+  /** What is unchanged since the last revision is neither read nor resolved again. */
+  readonly #memory = new ReadingMemory();
   #trouble: SourceTrouble | null = null;
   #last: SeenRevision | null = null;
   /** Seen last by an earlier gateway, until the first look: then it is ours, or something else is. */
@@ -118,7 +121,10 @@ export class GitSource implements RevisionSource {
     if (isLast) this.#again = null;
     if (since !== null && since !== commit && !allowRewind) await refuseRewind(this.#repository, commit, since, signal);
     const shownAs = ref ?? "HEAD";
-    return { fleet: await loadFleetAt(this.#repository, commit, path, signal, shownAs), isDoubtful: false };
+    return {
+      fleet: await loadFleetAt(this.#repository, commit, path, signal, shownAs, this.#memory),
+      isDoubtful: false,
+    };
   }
 
   async #look(why: string, signal: AbortSignal): Promise<(SeenRevision & { readonly commit: string }) | null> {

@@ -3,6 +3,7 @@
 import { canonicalAddress } from "../../model/identity/net-address.ts";
 import type { BuiltVm, ReportAbout } from "./built-vm.ts";
 import { deriveMac } from "./mac-address.ts";
+import type { ReadingMemory } from "./reading-memory.ts";
 import { checkSharedDevices, checkSharedDisks, type ImagePath } from "./shared-bytes.ts";
 
 /** `vms` sorted by name: of two that clash, the later one hears of it. */
@@ -13,7 +14,12 @@ export function checkBetweenVms(vms: readonly BuiltVm[], images: readonly ImageP
 }
 
 /** Written MACs first, because they cannot give way; derived ones step aside, in the order of names. */
-export function withMacs(fleet: string, vms: readonly BuiltVm[], report: ReportAbout): BuiltVm[] {
+export function withMacs(
+  fleet: string,
+  vms: readonly BuiltVm[],
+  report: ReportAbout,
+  memory: ReadingMemory | null = null,
+): BuiltVm[] {
   const taken = writtenMacs(vms, report);
   const derive = (vm: string, nic: string): string => {
     for (let attempt = 0; ; attempt++) {
@@ -25,8 +31,12 @@ export function withMacs(fleet: string, vms: readonly BuiltVm[], report: ReportA
   };
   return vms.map((vm) => {
     if (vm.spec.nics.every(({ mac }) => mac !== "")) return vm;
-    const nics = vm.spec.nics.map((nic) => (nic.mac === "" ? { ...nic, mac: derive(vm.name, nic.name) } : nic));
-    return { ...vm, spec: { ...vm.spec, nics } };
+    const macs = vm.spec.nics.map(({ mac, name }) => (mac === "" ? derive(vm.name, name) : mac));
+    const make = (): BuiltVm => {
+      const nics = vm.spec.nics.map((nic, index) => (nic.mac === "" ? { ...nic, mac: macs[index] as string } : nic));
+      return { ...vm, spec: { ...vm.spec, nics } };
+    };
+    return memory === null ? make() : memory.withMacs(vm, macs, make);
   });
 }
 

@@ -17,7 +17,8 @@ import { buildIgnore, checkPassthrough, PlacementCheck } from "./check-vm.ts";
 import type { ResolvedVm } from "./kept-reading.ts";
 import { type Layer, type LayerContext, type LayerValues, spellOut } from "./layer.ts";
 import { mergeLayers } from "./merge-layers.ts";
-import { Profiles } from "./profiles.ts";
+import { Profiles, type Underneath } from "./profiles.ts";
+import type { ReadingMemory, RememberedVm } from "./reading-memory.ts";
 import { checkReferences } from "./references.ts";
 import type { UserTexts } from "./user-texts.ts";
 import { VmInputs } from "./vm-inputs.ts";
@@ -28,6 +29,8 @@ export interface ResolveContext {
   readonly report: (found: Diagnostic) => void;
   /** What a VM that was made from the same came to before, without a mistake of its own. */
   readonly before: (key: Digest) => ResolvedVm | undefined;
+  /** Of who reads a fleet again and again; null: nobody does. */
+  readonly memory: ReadingMemory | null;
 }
 
 /** `fleet`: the name that MAC addresses are derived from. Sorted by name. */
@@ -40,7 +43,7 @@ export function resolveVms(catalog: Catalog, fleet: string, context: ResolveCont
   const reportAbout = (vm: BuiltVm, at: Segments, finding: Finding) => resolver.reportAbout(vm.layers, at, finding);
   const images = catalog.all("Image").map(({ content }) => ({ image: content.metadata.name, path: content.spec.path }));
   checkBetweenVms(built, images, reportAbout);
-  return withMacs(fleet, built, reportAbout);
+  return withMacs(fleet, built, reportAbout, context.memory);
 }
 
 /** What seems to be missing may be what was refused already. */
@@ -50,7 +53,10 @@ class Resolver {
   readonly #catalog: Catalog;
   readonly #texts: UserTexts;
   readonly #report: (found: Diagnostic) => void;
+  /** How often it was called. */
+  #reports = 0;
   readonly #before: ResolveContext["before"];
+  readonly #memory: ReadingMemory | null;
   readonly #inputs: VmInputs;
   readonly #profiles: Profiles;
   readonly #placements: PlacementCheck;
@@ -59,22 +65,55 @@ class Resolver {
   /** Documents of which something was refused. */
   readonly #troubled = new Set<SourceDocument>();
 
-  constructor(catalog: Catalog, { texts, report, before }: ResolveContext) {
+  constructor(catalog: Catalog, { texts, report, before, memory }: ResolveContext) {
     this.#catalog = catalog;
     this.#texts = texts;
-    this.#report = report;
+    this.#report = (found) => {
+      this.#reports++;
+      report(found);
+    };
     this.#before = before;
+    // What is missing because it could not be read may be what a VM was checked against.
+    this.#memory = catalog.isIncomplete ? null : memory;
     this.#inputs = new VmInputs(catalog);
     this.#placements = new PlacementCheck(catalog);
     this.#sizes = new SizeCheck(texts);
     this.#sshKeys = new SshKeysCheck(texts);
-    this.#profiles = new Profiles(catalog, (document, at) => this.#toLayer(document, at), report);
+    this.#profiles = new Profiles(catalog, (document, at) => this.#toLayer(document, at), this.#report);
   }
 
   build(document: SourceDocument): BuiltVm {
+    const below = this.#profiles.underneath((document.content as VmDocument).spec.profile);
+    if (this.#memory === null) return this.#build(document, below, []);
+    const common = this.#inputs.common;
+    const belowDigest = this.#inputs.belowOf(below);
+    const known = this.#memory.vm(document);
+    if (known !== undefined && known.common === common && known.below === belowDigest && this.#isAsBefore(known, below))
+      return known.built;
+    const texts: [string, Digest][] = [];
+    const before = this.#reports;
+    const built = this.#build(document, below, texts);
+    const documentsBelow = below.layers.map((layer) => layer.document);
+    if (this.#reports === before)
+      this.#memory.remember(document, { built, common, below: belowDigest, documentsBelow, texts });
+    return built;
+  }
+
+  /** Its texts are asked for whatever comes of it: so they count as referred to. */
+  #isAsBefore({ built, documentsBelow, texts }: RememberedVm, { layers }: Underneath): boolean {
+    const path = built.layers[0]?.document.file.path ?? "";
+    const found = texts.map(([written, digest]) => this.#texts.digestOf(written, path) === digest);
+    return (
+      found.every(Boolean) &&
+      layers.length === documentsBelow.length &&
+      layers.every((layer, index) => layer.document === documentsBelow[index])
+    );
+  }
+
+  /** `texts`: what it names is noted there. */
+  #build(document: SourceDocument, below: Underneath, texts: [string, Digest][]): BuiltVm {
     const content = document.content as VmDocument;
-    const own = this.#toLayer(document, ["spec"]);
-    const below = this.#profiles.underneath(content.spec.profile);
+    const own = this.#toLayer(document, ["spec"], (written, digest) => texts.push([written, digest]));
     const layers: WrittenLayer[] = [{ document, at: own.at }, ...below.layers];
     const inputs = this.#inputs.keyOf(content, own, below);
     let key: Digest | null = inputs;
@@ -121,7 +160,7 @@ class Resolver {
     else if (top !== undefined) this.#report(diagnose(top.document, ["metadata", "name"], finding));
   }
 
-  #toLayer(document: SourceDocument, at: Segments): Layer {
+  #toLayer(document: SourceDocument, at: Segments, named?: (written: string, digest: Digest) => void): Layer {
     const spec = specAt(document, at);
     if (document.isBroken) this.#troubled.add(document);
     const report = (where: Segments, finding: Finding) => {
@@ -137,7 +176,10 @@ class Resolver {
       report,
       textDigest: (where, text) => {
         const found = this.#texts.digestOf(text, document.file.path);
-        if (typeof found === "string") return found;
+        if (typeof found === "string") {
+          named?.(text, found);
+          return found;
+        }
         report(where, found);
         return null;
       },

@@ -9,6 +9,8 @@ import type { Underneath } from "./profiles.ts";
 export class VmInputs {
   /** What all VMs may refer to and are checked against. References themselves are looked up each time. */
   readonly #common: Digest;
+  /** Of the same, the names that they may refer to included. */
+  readonly common: Digest;
   readonly #below = new WeakMap<LayerValues, Digest>();
 
   constructor(catalog: Catalog) {
@@ -17,15 +19,17 @@ export class VmInputs {
     );
     const nodes = catalog.all("Node").map(({ content }) => [content.metadata.name, content.metadata.labels ?? {}]);
     this.#common = digestOf([specs, nodes]);
+    const names = (["Group", "Profile"] as const).map((kind) => [...catalog.names(kind)]);
+    this.common = digestOf([this.#common, names]);
   }
 
   /** `own` has its sizes as numbers and its texts as digests, so that the files it names are in it. */
   keyOf({ metadata }: VirtualMachineDocument, own: Layer, below: Underneath): Digest {
     const { labels = {}, annotations = {} } = metadata;
-    return digestOfText(JSON.stringify([this.#common, this.#belowOf(below), labels, annotations, own.values]));
+    return digestOfText(JSON.stringify([this.#common, this.belowOf(below), labels, annotations, own.values]));
   }
 
-  #belowOf({ values }: Underneath): Digest {
+  belowOf({ values }: Underneath): Digest {
     let digest = this.#below.get(values);
     if (digest === undefined) {
       digest = digestOfText(JSON.stringify(values));
