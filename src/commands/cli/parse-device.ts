@@ -1,6 +1,7 @@
 /** Devices after a flag, as lists of `key=value`: `name=data,source=file:///srv/data.raw,readonly`. */
-import { deriveMac } from "../../manifest/vm/mac-address.ts";
+
 import { OdoroboError } from "../../model/errors.ts";
+import { deriveMac } from "../../model/identity/derive-mac.ts";
 import { canonicalMac } from "../../model/identity/net-address.ts";
 import { isDnsLabel } from "../../model/names.ts";
 import type { VmReport } from "../../model/observed-state.ts";

@@ -1,8 +1,8 @@
 /** What only shows when VMs are looked at together: MAC addresses, addresses, disks that two would write to. */
 
+import { deriveMac } from "../../model/identity/derive-mac.ts";
 import { canonicalAddress } from "../../model/identity/net-address.ts";
 import type { BuiltVm, ReportAbout } from "./built-vm.ts";
-import { deriveMac } from "./mac-address.ts";
 import type { ReadingMemory } from "./reading-memory.ts";
 import { checkSharedDevices, checkSharedDisks, type ImagePath } from "./shared-bytes.ts";
 

@@ -1,5 +1,5 @@
 /** MAC addresses that are the same at every reading, on every machine, without anybody keeping a list. */
-import { digestOfText } from "../../model/digest.ts";
+import { digestOfText } from "../digest.ts";
 
 /** `attempt` counts up while the address is taken by a NIC that comes first. */
 export function deriveMac(fleet: string, vm: string, nic: string, attempt: number): string {
