@@ -60,6 +60,6 @@ function cells(row: Row): string[] {
 }
 
 function format(value: number, unit: Unit): string {
-  const decimals = unit === "×" ? 2 : unit === "ms" && value < 10 ? 1 : 0;
+  const decimals = unit === "×" || unit === "/s" ? 2 : unit === "ms" && value < 10 ? 1 : 0;
   return value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 }

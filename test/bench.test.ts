@@ -174,10 +174,11 @@ test("a gateway plans after events and pushes, applies what is pushed, and holds
   const rows = await bench("gateway");
   const did = (name: string) => rows.get(name)?.did;
   expect(did("20 VMs changed → reconciled")).toBe("20 acts until the revision is applied");
+  expect(did("a push → the first act")).toBe("one VM's weight is another");
   expect(did("an event → plan, 12")).toMatch(/^a guest has drifted/);
   expect(did("a push → plan, 12")).toBe("one manifest is another: 1 steps");
   expect(did("a cold plan, 12, in turns")).toMatch(/^11 unchanged, 0 to create, 1 steps/);
-  expect(did("plans in the busiest second of a storm")).toMatch(/^200 webhooks a second for 2 s, \d+ plans/);
+  expect(did("a storm's last push is applied after")).toMatch(/^200 webhooks a second for 2 s .+ \d commits planned$/);
   expect(did("gateway, 60, 4 revisions")).toMatch(/MB more than at the mark before$/);
   expect([...rows.values()].filter(({ figure }) => figure === null)).toEqual([]);
 });

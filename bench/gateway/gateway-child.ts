@@ -1,7 +1,8 @@
 /** A gateway in a process of its own, and what it tells, as events to wait for. Disposing ends it. */
 import { fork } from "node:child_process";
+import { createHmac, randomBytes, randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { nodeFlags } from "../command-line.ts";
 import type { Bench } from "../scenario.ts";
@@ -13,8 +14,8 @@ export interface GatewayChild extends AsyncDisposable {
   readonly url: string;
   /** All that it has told until now, in order. */
   readonly told: readonly GatewayTold[];
-  /** The repository is looked at now, as when a webhook tells of a push. */
-  look(): void;
+  /** A webhook of a push, as GitHub sends them. Rejects when it is not taken. */
+  hook(commit: string): Promise<void>;
   /** The next one of this kind that is told after `since` of its words, and for which this holds. Rejects when it ends, or after ten minutes. */
   next<Kind extends GatewayTold["kind"]>(
     kind: Kind,
@@ -28,11 +29,24 @@ const DEADLINE_MS = 600_000;
 /** Nobody is asked because of the time: what is measured is what is told. */
 const INTERVAL_MS = 3_600_000;
 
-/** `mayAct`: as the fleet's own policy says; else nothing is ever done. */
-export async function startGatewayChild(url: string, mayAct: boolean, bench: Bench): Promise<GatewayChild> {
+export interface GatewaySettings {
+  /** As the fleet's own policy says; else nothing is ever done. */
+  readonly mayAct: boolean;
+  /** The second between two looks at the repository is not waited for. */
+  readonly looksAtOnce?: boolean;
+}
+
+export async function startGatewayChild(
+  url: string,
+  { mayAct, looksAtOnce = false }: GatewaySettings,
+  bench: Bench,
+): Promise<GatewayChild> {
   const data = await mkdtemp(join(bench.scratch, "gw"));
   const ceiling = mayAct ? null : { auto: "none", approve: [] };
-  const settings = JSON.stringify({ url, data, ceiling, intervalMs: INTERVAL_MS });
+  const secretFile = join(data, "secret");
+  const secret = randomBytes(16).toString("hex");
+  await writeFile(secretFile, secret, { mode: 0o600 });
+  const settings = JSON.stringify({ url, data, ceiling, intervalMs: INTERVAL_MS, secretFile, looksAtOnce });
   const { root, env } = bench.ours;
   const child = fork(join(root, "bench/processes/gateway.ts"), [settings], {
     env,
@@ -49,7 +63,6 @@ export async function startGatewayChild(url: string, mayAct: boolean, bench: Ben
     wake();
   });
   void ended.then(() => wake());
-  const ask = (asked: GatewayAsked) => void child.send(asked);
   const next: GatewayChild["next"] = async (kind, since, holds = () => true) => {
     const end = performance.now() + DEADLINE_MS;
     for (let at = since; ; ) {
@@ -72,11 +85,26 @@ export async function startGatewayChild(url: string, mayAct: boolean, bench: Ben
   return {
     url: address,
     told,
-    look: () => ask("look"),
+    async hook(commit) {
+      const delivery = randomUUID();
+      const body = JSON.stringify({ ref: "refs/heads/main", after: commit, delivery });
+      const answer = await fetch(`${address}/v1/hooks/bench`, {
+        method: "POST",
+        body,
+        headers: {
+          "content-type": "application/json",
+          "x-github-event": "push",
+          "x-github-delivery": delivery,
+          "x-hub-signature-256": `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`,
+        },
+      });
+      if (answer.status !== 202) throw new Error(`the webhook was answered ${answer.status}: ${await answer.text()}`);
+      await answer.arrayBuffer();
+    },
     next,
     use: () => {
       const since = told.length;
-      ask("use");
+      child.send("use" satisfies GatewayAsked);
       return next("used", since);
     },
     async [Symbol.asyncDispose]() {

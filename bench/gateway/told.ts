@@ -14,7 +14,7 @@ export type GatewayTold =
       readonly peakMiB: number;
     };
 
-/** `look`: the repository, as after a push. `use`: how much it has used, after a collection of garbage. */
-export type GatewayAsked = "look" | "use";
+/** How much it has used, after a collection of garbage. */
+export type GatewayAsked = "use";
 
 export const monotonicMs = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000;

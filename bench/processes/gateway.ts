@@ -2,11 +2,12 @@
  * A gateway in a process of its own, as `odorobo gateway` composes it, that tells its parent what it does and when: instants of the
  * clock that all processes of this machine share. Runs until the parent lets go.
  *
- * Argument: `{ url, data, ceiling, intervalMs }` as JSON.
+ * Argument: what it is started with, as JSON.
  */
 import module from "node:module";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import type { Sleep } from "../../src/platform/sleep.ts";
 import { type GatewayAsked, type GatewayTold, monotonicMs } from "../gateway/told.ts";
 
 module.enableCompileCache();
@@ -20,13 +21,21 @@ const { silentLogger } = await import("../../src/platform/logger.ts");
 const { systemClock } = await import("../../src/platform/clock.ts");
 const { FileRunStore } = await import("../../src/run-store/file-run-store.ts");
 
+const { GitSource } = await import("../../src/gateway/sources/git-source.ts");
+const { Repository } = await import("../../src/source/repository.ts");
+const { systemSleep } = await import("../../src/platform/sleep.ts");
+
 useNativeDigests();
-const { url, data, ceiling, intervalMs } = JSON.parse(process.argv[2] ?? "") as {
+const { url, data, ceiling, intervalMs, secretFile, looksAtOnce } = JSON.parse(process.argv[2] ?? "") as {
   url: string;
   data: string;
   ceiling: { auto: "none"; approve: [] } | null;
   intervalMs: number;
+  secretFile: string;
+  /** The second between two looks at a repository is not waited for. */
+  looksAtOnce: boolean;
 };
+const atOnce: Sleep = (milliseconds, signal) => systemSleep(milliseconds <= 1_000 ? 0 : milliseconds, signal);
 const tell = (told: GatewayTold) => void process.send?.(told);
 
 const gateway = await startGateway(
@@ -43,7 +52,7 @@ const gateway = await startGateway(
         requireSigned: null,
         allowRewind: false,
         ceiling,
-        forge: null,
+        forge: { kind: "github", api: null, hookSecretFile: secretFile, pullRequests: false },
         notify: [],
         // A machine that is busy with other things makes no agent silent.
         agents: { answerMs: 60_000 },
@@ -55,6 +64,16 @@ const gateway = await startGateway(
     clock: systemClock,
     log: silentLogger,
     hardSignal: new AbortController().signal,
+    ...(looksAtOnce && {
+      openSource: ({ repository }, onTrouble) => {
+        const options = { ref: null, path: null, intervalMs, jitter: () => 0, allowRewind: false, requireSigned: null };
+        return new GitSource(
+          new Repository({ url: repository.url }, data),
+          { ...options, clock: systemClock, sleep: atOnce },
+          onTrouble,
+        );
+      },
+    }),
     watchersOf: () => [
       {
         told(told) {
@@ -74,20 +93,17 @@ const gateway = await startGateway(
     ],
   },
 );
-process.on("message", (asked: GatewayAsked) => {
-  if (asked === "look") gateway.fleets.get("bench")?.poke("the bench has pushed");
-  else {
-    collectGarbage();
-    const { rss, heapUsed } = process.memoryUsage();
-    const { user, system } = process.cpuUsage();
-    tell({
-      kind: "used",
-      rss,
-      heapUsed,
-      cpuMs: (user + system) / 1_000,
-      peakMiB: process.resourceUsage().maxRSS / 1_024,
-    });
-  }
+process.on("message", (_: GatewayAsked) => {
+  collectGarbage();
+  const { rss, heapUsed } = process.memoryUsage();
+  const { user, system } = process.cpuUsage();
+  tell({
+    kind: "used",
+    rss,
+    heapUsed,
+    cpuMs: (user + system) / 1_000,
+    peakMiB: process.resourceUsage().maxRSS / 1_024,
+  });
 });
 process.once("disconnect", async () => {
   await gateway[Symbol.asyncDispose]();

@@ -15,7 +15,7 @@ export const gatewayApplies: Scenario = {
   async run(bench) {
     const vms = bench.quick ? 20 : 1_000;
     await using fleet = await serveNoopFleet(vms, AGENTS, bench);
-    await using gateway = await startGatewayChild(fleet.repository.folder, true, bench);
+    await using gateway = await startGatewayChild(fleet.repository.folder, { mayAct: true }, bench);
     bench.say(`a gateway that applies to ${vms} noop VMs`);
     await gateway.next("revision", 0, ({ standing }) => standing === "applied");
     return [
@@ -31,9 +31,11 @@ async function firstAct({ repository }: NoopFleet, gateway: GatewayChild, bench:
   for (let push = 0; push < (bench.quick ? 1 : 11); push++) {
     bench.signal.throwIfAborted();
     const commit = repository.push(VMS_FILE(push), (text) => text.replace("cpu: 100", "cpu: 200"));
+    // The repository was looked at for the push before, which is at least a second ago.
+    await sleep(1_100);
     const since = gateway.told.length;
     const begun = monotonicMs();
-    gateway.look();
+    await gateway.hook(commit);
     const { at } = await gateway.next("step", since);
     samples.push(sampleOf(at - begun, "one VM's weight is another"));
     await applied(gateway, since, commit);
@@ -47,7 +49,7 @@ async function everybody({ repository }: NoopFleet, gateway: GatewayChild, vms: 
     const commit = repository.push("fleet.yaml", (text) => text.replace(/count: \d/, `count: ${count}`));
     const since = gateway.told.length;
     const begun = monotonicMs();
-    gateway.look();
+    await gateway.hook(commit);
     const { at } = await applied(gateway, since, commit);
     const acts = gateway.told.slice(since).filter(({ kind }) => kind === "step").length;
     samples.push(sampleOf(at - begun, `${acts} acts until the revision is applied`));
@@ -62,23 +64,34 @@ async function storm({ repository }: NoopFleet, gateway: GatewayChild, bench: Be
   const seconds = bench.quick ? 2 : 10;
   const since = gateway.told.length;
   const begun = monotonicMs();
+  const hooks: Promise<void>[] = [];
   let commit = "";
+  let pushedAt = begun;
   for (let tick = 0; tick < seconds * 10; tick++) {
     bench.signal.throwIfAborted();
     // Somebody pushes twice a second, all the while.
-    if (tick % 5 === 0)
+    if (tick % 5 === 0) {
       commit = repository.push(VMS_FILE(tick % 20), (text) => text.replace(/cpu: \d+/, `cpu: ${300 + tick}`));
-    for (let hook = 0; hook < STORM / 10; hook++) gateway.look();
+      pushedAt = monotonicMs();
+    }
+    for (let hook = 0; hook < STORM / 10; hook++) hooks.push(gateway.hook(commit));
     await sleep(Math.max(0, begun + (tick + 1) * 100 - monotonicMs()));
   }
-  const lastHook = monotonicMs();
+  await Promise.all(hooks);
   const { at } = await applied(gateway, since, commit);
-  const looks = gateway.told.slice(since).flatMap((told) => (told.kind === "planned" ? [told.at] : []));
-  const most = Math.max(...looks.map((from) => looks.filter((each) => each >= from && each < from + 1_000).length));
-  const did = `${STORM} webhooks a second for ${seconds} s, ${looks.length} plans`;
+  const plans = gateway.told.slice(since).flatMap((told) => (told.kind === "planned" ? [told] : []));
+  const commits = [...new Map(plans.toReversed().map((plan) => [plan.commit, plan.at])).values()];
+  const span = (Math.max(...commits) - Math.min(...commits)) / 1_000;
+  // Of several that came between two looks, the last is planned.
+  const rate = commits.length < 2 ? commits.length : (commits.length - 1) / span;
+  const did = `${STORM} webhooks a second for ${seconds} s and a push each half; ${commits.length} commits planned`;
+  const rest = `${plans.length} plans in all, those after acts and of agents' events included`;
   return [
-    rowOf("plans in the busiest second of a storm", [sampleOf(most, did)], { unit: "/s" }),
-    rowOf("the storm's last push is applied after", [sampleOf(Math.max(1, at - lastHook), did)]),
+    {
+      ...rowOf("commits planned in a storm", [sampleOf(rate, `${did}; ${rest}`)], { unit: "/s" }),
+      target: bench.quick ? null : { atMost: 1 },
+    },
+    rowOf("a storm's last push is applied after", [sampleOf(at - pushedAt, did)]),
   ];
 }
 

@@ -43,7 +43,7 @@ const REST_MS = 3_000;
 async function measure(bench: Bench, size: FleetSize, label: string, targets: Targets): Promise<Row[]> {
   const fleet = await prepareFleet(bench.ours, size, bench);
   await using served = await serveFleet(fleet, bench.ours, bench.signal);
-  await using gateway = await startGatewayChild(fleet.manifests, false, bench);
+  await using gateway = await startGatewayChild(fleet.manifests, { mayAct: false }, bench);
   bench.say(`a gateway of ${size.vms} VMs on ${size.nodes} nodes`);
   await gateway.next("planned", 0);
   const pairs = bench.quick ? 1 : PAIRS;
@@ -101,7 +101,7 @@ async function planAfterPush(gateway: GatewayChild, repository: Pushed, file: st
   const before = await gateway.use();
   const since = gateway.told.length;
   const begun = monotonicMs();
-  gateway.look();
+  await gateway.hook(commit);
   const { at, steps } = await gateway.next("planned", since, (told) => told.commit === commit);
   const { cpuMs } = await gateway.use();
   return sample(at - begun, cpuMs - before.cpuMs, `one manifest is another: ${steps} steps`);

@@ -23,7 +23,7 @@ const MOST_MB = 400;
 async function measure(bench: Bench, size: FleetSize, label: string, marks: readonly number[]): Promise<Row[]> {
   const fleet = await prepareFleet(bench.ours, size, bench);
   await using _ = await serveFleet(fleet, bench.ours, bench.signal);
-  await using gateway = await startGatewayChild(fleet.manifests, false, bench);
+  await using gateway = await startGatewayChild(fleet.manifests, { mayAct: false, looksAtOnce: true }, bench);
   const repository = new Pushed(fleet.manifests);
   const file = `nodes/${nodeNameOf(0)}.yaml`;
   bench.say(`a gateway of ${size.vms} VMs over ${marks.at(-1)} revisions`);
@@ -34,7 +34,7 @@ async function measure(bench: Bench, size: FleetSize, label: string, marks: read
     bench.signal.throwIfAborted();
     const commit = repository.push(file, (text) => text.replace(/memory: \d+GiB/, `memory: ${5 + (revision % 7)}GiB`));
     const since = gateway.told.length;
-    gateway.look();
+    await gateway.hook(commit);
     await gateway.next("planned", since, (told) => told.commit === commit);
     if (!marks.includes(revision)) continue;
     const { rss, heapUsed, peakMiB } = await gateway.use();

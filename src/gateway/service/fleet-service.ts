@@ -40,6 +40,8 @@ export interface FleetParts {
   readonly log: Logger;
   /** Told beside the log and the view; closed with the fleet. */
   readonly outlets: Outlets;
+  /** Told beside them. */
+  readonly watchers?: readonly LoopWatcher[];
   /** Whose webhooks are believed; null: nobody's. */
   readonly hook: Pick<HookFleet, "kind" | "secrets"> | null;
   /** Nothing is waited for any more. */
@@ -64,7 +66,8 @@ export class FleetService {
     this.config = config;
     this.#parts = parts;
     this.view = new FleetView(config, (id) => this.#guarded.noteOf(id), parts.clock);
-    this.#watcher = fanOut([this.view, logWatcher(config.name, parts.log), ...parts.outlets.watchers], parts.log);
+    const watchers = [...parts.outlets.watchers, ...(parts.watchers ?? [])];
+    this.#watcher = fanOut([this.view, logWatcher(config.name, parts.log), ...watchers], parts.log);
     this.#source = parts.openSource(config, (trouble) => this.#watcher.source(trouble));
     this.#guarded = new GuardedSource(this.#source, config, parts.names);
     this.#ended = this.#turn();

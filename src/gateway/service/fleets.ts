@@ -6,11 +6,11 @@ import { whoami } from "../../platform/whoami.ts";
 import type { RunStore } from "../../run/run-store.ts";
 import { originOf } from "../../turn/begun-run.ts";
 import { LoopMemoryFile } from "../loop/memory-file.ts";
-import type { LoopMemory } from "../loop/parts.ts";
+import type { LoopMemory, LoopWatcher } from "../loop/parts.ts";
 import type { GatewayMetrics } from "../metrics/gateway-metrics.ts";
 import type { GatewayEvents } from "./event-log.ts";
 import { openFleetHook } from "./fleet-hook.ts";
-import { FleetService } from "./fleet-service.ts";
+import { type FleetParts, FleetService } from "./fleet-service.ts";
 import type { FleetConfig } from "./gateway-config.ts";
 import type { FleetNames } from "./guarded-source.ts";
 import { heldMemory } from "./held-memory.ts";
@@ -27,6 +27,9 @@ export interface FleetsParts {
   readonly names: FleetNames & { keepOnly(entries: readonly string[]): void };
   readonly events: GatewayEvents;
   readonly metrics: GatewayMetrics;
+  /** Told of a fleet beside all others. */
+  readonly watchersOf?: (fleet: FleetConfig) => readonly LoopWatcher[];
+  readonly openSource?: FleetParts["openSource"];
 }
 
 /** Names of entries. */
@@ -77,7 +80,9 @@ export class Fleets implements AsyncDisposable {
     const { dataFolder, clock, log } = this.#parts;
     return new FleetService(config, {
       ...this.#parts,
-      openSource: (each, onTrouble) => openGitSource(each, { dataFolder, clock }, onTrouble),
+      openSource:
+        this.#parts.openSource ?? ((each, onTrouble) => openGitSource(each, { dataFolder, clock }, onTrouble)),
+      watchers: this.#parts.watchersOf?.(config) ?? [],
       memory: heldMemory(memoryIn(config, this.#parts), config.ceiling),
       outlets: await openOutlets(config, this.#parts),
       hook: await openFleetHook(config, log),

@@ -12,10 +12,12 @@ import { makeFolders } from "../../platform/make-folders.ts";
 import { packageVersion } from "../../platform/package-version.ts";
 import type { RunStore } from "../../run/run-store.ts";
 import { hookHandler } from "../hooks/hook-door.ts";
+import type { LoopWatcher } from "../loop/parts.ts";
 import { GatewayMetrics } from "../metrics/gateway-metrics.ts";
 import { CarriedOn } from "./carry-on.ts";
 import { GatewayEvents } from "./event-log.ts";
 import { openFleetNames } from "./fleet-names.ts";
+import type { FleetParts } from "./fleet-service.ts";
 import { Fleets, type Reloaded } from "./fleets.ts";
 import type { FleetConfig, GatewayConfig } from "./gateway-config.ts";
 import { openGatewayDoor } from "./http/gateway-door.ts";
@@ -26,6 +28,10 @@ export interface GatewayParts {
   readonly log: Logger;
   /** Nothing is waited for any more. */
   readonly hardSignal: AbortSignal;
+  /** Told of a fleet beside all others. */
+  readonly watchersOf?: (fleet: FleetConfig) => readonly LoopWatcher[];
+  /** Left out: its repository, as `openGitSource` opens it. */
+  readonly openSource?: FleetParts["openSource"];
 }
 
 export interface RunningGateway extends AsyncDisposable {
