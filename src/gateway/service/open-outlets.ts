@@ -4,6 +4,8 @@
  */
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
+import { Repository } from "../../source/repository.ts";
+import { openFleetForge, type PullRequestPlanning } from "../forge/fleet-forge.ts";
 import type { HookEvent } from "../hooks/hook-event.ts";
 import type { LoopWatcher } from "../loop/parts.ts";
 import type { GatewayMetrics } from "../metrics/gateway-metrics.ts";
@@ -14,6 +16,7 @@ import type { FleetConfig } from "./gateway-config.ts";
 
 export interface OutletParts {
   readonly publicUrl: string | null;
+  readonly dataFolder: string;
   readonly events: GatewayEvents;
   readonly metrics: GatewayMetrics;
   readonly clock: Clock;
@@ -22,7 +25,7 @@ export interface OutletParts {
 
 export async function openOutlets(config: FleetConfig, parts: OutletParts): Promise<Outlets> {
   const { name, notify } = config;
-  const { events, metrics, log } = parts;
+  const { publicUrl, events, metrics, log } = parts;
   const opened = new AsyncDisposableStack();
   const watchers: LoopWatcher[] = [events.watcher(name), opened.use(metrics.watcher(name))];
   const hooks: ((event: HookEvent) => void)[] = [];
@@ -37,6 +40,17 @@ export async function openOutlets(config: FleetConfig, parts: OutletParts): Prom
       watchers.push(notifier.watcher);
     });
   }
+  const { forge } = config;
+  if (forge !== null && forge.kind !== "generic" && forge.api !== null) {
+    const api = { kind: forge.kind, ...forge.api };
+    await attempt("the forge", async () => {
+      const link = () => (publicUrl === null ? null : `${publicUrl}/v1/fleets/${name}`);
+      const pullRequests = forge.pullRequests ? planningOf(config, parts) : null;
+      const told = opened.use(await openFleetForge({ ...parts, fleet: name, config: api, link, pullRequests }));
+      watchers.push(...told.watchers);
+      hooks.push((event) => told.hook(event));
+    });
+  }
   return {
     watchers,
     hook: (event) => {
@@ -44,4 +58,10 @@ export async function openOutlets(config: FleetConfig, parts: OutletParts): Prom
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+/** Those of forks are not planned: see the threat model. */
+function planningOf({ repository, agents }: FleetConfig, { dataFolder }: OutletParts): PullRequestPlanning {
+  const { url, ref, path, ...credentials } = repository;
+  return { repository: new Repository({ url, credentials }, dataFolder), ref, path, access: agents, forks: false };
 }
