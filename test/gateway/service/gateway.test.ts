@@ -5,6 +5,7 @@ import type { GatewayFleet, GatewayFleetList } from "../../../src/report/gateway
 import { aGateway } from "../../support/a-gateway.ts";
 import { aLiveFleet } from "../../support/a-live-fleet.ts";
 import { commitFiles, git } from "../../support/a-repository.ts";
+import { samplesOf } from "../../support/metrics-text.ts";
 import { until } from "../../support/until.ts";
 
 test("what is pushed becomes guests, and SIGTERM leaves them running", { timeout: 120_000 }, async () => {
@@ -39,7 +40,12 @@ test("what is pushed becomes guests, and SIGTERM leaves them running", { timeout
     return inForce?.commit === second && latest?.standing === "applied" && vms?.running === 2;
   });
   const begun = gateway.log().find(({ msg }) => msg === "a run begins");
-  expect(begun).toMatchObject({ fleet: "shop", run: expect.stringMatching(/^\d{8}-/) });
+  expect(begun).toMatchObject({ fleet: "shop", revision: first.slice(0, 12), run: expect.stringMatching(/^\d{8}-/) });
+  const metrics = samplesOf(await (await fetch(`${await gateway.url()}/metrics`)).text());
+  expect(metrics.get('odorobo_gateway_runs_total{fleet="shop",outcome="done"}')).toBe(2);
+  expect(metrics.get('odorobo_gateway_revision_lag_seconds{fleet="shop"}')).toBe(0);
+  expect(metrics.get('odorobo_gateway_node_up{fleet="shop",node="n1"}')).toBe(1);
+  expect(metrics.get('odorobo_gateway_plan_duration_seconds_count{fleet="shop"}')).toBeGreaterThan(1);
 
   const { code } = await gateway.stop();
   expect(code).toBe(0);
