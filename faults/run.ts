@@ -5,6 +5,8 @@
  *   npm run faults -- --seed 7 --minutes 5              seeds from 7 on, until the time is over
  *   npm run faults -- --seed 7 --list                   which faults a seed means, and nothing else
  *
+ *   npm run faults -- --gateway --seed 1 --minutes 5    two loops on one fleet, 25 faults a seed unless --count says so
+ *
  * A seed that fails is printed with its faults, its logs and the command that replays it. See docs/testing.md.
  */
 import { spawnSync } from "node:child_process";
@@ -24,6 +26,7 @@ const { values } = parseArgs({
     port: { type: "string", default: "0" },
     "without-qemu": { type: "boolean", default: false },
     without: { type: "string", multiple: true, default: [] },
+    gateway: { type: "boolean", default: false },
     list: { type: "boolean", default: false },
   },
 });
@@ -100,5 +103,31 @@ function whole(name: string, text: string): number {
   throw new Error(`--${name} takes a number`);
 }
 
-if (values.list) printFaults(first);
+/** No mounts, no guests of their own: fast, and everywhere. */
+async function runAllLoops(): Promise<number> {
+  const { runLoops } = await import("./loops/run-loops.ts");
+  const over = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => over.abort());
+  const timer = setTimeout(() => over.abort(), whole("minutes", values.minutes ?? "30000") * 60_000);
+  const number = process.argv.includes("--count") ? count : 25;
+  const failed: number[] = [];
+  let done = 0;
+  for (let seed = first; seed < first + seeds && !over.signal.aborted; seed++) {
+    const began = performance.now();
+    const { byKind, violations } = await runLoops(seed, number, over.signal);
+    const faults = [...byKind.values()].reduce((sum, each) => sum + each, 0);
+    done += faults;
+    const kinds = [...byKind].sort().map(([kind, times]) => `${kind} ${times}`);
+    const seconds = ((performance.now() - began) / 1_000).toFixed(1);
+    console.log(`seed ${seed}: ${violations.length === 0 ? "ok" : "FAILED"}, ${kinds.join(", ")} in ${seconds} s`);
+    for (const violation of violations) console.log(`  violated: ${violation}`);
+    if (violations.length > 0) failed.push(seed);
+  }
+  clearTimeout(timer);
+  console.log(`${done} faults: ${failed.length === 0 ? "no violation" : `FAILED seeds ${failed.join(", ")}`}`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+if (values.gateway) process.exitCode = await runAllLoops();
+else if (values.list) printFaults(first);
 else process.exitCode = (canMount() ? null : await againInNamespace(process.argv.slice(1))) ?? (await runAll());

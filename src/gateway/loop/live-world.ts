@@ -120,7 +120,7 @@ export class LiveWorld implements World {
     const { desired } = order.planned?.fleet ?? (await order.fleet());
     const fleet = desired.fleet.name;
     const holder = await this.#lease.take(fleet, desired.nodes);
-    if (holder !== null) return { run: null, outcome: "held", undone: [], because: null, heldBy: holder };
+    if (holder !== null) return await this.#runs.leave(order, holder);
     const other = await this.#runs.other(fleet, order.run);
     if (other === null) {
       try {

@@ -21,6 +21,7 @@ import type { PlannedFleet } from "../../turn/plan-fleet.ts";
 import type { FleetLocation } from "../../turn/read-fleet.ts";
 import { lookAgain, seenAgain } from "../../turn/saved-plan.ts";
 import { takeUpRun } from "../../turn/take-up-run.ts";
+import { type Holder, showHolder } from "../revision/loop-state.ts";
 import { endOfReport } from "./end-of-report.ts";
 import type { Answers, ApplyEnd, ApplyOrder, Asked, AskOrder, RunListener, Withdrawal } from "./parts.ts";
 
@@ -175,6 +176,24 @@ export class LoopRuns implements AsyncDisposable {
     const by = `odorobo ${who} of ${whoami()}${approval}`;
     const begun = begunRun(plan, { location, access, limits, at: clock.now(), by, run, ...(asks && { asks }) });
     return await runs.create(plan, begun);
+  }
+
+  /** Another loop has the fleet, and goes by what it sees: a run of an earlier one of ours, begun and left, is its no more than ours. */
+  async leave({ run, planned }: ApplyOrder, heldBy: Holder): Promise<ApplyEnd> {
+    if (planned === null) {
+      const found = await this.#claimed(run);
+      const isBegun = found === null || found.state.outcome !== null || found.state.steps.size > 0;
+      if (found?.claim && (isBegun || found.state.approvedBy === null))
+        await this.#end(found.claim, "aborted", `${showHolder(heldBy)} has the fleet`, null);
+      else if (found?.claim) await this.#letGo(found.claim);
+      if (isBegun) return { ...NOT_BEGUN, outcome: "stale" };
+    }
+    return { ...NOT_BEGUN, outcome: "held", heldBy };
+  }
+
+  async #letGo(claim: RunClaim): Promise<void> {
+    this.#claims.delete(claim.id);
+    await claim[Symbol.asyncDispose]();
   }
 
   async apply(order: ApplyOrder, listener: RunListener): Promise<ApplyEnd> {
