@@ -217,3 +217,25 @@ test("manifests that were away and came back with less destroy nothing by themse
   story.read("r2", { auto: "destroy" }, true);
   expect(story.planned("r2", [change("a", "destroy"), change("b", "reboot")])).toEqual(["plan r2 -a"]);
 });
+
+test("what somebody deleted beside the manifests is not made anew without asking; what had never been made is", () => {
+  const story = begun({ auto: "destroy" });
+  const made = { ...change("a", "live"), action: "create" as const };
+  story.post({ event: "look", why: "drift" });
+  expect(story.planned("r1", [made, change("b", "live", true)])).toEqual(["plan r1 -a"]);
+  expect(story.acts).toContainEqual({
+    act: "tell",
+    told: expect.objectContaining({ kind: "drift", left: [expect.objectContaining({ name: "a", action: "create" })] }),
+  });
+  expect(story.planned("r1", [change("b", "live", true)])).toEqual(["apply r1 b"]);
+  expect(story.ended("done")).toEqual(["plan r1"]);
+  expect(story.planned("r1", [made])).toEqual(["ask r1 a"]);
+  const { id } = story.state.asked!.plan;
+  story.post({ event: "decline", revision: "r1", plan: id, by: "me" });
+  story.post({ event: "look", why: "drift" });
+  expect(story.planned("r1", [made])).toEqual(["plan r1 -a"]);
+  expect(story.planned("r1", [])).toEqual([]);
+  story.seen("r2");
+  story.read("r2", { auto: "destroy" });
+  expect(story.planned("r2", [made])).toEqual(["apply r2 a"]);
+});

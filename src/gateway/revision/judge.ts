@@ -21,6 +21,7 @@ export function judge(
     if (declined.includes(change.name)) return "left";
     if (change.isDrift && policy.healDrift !== "revert" && !own.includes(change.name)) return "left";
     const says = allows(policy, change.class);
+    if (change.isMadeAnew === true && says === "auto") return "ask";
     return isDoubtful && says === "auto" && LOSES.has(change.class) ? "ask" : says;
   });
   const { auto = [], ask = [], left = [], forbidden = [] } = Object.fromEntries(sorted);

@@ -11,6 +11,8 @@ export interface ChangeFacts {
   readonly class: ChangeClass;
   /** Nobody changed the manifests: somebody changed the guest, or it ended. */
   readonly isDrift: boolean;
+  /** It had been made, and somebody deleted it who did not say so in the manifests: whoever did it may mean it. */
+  readonly isMadeAnew?: true;
 }
 
 export interface PlanFacts {

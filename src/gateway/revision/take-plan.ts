@@ -14,9 +14,10 @@ interface Made extends PlanFacts {
   readonly run: string;
 }
 
-export function takePlan(draft: Draft, planning: Planning, plan: Made, policy: GatewayPolicy) {
+export function takePlan(draft: Draft, planning: Planning, made: Made, policy: GatewayPolicy) {
   const revision = draft.find(planning.revision);
   if (revision === undefined) return;
+  const plan = markMadeAnew(made, revision);
   const isInForce = draft.state.inForce === revision.id;
   // A newer one came while this was planned: that one is planned, or this one again should the newer be broken.
   if (draft.isOutrun(revision.id) || (isFinal(revision.standing) && !isInForce)) {
@@ -37,7 +38,8 @@ export function takePlan(draft: Draft, planning: Planning, plan: Made, policy: G
   draft.change(revision.id, { own: together(revision.own, wanted) });
   draft.set({ inForce: revision.id, opens: plan.opens });
   draft.stand(revision.id, revision.standing === "read" ? "planned" : revision.standing, revision.because);
-  if (isWhole(planning)) tellDrift(draft, auto.filter(isMere), left.filter(isMere), policy);
+  if (isWhole(planning))
+    tellDrift(draft, auto.filter(isMere), [...left, ...ask.filter(isMadeAnew)].filter(isMere), policy);
   if (policy.suspend && auto.length + ask.length > 0) return wait(draft, revision, SUSPENDED);
 
   // What may be done by itself does not wait for what may not.
@@ -55,6 +57,16 @@ export function takePlan(draft: Draft, planning: Planning, plan: Made, policy: G
   // It hangs on what was put aside.
   if (planning.aside.length > 0) return planAgain(draft, { ...planning, aside: [], isTogether: true });
   nothingToDo(draft, revision, plan);
+}
+
+const isMadeAnew = (change: ChangeFacts): boolean => change.isMadeAnew === true;
+
+/** All of the revision had been done: what it makes now was there before. */
+function markMadeAnew(plan: Made, { standing, own }: Revision): Made {
+  if (standing !== "applied") return plan;
+  const mark = (change: ChangeFacts): ChangeFacts =>
+    change.action === "create" && !own.includes(change.name) ? { ...change, isDrift: true, isMadeAnew: true } : change;
+  return { ...plan, changes: plan.changes.map(mark) };
 }
 
 const namesOf = (changes: readonly ChangeFacts[]): VmName[] => changes.map(({ name }) => name);
