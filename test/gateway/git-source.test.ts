@@ -1,7 +1,10 @@
 /** A branch as a source of revisions: when it is looked at, what is a revision, what is refused, and what is only trouble. */
-import { rename, rm, writeFile } from "node:fs/promises";
+
+import { execFile } from "node:child_process";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { promisify } from "node:util";
 import { expect, test, vi } from "vitest";
 import type { SeenRevision, SourceTrouble } from "../../src/gateway/loop/parts.ts";
 import type { Revision } from "../../src/gateway/revision/revision.ts";
@@ -10,6 +13,7 @@ import { Repository } from "../../src/source/repository.ts";
 import { commitFiles, git, makeRepository } from "../support/a-repository.ts";
 import "../support/own-cache.ts";
 import { aFleetDocument, aNode, aVm } from "../support/manifest-texts.ts";
+import { requires } from "../support/requirements.ts";
 import { aTempFolder } from "../support/temp-folder.ts";
 import { TimeByHand } from "../support/time-by-hand.ts";
 
@@ -319,6 +323,50 @@ test("a copy that is deleted or damaged meanwhile is made anew", () =>
       expect((await world.read(one, null)).fleet.desired.vms).toHaveLength(1);
     }
   }));
+
+test("what could not be read because nobody was there to ask is told of again when somebody is", () =>
+  following(async (world) => {
+    const one = await world.next();
+    await rename(world.repo, `${world.repo}-away`);
+    await rm(world.cache, { recursive: true });
+    await expect(world.read(one, null)).rejects.toMatchObject({ code: "SOURCE_UNREADABLE" });
+    await world.nothing();
+    expect(world.troubles).toMatchObject([{ code: "SOURCE_UNREADABLE" }]);
+    await rename(`${world.repo}-away`, world.repo);
+    await world.time.wake();
+    const again = await world.waiting();
+    expect(again).toMatchObject({ id: `${one.id}~2`, what: "it could not be read before: a commit" });
+    await world.read(again, null);
+    await world.nothing();
+    expect(world.troubles).toHaveLength(2);
+  }));
+
+test.runIf(requires("who may sign", "ssh-keygen"))(
+  "what nobody signed who may is told of again when they may",
+  async () => {
+    await using home = await aTempFolder();
+    const key = join(home.path, "key");
+    await promisify(execFile)("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
+    const signers = join(home.path, "signers");
+    const isAllowed = async () => `alice ${await readFile(`${key}.pub`, "utf8")}`;
+    await writeFile(
+      signers,
+      (await isAllowed()).replace(/AAAA.*/, "AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+    );
+    await makeRepository(join(home.path, "repo"), FLEET);
+    const sign = ["-c", "gpg.format=ssh", "-c", `user.signingKey=${key}.pub`];
+    await git(join(home.path, "repo"), ...sign, "commit", "--quiet", "--amend", "--no-edit", "-S");
+    await using world = new World(home.path, { requireSigned: signers });
+    const one = await world.next();
+    await expect(world.read(one, null)).rejects.toMatchObject({ code: "SOURCE_UNSIGNED" });
+    await world.nothing();
+    await writeFile(signers, await isAllowed());
+    await world.time.wake();
+    const again = await world.waiting();
+    expect(again).toMatchObject({ id: `${one.id}~2`, what: "who may sign has changed: a commit" });
+    await world.read(again, null);
+  },
+);
 
 test("two gateways share a copy", async () => {
   await using home = await aTempFolder();

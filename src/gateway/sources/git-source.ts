@@ -103,28 +103,51 @@ export class GitSource implements RevisionSource {
   }
 
   async read(id: RevisionId, since: string | null, signal: AbortSignal): Promise<ReadRevision> {
-    const { path, ref, allowRewind, requireSigned } = this.#options;
+    const { path, ref, requireSigned } = this.#options;
     const known = this.#ids.find(id);
     if (known === null) throw new Error(`nobody has seen ${id}`);
-    const { commit } = known;
-    const isLast = this.#last?.id === id;
-    const retry = (when: () => Promise<string | null>) => {
-      if (isLast) this.#again = when;
+    const signers = requireSigned === null ? null : await fileDigest(requireSigned);
+    let isHere = false;
+    const refuse = async () => {
+      await this.#repository.bring(known, signal);
+      isHere = true;
+      await this.#refuse(known.commit, since, signal);
     };
-    retry(async () => "it could not be read before");
-    await this.#repository.bring(known, signal);
-    if (requireSigned !== null) {
-      const signers = await fileDigest(requireSigned);
-      retry(async () => ((await fileDigest(requireSigned)) === signers ? null : "who may sign has changed"));
-      await refuseUnsigned(this.#repository, commit, since, requireSigned, signal);
+    try {
+      await refuse().catch(async (error) => {
+        const isMended =
+          isHere &&
+          isOdoroboError(error, "SOURCE_UNREADABLE") &&
+          (await this.#repository.removeIfDamaged(known.commit, signal));
+        if (!isMended) throw error;
+        await refuse();
+      });
+    } catch (error) {
+      const isFinal = isOdoroboError(error, "SOURCE_REWOUND");
+      if (this.#last?.id === id && !isFinal) this.#again = this.#whenSolved(isHere ? signers : null);
+      throw error;
     }
-    if (isLast) this.#again = null;
-    if (since !== null && since !== commit && !allowRewind) await refuseRewind(this.#repository, commit, since, signal);
-    const shownAs = ref ?? "HEAD";
     return {
-      fleet: await loadFleetAt(this.#repository, commit, path, signal, shownAs, this.#memory),
+      fleet: await loadFleetAt(this.#repository, known.commit, path, signal, ref ?? "HEAD", this.#memory),
       isDoubtful: false,
     };
+  }
+
+  /** `commit` is here. */
+  async #refuse(commit: string, since: string | null, signal: AbortSignal): Promise<void> {
+    const { allowRewind, requireSigned } = this.#options;
+    if (requireSigned !== null) await refuseUnsigned(this.#repository, commit, since, requireSigned, signal);
+    if (since !== null && since !== commit && !allowRewind) await refuseRewind(this.#repository, commit, since, signal);
+  }
+
+  /**
+   * Nobody pushes because a server was away or a signer's key was missing: the same commit is told of again. `signers`: those that it
+   * was refused by; null: it was not.
+   */
+  #whenSolved(signers: string | null): () => Promise<string | null> {
+    const { requireSigned } = this.#options;
+    if (requireSigned === null || signers === null) return async () => "it could not be read before";
+    return async () => ((await fileDigest(requireSigned)) === signers ? null : "who may sign has changed");
   }
 
   async #look(why: string, signal: AbortSignal): Promise<(SeenRevision & { readonly commit: string }) | null> {
