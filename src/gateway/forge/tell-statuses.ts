@@ -50,13 +50,18 @@ export async function tellStatuses(options: TellStatusesOptions): Promise<Status
     if (before !== undefined || !told.has(status)) queue.put(status);
   };
 
+  let last: LoopState | null = null;
   return {
     queue,
     told: () => {},
     asked: (revision, _planned, run) => {
-      if (run !== null) runs.set(revision, run);
+      if (run === null) return;
+      runs.set(revision, run);
+      // It waits already, and nothing else need change until somebody says yes.
+      for (const each of last === null ? [] : latestOfCommits(last)) if (each.id === revision) tell(each);
     },
     changed: (state) => {
+      last = state;
       for (const revision of latestOfCommits(state)) tell(revision);
       const known = new Set(state.revisions.map(({ id }) => id));
       for (const id of runs.keys()) if (!known.has(id)) runs.delete(id);

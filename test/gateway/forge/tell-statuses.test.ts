@@ -97,8 +97,9 @@ test("a revision's way is at its commit, and a plan that waits says the command"
     line: "planned, not begun yet",
   });
   const waits = revision("waiting", { code: null, message: "for approval: web-1 (reboot)" });
-  teller.asked(waits.id, {} as PlannedFleet, "20261128-abc");
+  // It waits before its run is kept, and nothing else changes until somebody says yes.
   teller.changed(state(waits));
+  teller.asked(waits.id, {} as PlannedFleet, "20261128-abc");
   await teller.settled();
   expect(stand.latest(COMMIT_A)?.line).toBe("waits: odorobo runs approve 20261128-abc — approval: web-1 (reboot)");
   teller.changed(state(revision("applied")));
