@@ -1,5 +1,5 @@
 /** Plans of pull requests: a real repository, real agents with noop guests, a stand-in of a forge. */
-import { writeFile } from "node:fs/promises";
+import { symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -231,6 +231,29 @@ test("a pull request that moves a node to an address of its author's is not aske
     thief.closeAllConnections();
     await new Promise((resolve) => thief.close(resolve));
   }
+});
+
+test("a pull request reads nothing of this machine: neither by a link, nor by a path that leads out, nor is its user data shown", async () => {
+  await using stage = await aStage();
+  const { stand, fleet } = stage;
+  const secret = "only-this-machine-knows";
+  await writeFile(join(fleet.scratch, "secret.yaml"), `kind: ${secret}\n`);
+  const out = join(fleet.scratch, "secret.yaml");
+  const link = await stage.propose(1, () => symlink(out, join(fleet.folder, "vms/link.yaml")));
+  const path = await stage.propose(2, () => fleet.vm("db", ["cloudInit: { userData: ../../secret.yaml }"]));
+  const inline = "password-of-the-guest";
+  const text = await stage.propose(3, () =>
+    fleet.vm("db", [`cloudInit: { userData: "#cloud-config\\npassword: ${inline}\\n" }`]),
+  );
+  for (const [index, commit] of [link, path, text].entries()) stage.pull(index + 1, commit);
+  await stage.see();
+  const isTold = (commit: string) => !["pending", undefined].includes(stand.latest(commit)?.state);
+  await until("all are told", () => [link, path, text].every(isTold), 60_000);
+  expect([stand.latest(link)?.state, stand.latest(path)?.state]).toEqual(["failure", "failure"]);
+  expect(stage.comment(3)).toContain("<code>db</code>");
+  const said = JSON.stringify([1, 2, 3].map((number) => [stage.comment(number), stand.statuses]));
+  expect(said).not.toContain(secret);
+  expect(said).not.toContain(inline);
 });
 
 test("pull requests of forks are not planned unless that is allowed; those that are closed are forgotten", async () => {
