@@ -180,7 +180,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "agent/metrics": ["model", "platform", "wire", "agent"],
   "agent/hypervisor": ["model", "platform", "agent", "agent/storage", "agent/network"],
   "agent/supervisor": ["model", "platform", "agent"],
-  "agent/install": ["agent/hooks"],
+  "agent/install": ["model", "platform", "agent/hooks", "agent/supervisor"],
   "agent/inventory": ["model", "platform"],
   "agent/store": ["model", "platform", "wire", "agent", "agent/supervisor", "agent/storage"],
   "agent/storage": ["model", "platform", "agent"],
@@ -223,6 +223,7 @@ const AGENT_DOORS = [
   "agent/doctor.ts",
   "agent/edit-access-file.ts",
   "agent/install-agent.ts",
+  "agent/install-gateway.ts",
   "agent/rehearse.ts",
 ];
 

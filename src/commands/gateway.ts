@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { Flags } from "@oclif/core";
 import { systemClock } from "../platform/clock.ts";
+import type { Logger } from "../platform/logger.ts";
 import { OdoroboCommand } from "./cli/base-command.ts";
 import { gatewayFlags, toGatewayConfig } from "./cli/gateway/gateway-flags.ts";
 import { listenForInterrupts } from "./cli/interrupt.ts";
@@ -40,7 +41,30 @@ export default class GatewayCommand extends OdoroboCommand {
       log,
       hardSignal: interrupts.second,
     });
+    using _hangups = onHangup(async () => {
+      if (flags.config === undefined) return log.info({}, "there is no file to be read again");
+      const again = await toGatewayConfig(flags);
+      const { listen, dataFolder, door, publicUrl } = config;
+      const { fleets, ...rest } = again.config;
+      if (JSON.stringify(rest) !== JSON.stringify({ listen, dataFolder, publicUrl, door }))
+        log.warn({}, "what the file says beside fleets counts from the next start on");
+      log.info(await gateway.reload(fleets), "the file was read again");
+    }, log);
     this.screen.print(`odorobo gateway ready on ${gateway.url}`);
     if (!interrupts.first.aborted) await once(interrupts.first, "abort");
   }
+}
+
+/** Reloads take turns; one that fails changes nothing, and the log says why. */
+function onHangup(reload: () => Promise<void>, log: Logger): Disposable {
+  let turn = Promise.resolve();
+  const onSignal = () => {
+    turn = turn
+      .then(reload)
+      .catch((error: unknown) =>
+        log.error({ err: error }, "the file could not be read again: what was read before stays in force"),
+      );
+  };
+  process.on("SIGHUP", onSignal);
+  return { [Symbol.dispose]: () => void process.off("SIGHUP", onSignal) };
 }

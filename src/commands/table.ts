@@ -15,6 +15,9 @@ import Diff from "./diff.ts";
 import Doctor from "./doctor.ts";
 import Explain from "./explain.ts";
 import GatewayCheckCommand from "./gateway/check.ts";
+import GatewayInstallCommand from "./gateway/install.ts";
+import GatewayStatusCommand from "./gateway/status.ts";
+import GatewayUninstallCommand from "./gateway/uninstall.ts";
 import GatewayCommand from "./gateway.ts";
 import Import from "./import.ts";
 import Init from "./init.ts";
@@ -82,6 +85,9 @@ export const COMMANDS = {
   watch: Watch,
   gateway: GatewayCommand,
   "gateway:check": GatewayCheckCommand,
+  "gateway:install": GatewayInstallCommand,
+  "gateway:uninstall": GatewayUninstallCommand,
+  "gateway:status": GatewayStatusCommand,
   completion: Completion,
   demo: DemoCommand,
   destroy: Destroy,

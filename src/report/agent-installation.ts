@@ -1,8 +1,13 @@
-/** What `odorobo agent install` and `uninstall` print with `--json` (`schemas/agent-installation.schema.json`), and what they say to people. */
+/**
+ * What `odorobo agent install` and `uninstall`, and those of a gateway, print with `--json` (`schemas/agent-installation.schema.json`,
+ * `schemas/gateway-installation.schema.json`), and what they say to people.
+ */
 import { paintWith } from "./words/paint.ts";
 
-export interface AgentInstallation {
-  readonly kind: "AgentInstallation";
+export type AgentInstallation = Installation & { readonly kind: "AgentInstallation" };
+export type GatewayInstallation = Installation & { readonly kind: "GatewayInstallation" };
+
+interface Installation {
   readonly version: 1;
   readonly act: "install" | "uninstall";
   /** Nothing was done: these are what would be. */
@@ -12,7 +17,7 @@ export interface AgentInstallation {
   /** In the order of the acts. */
   readonly changes: readonly InstallationChange[];
   readonly unit: string;
-  /** Whether the agent runs now; null: nobody looked (a dry run, another root). */
+  /** Whether it runs now; null: nobody looked (a dry run, another root). */
   readonly isRunning: boolean | null;
 }
 
@@ -37,7 +42,10 @@ const SIGNS: Readonly<Record<InstallationChange["action"], string>> = {
   keep: " ",
 };
 
-export function renderInstallation(document: AgentInstallation, options: { readonly colour: boolean }): string {
+export function renderInstallation(
+  document: AgentInstallation | GatewayInstallation,
+  options: { readonly colour: boolean },
+): string {
   const paint = paintWith(options.colour);
   const lines = document.changes.map(({ what, name, action, note }) => {
     const line = `${SIGNS[action]} ${action.padEnd(7)} ${what} ${name}${note === null ? "" : ` (${note})`}`;
@@ -46,11 +54,20 @@ export function renderInstallation(document: AgentInstallation, options: { reado
   return [...lines, "", lastLine(document)].join("\n");
 }
 
-function lastLine({ act, dryRun, root, unit, isRunning, changes }: AgentInstallation): string {
+function lastLine({
+  kind,
+  act,
+  dryRun,
+  root,
+  unit,
+  isRunning,
+  changes,
+}: AgentInstallation | GatewayInstallation): string {
+  const what = kind === "AgentInstallation" ? "agent" : "gateway";
   if (dryRun) return "Nothing was done: this was a dry run.";
-  if (act === "uninstall") return "The agent is uninstalled. Guests and all data were left as they are.";
+  if (act === "uninstall") return `The ${what} is uninstalled. Guests and all data were left as they are.`;
   const where = root === "/" ? "" : ` below ${root}`;
   const isNew = changes.some(({ action }) => action !== "keep");
-  const done = isNew ? `The agent is installed${where}` : `The agent was installed${where} already`;
+  const done = isNew ? `The ${what} is installed${where}` : `The ${what} was installed${where} already`;
   return isRunning === true ? `${done}, and ${unit} runs: systemctl status ${unit}` : `${done}.`;
 }

@@ -14,7 +14,7 @@ export default class AgentInstallCommand extends OdoroboCommand {
     "after an upgrade, it changes what is different and restarts the agent; guests go on. Needs root.";
   static override flags = {
     ...AgentCommand.flags,
-    "dry-run": Flags.boolean({ summary: "only say what would be done" }),
+    "dry-run": Flags.boolean({ summary: "only say what would be done", default: false }),
     root: Flags.string({
       summary: "write below this folder instead of /, for images; systemd is left alone",
       helpValue: "FOLDER",

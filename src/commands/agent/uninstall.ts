@@ -13,7 +13,7 @@ export default class AgentUninstallCommand extends OdoroboCommand {
   static override flags = {
     bus: AgentCommand.flags.bus,
     hooks: AgentCommand.flags.hooks,
-    "dry-run": Flags.boolean({ summary: "only say what would be done" }),
+    "dry-run": Flags.boolean({ summary: "only say what would be done", default: false }),
     root: Flags.string({ summary: "the folder that stands for /", helpValue: "FOLDER", default: "/" }),
   };
   static override examples = ["<%= config.bin %> agent uninstall"];

@@ -3,9 +3,10 @@ import { resolve } from "node:path";
 
 export type GivenFlags = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
-/** Flags of the agent that name a file or a folder. */
+/** Flags of the agent and of the gateway that name a file or a folder. */
 const PATHS = new Set([
   ...["data", "run", "token-file", "tls-cert", "tls-key", "tls-client-ca", "hooks", "access-file", "allow-path"],
+  ...["config", "ssh-key", "known-hosts", "repo-token-file", "listen-token-file", "tls-ca"],
 ]);
 /** Those that may also be a name on the PATH. */
 const PROGRAMS = new Set(["qemu", "cloud-hypervisor"]);

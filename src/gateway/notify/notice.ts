@@ -20,7 +20,7 @@ export interface Notice {
   readonly node: NodeName | null;
 }
 
-/** What is sent, as `schemas/notification.schema.json` and docs/notifications.md have it. */
+/** What is sent, as `schemas/notification.schema.json` has it. */
 export interface Notification {
   readonly kind: "Notification";
   readonly version: 1;

@@ -87,11 +87,10 @@ export class FleetService {
 
   /** Nothing new begins; resolves when what was in flight has ended. The run that is left paused, should there be one. */
   async stop(): Promise<string | null> {
-    const run = this.view.openRun;
     this.#stop.abort();
     await this.#ended;
     await this.#parts.outlets[Symbol.asyncDispose]();
-    return run === null ? null : this.view.openRun;
+    return this.view.leftRun;
   }
 
   async #turn(): Promise<void> {

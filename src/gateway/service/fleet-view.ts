@@ -22,6 +22,7 @@ export class FleetView implements LoopWatcher {
   readonly #clock: Clock;
   #state: LoopState = NOTHING_SEEN;
   #run: GatewayFleetSummary["run"] = null;
+  #left: string | null = null;
   #question: { readonly plan: string; readonly run: string | null } | null = null;
   #trouble: SourceTrouble | null = null;
   #seen: { readonly fleet: string; readonly vms: GatewayFleet["vms"] } | null = null;
@@ -65,10 +66,15 @@ export class FleetView implements LoopWatcher {
   }
 
   applying(event: ApplyEvent, run: string): void {
-    if (event.event === "started") this.#run = { id: run, steps: event.steps, ended: 0 };
-    else if (event.event === "step-ended" && this.#run !== null)
-      this.#run = { ...this.#run, ended: this.#run.ended + 1 };
-    else if (event.event === "ended") this.#run = null;
+    if (event.event === "started") {
+      this.#run = { id: run, steps: event.steps, ended: 0 };
+      this.#left = run;
+    }
+    if (event.event === "step-ended" && this.#run !== null) this.#run = { ...this.#run, ended: this.#run.ended + 1 };
+    if (event.event === "ended") {
+      this.#run = null;
+      if (event.report.outcome !== "interrupted") this.#left = null;
+    }
   }
 
   source(trouble: SourceTrouble | null): void {
@@ -84,9 +90,9 @@ export class FleetView implements LoopWatcher {
     return this.#seen !== null;
   }
 
-  /** Null: none is left in the middle. */
-  get openRun(): string | null {
-    return this.#run?.id ?? null;
+  /** The run that was begun and is not over; null: there is none. */
+  get leftRun(): string | null {
+    return this.#left;
   }
 
   summary(): GatewayFleetSummary {

@@ -1,0 +1,57 @@
+/** What a gateway's fleets are at, for people: a line each, and below it what somebody should know or do. */
+import { showNames } from "../words/names.ts";
+import { paintWith } from "../words/paint.ts";
+import { safeLine } from "../words/safe-text.ts";
+import { type Column, renderTable, type TableOptions } from "../words/table.ts";
+import type { GatewayFleetList, GatewayFleetSummary } from "./gateway-documents.ts";
+
+const COLUMNS: readonly Column<GatewayFleetSummary>[] = [
+  { title: "FLEET", kind: "name", show: ({ name }) => name },
+  { title: "IN FORCE", kind: "name", show: ({ inForce }) => inForce?.revision ?? "-" },
+  { title: "LATEST", kind: "name", show: ({ latest }) => latest?.id ?? "-" },
+  { title: "STANDING", kind: "state", show: ({ latest }) => latest?.standing ?? "-" },
+  { title: "SINCE", show: ({ latest }) => latest?.at ?? "-" },
+];
+
+export function renderGatewayStatus({ gateway, fleets }: GatewayFleetList, options: TableOptions): string {
+  const paint = paintWith(options.colour);
+  const notes = fleets.flatMap((fleet) =>
+    notesOf(fleet).map((note) => `${paint("bold", safeLine(fleet.name))}: ${safeLine(note)}`),
+  );
+  return [
+    renderTable(COLUMNS, fleets, options),
+    ...(notes.length === 0 ? [] : ["", ...notes]),
+    "",
+    paint("dim", `odorobo gateway ${safeLine(gateway.version)}, since ${gateway.since}`),
+  ].join("\n");
+}
+
+function notesOf({
+  latest,
+  waiting,
+  run,
+  sourceTrouble,
+  silentNodes,
+  heldBy,
+  notReadyBecause,
+}: GatewayFleetSummary): readonly string[] {
+  const firstLine = (text: string) => text.split("\n")[0] ?? "";
+  const answer = (id: string | null) =>
+    id === null ? "" : `: odorobo runs show ${id}, then runs approve or runs refuse`;
+  return [
+    ...(notReadyBecause === null ? [] : [`not ready: ${firstLine(notReadyBecause.message)}`]),
+    ...(run === null ? [] : [`the run ${run.id} is under way: ${run.ended} of ${run.steps} steps`]),
+    ...(waiting === null
+      ? []
+      : [`waits for approval (${showNames(waiting.changes.map(({ name }) => name))})${answer(waiting.run)}`]),
+    ...(latest?.because ? [`${latest.id} is ${latest.standing}: ${firstLine(latest.because.message)}`] : []),
+    ...(latest?.heldBelow ? [`${latest.id} is ${latest.heldBelow}`] : []),
+    ...(sourceTrouble === null
+      ? []
+      : [`the repository, since ${sourceTrouble.since}: ${firstLine(sourceTrouble.message)}`]),
+    ...(silentNodes.length === 0
+      ? []
+      : [`silent: ${silentNodes.map(({ name, since }) => `${name} since ${since}`).join(", ")}`]),
+    ...(heldBy === null ? [] : [`somebody else has the fleet: ${heldBy}`]),
+  ];
+}
