@@ -93,6 +93,51 @@ describe.concurrent("watch", PATIENT, () => {
     expect((await other.stop()).code).toBe(0);
   });
 
+  test("what is asked is a run: answered elsewhere, void when replaced, and approved while nobody is there", async () => {
+    await using fleet = await aLiveFleet("n1");
+    const state = stateOf(fleet);
+    const waiting = async () =>
+      (JSON.parse((await cli("runs", "list", "--json", ...state)).stdout) as RunList).runs.filter(
+        ({ status }) => status === "waiting",
+      );
+    const reboots = ({ title, outcome }: { title: string; outcome: string }) =>
+      title.startsWith("reboot web-1") && outcome === "done";
+    await fleet.vm("web-1");
+    using watch = aWatch(fleet.folder, ...state);
+    await watch.stands("applied");
+    await fleet.vm("web-1", ["memory: 96MiB"]);
+    await watch.next("asked");
+    const [first] = await waiting();
+    const shown = (await cli("runs", "show", first!.id, ...state)).stdout;
+    expect(shown).toContain(`odorobo runs show ${first!.id} shows what it would do, runs approve ${first!.id}`);
+    expect(shown).toMatch(/reboot +web-1/);
+    expect((await cli("runs", "pause", first!.id, ...state)).stderr).toContain("RUN_WAITING");
+
+    await fleet.vm("web-1", ["memory: 128MiB"]);
+    const asked = await watch.next("asked");
+    const late = await cli("runs", "approve", first!.id, ...state);
+    expect(late).toMatchObject({ code: 1, stderr: expect.stringContaining(`replaced (by ${asked.revision})`) });
+    expect((await cli("runs", "approve", ...state)).code).toBe(0);
+    await watch.next("step", reboots);
+    await watch.stands("applied");
+
+    await fleet.vm("web-1", ["memory: 96MiB"]);
+    await watch.next("asked");
+    const refused = await cli("runs", "refuse", "--reason", "not at noon", "--json", ...state);
+    expect(JSON.parse(refused.stdout)).toMatchObject({ status: "refused", reason: "not at noon" });
+    await watch.stands("refused");
+
+    await fleet.vm("web-1", ["memory: 64MiB"]);
+    await watch.next("asked");
+    await watch.kill();
+    const [left] = await waiting();
+    expect(JSON.parse((await cli("runs", "approve", "--json", ...state)).stdout)).toMatchObject({ status: "approved" });
+    using next = aWatch(fleet.folder, ...state);
+    expect(await next.next("step", reboots)).toMatchObject({ run: left!.id });
+    await next.stands("applied");
+    expect((await next.stop()).code).toBe(0);
+  });
+
   test("a folder behind a link that is swapped; gone, and back with less: nothing is deleted by itself", async () => {
     await using fleet = await aLiveFleet("n1");
     await fleet.vm("web-1");

@@ -117,7 +117,11 @@ export class LiveWorld implements World {
   }
 
   async apply(order: ApplyOrder, listener: RunListener): Promise<ApplyEnd> {
-    const { desired } = order.planned?.fleet ?? (await order.fleet());
+    const read = order.planned?.fleet ?? (await order.fleet().catch((error: unknown) => String(error)));
+    this.#options.signal.throwIfAborted();
+    // Manifests that say something else by now, or nothing: what is left of it is seen when they are read.
+    if (typeof read === "string") return await this.#runs.giveUp(order.run, read);
+    const { desired } = read;
     const fleet = desired.fleet.name;
     const holder = await this.#lease.take(fleet, desired.nodes);
     if (holder !== null) return await this.#runs.leave(order, holder);

@@ -180,15 +180,20 @@ export class LoopRuns implements AsyncDisposable {
 
   /** Another loop has the fleet, and goes by what it sees: a run of an earlier one of ours, begun and left, is its no more than ours. */
   async leave({ run, planned }: ApplyOrder, heldBy: Holder): Promise<ApplyEnd> {
-    if (planned === null) {
-      const found = await this.#claimed(run);
-      const isBegun = found === null || found.state.outcome !== null || found.state.steps.size > 0;
-      if (found?.claim && (isBegun || found.state.approvedBy === null))
-        await this.#end(found.claim, "aborted", `${showHolder(heldBy)} has the fleet`, null);
-      else if (found?.claim) await this.#letGo(found.claim);
-      if (isBegun) return { ...NOT_BEGUN, outcome: "stale" };
-    }
+    if (planned !== null) return { ...NOT_BEGUN, outcome: "held", heldBy };
+    const found = await this.#claimed(run);
+    const isApproved = found?.state.outcome === null && found.state.approvedBy !== null && found.state.steps.size === 0;
+    if (!isApproved) return await this.giveUp(run, `${showHolder(heldBy)} has the fleet`);
+    // It is carried out when the fleet is ours.
+    if (found.claim !== null) await this.#letGo(found.claim);
     return { ...NOT_BEGUN, outcome: "held", heldBy };
+  }
+
+  /** A run of an earlier loop is not carried on: what it did stays done, and what is left is planned anew. */
+  async giveUp(run: string, reason: string): Promise<ApplyEnd> {
+    const found = await this.#claimed(run);
+    if (found?.claim) await this.#end(found.claim, found.state.steps.size > 0 ? "aborted" : "replaced", reason, null);
+    return { ...NOT_BEGUN, outcome: "stale" };
   }
 
   async #letGo(claim: RunClaim): Promise<void> {
