@@ -11,7 +11,6 @@ import type { Revision } from "../../src/gateway/revision/revision.ts";
 import { GitSource, type GitSourceOptions } from "../../src/gateway/sources/git-source.ts";
 import { Repository } from "../../src/source/repository.ts";
 import { commitFiles, git, makeRepository } from "../support/a-repository.ts";
-import "../support/own-cache.ts";
 import { aFleetDocument, aNode, aVm } from "../support/manifest-texts.ts";
 import { requires } from "../support/requirements.ts";
 import { aTempFolder } from "../support/temp-folder.ts";

@@ -7,7 +7,6 @@ import { readGit } from "../../src/source/read-git.ts";
 import { Repository } from "../../src/source/repository.ts";
 import { loadFleetAt } from "../../src/turn/read-fleet.ts";
 import { commitFiles, git, makeRepository, writeFiles } from "../support/a-repository.ts";
-import "../support/own-cache.ts";
 import { listening } from "../support/listening.ts";
 import { aFleetDocument, aNode, aVm } from "../support/manifest-texts.ts";
 import { aTempFolder } from "../support/temp-folder.ts";
