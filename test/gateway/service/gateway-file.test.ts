@@ -1,8 +1,9 @@
 /** gateway.yaml: what it says, and each mistake in it with its place, all at once. */
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { loadGatewayFile } from "../../../src/gateway/service/file/load-gateway-file.ts";
+import { readGatewayFile } from "../../../src/manifest/gateway/read-gateway-file.ts";
 import { aTempFolder } from "../../support/temp-folder.ts";
 
 async function written(text: string, secrets: Readonly<Record<string, number>> = {}) {
@@ -224,6 +225,13 @@ test("YAML itself, an empty file and a folder are told of, too", async () => {
   await expect(loadGatewayFile(join(folder.path, "gateway.yaml"))).rejects.toMatchObject({
     code: "GATEWAY_FILE_INVALID",
   });
+});
+
+test("the example is without mistakes", async () => {
+  const path = join(import.meta.dirname, "../../../examples/gateway/gateway.yaml");
+  const { file, diagnostics } = readGatewayFile(await readFile(path, "utf8"), path);
+  expect(diagnostics).toEqual([]);
+  expect(file?.fleets.map(({ name }) => name)).toEqual(["shop", "lab"]);
 });
 
 test("what has no effect is a warning", async () => {
