@@ -24,6 +24,7 @@ import type { StuckVm } from "../schedule/order-moves.ts";
 import { scheduleChains } from "../schedule/schedule-chains.ts";
 import { type Allowances, allowsMoves, allowsReboot, allowsReplace, findRefusals } from "./guards.ts";
 import { holdGroups } from "./hold-groups.ts";
+import { findWaves } from "./maintenance-waves.ts";
 import { digestOfObserved } from "./observed-digest.ts";
 import { PLAN_VERSION, type Plan } from "./plan-document.ts";
 import { planIdOf } from "./plan-id.ts";
@@ -51,6 +52,14 @@ export interface PlanInput {
 
 export function makePlan(input: PlanInput): Plan {
   const sightings = locateVms(input.desired, input.observed);
+  const plan = makeOnePlan(input, sightings);
+  const waves = findWaves(plan, input.desired, sightings, (desired) => makeOnePlan({ ...input, desired }, sightings));
+  if (waves === null) return plan;
+  const told = { ...plan, waves };
+  return { ...told, id: planIdOf(told) };
+}
+
+function makeOnePlan(input: PlanInput, sightings: Sightings): Plan {
   const findings = findDifferences(
     input.desired,
     sightings,

@@ -32,6 +32,8 @@ export interface Plan {
   readonly rooms?: readonly NodeRoom[];
   /** The maintenance that changes and blocked VMs speak of, by node; left out: none. */
   readonly maintenance?: readonly NodeInMaintenance[];
+  /** In which order nodes in maintenance could be emptied, where not all of them can be at once; left out: they can. */
+  readonly waves?: Waves;
   /** What we could not see and therefore leave alone, sorted by name. */
   readonly unknown: readonly Unknown[];
   /** VMs that need something which cannot be done; the rest of the plan stands. Sorted by name. */
@@ -63,6 +65,13 @@ export interface PlanBase {
   readonly outsideWindows?: true;
   /** What each VM that the plan touches looked like; null: it was not there. `apply plan.json` refuses when one has moved on. */
   readonly vms: Readonly<Record<VmName, SeenVm | null>>;
+}
+
+/** Each wave can be emptied while the nodes of the others are at work. */
+export interface Waves {
+  readonly waves: readonly (readonly NodeName[])[];
+  /** Nodes that even alone are not emptied. */
+  readonly stuck: readonly NodeName[];
 }
 
 /** What VMs take of a node. */

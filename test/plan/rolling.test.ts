@@ -2,18 +2,12 @@
 import { describe, expect, test } from "vitest";
 import type { DesiredNode } from "../../src/model/desired-state.ts";
 import { instant } from "../../src/model/names.ts";
-import { checkPlan } from "../../src/plan/check-plan.ts";
-import type { Plan } from "../../src/plan/plan-document.ts";
+import { renderPlan } from "../../src/report/plan/plan-text.ts";
 import { describeStep } from "../../src/schedule/step.ts";
-import { aFleet, aSpec, type FleetBuilder, planOf, type WorldBuilder } from "../support/a-fleet.ts";
+import { aFleet, aSpec } from "../support/a-fleet.ts";
+import { soundPlan } from "../support/sound-plan.ts";
 
 const maintenance = { from: null, until: null, reason: "new kernel" };
-
-function plan(fleet: FleetBuilder, world: WorldBuilder): Plan {
-  const made = planOf(fleet, world);
-  expect(checkPlan(made, fleet.desired(), world.observed())).toEqual([]);
-  return made;
-}
 
 /** A group of three on three nodes, all three to be drained, with `spare` nodes beside them. */
 function threeOnThree(onDrain: "migrate" | "stop", spare: number) {
@@ -33,11 +27,11 @@ function threeOnThree(onDrain: "migrate" | "stop", spare: number) {
 describe("a group of three on three nodes that are all to be drained", () => {
   test("its members move away as they run, with one node beside them; without one they stay, and each says why", () => {
     const { fleet, world } = threeOnThree("migrate", 1);
-    expect(plan(fleet, world).steps.map(describeStep)).toEqual(
+    expect(soundPlan(fleet, world).steps.map(describeStep)).toEqual(
       [1, 2, 3].map((index) => `migrate db-${index} from n${index} to s1`),
     );
     const alone = threeOnThree("migrate", 0);
-    const stuck = plan(alone.fleet, alone.world);
+    const stuck = soundPlan(alone.fleet, alone.world);
     expect(stuck.steps).toEqual([]);
     expect(stuck.blocked.map(({ name, code }) => `${name} ${code}`)).toEqual(
       [1, 2, 3].map((index) => `db-${index} UNPLACEABLE`),
@@ -47,8 +41,9 @@ describe("a group of three on three nodes that are all to be drained", () => {
 
   test("those that are stopped for it: one, and the others wait until that node is done", () => {
     const { fleet, world } = threeOnThree("stop", 0);
-    const made = plan(fleet, world);
+    const made = soundPlan(fleet, world);
     expect(made.steps.map(describeStep)).toEqual(["shut down db-1 on n1"]);
+    expect(made.waves).toEqual({ waves: [["n1"], ["n2"], ["n3"]], stuck: [] });
     expect(made.blocked.map(({ name, hint }) => [`${name}`, hint])).toEqual(
       [2, 3].map((index) => [`db-${index}`, expect.stringContaining("take the nodes one after another")]),
     );
@@ -59,7 +54,7 @@ describe("a group of three on three nodes that are all to be drained", () => {
     });
     for (const index of [1, 2, 3]) next.vm(`db-${index}`, { onDrain: "stop", group: "db" });
     for (const index of [2, 3]) then.has(`db-${index}`, `n${index}`, { spec: aSpec({ onDrain: "stop", group: "db" }) });
-    const second = plan(next, then);
+    const second = soundPlan(next, then);
     expect(second.steps.map(describeStep)).toEqual(["boot db-1 on n1"]);
     expect(second.blocked.map(({ name }) => `${name}`)).toEqual(["db-2", "db-3"]);
   });
@@ -89,14 +84,39 @@ describe("a roll of ten nodes", () => {
 
   test("all at once there is nowhere to go, and nobody is stopped for it", () => {
     const { fleet, world } = roll(() => true);
-    const made = plan(fleet, world);
+    const made = soundPlan(fleet, world);
     expect([made.steps.length, made.blocked.length]).toEqual([0, 30]);
+  });
+
+  test("all at once, it says in which waves it can be done: each of them leaves nobody behind, and there are few", () => {
+    const { fleet, world } = roll(() => true);
+    const made = soundPlan(fleet, world);
+    const { waves = [], stuck } = made.waves ?? {};
+    expect([...waves.flat()].sort()).toEqual(names);
+    expect(stuck).toEqual([]);
+    expect(waves.length).toBeLessThanOrEqual(3);
+    for (const wave of waves) {
+      const one = roll((index) => wave.some((name) => name === names[index]));
+      expect(soundPlan(one.fleet, one.world)).toMatchObject({ blocked: [] });
+    }
+    const text = renderPlan(made, { colour: false, verbose: false });
+    expect(text).toContain("Not all nodes in maintenance can be emptied at once. They can in this order");
+    expect(text).toContain(`  1. n0`);
+    const half = roll((index) => index % 2 === 0);
+    expect(soundPlan(half.fleet, half.world).waves).toBeUndefined();
+  });
+
+  test("a node that is not emptied even alone is told apart", () => {
+    const fleet = aFleet().node("n1", { maintenance }).node("n2", { maintenance }).node("n3");
+    fleet.vm("pinned", { on: "n1" }).vm("free");
+    const world = fleet.empty().sends("n1", "n2", "n3").has("pinned", "n1").has("free", "n2");
+    expect(soundPlan(fleet, world).waves).toEqual({ waves: [["n2"]], stuck: ["n1"] });
   });
 
   test("in two halves, and one after another, everybody moves as it runs and keeps apart from its own", () => {
     for (const isIn of [(index: number) => index % 2 === 0, ...names.map((_, at) => (index: number) => index === at)]) {
       const { fleet, world } = roll(isIn);
-      const made = plan(fleet, world);
+      const made = soundPlan(fleet, world);
       expect(made.blocked).toEqual([]);
       expect(made.changes.every((change) => change.class === "migrate")).toBe(true);
       expect(made.changes.map((change) => isIn(names.indexOf(change.node)))).not.toContain(true);
@@ -108,7 +128,7 @@ describe("a roll of ten nodes", () => {
     const hours = names.map((_, index) => ({ from: at(8 + index), until: at(9 + index), reason: null }));
     const { fleet, world } = roll(() => true, hours);
     // Noon: the hour of n4.
-    expect(new Set(plan(fleet, world).changes.map((change) => change.fromNode))).toEqual(new Set(["n4"]));
-    expect(plan(roll(() => false).fleet, world).steps).toEqual([]);
+    expect(new Set(soundPlan(fleet, world).changes.map((change) => change.fromNode))).toEqual(new Set(["n4"]));
+    expect(soundPlan(roll(() => false).fleet, world).steps).toEqual([]);
   });
 });

@@ -1,13 +1,28 @@
 /** A node's maintenance told once: who leaves, who stops, and what becomes of them when it is over. The VMs' own reasons are told without it. */
 import type { Change, Reason } from "../../model/changes.ts";
 import type { NodeInMaintenance, Plan } from "../../plan/plan-document.ts";
-import { plural } from "../words/names.ts";
+import { plural, showNames } from "../words/names.ts";
 import type { Paint } from "../words/paint.ts";
 import { safeLine } from "../words/safe-text.ts";
 import { describePlace } from "./describe-place.ts";
 
-/** Two lines for each node. */
-export function renderMaintenance({ maintenance = [], changes, blocked }: Plan, paint: Paint): string[] {
+export const renderMaintenance = (plan: Plan, paint: Paint): string[] => [
+  ...renderNodes(plan, paint),
+  ...renderWaves(plan),
+];
+
+/** What to do where it cannot be done all at once: a manifest says what is to be, and not what comes first. */
+function renderWaves({ waves }: Plan): string[] {
+  if (waves === undefined) return [];
+  const stuck = waves.stuck.length === 0 ? [] : [`  not even alone: ${showNames(waves.stuck)}`];
+  return [
+    "Not all nodes in maintenance can be emptied at once. They can in this order, with the others out of maintenance meanwhile (odorobo node undrain, or their manifests):",
+    ...waves.waves.map((wave, index) => `  ${index + 1}. ${showNames(wave)}`),
+    ...stuck,
+  ];
+}
+
+function renderNodes({ maintenance = [], changes, blocked }: Plan, paint: Paint): string[] {
   return maintenance.flatMap(({ text, source }) => {
     const mine = changes.filter(({ reasons }) => reasons.some((reason) => reason.text.startsWith(text)));
     const held = blocked.filter(({ message }) => message.startsWith(text)).length;
