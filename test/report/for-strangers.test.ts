@@ -1,5 +1,5 @@
 /** What somebody who never saw a plan before looks for in one: held of the examples, and of what they do not show. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ACTION_SYMBOLS } from "../../src/model/changes.ts";
@@ -10,6 +10,7 @@ import { aPlan } from "../support/a-plan.ts";
 
 const EXAMPLES = join(import.meta.dirname, "../../examples");
 const plans = readdirSync(EXAMPLES)
+  .filter((name) => existsSync(join(EXAMPLES, name, "plan.json")))
   .sort()
   .map((name) => ({ name, plan: JSON.parse(readFileSync(join(EXAMPLES, name, "plan.json"), "utf8")) as Plan }));
 const textOf = (plan: Plan): string => renderPlan(plan, { colour: false, verbose: false });
