@@ -148,7 +148,7 @@ const MOST_PAGES = 50;
 const HINT = "is forge.url the address of this forge's API, and forge.kind right?";
 const HINTS: Readonly<Record<number, string>> = {
   401: "the token in forge.tokenFile is wrong or has run out: put a new one there",
-  403: "the token in forge.tokenFile may not do this: it needs the rights that docs/gateway.md lists for this forge",
+  403: "the token in forge.tokenFile may not do this: it needs the rights that docs/forges.md lists",
   404: "is forge.repository right, does the token see it, and is the commit there? Forges say 404 for what a token may not see",
   422: "the forge does not take it as it is: see what it says",
 };

@@ -1,9 +1,11 @@
 /** The door over real sockets: who is answered what, when, and what reaches the gateway. */
 
-import { chmod, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { chmod, readFile, writeFile } from "node:fs/promises";
 import { request as ask, createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import {
   type HookFleet,
@@ -16,6 +18,7 @@ import { openHookSecrets } from "../../../src/gateway/hooks/hook-secrets.ts";
 import { systemClock } from "../../../src/platform/clock.ts";
 import { silentLogger } from "../../../src/platform/logger.ts";
 import { COMMIT_B, pushHook, type SentHook, sendBytes, sendHook } from "../../support/a-hook.ts";
+import { requires } from "../../support/requirements.ts";
 import { aTempFolder } from "../../support/temp-folder.ts";
 import { until } from "../../support/until.ts";
 
@@ -229,3 +232,18 @@ test("what is no POST, and garbage that is signed, are told so; what throws in t
   expect((await door.post(MAIN)).status).toBe(202);
   expect((await door.post(pushHook("github", "refs/heads/b", COMMIT_B, { secret: SECRET }))).status).toBe(202);
 });
+
+test.runIf(requires("a webhook from plain sh", "curl", "openssl"))(
+  "the words of docs/forges.md for plain sh make a webhook that is taken",
+  async () => {
+    await using door = await aDoor({}, { kind: "generic" });
+    const text = await readFile(join(import.meta.dirname, "../../../docs/forges.md"), "utf8");
+    const script = /```sh\n([\s\S]*?)```/.exec(text)?.[1] ?? "";
+    await using folder = await aTempFolder();
+    await writeFile(join(folder.path, "hook.secret"), `${SECRET}\n`);
+    const here = script.replace("https://GATEWAY/v1/hooks/NAME", `http://127.0.0.1:${door.port}/v1/hooks/shop`);
+    const { stdout } = await promisify(execFile)("sh", ["-eu", "-c", here], { cwd: folder.path });
+    expect(JSON.parse(stdout)).toEqual({ outcome: "accepted" });
+    expect(door.events).toEqual([{ kind: "push", ref: "refs/heads/main", commit: null }]);
+  },
+);
