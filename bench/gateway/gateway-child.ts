@@ -27,7 +27,7 @@ export interface GatewayChild extends AsyncDisposable {
 }
 
 const DEADLINE_MS = 600_000;
-/** The door lets one address open 64: a forge that is slow to be answered does not open more and more. */
+/** As a forge does: it does not open more and more when it is answered slowly. */
 const FORGE_CONNECTIONS = 8;
 /** Nobody is asked because of the time: what is measured is what is told. */
 const INTERVAL_MS = 3_600_000;

@@ -110,8 +110,13 @@ const HAPPENINGS: Readonly<Record<string, Happening>> = {
   "a VM is deleted": (state, which) => withReport(state, which, (report) => ({ ...report, vms: report.vms.slice(1) })),
   "a manifest says more": (state, which, value) =>
     withVm(state, which, (vm) => ({ ...vm, spec: { ...vm.spec, cpus: { count: 1 + (value % 3), max: 4 } } })),
-  "a manifest ignores": (state, which, value) =>
-    withVm(state, which, (vm) => ({ ...vm, ignore: value % 2 === 0 ? [] : ["/spec/cpus/count"] })),
+  "manifests ignore": (state, _which, value) => ({
+    ...state,
+    desired: {
+      ...state.desired,
+      vms: state.desired.vms.map((vm) => ({ ...vm, ignore: value % 2 === 0 ? [] : ["/spec/cpus"] })),
+    },
+  }),
   "a manifest places": (state, which, value) =>
     withVm(state, which, (vm) => ({
       ...vm,
