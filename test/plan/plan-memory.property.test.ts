@@ -238,6 +238,16 @@ test("of a VM that is what it was, nothing is looked at again", () => {
   memory.begin();
   const later = { ...report, at: instant("2026-01-01T13:00:00.000Z"), vms: [report.vms[0]!, { ...report.vms[1]! }] };
   expect([look({ ...a }, 0, later), look(b, 1, later)]).toEqual([false, true]);
+  for (const other of [{ spec: { ...a.spec } }, { placement: { ...a.placement } }, { ignore: ["/spec/cpus"] }]) {
+    memory.begin();
+    look(a, 0, later);
+    memory.begin();
+    expect([Object.keys(other), look({ ...a, ...other }, 0, later)]).toEqual([Object.keys(other), true]);
+  }
+  memory.begin();
+  look(a, 0, later);
+  memory.begin();
+  expect(look(a, 0, { ...later, unfinished: [] })).toBe(true);
   memory.begin();
   memory.begin();
   expect(look(a, 0, later)).toBe(true);
