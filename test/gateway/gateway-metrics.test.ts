@@ -48,6 +48,28 @@ test("a revision that says what the one in force says is no further than that", 
   expect(value("newest_revision", 'standing="refused"')).toBe(1);
 });
 
+test("one that failed lags until a later try has done what was left of it", async () => {
+  const { clock, loop, read } = aGateway();
+  loop
+    .push("r1")
+    .plan("r1", [aChange("web-1")])
+    .end("failed");
+  clock.advance(60_000);
+  let value = await read();
+  expect([Math.round(value("revision_lag_seconds") ?? 0), value("consecutive_failures")]).toEqual([60, 1]);
+  loop
+    .post({ event: "tick" })
+    .plan("r1", [aChange("web-1")])
+    .end("done")
+    .plan("r1");
+  value = await read();
+  expect([value("revision_lag_seconds"), value("consecutive_failures")]).toEqual([0, 0]);
+  // What is told again after a restart came to stand so once.
+  const before = value("revision_standings_total", 'standing="failed"');
+  loop.post({ event: "taken-up" });
+  expect([before, (await read())("revision_standings_total", 'standing="failed"')]).toEqual([1, 1]);
+});
+
 test("what waits for a person is told with how long it has waited, until it is answered", async () => {
   const { clock, loop, read } = aGateway();
   loop

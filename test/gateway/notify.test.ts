@@ -43,6 +43,55 @@ test("a broken revision is told once, with what to do, and that the next one is 
   expect(said()).toEqual(["failed: revision r2 is refused: vms.yaml:3:5 unknown field"]);
 });
 
+test("a revision that failed and is put right by a later try is told as that; one that a person stopped is not", () => {
+  const { clock, loop, said } = aTold();
+  loop
+    .push("r1")
+    .plan("r1")
+    .push("r2")
+    .plan("r2", [aChange("web-1")])
+    .end("failed", "n1 does not answer");
+  expect(said()).toEqual(["failed: revision r2 is failed: n1 does not answer"]);
+  clock.advance(60_000);
+  loop
+    .post({ event: "tick" })
+    .plan("r2", [aChange("web-1")])
+    .end("failed", "n1 does not answer");
+  expect(said()).toEqual(["failed: guests could not be kept as r2 says: n1 does not answer"]);
+  clock.advance(60_000);
+  loop
+    .post({ event: "tick" })
+    .plan("r2", [aChange("web-1")])
+    .end("done");
+  expect(said()).toEqual(["healed: what was left of revision r2 is done", "healed: guests are kept as r2 says again"]);
+  loop
+    .plan("r2")
+    .push("r3")
+    .plan("r3", [aChange("web-2")])
+    .end("stopped");
+  loop.look().plan("r3", []);
+  expect(said().filter((line) => line.startsWith("healed"))).toEqual([]);
+  // Nor one that another has taken the place of.
+  loop
+    .push("r4")
+    .plan("r4", [aChange("web-3")])
+    .end("failed")
+    .push("r5")
+    .plan("r5", [aChange("web-3")])
+    .end("done");
+  expect(said().filter((line) => line.startsWith("healed"))).toEqual([]);
+});
+
+test("what was told before the gateway was started anew is not told again", () => {
+  const { loop, said } = aTold();
+  loop.push("r1").plan("r1").pushBroken("r2");
+  said();
+  const other = aTold();
+  other.loop.state = loop.state;
+  other.loop.post({ event: "taken-up" }).plan("r1");
+  expect(other.said()).toEqual([]);
+});
+
 test("what waits for a person is told with the command that answers it, again only when it is another plan", () => {
   const { loop, said } = aTold();
   loop

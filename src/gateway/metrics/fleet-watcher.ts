@@ -40,8 +40,9 @@ export class FleetWatcher implements LoopWatcher {
     const { troubles, drifts, reached } = this.#instruments;
     const fleet = this.#fleet;
     this.#healing.told(told);
-    if (told.kind === "revision") reached.inc({ fleet, standing: told.revision.standing });
-    else if (told.kind === "trouble") troubles.inc({ fleet, code: told.because.code ?? "none" });
+    if (told.kind === "revision") {
+      if (!told.again) reached.inc({ fleet, standing: told.revision.standing });
+    } else if (told.kind === "trouble") troubles.inc({ fleet, code: told.because.code ?? "none" });
     else if (told.kind === "drift") {
       drifts.inc({ fleet, handling: "reverted" }, told.reverted.length);
       drifts.inc({ fleet, handling: "left" }, told.left.length);
@@ -113,7 +114,9 @@ export class FleetWatcher implements LoopWatcher {
     }
     // One that says what the one in force says is as far as that one.
     const meant = last?.standing === "unchanged" ? (known.find(({ id }) => id === this.#state.inForce) ?? last) : last;
-    const isApplied = meant === undefined || meant.standing === "applied" || meant.standing === "unchanged";
+    // One that failed stays that, also when what was left of it was done later: then nothing fails any more.
+    const isPutRight = meant?.standing === "failed" && meant.id === this.#state.inForce && failed === 0;
+    const isApplied = meant === undefined || isPutRight || ["applied", "unchanged"].includes(meant.standing);
     lag.set({ fleet }, isApplied ? 0 : this.#secondsSince(this.#seenAt.get(meant.id) ?? null));
     const waiting = asked !== null && asked.approvedBy === null ? asked.revision : null;
     const since = known.find(({ id }) => id === waiting)?.at ?? null;

@@ -5,7 +5,7 @@ import type { PlannedFleet } from "../../turn/plan-fleet.ts";
 import { Healing } from "../loop/healing.ts";
 import type { LoopWatcher, SourceTrouble } from "../loop/parts.ts";
 import type { LoopState, Told } from "../revision/loop-state.ts";
-import type { Revision, RevisionId } from "../revision/revision.ts";
+import { isFinal, type Revision, type RevisionId } from "../revision/revision.ts";
 import type { Bulletin } from "./bulletin.ts";
 import type { Notice, Topic } from "./notice.ts";
 
@@ -22,6 +22,8 @@ export class FleetNotices implements LoopWatcher {
   #silent = new Map<NodeName, number>();
   /** VMs that are as they should be again while others are not yet. */
   #healed: VmName[] = [];
+  /** The revision in force while something of it fails. */
+  #failing: RevisionId | null = null;
   #drift: Extract<Told, { readonly kind: "drift" }> | null = null;
   /** The run that holds the plan which waits. */
   #asked: { readonly revision: RevisionId; readonly run: string | null } | null = null;
@@ -34,8 +36,10 @@ export class FleetNotices implements LoopWatcher {
 
   told(told: Told): void {
     this.#healing.told(told);
-    if (told.kind === "revision") this.#tellRevision(told.revision);
-    else if (told.kind === "drift") this.#drift = told;
+    if (told.kind === "revision") {
+      // After a restart: it was said before.
+      if (!told.again) this.#tellRevision(told.revision);
+    } else if (told.kind === "drift") this.#drift = told;
     else if (told.kind === "trouble") {
       const { code, message, hint = null } = told.because;
       this.#bulletin.say("trouble", `${code} ${message}`, () =>
@@ -53,10 +57,22 @@ export class FleetNotices implements LoopWatcher {
   changed(state: LoopState): void {
     this.#tellWaiting(state);
     this.#tellDrift(state);
-    if (state.failures === 0)
-      this.#bulletin.end("trouble", () =>
-        this.#notice("healed", "guests are kept as the revision in force says again"),
-      );
+    this.#tellPutRight(state);
+  }
+
+  /** One that failed stays that, and is tried again; that nothing fails any more is how its end is seen. */
+  #tellPutRight({ failures, inForce, revisions }: LoopState): void {
+    if (failures > 0) this.#failing = inForce;
+    else if (this.#failing !== null) {
+      const id = this.#failing;
+      this.#failing = null;
+      const healed = (message: string) => () => this.#notice("healed", message, { revision: inForce });
+      // Another one has taken its place, or is about to: what was left of it is nobody's wish any more.
+      const newest = revisions.at(-1);
+      const isItself = id === inForce && (newest === undefined || isFinal(newest.standing));
+      this.#bulletin.end(`revision ${id}`, isItself ? healed(`what was left of revision ${id} is done`) : null);
+      this.#bulletin.end("trouble", healed(`guests are kept as ${inForce} says again`));
+    }
   }
 
   seen({ observed }: PlannedFleet): void {
