@@ -29,7 +29,7 @@ export interface DemoOptions {
   readonly print: (text: string) => void;
 }
 
-const NODES = ["n1", "n2", "n3"];
+export const NODES = ["n1", "n2", "n3"];
 
 /** Resolves when all is played and cleaned up, or kept. Rejects when a command does not end as it should: the demo is a test. */
 export async function runDemo(options: DemoOptions): Promise<void> {
@@ -127,7 +127,7 @@ async function play({ command, signal, print }: DemoOptions, place: AgentPlace):
 }
 
 /** As a person with root on the node would: the hypervisor's process, or the file that stands for a rehearsed guest. */
-async function killGuest(vm: VmReport, place: AgentPlace, stage: Stage): Promise<void> {
+export async function killGuest(vm: VmReport, place: AgentPlace, stage: Stage): Promise<void> {
   if (vm.pid !== null) {
     process.kill(vm.pid, "SIGKILL");
     stage.say(`$ kill -9 ${vm.pid}   # the QEMU of ${vm.name}`);
@@ -152,7 +152,7 @@ async function untilStartedAgain(stage: Stage): Promise<VmReport> {
   throw new Error("the agent did not start web-3 again after it was killed");
 }
 
-function expectExit(expected: number, actual: number): void {
+export function expectExit(expected: number, actual: number): void {
   if (actual !== expected)
     throw new Error(`the command above should have ended with ${expected} and ended with ${actual}`);
 }
@@ -171,7 +171,7 @@ export async function endKeptDemo(
  * Guests, agents and folder of a demo, played to the end or not. An agent that is down is started again: only agents
  * know their guests. Rejects, and leaves the folder, when a guest could not be ended.
  */
-async function endDemo(
+export async function endDemo(
   folder: string,
   command: readonly [string, string],
   print: (text: string) => void,

@@ -65,8 +65,17 @@ const IDENTITY = {
   GIT_CONFIG_NOSYSTEM: "1",
 };
 
-async function git(folder: string, ...args: string[]): Promise<void> {
-  const child = spawn("git", args, { cwd: folder, stdio: "ignore", env: { ...process.env, ...IDENTITY } });
+/** Answers with what git printed. Rejects with SOURCE_UNREADABLE. */
+export async function git(folder: string, ...args: string[]): Promise<string> {
+  const child = spawn("git", args, {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "ignore"],
+    env: { ...process.env, ...IDENTITY },
+  });
+  let printed = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    printed += chunk;
+  });
   const code = await exitCode(child).catch((cause) => {
     throw new OdoroboError("SOURCE_UNREADABLE", "the demo keeps its fleet in a git repository, and git did not start", {
       cause,
@@ -74,4 +83,5 @@ async function git(folder: string, ...args: string[]): Promise<void> {
     });
   });
   if (code !== 0) throw new OdoroboError("SOURCE_UNREADABLE", `git ${args[0]} ended with ${code} in ${folder}`);
+  return printed.trim();
 }

@@ -95,7 +95,7 @@ describe.runIf(requires("a gateway's story", "git"))("a team that pushes", PATIE
 
     // A branch that was rewritten does not contain what is in force: refused, and nothing moves.
     const forced = await team.forcePush("history was rewritten", async () => world.remove("vms/job-1.yaml"));
-    await stands(forced, "failure", "");
+    await stands(forced, "failure", "does not contain");
     expect(Object.keys(await team.phases())).toContain("job-1");
     await team.restore(reporting);
 
