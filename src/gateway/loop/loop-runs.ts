@@ -178,15 +178,10 @@ export class LoopRuns implements AsyncDisposable {
     return await runs.create(plan, begun);
   }
 
-  /** Another loop has the fleet, and goes by what it sees: a run of an earlier one of ours, begun and left, is its no more than ours. */
+  /** Another loop has the fleet, asks by itself and goes by what it sees: what we were at, or asked about, is nobody's any more. */
   async leave({ run, planned }: ApplyOrder, heldBy: Holder): Promise<ApplyEnd> {
-    if (planned !== null) return { ...NOT_BEGUN, outcome: "held", heldBy };
-    const found = await this.#claimed(run);
-    const isApproved = found?.state.outcome === null && found.state.approvedBy !== null && found.state.steps.size === 0;
-    if (!isApproved) return await this.giveUp(run, `${showHolder(heldBy)} has the fleet`);
-    // It is carried out when the fleet is ours.
-    if (found.claim !== null) await this.#letGo(found.claim);
-    return { ...NOT_BEGUN, outcome: "held", heldBy };
+    if (planned !== null && !this.#claims.has(run)) return { ...NOT_BEGUN, outcome: "held", heldBy };
+    return await this.giveUp(run, `${showHolder(heldBy)} has the fleet`);
   }
 
   /** A run of an earlier loop is not carried on: what it did stays done, and what is left is planned anew. */
@@ -194,11 +189,6 @@ export class LoopRuns implements AsyncDisposable {
     const found = await this.#claimed(run);
     if (found?.claim) await this.#end(found.claim, found.state.steps.size > 0 ? "aborted" : "replaced", reason, null);
     return { ...NOT_BEGUN, outcome: "stale" };
-  }
-
-  async #letGo(claim: RunClaim): Promise<void> {
-    this.#claims.delete(claim.id);
-    await claim[Symbol.asyncDispose]();
   }
 
   async apply(order: ApplyOrder, listener: RunListener): Promise<ApplyEnd> {

@@ -96,6 +96,8 @@ function takeUp(draft: Draft) {
 function takeHeld(draft: Draft, { revision, by }: EventOf<"held">) {
   const { turn } = draft.state;
   if (turn?.kind !== "planning" || turn.revision !== revision) return;
+  // Who has it asks by itself.
+  if (draft.state.asked !== null) draft.withdraw(draft.state.asked.revision, `${showHolder(by)} has the fleet`);
   draft.set({ turn: null, heldBy: showHolder(by), look: draft.state.look ?? "somebody else had the fleet" });
   draft.acts.push(tell({ kind: "held", ...by }));
   // As if it had not been tried.
