@@ -69,7 +69,9 @@ export class FleetService {
     const watchers = [...parts.outlets.watchers, ...(parts.watchers ?? [])];
     this.#watcher = fanOut([this.view, logWatcher(config.name, parts.log), ...watchers], parts.log);
     this.#source = parts.openSource(config, (trouble) => this.#watcher.source(trouble));
-    this.#guarded = new GuardedSource(this.#source, config, parts.names);
+    this.#guarded = new GuardedSource(this.#source, config, parts.names, (revision, note) =>
+      parts.log.warn({ fleet: config.name, revision }, `the policy of the revision is ${note}`),
+    );
     this.#ended = this.#turn();
   }
 

@@ -23,9 +23,17 @@ export class GuardedSource implements RevisionSource {
   readonly #source: RevisionSource;
   readonly #config: Pick<FleetConfig, "name" | "ceiling">;
   readonly #names: FleetNames;
+  readonly #onHeld: (id: RevisionId, note: string) => void;
   readonly #notes = new Map<RevisionId, string>();
 
-  constructor(source: RevisionSource, config: Pick<FleetConfig, "name" | "ceiling">, names: FleetNames) {
+  /** `onHeld`: something of a revision's policy does not count. Must not throw. */
+  constructor(
+    source: RevisionSource,
+    config: Pick<FleetConfig, "name" | "ceiling">,
+    names: FleetNames,
+    onHeld: (id: RevisionId, note: string) => void,
+  ) {
+    this.#onHeld = onHeld;
     this.#source = source;
     this.#config = config;
     this.#names = names;
@@ -43,7 +51,10 @@ export class GuardedSource implements RevisionSource {
     const read = await this.#source.read(id, since, signal);
     await this.#names.claim(this.#config.name, read.fleet.desired.fleet.name);
     const { fleet, note } = this.#held(read.fleet);
-    if (note !== null) this.#note(id, note);
+    if (note !== null) {
+      this.#note(id, note);
+      this.#onHeld(id, note);
+    }
     return { ...read, fleet };
   }
 
