@@ -20,6 +20,7 @@ export class FolderSource implements RevisionSource {
   readonly #serve: (fleet: Fleet, signal: AbortSignal) => Promise<Fleet>;
   /** What was read last, or why it could not be. */
   #print: string | null = null;
+  #reading: Promise<unknown> = Promise.resolve();
   #count = 0;
   #good: Fleet | null = null;
   readonly #memory = new ReadingMemory();
@@ -40,7 +41,11 @@ export class FolderSource implements RevisionSource {
   async *revisions(signal: AbortSignal): AsyncGenerator<SeenRevision> {
     yield this.#next("it is watched from now on");
     for await (const { what, isRescan } of watchFolder(this.#path, this.#options, signal)) {
-      if (isRescan && (await this.#fingerprint(signal)) === this.#print) continue;
+      if (isRescan) {
+        // What is being read just now is not known yet, and need not be read twice.
+        await this.#reading;
+        if ((await this.#fingerprint(signal)) === this.#print) continue;
+      }
       yield this.#next(what);
     }
   }
@@ -51,6 +56,12 @@ export class FolderSource implements RevisionSource {
   }
 
   async read(_id: string, _since: string | null, signal: AbortSignal): Promise<ReadRevision> {
+    const reading = this.#read(signal);
+    this.#reading = reading.catch(() => {});
+    return await reading;
+  }
+
+  async #read(signal: AbortSignal): Promise<ReadRevision> {
     try {
       const fleet = await this.#readWhole(signal);
       this.#print = printOf(fleet);
