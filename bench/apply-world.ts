@@ -10,8 +10,8 @@ import type { Lifecycle } from "../src/agent/lifecycle/lifecycle.ts";
 import { startAgent } from "../src/agent/main.ts";
 import type { VmReport } from "../src/model/observed-state.ts";
 import { systemClock } from "../src/platform/clock.ts";
-import { applyPlan } from "../src/turn/apply-plan.ts";
 import { type PlannedFleet, type PlanRequest, planFleet } from "../src/turn/plan-fleet.ts";
+import { applyPlan } from "../src/turn/runs/apply-plan.ts";
 import { killGuest } from "./kill-guest.ts";
 
 export interface ApplyWorldOptions {

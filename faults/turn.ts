@@ -5,8 +5,8 @@ import type { ApplyReport } from "../src/apply/apply-report.ts";
 import { isOdoroboError } from "../src/model/errors.ts";
 import type { Plan } from "../src/plan/plan-document.ts";
 import { type Clock, systemClock } from "../src/platform/clock.ts";
-import { applyPlan } from "../src/turn/apply-plan.ts";
 import { type PlanRequest, planDestruction, planFleet } from "../src/turn/plan-fleet.ts";
+import { applyPlan } from "../src/turn/runs/apply-plan.ts";
 import { buildCommand } from "../test/support/build-command.ts";
 import type { World } from "./world.ts";
 

@@ -7,7 +7,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { systemClock } from "../../src/platform/clock.ts";
 import { FileRunStore } from "../../src/run-store/file-run-store.ts";
-import { commandRun } from "../../src/turn/command-run.ts";
+import { commandRun } from "../../src/turn/runs/command-run.ts";
 import { aLiveFleet, type LiveFleet } from "../../test/support/a-live-fleet.ts";
 import { type ALoop, aLoop } from "../../test/support/a-loop.ts";
 import { buildCommand } from "../../test/support/build-command.ts";

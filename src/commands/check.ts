@@ -32,7 +32,7 @@ export default class Check extends OdoroboCommand {
   override async run(): Promise<Survival> {
     const { args, flags } = await this.parse(Check);
     using interrupts = listenForInterrupts();
-    const { seeFleet } = await import("../turn/see-fleet.ts");
+    const { seeFleet } = await import("../turn/what-if/see-fleet.ts");
     const { checkSurvival } = await import("../what-if/survive.ts");
     const location = toLocation(flags, args.folder);
     const request = { from: flags.from ?? null, location, access: toAccess(flags), clock: systemClock };

@@ -17,7 +17,7 @@ export default class Explain extends OdoroboCommand {
   override async run(): Promise<Explanation> {
     const { args, flags } = await this.parse(Explain);
     using interrupts = listenForInterrupts();
-    const { explainFleetVm, explainSnapshotVm } = await import("../turn/explain.ts");
+    const { explainFleetVm, explainSnapshotVm } = await import("../turn/what-if/explain.ts");
     const vm = vmName(args.vm);
     const explanation =
       flags.from === undefined

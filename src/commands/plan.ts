@@ -109,7 +109,7 @@ export default class PlanCommand extends OdoroboCommand {
       throw new OdoroboError("USAGE", "a folder and --from were both given", {
         hint: "a snapshot has the manifests in it",
       });
-    const { planFromSnapshot, readSnapshot } = await import("../turn/snapshots.ts");
+    const { planFromSnapshot, readSnapshot } = await import("../turn/what-if/snapshots.ts");
     const choice = { selection: toSelection(flags), allowances: toAllowances(flags), assumptions };
     return { plan: planFromSnapshot(await readSnapshot(flags.from), choice), warn: () => {} };
   }

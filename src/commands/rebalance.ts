@@ -45,7 +45,7 @@ export default class RebalanceCommand extends OdoroboCommand {
   override async run(): Promise<Plan> {
     const { args, flags } = await this.parse(RebalanceCommand);
     using interrupts = listenForInterrupts();
-    const { rebalanceFleet } = await import("../turn/rebalance-fleet.ts");
+    const { rebalanceFleet } = await import("../turn/what-if/rebalance-fleet.ts");
     const minGain = flags["min-gain"] / 100;
     const request = {
       ...{ from: flags.from ?? null, location: toLocation(flags, args.folder), access: toAccess(flags) },

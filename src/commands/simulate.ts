@@ -41,7 +41,7 @@ export default class Simulate extends OdoroboCommand {
   override async run(): Promise<Simulation> {
     const { args, flags } = await this.parse(Simulate);
     using interrupts = listenForInterrupts();
-    const { planToSimulate } = await import("../turn/plan-to-simulate.ts");
+    const { planToSimulate } = await import("../turn/what-if/plan-to-simulate.ts");
     const { simulate } = await import("../simulate/simulate.ts");
     const request = { ...toPlanRequest(flags, undefined), path: args.plan ?? null, from: flags.from ?? null };
     const planned = await planToSimulate(request, interrupts.first);

@@ -16,7 +16,7 @@ export default class Snapshot extends OdoroboCommand {
     const { args, flags } = await this.parse(Snapshot);
     using interrupts = listenForInterrupts();
     const { systemClock } = await import("../platform/clock.ts");
-    const { takeSnapshot } = await import("../turn/snapshots.ts");
+    const { takeSnapshot } = await import("../turn/what-if/snapshots.ts");
     const request = { location: toLocation(flags, args.folder), access: toAccess(flags), clock: systemClock };
     const snapshot = await takeSnapshot(request, interrupts.first);
     // It is a document in any case.

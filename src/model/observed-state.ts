@@ -1,6 +1,6 @@
 /** What the agents say. Made by `observe/`, read by `reconcile/`. */
 
-import type { Looks } from "./boot-needs.ts";
+import type { Looks } from "./boot/boot-needs.ts";
 import type { ErrorCode } from "./errors.ts";
 import type { VmHistory } from "./history.ts";
 import type { Digest, Instant, NodeName, VmName } from "./names.ts";

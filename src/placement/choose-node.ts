@@ -3,7 +3,7 @@
  *
  *   place-vms.ts → [choose-node.ts] → plan/explain-vm.ts, turn/, what-if/
  */
-import type { Looks } from "../model/boot-needs.ts";
+import type { Looks } from "../model/boot/boot-needs.ts";
 import { type Amount, fits, NOTHING, plus } from "../model/capacity.ts";
 import { type Blocked, type FilterName, PLACEMENT_FILTERS, type PlacementFilter } from "../model/changes.ts";
 import type { DesiredState } from "../model/desired-state.ts";

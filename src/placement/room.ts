@@ -1,5 +1,5 @@
 /** How much room nodes have: now, after what must happen where it is, and for whom that is not enough. */
-import type { Looks } from "../model/boot-needs.ts";
+import type { Looks } from "../model/boot/boot-needs.ts";
 import {
   type Amount,
   describeMemory,

@@ -3,7 +3,7 @@
  *
  *   [what-speaks-against.ts] → place-vms.ts, destinations.ts, why-nowhere.ts
  */
-import type { Looks } from "../model/boot-needs.ts";
+import type { Looks } from "../model/boot/boot-needs.ts";
 import { type Amount, describeAmount, fits } from "../model/capacity.ts";
 import type { FilterName } from "../model/changes.ts";
 import type { DesiredNode, DesiredState } from "../model/desired-state.ts";

@@ -5,7 +5,7 @@
  *   make-plan.ts → [check-plan.ts] → report/, apply/
  */
 
-import type { Looks } from "../model/boot-needs.ts";
+import type { Looks } from "../model/boot/boot-needs.ts";
 import { type ChangeClass, isWorse } from "../model/change-class.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import { OdoroboError } from "../model/errors.ts";

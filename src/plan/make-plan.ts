@@ -6,7 +6,7 @@
  * Pure: same inputs, same plan, byte for byte. Nothing here knows how a step is carried out.
  */
 
-import type { Looks } from "../model/boot-needs.ts";
+import type { Looks } from "../model/boot/boot-needs.ts";
 import type { Blocked, Selection, Unknown, Waiting } from "../model/changes.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import { byName, type Instant, type NodeName, type VmName } from "../model/names.ts";

@@ -1,9 +1,10 @@
 /** Whether a node's hypervisors can run a spec at all, from the capabilities the agent reports. "Can't" is found at plan time. */
+
+import { isFirmwarePath } from "../model/boot/firmware.ts";
 import { checkVmConfig } from "../model/cloud-hypervisor/check-vm-config.ts";
 import { PLACEHOLDERS } from "../model/cloud-hypervisor/places.ts";
 import { type ConfiguredSpec, toVmConfig } from "../model/cloud-hypervisor/to-vm-config.ts";
 import { toLiveConfig } from "../model/fields.ts";
-import { isFirmwarePath } from "../model/firmware.ts";
 import { schemeOf } from "../model/identity/disk-url.ts";
 import type { HypervisorReport, NodeReport } from "../model/observed-state.ts";
 import type { VmSpec } from "../model/vm-spec.ts";

@@ -3,7 +3,7 @@
  *
  *   turn/look-around.ts (asks) → [look-ahead.ts] → place-vms.ts, make-plan.ts, check-plan.ts
  */
-import { bootNeeds, type LookQuestion, type Looks, type Need, questionKey } from "../model/boot-needs.ts";
+import { bootNeeds, type LookQuestion, type Looks, type Need, questionKey } from "../model/boot/boot-needs.ts";
 import type { Action, Blocked, Change } from "../model/changes.ts";
 import type { NodeName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";

@@ -6,7 +6,7 @@
  *
  * An agent that does not answer, or does not know the question, leaves it unknown: the plan goes on as if it had not been asked.
  */
-import { type LookQuestion, type Looks, type Need, questionKey } from "../model/boot-needs.ts";
+import { type LookQuestion, type Looks, type Need, questionKey } from "../model/boot/boot-needs.ts";
 import type { Change } from "../model/changes.ts";
 import type { NodeName, VmName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";

@@ -2,7 +2,7 @@
  * What one needs of an agent, whoever carries it: HTTP (`client.ts`), or the agent's own handler in the same process (tests, bench).
  * Every method rejects with an OdoroboError: AGENT_UNREACHABLE, AGENT_TIMEOUT, AGENT_PROTOCOL, UNAUTHORIZED, or what the agent answered.
  */
-import type { LookAnswer, LookQuestion } from "../model/boot-needs.ts";
+import type { LookAnswer, LookQuestion } from "../model/boot/boot-needs.ts";
 import type { VmName } from "../model/names.ts";
 import type { NodeReport } from "../model/observed-state.ts";
 import type { OperationRequest, OperationResult, PutVmRequest } from "./operations.ts";

@@ -1,5 +1,5 @@
 /** Asks an agent about files and bridges of its node. */
-import type { LookAnswer, LookQuestion } from "../model/boot-needs.ts";
+import type { LookAnswer, LookQuestion } from "../model/boot/boot-needs.ts";
 import { findAnswerError } from "./check-shape.ts";
 import { withDeadline } from "./deadline.ts";
 import { routes } from "./routes.ts";

@@ -30,7 +30,7 @@ export const routes = {
   support: () => "/v1/support",
   /** Of the Rust agent's API. */
   compatVm: (name: VmName) => `/vms/${encodeURIComponent(name)}`,
-  /** What this node has of files and bridges; see `model/boot-needs.ts`. */
+  /** What this node has of files and bridges; see `model/boot/boot-needs.ts`. */
   look: () => "/v1/look",
   events: () => "/v1/events",
   whereabouts: (fleet: string) => `/v1/fleets/${encodeURIComponent(fleet)}/whereabouts`,

@@ -10,7 +10,7 @@ import { toReport as reportOfCloudHypervisor } from "../../src/agent/hypervisor/
 import { toLaunchCommand as compileQemu } from "../../src/agent/hypervisor/qemu/compile.ts";
 import type { QemuHost } from "../../src/agent/hypervisor/qemu/host.ts";
 import { toReport as reportOfQemu } from "../../src/agent/hypervisor/qemu/probe.ts";
-import { FIRMWARE_NAMES } from "../../src/model/firmware.ts";
+import { FIRMWARE_NAMES } from "../../src/model/boot/firmware.ts";
 import { MAX_VM_BYTES } from "../../src/model/request-limit.ts";
 import type { VmSpec } from "../../src/model/vm-spec.ts";
 import { whyUnsupported } from "../../src/reconcile/check-support.ts";

@@ -5,7 +5,7 @@ import { systemClock } from "../../src/platform/clock.ts";
 import { whoami } from "../../src/platform/whoami.ts";
 import { statusOf } from "../../src/run/state.ts";
 import { FileRunStore } from "../../src/run-store/file-run-store.ts";
-import { commandRun } from "../../src/turn/command-run.ts";
+import { commandRun } from "../../src/turn/runs/command-run.ts";
 import { aLiveFleet, type LiveFleet } from "../support/a-live-fleet.ts";
 import { aLoop } from "../support/a-loop.ts";
 import { until } from "../support/until.ts";

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { FleetPolicy } from "../../src/model/desired-state.ts";
 import { summarizeTimes } from "../../src/report/plan/times-text.ts";
-import { toLimits } from "../../src/turn/apply-plan.ts";
+import { toLimits } from "../../src/turn/runs/apply-plan.ts";
 import { aFleet, aSpec, planOf } from "../support/a-fleet.ts";
 import { aDocument, aFleetDocument, mistakesIn, readWell } from "../support/manifest-texts.ts";
 

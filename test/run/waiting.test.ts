@@ -6,7 +6,7 @@ import type { RunEvent } from "../../src/run/journal.ts";
 import { reportOf } from "../../src/run/resume.ts";
 import { stateOf, statusOf } from "../../src/run/state.ts";
 import { FileRunStore } from "../../src/run-store/file-run-store.ts";
-import { commandRun } from "../../src/turn/command-run.ts";
+import { commandRun } from "../../src/turn/runs/command-run.ts";
 import { aClock } from "../support/a-clock.ts";
 import { NOON } from "../support/a-fleet.ts";
 import { aBegunRun } from "../support/a-run.ts";

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { GuestCounters, RawAnswer, RawRequest } from "../../src/agent/hypervisor/hypervisor.ts";
 import type { Lifecycle, SerialLineAt } from "../../src/agent/lifecycle/lifecycle.ts";
 import type { EventLog } from "../../src/agent/lifecycle/parts/event-log.ts";
-import type { LookAnswer, LookQuestion } from "../../src/model/boot-needs.ts";
+import type { LookAnswer, LookQuestion } from "../../src/model/boot/boot-needs.ts";
 import { OdoroboError } from "../../src/model/errors.ts";
 import { instant, type VmName } from "../../src/model/names.ts";
 import type { NodeReport, VmReport, Whereabouts } from "../../src/model/observed-state.ts";

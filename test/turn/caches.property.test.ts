@@ -6,8 +6,8 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { cacheFolder } from "../../src/platform/cache-folder.ts";
 import { systemClock } from "../../src/platform/clock.ts";
-import { applyPlan } from "../../src/turn/apply-plan.ts";
 import { planFleet } from "../../src/turn/plan-fleet.ts";
+import { applyPlan } from "../../src/turn/runs/apply-plan.ts";
 import { aLiveFleet, type LiveFleet } from "../support/a-live-fleet.ts";
 import "../support/own-cache.ts";
 

@@ -1,7 +1,7 @@
 /** What a plan asks nodes for, and what it becomes of the answers. */
 import { expect, test } from "vitest";
-import type { LookAnswer, LookQuestion } from "../../src/model/boot-needs.ts";
-import { questionKey } from "../../src/model/boot-needs.ts";
+import type { LookAnswer, LookQuestion } from "../../src/model/boot/boot-needs.ts";
+import { questionKey } from "../../src/model/boot/boot-needs.ts";
 import { OdoroboError } from "../../src/model/errors.ts";
 import type { NodeName } from "../../src/model/names.ts";
 import type { ObservedState } from "../../src/model/observed-state.ts";

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../../src/platform/clock.ts";
-import { applyPlan } from "../../src/turn/apply-plan.ts";
 import { type PlanRequest, planDestruction, planFleet } from "../../src/turn/plan-fleet.ts";
 import { reachNodes } from "../../src/turn/reach-nodes.ts";
+import { applyPlan } from "../../src/turn/runs/apply-plan.ts";
 import { aLiveFleet, type LiveFleet } from "../support/a-live-fleet.ts";
 
 const NEVER = new AbortController().signal;

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { RunEvent } from "../../src/run/journal.ts";
 import { stateOf } from "../../src/run/state.ts";
-import { findRefused } from "../../src/turn/take-up-run.ts";
+import { findRefused } from "../../src/turn/runs/take-up-run.ts";
 import { aFleet, NOON, type WorldBuilder } from "../support/a-fleet.ts";
 import { aBegunRun } from "../support/a-run.ts";
 import { aRunnablePlan } from "../support/a-runnable-plan.ts";

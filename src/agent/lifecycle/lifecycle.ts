@@ -3,7 +3,7 @@
  * Implemented by `service.ts`; refusals reject with an OdoroboError whose status is the HTTP status.
  */
 import type { Duplex } from "node:stream";
-import type { LookAnswer, LookQuestion } from "../../model/boot-needs.ts";
+import type { LookAnswer, LookQuestion } from "../../model/boot/boot-needs.ts";
 import type { OdoroboError } from "../../model/errors.ts";
 import type { VmName } from "../../model/names.ts";
 import type { NodeReport, VmReport, Whereabouts } from "../../model/observed-state.ts";

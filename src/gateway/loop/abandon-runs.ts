@@ -4,9 +4,9 @@ import { whoami } from "../../platform/whoami.ts";
 import { decide } from "../../run/decide.ts";
 import type { RunOrigin } from "../../run/journal.ts";
 import type { KnownRun, RunStore } from "../../run/run-store.ts";
-import { originOf } from "../../turn/begun-run.ts";
-import { toAppend } from "../../turn/command-run.ts";
 import type { FleetLocation } from "../../turn/read-fleet.ts";
+import { originOf } from "../../turn/runs/begun-run.ts";
+import { toAppend } from "../../turn/runs/command-run.ts";
 
 export interface Abandoning {
   /** As `LiveWorld` was told. */

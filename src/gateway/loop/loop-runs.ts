@@ -1,7 +1,7 @@
 /**
  * The runs of one loop: those that wait for an answer, the one that is carried out, and those that an earlier loop was at when it died.
  *
- *   loop.ts → live-world.ts → [loop-runs.ts] → run/run-store.ts, turn/execute-run.ts, turn/take-up-run.ts
+ *   loop.ts → live-world.ts → [loop-runs.ts] → run/run-store.ts, turn/runs/execute-run.ts, turn/runs/take-up-run.ts
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ApplyReport } from "../../apply/apply-report.ts";
@@ -12,15 +12,15 @@ import { decide, endOf, type RunOrder } from "../../run/decide.ts";
 import type { RunOutcome } from "../../run/journal.ts";
 import { reportOf } from "../../run/resume.ts";
 import type { KnownRun, RunClaim, RunStore } from "../../run/run-store.ts";
-import { toLimits } from "../../turn/apply-plan.ts";
-import { begunRun } from "../../turn/begun-run.ts";
-import { toAppend } from "../../turn/command-run.ts";
 import type { AgentAccess } from "../../turn/connect-agents.ts";
-import { CTRL_C, executeRun } from "../../turn/execute-run.ts";
 import type { PlannedFleet } from "../../turn/plan-fleet.ts";
 import type { FleetLocation } from "../../turn/read-fleet.ts";
+import { toLimits } from "../../turn/runs/apply-plan.ts";
+import { begunRun } from "../../turn/runs/begun-run.ts";
+import { toAppend } from "../../turn/runs/command-run.ts";
+import { CTRL_C, executeRun } from "../../turn/runs/execute-run.ts";
+import { takeUpRun } from "../../turn/runs/take-up-run.ts";
 import { lookAgain, seenAgain } from "../../turn/saved-plan.ts";
-import { takeUpRun } from "../../turn/take-up-run.ts";
 import { type Holder, showHolder } from "../revision/loop-state.ts";
 import { endOfReport } from "./end-of-report.ts";
 import type { Answers, ApplyEnd, ApplyOrder, Asked, AskOrder, RunListener, Withdrawal } from "./parts.ts";

@@ -5,9 +5,9 @@ import type { Logger } from "../../platform/logger.ts";
 import { decide } from "../../run/decide.ts";
 import type { RunOrigin } from "../../run/journal.ts";
 import type { RunClaim, RunStore } from "../../run/run-store.ts";
-import { executeRun } from "../../turn/execute-run.ts";
 import type { FleetLocation } from "../../turn/read-fleet.ts";
-import { takeUpRun } from "../../turn/take-up-run.ts";
+import { executeRun } from "../../turn/runs/execute-run.ts";
+import { takeUpRun } from "../../turn/runs/take-up-run.ts";
 
 export interface CarryOnParts {
   readonly runs: RunStore;

@@ -4,7 +4,7 @@ import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { whoami } from "../../platform/whoami.ts";
 import type { RunStore } from "../../run/run-store.ts";
-import { originOf } from "../../turn/begun-run.ts";
+import { originOf } from "../../turn/runs/begun-run.ts";
 import { LoopMemoryFile } from "../loop/memory-file.ts";
 import type { LoopMemory, LoopWatcher } from "../loop/parts.ts";
 import type { GatewayMetrics } from "../metrics/gateway-metrics.ts";

@@ -2,7 +2,7 @@
  * What no node could do, told where it is written: names that a hypervisor does not know, arguments that its driver refuses, a probe that
  * could never succeed, a VM that is more than an agent takes in. What depends on the node is the plan's to tell (`reconcile/check-support.ts`).
  */
-import { FIRMWARE_NAMES, knowsFirmware } from "../../model/firmware.ts";
+import { FIRMWARE_NAMES, knowsFirmware } from "../../model/boot/firmware.ts";
 import type { Digest } from "../../model/names.ts";
 import { checkQemuSection } from "../../model/qemu/check-args.ts";
 import { bytesAsJson, MAX_VM_BYTES } from "../../model/request-limit.ts";

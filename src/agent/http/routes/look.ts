@@ -4,7 +4,7 @@
  * A boot tells whether a file is there, so whoever may give a VM a spec is told at once. Who may only look is told of bridges, and nothing of files:
  * plans of theirs go on without.
  */
-import type { LookQuestion } from "../../../model/boot-needs.ts";
+import type { LookQuestion } from "../../../model/boot/boot-needs.ts";
 import { includesRole } from "../../../model/role.ts";
 import { json } from "../../../platform/http/answers.ts";
 import type { LookResult } from "../../../wire/look.ts";

@@ -19,6 +19,6 @@ export interface CloudHypervisorHost {
   readonly tinyGuest: string;
 }
 
-/** Who boots more comes first; see `model/firmware.ts`. */
+/** Who boots more comes first; see `model/boot/firmware.ts`. */
 export const FIRMWARE_NAMES = ["uefi", "hypervisor-fw"] as const;
 export type FirmwareName = (typeof FIRMWARE_NAMES)[number];

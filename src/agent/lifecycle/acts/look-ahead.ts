@@ -4,7 +4,7 @@
  */
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
-import { bootNeeds, type LookAnswer, type LookQuestion, questionKey } from "../../../model/boot-needs.ts";
+import { bootNeeds, type LookAnswer, type LookQuestion, questionKey } from "../../../model/boot/boot-needs.ts";
 import { isErrno, isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import type { VmName } from "../../../model/names.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";

@@ -3,7 +3,7 @@
  *
  * Room is kept by the record: a report shows the VM as `starting` with its spec, so whoever plans counts it. It ends by itself.
  */
-import { bootNeeds } from "../../../model/boot-needs.ts";
+import { bootNeeds } from "../../../model/boot/boot-needs.ts";
 import { digestOfText } from "../../../model/digest.ts";
 import { OdoroboError } from "../../../model/errors.ts";
 import { instant } from "../../../model/names.ts";

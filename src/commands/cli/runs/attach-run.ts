@@ -85,8 +85,8 @@ async function execute(
   { interrupts, location, access }: AttachOptions,
   show: (event: ApplyEvent) => void,
 ): Promise<void> {
-  const { takeUpRun } = await import("../../../turn/take-up-run.ts");
-  const { executeRun } = await import("../../../turn/execute-run.ts");
+  const { takeUpRun } = await import("../../../turn/runs/take-up-run.ts");
+  const { executeRun } = await import("../../../turn/runs/execute-run.ts");
   const { origin, commit } = claim.state().begun;
   const request = {
     location: location ?? toLocation(origin, commit),

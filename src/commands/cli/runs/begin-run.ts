@@ -33,7 +33,7 @@ export async function beginRun(
   plan: Plan,
   { place, limits, at }: { readonly place: RunPlace; readonly limits: Limits; readonly at: Instant },
 ): Promise<BegunRun> {
-  const { begunRun } = await import("../../../turn/begun-run.ts");
+  const { begunRun } = await import("../../../turn/runs/begun-run.ts");
   const begun = begunRun(plan, { ...place, limits, at });
   const { memoryRun } = await import("../../../run-store/memory-run.ts");
   if (plan.steps.length === 0) return { claim: memoryRun(plan, begun), isKept: false };

@@ -36,8 +36,8 @@ export async function carryOut(screen: Screen, planned: PlannedFleet, options: C
       signal: options.interrupts.first,
     });
   }
-  const { executeRun } = await import("../../../turn/execute-run.ts");
-  const { toLimits } = await import("../../../turn/apply-plan.ts");
+  const { executeRun } = await import("../../../turn/runs/execute-run.ts");
+  const { toLimits } = await import("../../../turn/runs/apply-plan.ts");
   const limits = toLimits(fleet.desired.fleet.policy, options.parallelism);
   const begun = await beginRun(screen, plan, { place: options.place, limits, at: planned.clock.now() });
   await using claim = begun.claim;

@@ -5,7 +5,7 @@ import { type RunDocument, toRunDocument } from "../../../report/run-document.ts
 import { renderRun } from "../../../report/runs-text.ts";
 import type { RunOrder } from "../../../run/decide.ts";
 import type { RunStore } from "../../../run/run-store.ts";
-import { commandRun } from "../../../turn/command-run.ts";
+import { commandRun } from "../../../turn/runs/command-run.ts";
 import type { Screen } from "../screen/terminal.ts";
 
 /** Rejects as `commandRun`. */

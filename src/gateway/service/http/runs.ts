@@ -5,7 +5,7 @@ import { parseJson } from "../../../platform/http/parse-json.ts";
 import { toRunDocument, toRunList } from "../../../report/run-document.ts";
 import type { RunOrder } from "../../../run/decide.ts";
 import type { KnownRun } from "../../../run/run-store.ts";
-import { commandRun } from "../../../turn/command-run.ts";
+import { commandRun } from "../../../turn/runs/command-run.ts";
 import type { Call } from "./call.ts";
 import { sendEvents } from "./stream.ts";
 

@@ -1,14 +1,14 @@
 /** The first line of a run's journal: which plan, from where, by whom. The same whoever begins it. */
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
-import type { Limits } from "../apply/ready-queue.ts";
-import type { Instant } from "../model/names.ts";
-import type { Plan } from "../plan/plan-document.ts";
-import { whoami } from "../platform/whoami.ts";
-import type { RunBegun, RunOrigin } from "../run/journal.ts";
-import { isRemote, parseRemote } from "../source/git/remote-url.ts";
-import type { AgentAccess } from "./connect-agents.ts";
-import type { FleetLocation } from "./read-fleet.ts";
+import type { Limits } from "../../apply/ready-queue.ts";
+import type { Instant } from "../../model/names.ts";
+import type { Plan } from "../../plan/plan-document.ts";
+import { whoami } from "../../platform/whoami.ts";
+import type { RunBegun, RunOrigin } from "../../run/journal.ts";
+import { isRemote, parseRemote } from "../../source/git/remote-url.ts";
+import type { AgentAccess } from "../connect-agents.ts";
+import type { FleetLocation } from "../read-fleet.ts";
 
 export interface BegunFrom {
   readonly location: FleetLocation;

@@ -5,9 +5,9 @@
  *   [boot-needs.ts] → reconcile/look-ahead.ts (plan), agent/lifecycle/acts/look-ahead.ts (boot, reboot)
  */
 
-import { filePath } from "./identity/disk-url.ts";
-import { namedPaths } from "./named-paths.ts";
-import type { ImageFormat, VmSpec } from "./vm-spec.ts";
+import { filePath } from "../identity/disk-url.ts";
+import { namedPaths } from "../named-paths.ts";
+import type { ImageFormat, VmSpec } from "../vm-spec.ts";
 
 export type LookQuestion =
   /** A file that can be read: kernel, initramfs, firmware. */

@@ -1,8 +1,8 @@
 /** What a plan means for one VM: made of the fleet as it is, or of a snapshot. Nothing is changed, and nothing saved. */
-import type { VmName } from "../model/names.ts";
-import { fromSnapshot } from "../plan/snapshot.ts";
-import { type Explanation, explainVm } from "../what-if/explain-vm.ts";
-import { type PlanRequest, planFleet } from "./plan-fleet.ts";
+import type { VmName } from "../../model/names.ts";
+import { fromSnapshot } from "../../plan/snapshot.ts";
+import { type Explanation, explainVm } from "../../what-if/explain-vm.ts";
+import { type PlanRequest, planFleet } from "../plan-fleet.ts";
 import { planFromSnapshot, readSnapshot } from "./snapshots.ts";
 
 /** Rejects with NOT_FOUND, and as planning does. */

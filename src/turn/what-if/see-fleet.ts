@@ -1,11 +1,11 @@
 /** The fleet as it is, or as a snapshot says it was: for questions that need no plan. Nobody is asked for anything but what they have. */
-import type { DesiredState } from "../model/desired-state.ts";
-import type { ObservedState } from "../model/observed-state.ts";
-import { fromSnapshot } from "../plan/snapshot.ts";
-import type { Clock } from "../platform/clock.ts";
-import type { AgentAccess } from "./connect-agents.ts";
-import { reachFleet } from "./reach-nodes.ts";
-import type { FleetLocation } from "./read-fleet.ts";
+import type { DesiredState } from "../../model/desired-state.ts";
+import type { ObservedState } from "../../model/observed-state.ts";
+import { fromSnapshot } from "../../plan/snapshot.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { AgentAccess } from "../connect-agents.ts";
+import { reachFleet } from "../reach-nodes.ts";
+import type { FleetLocation } from "../read-fleet.ts";
 import { readSnapshot } from "./snapshots.ts";
 
 export interface SeenFleet {

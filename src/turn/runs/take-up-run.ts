@@ -4,19 +4,19 @@
  *
  *   run/resume.ts, saved-plan.ts → [take-up-run.ts] → execute-run.ts
  */
-import { findStale } from "../apply/find-stale.ts";
-import type { ErrorBody } from "../model/errors.ts";
-import type { NodeName, VmName } from "../model/names.ts";
-import type { ObservedState } from "../model/observed-state.ts";
-import type { Plan } from "../plan/plan-document.ts";
-import type { Clock } from "../platform/clock.ts";
-import { expectedVms } from "../run/resume.ts";
-import type { RunClaim } from "../run/run-store.ts";
-import type { RunState } from "../run/state.ts";
-import type { AgentAccess } from "./connect-agents.ts";
-import type { PlannedFleet } from "./plan-fleet.ts";
-import type { Fleet, FleetLocation } from "./read-fleet.ts";
-import { fencedNodes, lookAgain, refuseOverfull } from "./saved-plan.ts";
+import { findStale } from "../../apply/find-stale.ts";
+import type { ErrorBody } from "../../model/errors.ts";
+import type { NodeName, VmName } from "../../model/names.ts";
+import type { ObservedState } from "../../model/observed-state.ts";
+import type { Plan } from "../../plan/plan-document.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { expectedVms } from "../../run/resume.ts";
+import type { RunClaim } from "../../run/run-store.ts";
+import type { RunState } from "../../run/state.ts";
+import type { AgentAccess } from "../connect-agents.ts";
+import type { PlannedFleet } from "../plan-fleet.ts";
+import type { Fleet, FleetLocation } from "../read-fleet.ts";
+import { fencedNodes, lookAgain, refuseOverfull } from "../saved-plan.ts";
 
 export interface TakenUp extends PlannedFleet {
   readonly refused: ReadonlyMap<VmName, ErrorBody>;

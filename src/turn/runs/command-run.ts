@@ -3,10 +3,10 @@
  *
  *   commands/runs, a gateway's API → [command-run.ts] → run/decide.ts → whoever executes it | its journal
  */
-import { OdoroboError } from "../model/errors.ts";
-import type { Clock } from "../platform/clock.ts";
-import { decide, type RunDecision, type RunOrder } from "../run/decide.ts";
-import type { KnownRun, RunStore } from "../run/run-store.ts";
+import { OdoroboError } from "../../model/errors.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { decide, type RunDecision, type RunOrder } from "../../run/decide.ts";
+import type { KnownRun, RunStore } from "../../run/run-store.ts";
 
 /** `id`: the whole one. Resolves with the run as it stands then. Rejects with RUN_OVER, RUN_WAITING or RUN_NOT_WAITING, or what the executor has against it. */
 export async function commandRun(store: RunStore, id: string, order: RunOrder, clock: Clock): Promise<KnownRun> {

@@ -1,5 +1,5 @@
 /** What firmware is called in manifests, by hypervisor: a name, or the path of an image on the node. Pure. */
-import type { HypervisorKind } from "./vm-spec.ts";
+import type { HypervisorKind } from "../vm-spec.ts";
 
 /**
  * `default` is what the hypervisor takes by itself. `uefi`: edk2, boots what a PC boots. `hypervisor-fw`: a loader in Rust, boots Linux and EFI

@@ -5,13 +5,13 @@
  *   run/decide.ts → [execute-run.ts] → apply-plan.ts → apply/
  *                          └──► run/journal.ts, in whatever store the claim is of
  */
-import type { ApplyReport } from "../apply/apply-report.ts";
-import { type ErrorBody, isOdoroboError, OdoroboError } from "../model/errors.ts";
-import type { VmName } from "../model/names.ts";
-import type { Clock } from "../platform/clock.ts";
-import { decide, endOf, type RunOrder } from "../run/decide.ts";
-import { endedSteps, reportOf, stepsInFlight, toEvent } from "../run/resume.ts";
-import type { RunClaim } from "../run/run-store.ts";
+import type { ApplyReport } from "../../apply/apply-report.ts";
+import { type ErrorBody, isOdoroboError, OdoroboError } from "../../model/errors.ts";
+import type { VmName } from "../../model/names.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { decide, endOf, type RunOrder } from "../../run/decide.ts";
+import { endedSteps, reportOf, stepsInFlight, toEvent } from "../../run/resume.ts";
+import type { RunClaim } from "../../run/run-store.ts";
 import { type ApplyRequest, applyPlan } from "./apply-plan.ts";
 
 export interface ExecuteRequest extends Omit<ApplyRequest, "plan" | "parallelism" | "run"> {

@@ -1,12 +1,12 @@
 /** A plan and the world that it is for: a saved one or a new one, of the fleet as it is or of a snapshot. Nothing is carried out with it. */
-import { findStale, refuseStale } from "../apply/find-stale.ts";
-import { readPlanFile } from "../apply/plan-file.ts";
-import type { DesiredState } from "../model/desired-state.ts";
-import type { ObservedState } from "../model/observed-state.ts";
-import type { Plan } from "../plan/plan-document.ts";
-import { fromSnapshot } from "../plan/snapshot.ts";
-import { type PlanRequest, planFleet } from "./plan-fleet.ts";
-import { fencedNodes } from "./saved-plan.ts";
+import { findStale, refuseStale } from "../../apply/find-stale.ts";
+import { readPlanFile } from "../../apply/plan-file.ts";
+import type { DesiredState } from "../../model/desired-state.ts";
+import type { ObservedState } from "../../model/observed-state.ts";
+import type { Plan } from "../../plan/plan-document.ts";
+import { fromSnapshot } from "../../plan/snapshot.ts";
+import { type PlanRequest, planFleet } from "../plan-fleet.ts";
+import { fencedNodes } from "../saved-plan.ts";
 import { seeFleet } from "./see-fleet.ts";
 import { planFromSnapshot, readSnapshot } from "./snapshots.ts";
 

@@ -1,15 +1,15 @@
 /** Carries out a plan that was made or read a moment ago: apply/ with the fleet's limits, the real clock and its own agents. */
-import { type ApplyOptions, apply } from "../apply/apply.ts";
-import type { ApplyEvent, ApplyReport } from "../apply/apply-report.ts";
-import type { Limits } from "../apply/ready-queue.ts";
-import type { DesiredState, FleetPolicy } from "../model/desired-state.ts";
-import type { ObservedState } from "../model/observed-state.ts";
-import type { Plan } from "../plan/plan-document.ts";
-import type { Clock } from "../platform/clock.ts";
-import { type Sleep, systemSleep } from "../platform/sleep.ts";
-import { makeTicket } from "../wire/move-guest.ts";
-import type { Agents } from "./connect-agents.ts";
-import { tellWhereabouts } from "./tell-whereabouts.ts";
+import { type ApplyOptions, apply } from "../../apply/apply.ts";
+import type { ApplyEvent, ApplyReport } from "../../apply/apply-report.ts";
+import type { Limits } from "../../apply/ready-queue.ts";
+import type { DesiredState, FleetPolicy } from "../../model/desired-state.ts";
+import type { ObservedState } from "../../model/observed-state.ts";
+import type { Plan } from "../../plan/plan-document.ts";
+import type { Clock } from "../../platform/clock.ts";
+import { type Sleep, systemSleep } from "../../platform/sleep.ts";
+import { makeTicket } from "../../wire/move-guest.ts";
+import type { Agents } from "../connect-agents.ts";
+import { tellWhereabouts } from "../tell-whereabouts.ts";
 
 export interface ApplyRequest {
   readonly plan: Plan;

@@ -1,17 +1,17 @@
 /** A fleet's snapshot, taken and read back: what one plans from without asking any agent. */
 import { readFile } from "node:fs/promises";
-import type { DesiredState } from "../model/desired-state.ts";
-import { isErrno, isOdoroboError, OdoroboError } from "../model/errors.ts";
-import type { VmName } from "../model/names.ts";
-import { type Assumption, assume, showAssumption } from "../plan/assume.ts";
-import { assertPlanKeepsPromises } from "../plan/check-plan.ts";
-import { makePlan } from "../plan/make-plan.ts";
-import type { Plan } from "../plan/plan-document.ts";
-import { type FleetSnapshot, fromSnapshot, SNAPSHOT_VERSION, toSnapshot } from "../plan/snapshot.ts";
-import { findAnswerError } from "../wire/check-shape.ts";
-import { type PlanRequest, planFor } from "./plan-fleet.ts";
-import { loadFleet } from "./read-fleet.ts";
-import { requireNodes } from "./require-nodes.ts";
+import type { DesiredState } from "../../model/desired-state.ts";
+import { isErrno, isOdoroboError, OdoroboError } from "../../model/errors.ts";
+import type { VmName } from "../../model/names.ts";
+import { type Assumption, assume, showAssumption } from "../../plan/assume.ts";
+import { assertPlanKeepsPromises } from "../../plan/check-plan.ts";
+import { makePlan } from "../../plan/make-plan.ts";
+import type { Plan } from "../../plan/plan-document.ts";
+import { type FleetSnapshot, fromSnapshot, SNAPSHOT_VERSION, toSnapshot } from "../../plan/snapshot.ts";
+import { findAnswerError } from "../../wire/check-shape.ts";
+import { type PlanRequest, planFor } from "../plan-fleet.ts";
+import { loadFleet } from "../read-fleet.ts";
+import { requireNodes } from "../require-nodes.ts";
 
 /** What a plan of this moment asks of nodes is in it as well. Silent nodes are in it as such. */
 export async function takeSnapshot(

@@ -1,6 +1,6 @@
 /** Moves for a fleet as it is seen now, checked like any plan. */
-import { assertPlanKeepsPromises } from "../plan/check-plan.ts";
-import { type Rebalance, type RebalanceInput, rebalance } from "../what-if/rebalance.ts";
+import { assertPlanKeepsPromises } from "../../plan/check-plan.ts";
+import { type Rebalance, type RebalanceInput, rebalance } from "../../what-if/rebalance.ts";
 import { type SeeRequest, seeFleet } from "./see-fleet.ts";
 
 export type RebalanceRequest = SeeRequest & Pick<RebalanceInput, "allowances" | "minGain" | "holdSeconds">;
