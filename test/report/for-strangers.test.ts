@@ -23,7 +23,12 @@ test.each(plans)("$name: which plan it is, in text and in Markdown", ({ plan }) 
 
 test.each(plans)("$name: each sign that is used is explained, and no other", ({ plan }) => {
   const text = textOf(plan);
-  const legend = text.split("\n").filter((line) => /^ {2}\S .* (is|goes|changes)|^ {2}\S (is|goes|changes)/.test(line));
+  const lines = text.split("\n");
+  const first = lines.findIndex((line) => line.startsWith("  signs: "));
+  const legend = lines.slice(
+    first,
+    first + 1 + lines.slice(first + 1).findIndex((line) => !line.startsWith("         ")),
+  );
   for (const [action, sign] of Object.entries(ACTION_SYMBOLS)) {
     const used = plan.changes.some((change) => change.action === action);
     expect(

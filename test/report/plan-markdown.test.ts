@@ -29,7 +29,7 @@ test("a pull request shows the summary, a row for each change, and the rest fold
     \`\`\`text
       + web-1 on n1: create
           in the manifests, on no node  web.yaml:3
-      + is made new
+      signs: + is made new
     \`\`\`
 
     </details>

@@ -46,8 +46,8 @@ test("a plan says what, where, why and in which order, and what to type next", (
           cpus.count 1 → 2  vms/web.yaml:12
       + web-2 on n1: create
           in the manifests, on no node  vms/web.yaml:20
-      + is made new   ~ changes where it is   ! is restarted   - goes; its disks are kept for a while
-      [metadata] is only noted   [reboot] takes a restart
+      signs: + is made new   ~ changes where it is   ! is restarted
+             - goes; its disks are kept for a while   [metadata] is only noted   [reboot] takes a restart
 
     6 steps, those of one number side by side where nodes and links allow:
       1. delete old-1 from n1, keeping its disks
@@ -113,7 +113,7 @@ test("a refused plan offers no way to apply it, but the way out of the refusal",
 
       - db-1 on n1: destroy
           no longer in the manifests
-      - goes; its disks are kept for a while
+      signs: - goes; its disks are kept for a while
 
     Blocked (the rest of the plan stands):
       x db-2 on n1 is protected, and no longer in the manifests (PROTECTED)
@@ -154,7 +154,7 @@ test("twenty VMs that change alike are one block with every name in it", () => {
           cpus.count 1 → 2  profiles.yaml:7
       ~ web-x on n1: update, live
           cpus.count 1 → 4  vms/x.yaml:7
-      ~ changes where it is
+      signs: ~ changes where it is
 
     40 steps, those of one number side by side where nodes and links allow (--verbose lists them):
       1. update 20 VMs on n1 (10), n2 (10)
@@ -181,7 +181,7 @@ test("a reason that names its VM does not keep like changes apart, and a VM's na
       > 4 VMs: boot
           a on n1, b on n1, c on n1, d on n1
           the VM should run on its node and a-x is not the VM  a.yaml:1 and others
-      > is started"
+      signs: > is started"
   `);
 });
 

@@ -25,7 +25,7 @@ const CLASSES: Readonly<Record<ChangeClass, string>> = {
   destroy: "takes its end",
 };
 
-/** `» goes to another node   . is shut down`; the classes where some VM's reasons ask for different ones. */
+/** `signs: » goes to another node   . is shut down`; the classes where some VM's reasons ask for different ones. */
 export function renderLegend(changes: readonly Change[], paint: Paint): string[] {
   const actions = new Set(changes.map(({ action }) => action));
   const mixed = changes
@@ -36,10 +36,10 @@ export function renderLegend(changes: readonly Change[], paint: Paint): string[]
     ...ACTIONS.filter((action) => actions.has(action)).map((action) => `${ACTION_SYMBOLS[action]} ${WORDS[action]}`),
     ...CHANGE_CLASSES.filter((each) => classes.has(each)).map((each) => `[${each}] ${CLASSES[each]}`),
   ];
-  return inLines(words).map((line) => paint("dim", `  ${line}`));
+  return inLines(words).map((line, index) => paint("dim", `  ${index === 0 ? "signs:" : "      "} ${line}`));
 }
 
-const WIDEST = 100;
+const WIDEST = 92;
 
 function inLines(words: readonly string[]): string[] {
   const lines: string[] = [];
