@@ -74,7 +74,7 @@ export function decide(state: RunState, command: RunCommand, executor: Executor)
 const NOTHING: RunDecision = { next: "stop", append: [] };
 
 function decideApprove(state: RunState, { at, by }: RunCommand, executor: Executor): RunDecision {
-  if (state.outcome !== null) return over(state, NO_LONGER_ASKED);
+  if (state.outcome !== null) return over(state, noLongerAsked(state));
   if (state.wish !== "ask")
     return state.approvedBy === null ? notWaiting(state, "it began without being asked about") : NOTHING_TO_NOTE;
   if (executor === "other") return { next: "tell" };
@@ -83,7 +83,7 @@ function decideApprove(state: RunState, { at, by }: RunCommand, executor: Execut
 
 function decideRefuse(state: RunState, { at, by, reason }: RunCommand, executor: Executor): RunDecision {
   if (state.outcome === "refused") return NOTHING_TO_NOTE;
-  if (state.outcome !== null) return over(state, NO_LONGER_ASKED);
+  if (state.outcome !== null) return over(state, noLongerAsked(state));
   if (state.wish !== "ask") {
     const { approvedBy } = state;
     return notWaiting(state, approvedBy === null ? "it began without being asked about" : `${approvedBy} approved it`);
@@ -94,7 +94,9 @@ function decideRefuse(state: RunState, { at, by, reason }: RunCommand, executor:
 }
 
 const NOTHING_TO_NOTE: RunDecision = { next: "note", append: [] };
-const NO_LONGER_ASKED = "nothing of it is done; odorobo runs list shows what waits now";
+/** Of a run that an answer comes too late for. */
+const noLongerAsked = ({ steps }: RunState): string =>
+  `${steps.size === 0 ? "nothing of it is done" : "what it did stays done"}; odorobo runs list shows what waits now`;
 
 const notWaiting = ({ begun: { run } }: RunState, why: string): RunDecision => ({
   next: "refuse",

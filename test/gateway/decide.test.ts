@@ -184,6 +184,53 @@ test("what failed is tried again, later and later; saved again, at once", () => 
   expect(story.standing("r3")).toBe("unchanged");
 });
 
+test("what failed because nodes were silent is applied, or waits, as soon as that is so", () => {
+  const story = begun();
+  story.seen("r2");
+  story.read("r2");
+  expect(story.planned("r2", [], { unknown: [vmName("a")] })).toEqual([]);
+  expect(story.standing("r2")).toBe("failed");
+  expect(story.wait(3_600_000)).toEqual(["plan r2"]);
+  expect(story.planned("r2", [change("b", "reboot")])).toEqual(["ask r2 b"]);
+  expect(story.standing("r2")).toBe("waiting");
+  const { id } = story.state.asked!.plan;
+  story.post({ event: "approve", revision: "r2", plan: id, by: "me" });
+  story.ended("failed", ["b"]);
+  expect(story.standing("r2")).toBe("failed");
+  expect(story.wait(3_600_000)).toEqual(["plan r2"]);
+  expect(story.planned("r2", [])).toEqual([]);
+  expect(story.standing("r2")).toBe("applied");
+});
+
+test("what a person stopped is not applied, though nothing of it is left that may be done", () => {
+  const story = begun();
+  story.seen("r2");
+  story.read("r2");
+  story.planned("r2", [change("a", "live")]);
+  story.ended("stopped", ["a"]);
+  story.post({ event: "look", why: "an event" });
+  expect(story.planned("r2", [change("a", "live")])).toEqual(["plan r2 -a"]);
+  expect(story.planned("r2", [])).toEqual([]);
+  expect(story.standing("r2")).toBe("failed");
+});
+
+test("a node that is silent for a while takes neither a question nor its approval back", () => {
+  const story = begun();
+  story.seen("r2");
+  story.read("r2");
+  story.planned("r2", [change("b", "destroy")]);
+  const { run, plan } = story.state.asked!;
+  story.post({ event: "look", why: "an event" });
+  expect(story.planned("r2", [], { unknown: [vmName("a")] })).toEqual([]);
+  expect(story.standing("r2")).toBe("waiting");
+  story.wait(3_600_000);
+  expect(story.planned("r2", [change("b", "destroy")])).toEqual([]);
+  expect(story.state.asked).toMatchObject({ run });
+  story.post({ event: "look", why: "an event" });
+  expect(story.post({ event: "approve", revision: "r2", plan: plan.id, by: "me" })).toEqual([]);
+  expect(story.planned("r2", [], { unknown: [vmName("a")] })).toEqual(["apply r2 b"]);
+});
+
 test("drift under report is told once; a window that opens is a reason to look; suspended, nothing is done", () => {
   const story = begun({ healDrift: "report" });
   story.post({ event: "look", why: "drift" });
@@ -238,4 +285,28 @@ test("what somebody deleted beside the manifests is not made anew without asking
   story.seen("r2");
   story.read("r2", { auto: "destroy" });
   expect(story.planned("r2", [made])).toEqual(["apply r2 a"]);
+});
+
+test("what somebody deleted is not made anew while something else of the revision waits or fails, either", () => {
+  const story = begun({ auto: "live" });
+  story.seen("r2");
+  story.read("r2", { auto: "live" });
+  const made = (name: string) => ({ ...change(name, "live"), action: "create" as const });
+  const silent = { blocked: [{ name: vmName("d"), message: "fits nowhere", hint: "" }], unknown: ["n1", "c"] };
+  expect(story.planned("r2", [made("new"), change("b", "reboot")], silent)).toEqual(["plan r2 -b"]);
+  expect(story.planned("r2", [made("new")], silent)).toEqual(["apply r2 new"]);
+  expect(story.ended("done")).toEqual(["plan r2"]);
+  expect(story.planned("r2", [change("b", "reboot")], silent)).toEqual(["ask r2 b"]);
+  // A person destroys what there was, and what the revision made; n1 answers again, and has no c; there is room for d.
+  story.post({ event: "look", why: "an event" });
+  const gone = [made("a"), made("new")];
+  const late = [made("c"), made("d")];
+  expect(story.planned("r2", [...gone, ...late, change("b", "reboot")])).toEqual(["plan r2 -a -new -b"]);
+  expect(story.acts).toContainEqual({
+    act: "tell",
+    told: expect.objectContaining({ kind: "drift", left: gone.map(({ name }) => expect.objectContaining({ name })) }),
+  });
+  expect(story.planned("r2", late)).toEqual(["apply r2 c d"]);
+  expect(story.ended("done")).toEqual(["plan r2"]);
+  expect(story.planned("r2", [...gone, ...late, change("b", "reboot")]).at(-1)).toBe("ask r2 a new c d b");
 });

@@ -50,6 +50,14 @@ test("approved, it may begin; turned down or replaced it never does, and says wh
   });
   expect(asked("approve", "nobody", refused)).toBe("RUN_OVER: the run r1 has ended: refused by bob (not today)");
   expect(asked("approve", "other", replaced)).toBe("RUN_OVER: the run r1 has ended: replaced (by c2)");
+  const done: RunEvent = { event: "ended", at, outcome: "done" };
+  const hints = [replaced, [approved, started, done]].map((events) =>
+    decide(stateAfter(...[events].flat()), { kind: "approve", at, by: "me" }, "nobody"),
+  );
+  expect(hints).toMatchObject([
+    { hint: expect.stringMatching(/^nothing of it is done; /) },
+    { hint: expect.stringMatching(/^what it did stays done; /) },
+  ]);
   // What was not asked about is not to be approved.
   const plain = stateOf([aBegunRun(plan, { run: "r1" }), started])!;
   expect(decide(plain, { kind: "approve", at, by: "me" }, "other")).toMatchObject({ code: "RUN_NOT_WAITING" });

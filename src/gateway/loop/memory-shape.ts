@@ -68,6 +68,7 @@ const revision = record({
   policy,
   isDoubtful: flag,
   own: list(text),
+  "unseen?": list(text),
   declined: list(text),
 });
 const asked = { revision: text, plan, isWhole: flag, approvedBy: orNull(text), run: text };

@@ -31,10 +31,10 @@ export class Draft {
     this.set({ revisions });
   }
 
-  /** Told when that is news. What is over stays as it ended. */
+  /** Told when that is news. What is over stays as it ended, but that what failed goes on until it is done. */
   stand(id: RevisionId, standing: Standing, because: Because | null = null): void {
     const before = this.find(id);
-    if (before === undefined || isFinal(before.standing)) return;
+    if (before === undefined || (isFinal(before.standing) && !isPutRight(before.standing, standing))) return;
     if (before.standing === standing && before.because?.message === because?.message) return;
     const revision: Revision = { ...before, standing, because, at: this.now };
     this.change(id, revision);
@@ -79,6 +79,9 @@ export class Draft {
     return gone.size === 0 ? this.state : { ...this.state, revisions: revisions.filter(({ id }) => !gone.has(id)) };
   }
 }
+
+const isPutRight = (before: Standing, now: Standing): boolean =>
+  before === "failed" && (now === "waiting" || now === "applied");
 
 export const without = (names: readonly VmName[], others: Iterable<VmName>): VmName[] => {
   const gone = new Set(others);

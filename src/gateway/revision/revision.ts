@@ -3,7 +3,7 @@
  * sees the same.
  *
  *   seen ─► read ─► planned ─► waiting ─► applying ─► applied
- *     │       │        │  └──────────────►   │  └───► failed
+ *     │       │        │  └──────────────►   │  └───► failed ─► waiting, applied
  *     └───────┴────────┴──► refused, replaced, unchanged
  */
 
@@ -23,7 +23,7 @@ export const STANDINGS = [
   "waiting",
   "applying",
   "applied",
-  /** Begun, and not all of it was done. It stays in force. */
+  /** Begun, and not all of it was done. It stays in force and is tried again: then it waits, or is applied, after all. */
   "failed",
   /** Nothing of it was or will be begun: broken, forbidden, or turned down by a person. */
   "refused",
@@ -63,6 +63,8 @@ export interface Revision {
   readonly isDoubtful: boolean;
   /** VMs that plans of it changed because of the manifests: what is left of that is never mere drift. */
   readonly own: readonly VmName[];
+  /** What none of its plans has seen as made or wanted to make yet: nobody took it away. Left out: nothing, or not known. */
+  readonly unseen?: readonly string[];
   /** VMs of which a person does not want the change. */
   readonly declined: readonly VmName[];
 }

@@ -35,7 +35,7 @@ export function takePlan(draft: Draft, planning: Planning, made: Made, policy: G
   const { auto, ask } = verdict;
 
   const wanted = plan.changes.filter((change) => !change.isDrift && !left.includes(change)).map(({ name }) => name);
-  draft.change(revision.id, { own: together(revision.own, wanted) });
+  draft.change(revision.id, { own: together(revision.own, wanted), unseen: stillUnseen(plan, revision) });
   draft.set({ inForce: revision.id, opens: plan.opens });
   draft.stand(revision.id, revision.standing === "read" ? "planned" : revision.standing, revision.because);
   if (isWhole(planning))
@@ -61,15 +61,22 @@ export function takePlan(draft: Draft, planning: Planning, made: Made, policy: G
 
 const isMadeAnew = (change: ChangeFacts): boolean => change.isMadeAnew === true;
 
-/** All of the revision had been done: what it makes now was there before. */
-function markMadeAnew(plan: Made, { standing, own }: Revision): Made {
-  if (standing !== "applied") return plan;
+/** What a revision makes later than by its first plan was there before, but for what was never begun, not done, or not to be seen. */
+function markMadeAnew(plan: Made, { standing, own, unseen = [] }: Revision): Made {
+  if (standing === "read") return plan;
+  const known = new Set<string>([...own, ...unseen]);
   const mark = (change: ChangeFacts): ChangeFacts =>
-    change.action === "create" && !own.includes(change.name) ? { ...change, isDrift: true, isMadeAnew: true } : change;
+    change.action === "create" && !known.has(change.name) ? { ...change, isDrift: true, isMadeAnew: true } : change;
   return { ...plan, changes: plan.changes.map(mark) };
 }
 
-const namesOf = (changes: readonly ChangeFacts[]): VmName[] => changes.map(({ name }) => name);
+/** Only ever fewer: what is silent later was seen. */
+function stillUnseen({ blocked, unknown, awaited }: PlanFacts, { standing, unseen = [] }: Revision): readonly string[] {
+  const now = [...namesOf(blocked), ...unknown, ...awaited];
+  return standing === "read" ? now : unseen.filter((name) => now.includes(name));
+}
+
+const namesOf = (changes: readonly Pick<ChangeFacts, "name">[]): VmName[] => changes.map(({ name }) => name);
 const isWhole = ({ left, aside }: Planning): boolean => left.length + aside.length === 0;
 
 const SUSPENDED = "all is suspended: policy.gateway.suspend";
@@ -149,10 +156,17 @@ function apply(draft: Draft, { id }: Revision, planning: Planning, { run, ...pla
 }
 
 function nothingToDo(draft: Draft, revision: Revision, plan: PlanFacts) {
-  draft.withdraw(revision.id, "there is nothing left to be done");
   const trouble = whatIsMissing(plan);
+  // What is asked about may be there still: whether it is can be told when all is seen again.
+  if (plan.unknown.length > 0 && plan.blocked.length === 0 && draft.state.asked?.revision === revision.id)
+    return backOff(draft);
+  draft.withdraw(revision.id, "there is nothing left to be done");
   if (trouble === null) draft.set({ failures: 0, notBefore: null });
-  if (isFinal(revision.standing)) return;
+  if (isFinal(revision.standing)) {
+    const isDone = trouble === null && plan.awaited.length === 0 && revision.declined.length === 0;
+    if (isDone && draft.state.inForce === revision.id) draft.stand(revision.id, "applied");
+    return;
+  }
   if (trouble !== null) {
     draft.stand(revision.id, "failed", trouble);
     return backOff(draft);
