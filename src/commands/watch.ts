@@ -37,7 +37,7 @@ export default class Watch extends OdoroboCommand {
     }),
     poll: Flags.boolean({ summary: "look at every file again and again: for network file systems" }),
     interval: Flags.string({
-      summary: "how often to look though nothing seemed to happen (default: 60s)",
+      summary: "how often to look though nothing seemed to happen",
       helpValue: "60s",
       default: "60s",
     }),

@@ -29,7 +29,7 @@ export function importTexts(texts: readonly ForeignText[], bridges: ReadonlyMap<
     const parsed = parseXml(text);
     if ("message" in parsed) {
       const { message, ...place } = parsed;
-      problems.push({ file, ...place, message: `it is no XML: ${message}`, hint: WANTED });
+      problems.push({ file, ...place, message: `it is not XML: ${message}`, hint: WANTED });
       continue;
     }
     if (parsed.length === 0) problems.push({ file, line: 1, column: 1, message: "it is empty", hint: WANTED });

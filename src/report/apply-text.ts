@@ -25,6 +25,22 @@ export function renderApplyReport(report: ApplyReport, options: { readonly colou
   return lines.join("\n");
 }
 
+/**
+ * What a run is at that somebody executes. Its report says what would be if it ended now: what is in flight counts as not waited for
+ * there, which nobody should read as a failure while it goes on.
+ */
+export function renderUnderWay(report: ApplyReport, options: { readonly colour: boolean }): string {
+  const paint = paintWith(options.colour);
+  const lines = report.steps.flatMap(({ outcome, error, title }) => {
+    if (outcome !== "failed") return [];
+    if (error?.code === "OPERATION_INTERRUPTED") return [`  now     ${safeLine(title)}`];
+    return [
+      `  ${paint("red", "failed ")} ${safeLine(title)}: ${safeLine(error?.message ?? "")} (${error?.code ?? "?"})`,
+    ];
+  });
+  return ["Under way.", ...lines].join("\n");
+}
+
 const TITLES = { done: "Applied", failed: "Applied in part", interrupted: "Interrupted" } as const;
 
 /** Hundreds of steps may wait for one that failed: one line for each reason. */

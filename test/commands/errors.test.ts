@@ -34,6 +34,11 @@ const USAGE: [string, string[], RegExp][] = [
   ["one argument too many", ["plan", "a", "b"], /unexpected argument: b/],
   ["a missing flag", ["agent", "token"], /error {2}USAGE {2}--access-file is missing\nhint/],
   ["a missing argument", ["vm", "boot"], /error {2}USAGE {2}missing: VM \(name of the VM\)\nhint/],
+  [
+    "a missing argument beside a flag of several values",
+    ["import"],
+    /error {2}USAGE {2}missing: FILES \(files, folders of \.xml files, or - for stdin\)\nhint/,
+  ],
   ["a duration that is none", ["plan", "--timeout", "soon"], /--timeout: "soon" is not a duration\nhint: such as 90s/],
   ["a size that is none", ["agent", "--memory", "much"], /--memory: "much" is not a size/],
   ["a folder and a repository", ["plan", "f", "--repo", "r"], /a folder and --repo were both given/],

@@ -144,8 +144,9 @@ test("what a person declines is not asked for again, nor done for drift's sake, 
   story.read("r2");
   story.planned("r2", [change("a", "reboot")]);
   const { id } = story.state.asked!.plan;
-  story.post({ event: "decline", revision: "r2", plan: id, by: "me" });
+  story.post({ event: "decline", revision: "r2", plan: id, by: "me", reason: "not today" });
   expect(story.standing("r2")).toBe("refused");
+  expect(story.state.revisions.find((each) => each.id === "r2")?.because?.message).toBe("me turned it down: not today");
   expect(story.post({ event: "look", why: "drift" })).toEqual(["plan r2"]);
   expect(story.planned("r2", [change("a", "reboot")])).toEqual(["plan r2 -a"]);
   expect(story.planned("r2", [])).toEqual([]);

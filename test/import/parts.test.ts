@@ -67,13 +67,13 @@ describe("names", () => {
 describe("texts that are no domains", () => {
   test.each([
     ["", "1:1: it is empty"],
-    ["hello", "it is no XML: there is text outside of every element"],
-    ["<domain><name>a</domain>", "it is no XML: unexpected close tag."],
-    ["<domain type='kvm'>", "it is no XML: unclosed tag: domain"],
-    ["<!DOCTYPE d [<!ENTITY a 'b'>]><domain/>", "it is no XML: inappropriately located doctype declaration."],
-    ["<domain><name>&b;</name></domain>", "it is no XML: undefined entity."],
-    [`${"<a>".repeat(70)}${"</a>".repeat(70)}`, "it is no XML: it is nested more than 64 deep"],
-    ["{}", "it is no XML: there is text outside of every element"],
+    ["hello", "it is not XML: there is text outside of every element"],
+    ["<domain><name>a</domain>", "it is not XML: unexpected close tag."],
+    ["<domain type='kvm'>", "it is not XML: unclosed tag: domain"],
+    ["<!DOCTYPE d [<!ENTITY a 'b'>]><domain/>", "it is not XML: inappropriately located doctype declaration."],
+    ["<domain><name>&b;</name></domain>", "it is not XML: undefined entity."],
+    [`${"<a>".repeat(70)}${"</a>".repeat(70)}`, "it is not XML: it is nested more than 64 deep"],
+    ["{}", "it is not XML: there is text outside of every element"],
     ["<domain type='lxc'><name>c</name></domain>", "the domain c is of type lxc, which odorobo does not run"],
     ["<domain type='kvm'/>", "the domain has no name"],
   ])("%j", (text, message) => {

@@ -15,7 +15,8 @@ export default class GatewayStatusCommand extends OdoroboCommand {
     using interrupts = listenForInterrupts();
     await using client = await openGateway(flags.gateway ?? "http://127.0.0.1:8900", flags);
     const list = await client.get<GatewayFleetList>("/v1/fleets", interrupts.first);
-    this.screen.print(renderGatewayStatus(list, this.screen));
+    const { colour, width } = this.screen;
+    this.screen.print(renderGatewayStatus(list, { colour, width, address: client.address }));
     const isBlind = list.fleets.some(({ isReady, silentNodes }) => !isReady || silentNodes.length > 0);
     process.exitCode = isBlind ? 4 : 0;
     return list;

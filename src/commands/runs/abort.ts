@@ -25,6 +25,6 @@ export default class RunsAbort extends OdoroboCommand {
     const { openRuns } = await import("../cli/runs/begin-run.ts");
     const { orderRun } = await import("../cli/runs/order-run.ts");
     const store = await openRuns(flags.state);
-    return await orderRun(this.screen, store, await runOf(store, args.run), { kind: "abort" });
+    return await orderRun(this.screen, store, await runOf(store, args.run), { kind: "abort" }, flags.state);
   }
 }

@@ -25,6 +25,6 @@ export default class RunsApprove extends OdoroboCommand {
     const { openRuns } = await import("../cli/runs/begin-run.ts");
     const { orderRun } = await import("../cli/runs/order-run.ts");
     const store = await openRuns(flags.state);
-    return await orderRun(this.screen, store, await waitingRunOf(store, args.run), { kind: "approve" });
+    return await orderRun(this.screen, store, await waitingRunOf(store, args.run), { kind: "approve" }, flags.state);
   }
 }

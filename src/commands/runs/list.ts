@@ -4,6 +4,7 @@ import { OdoroboCommand } from "../cli/base-command.ts";
 import { stateFlag } from "../cli/flags.ts";
 import { listRemote, openGateway, remoteFlags } from "../cli/gateway/remote-runs.ts";
 import { listenForInterrupts } from "../cli/interrupt.ts";
+import { placeOfState } from "../cli/runs/run-flags.ts";
 
 export default class RunsList extends OdoroboCommand {
   static override summary = "list the applies that were begun here, or wait for an approval, the latest first";
@@ -20,7 +21,8 @@ export default class RunsList extends OdoroboCommand {
     }
     const { openRuns } = await import("../cli/runs/begin-run.ts");
     const list = toRunList(await (await openRuns(flags.state)).list());
-    this.screen.print(renderRuns(list, this.screen));
+    const { colour, width } = this.screen;
+    this.screen.print(renderRuns(list, { colour, width, place: placeOfState(flags.state) }));
     return list;
   }
 }

@@ -30,6 +30,6 @@ export default class RunsRefuse extends OdoroboCommand {
     const { orderRun } = await import("../cli/runs/order-run.ts");
     const store = await openRuns(flags.state);
     const order = { kind: "refuse", reason: flags.reason } as const;
-    return await orderRun(this.screen, store, await waitingRunOf(store, args.run), order);
+    return await orderRun(this.screen, store, await waitingRunOf(store, args.run), order, flags.state);
   }
 }

@@ -5,6 +5,7 @@ import { OdoroboCommand } from "../cli/base-command.ts";
 import { stateFlag } from "../cli/flags.ts";
 import { openGateway, remoteFlags, showRemote } from "../cli/gateway/remote-runs.ts";
 import { listenForInterrupts } from "../cli/interrupt.ts";
+import { placeOfState } from "../cli/runs/run-flags.ts";
 
 export default class RunsShow extends OdoroboCommand {
   static override summary = "show what a run has done and what became of the rest, or what it would do";
@@ -23,7 +24,7 @@ export default class RunsShow extends OdoroboCommand {
     const run = await store.find(args.run);
     const plan = await store.plan(run.id);
     const document = toRunDocument(run, plan);
-    this.screen.print(renderRun(document, plan, { colour: this.screen.colour }));
+    this.screen.print(renderRun(document, plan, { colour: this.screen.colour, place: placeOfState(flags.state) }));
     return document;
   }
 }

@@ -91,7 +91,7 @@ export class LoopRuns implements AsyncDisposable {
     const { state, claim } = found;
     if (state.outcome === "replaced") return { kind: "gone" };
     if (state.outcome === "refused" || state.outcome === "aborted" || state.wish === "abort")
-      return { kind: "refused", by: state.by };
+      return { kind: "refused", by: state.by, reason: state.reason ?? undefined };
     if (claim !== null) this.#listen(claim, answers);
     // Whatever became of it: it was approved, and its end is heard when it is to be applied.
     if (state.wish !== "ask" || claim === null) return { kind: "approved", by: state.approvedBy ?? state.by };
@@ -116,7 +116,7 @@ export class LoopRuns implements AsyncDisposable {
           hint: "nothing of it is done; odorobo runs list shows what waits now",
         });
       for (const event of events) claim.append(event);
-      answers.answered(isApproval ? "approve" : "decline", order.by);
+      answers.answered(isApproval ? "approve" : "decline", order.by, order.reason);
     };
     this.#claims.set(claim.id, { claim, obey });
     claim.onCommand(obey);

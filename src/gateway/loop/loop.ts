@@ -205,13 +205,19 @@ export class Loop {
     };
     const answers = {
       whyVoid: () => whyVoid(this.#state, about, this.#said),
-      answered: (event: "approve" | "decline", by: string) => this.#post({ event, ...about, by }),
+      answered: (event: "approve" | "decline", by: string, reason?: string) =>
+        this.#post({ event, ...about, by, reason }),
     };
     try {
       const asked = await this.#parts.world.ask(order, answers);
       if (asked.kind === "gone") return this.#post({ event: "unasked", ...about });
       if (asked.kind !== "waits")
-        return this.#post({ event: asked.kind === "approved" ? "approve" : "decline", ...about, by: asked.by });
+        return this.#post({
+          event: asked.kind === "approved" ? "approve" : "decline",
+          ...about,
+          by: asked.by,
+          reason: asked.reason,
+        });
       if (asked.planned === null) return;
       if (order.planned === null) this.#plans.set(plan.id, asked.planned);
       if (answers.whyVoid() === null) this.#watcher.asked(revision, asked.planned, run);

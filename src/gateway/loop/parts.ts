@@ -78,7 +78,7 @@ export interface ApplyOrder extends Omit<AskOrder, "revision"> {
 export type Asked =
   /** `planned` null: what it would do cannot be shown here any more. */
   | { readonly kind: "waits"; readonly planned: PlannedFleet | null }
-  | { readonly kind: "approved" | "refused"; readonly by: string }
+  | { readonly kind: "approved" | "refused"; readonly by: string; readonly reason?: string | undefined }
   /** Nobody is asked by it. */
   | { readonly kind: "gone" };
 
@@ -86,7 +86,7 @@ export interface Answers {
   /** Why an answer counts for nothing; null: it counts. */
   whyVoid(): string | null;
   /** It stands in the run's journal. */
-  answered(answer: "approve" | "decline", by: string): void;
+  answered(answer: "approve" | "decline", by: string, reason?: string): void;
 }
 
 export type Withdrawal = Omit<Extract<Act, { readonly act: "withdraw" }>, "act">;

@@ -218,7 +218,7 @@ function notBegun(draft: Draft, revision: Revision) {
 
 function takeAnswer(
   draft: Draft,
-  { event, revision: id, plan, by }: EventOf<"approve" | "decline">,
+  { event, revision: id, plan, by, reason }: EventOf<"approve" | "decline">,
   said: Partial<GatewayPolicy>,
 ) {
   const { asked } = draft.state;
@@ -234,7 +234,10 @@ function takeAnswer(
     // What runs is let finish, and only then it is seen what is left of the revision.
     const { turn } = draft.state;
     if (turn?.kind === "applying" && turn.revision === id) return;
-    draft.stand(id, "refused", { code: "NOT_CONFIRMED", message: `${by} turned it down` });
+    draft.stand(id, "refused", {
+      code: "NOT_CONFIRMED",
+      message: `${by} turned it down${reason === undefined ? "" : `: ${reason}`}`,
+    });
   }
 }
 

@@ -108,7 +108,14 @@ export type LoopEvent =
   | { readonly event: "taken-up" }
   | { readonly event: "look"; readonly why: string }
   | { readonly event: "released" }
-  | { readonly event: "approve" | "decline"; readonly revision: RevisionId; readonly plan: string; readonly by: string }
+  | {
+      readonly event: "approve" | "decline";
+      readonly revision: RevisionId;
+      readonly plan: string;
+      readonly by: string;
+      /** In their words, if they gave one. */
+      readonly reason?: string | undefined;
+    }
   /** Time has passed. */
   | { readonly event: "tick" };
 

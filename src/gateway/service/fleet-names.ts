@@ -24,7 +24,7 @@ export async function openFleetNames(
         if (before === fleet) return;
         if (before !== undefined)
           throw mismatch(
-            `the repository names the fleet ${fleet}, and ${entry} has turned ${before} until now`,
+            `the repository names the fleet ${fleet}, and ${entry} has kept ${before} until now`,
             `was it renamed, or is it another repository? If it is meant: another name for the entry, so that nothing of ${before} is touched`,
           );
         const other = [...known].find(

@@ -108,7 +108,7 @@ export class FleetService {
         this.view.failed(because);
         log.error(
           { fleet: this.config.name, err: error, at: clock.now() },
-          "the fleet cannot be turned; it is tried again",
+          "the fleet cannot be kept as its repository says; it is tried again",
         );
         await sleep(AGAIN_MS, undefined, { signal: this.#stop.signal }).catch(() => {});
       }

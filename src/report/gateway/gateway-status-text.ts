@@ -13,10 +13,16 @@ const COLUMNS: readonly Column<GatewayFleetSummary>[] = [
   { title: "SINCE", show: ({ latest }) => latest?.at ?? "-" },
 ];
 
-export function renderGatewayStatus({ gateway, fleets }: GatewayFleetList, options: TableOptions): string {
+/** `address`: the gateway's, as hints repeat it. */
+export function renderGatewayStatus(
+  { gateway, fleets }: GatewayFleetList,
+  options: TableOptions & { readonly address: string },
+): string {
   const paint = paintWith(options.colour);
   const notes = fleets.flatMap((fleet) =>
-    notesOf(fleet).map((note) => `${paint("bold", safeLine(fleet.name))}: ${safeLine(note)}`),
+    notesOf(fleet, options.address).map(
+      (note) => `${paint("bold", safeLine(fleet.name))}: ${note.split("\n").map(safeLine).join("\n  ")}`,
+    ),
   );
   return [
     renderTable(COLUMNS, fleets, options),
@@ -26,25 +32,24 @@ export function renderGatewayStatus({ gateway, fleets }: GatewayFleetList, optio
   ].join("\n");
 }
 
-function notesOf({
-  latest,
-  waiting,
-  run,
-  sourceTrouble,
-  silentNodes,
-  heldBy,
-  notReadyBecause,
-}: GatewayFleetSummary): readonly string[] {
+/** So many lines of what is wrong with a revision: the first mistakes with their places, not all of hundreds. */
+const MISTAKE_LINES = 16;
+
+function notesOf(
+  { latest, waiting, run, sourceTrouble, silentNodes, heldBy, notReadyBecause }: GatewayFleetSummary,
+  address: string,
+): readonly string[] {
   const firstLine = (text: string) => text.split("\n")[0] ?? "";
   const answer = (id: string | null) =>
-    id === null ? "" : `: odorobo runs show ${id}, then runs approve or runs refuse`;
+    id === null ? "" : `: odorobo runs show ${id} --gateway ${address}, then runs approve or runs refuse`;
+  const isTold = notReadyBecause === null || notReadyBecause.message === sourceTrouble?.message;
   return [
-    ...(notReadyBecause === null ? [] : [`not ready: ${firstLine(notReadyBecause.message)}`]),
+    ...(isTold ? [] : [`not ready: ${firstLine(notReadyBecause.message)}`]),
     ...(run === null ? [] : [`the run ${run.id} is under way: ${run.ended} of ${run.steps} steps`]),
     ...(waiting === null
       ? []
       : [`waits for approval (${showNames(waiting.changes.map(({ name }) => name))})${answer(waiting.run)}`]),
-    ...(latest?.because ? [`${latest.id} is ${latest.standing}: ${firstLine(latest.because.message)}`] : []),
+    ...(latest?.because ? [`${latest.id} is ${latest.standing}: ${firstLines(latest.because.message)}`] : []),
     ...(latest?.heldBelow ? [`${latest.id} is ${latest.heldBelow}`] : []),
     ...(sourceTrouble === null
       ? []
@@ -54,4 +59,10 @@ function notesOf({
       : [`silent: ${silentNodes.map(({ name, since }) => `${name} since ${since}`).join(", ")}`]),
     ...(heldBy === null ? [] : [`somebody else has the fleet: ${heldBy}`]),
   ];
+}
+
+function firstLines(text: string): string {
+  const lines = text.split("\n").filter((line) => line !== "");
+  const rest = lines.length - MISTAKE_LINES;
+  return rest <= 0 ? lines.join("\n") : [...lines.slice(0, MISTAKE_LINES), `… and ${rest} more lines`].join("\n");
 }

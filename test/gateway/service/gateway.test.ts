@@ -96,7 +96,7 @@ test("many fleets: one that cannot be read, or is another's, stops nobody; the f
   await shop.write("fleet.yaml", FLEET.replace("NAME", "other"));
   await commitFiles(shop.folder, {});
   await until("the renaming is refused", async () => (await fleet("shop")).latest?.standing === "refused", 90_000);
-  expect((await fleet("shop")).latest?.because?.message).toContain("shop has turned shop until now");
+  expect((await fleet("shop")).latest?.because?.message).toContain("shop has kept shop until now");
 
   // What is wrong with the file changes nothing.
   await writeFile(file, "kind: Gateway\nfleets: [{ nam: shop }]\n");

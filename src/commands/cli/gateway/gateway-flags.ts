@@ -8,7 +8,7 @@ import { parseMilliseconds } from "../parse-quantity.ts";
 
 export const gatewayFlags = {
   config: Flags.string({
-    summary: "file that says what is turned: many fleets, forges, notifications (gateway.yaml)",
+    summary: "gateway.yaml: a file for many fleets, with forges and notifications",
     helpValue: "FILE",
     env: "ODOROBO_GATEWAY_CONFIG",
     helpGroup: "SOURCE",
@@ -86,7 +86,7 @@ export async function toGatewayConfig(flags: GatewayFlags): Promise<GivenGateway
   const { loadGatewayFile } = await import("../../../gateway/service/file/load-gateway-file.ts");
   const { parseListenAddress } = await import("../../../platform/http/listen-address.ts");
   const { config, warningsText } = await loadGatewayFile(flags.config);
-  // Where it listens and keeps things may differ from one machine to the next; what is turned is the file's to say.
+  // Where it listens and keeps things may differ from one machine to the next; which fleets it keeps is the file's to say.
   const listen = flags.listen === undefined ? config.listen : parseListenAddress(flags.listen);
   const dataFolder = flags.data === undefined ? config.dataFolder : resolve(flags.data);
   return { config: { ...config, listen, dataFolder }, warningsText };
@@ -96,7 +96,7 @@ async function fromFlags(flags: GatewayFlags): Promise<GatewayConfig> {
   const { parseListenAddress } = await import("../../../platform/http/listen-address.ts");
   const { DEFAULT_GATEWAY_DATA, DEFAULT_GATEWAY_LISTEN } = await import("../../../gateway/service/gateway-config.ts");
   if (flags.repo === undefined)
-    throw new OdoroboError("USAGE", "what is to be turned? neither --config nor --repo was given", {
+    throw new OdoroboError("USAGE", "which fleet is to be kept? neither --config nor --repo was given", {
       hint: "odorobo gateway --repo URL --ref main for one fleet, --config gateway.yaml for more",
     });
   const file = (path: string | undefined) => (path === undefined ? null : resolve(path));

@@ -19,7 +19,7 @@ const { "token-file": tokenFile, "tls-ca": tlsCa, "tls-cert": tlsCert, "tls-key"
 
 export const gatewayFlag = {
   gateway: Flags.string({
-    summary: "those of the gateway there, instead of those of this machine; --token-file has its token",
+    summary: "ask the gateway at that address, instead of this machine; --token-file has its token",
     helpValue: "URL",
     env: "ODOROBO_GATEWAY",
     helpGroup: "GATEWAY",
@@ -47,7 +47,7 @@ export async function listRemote(
   { first }: Pick<Interrupts, "first">,
 ): Promise<RunList> {
   const list = await client.get<RunList>("/v1/runs", first);
-  screen.print(renderRuns(list, screen));
+  screen.print(renderRuns(list, { colour: screen.colour, width: screen.width, place: placeOf(client) }));
   return list;
 }
 
@@ -102,6 +102,9 @@ export async function attachRemote(
 
 const OPEN: ReadonlySet<string> = new Set(["approved", "running", "pausing", "paused", "aborting", "stranded"]);
 
+/** The token's file is no part of it: whoever needs one has it in ODOROBO_TOKEN_FILE, or gives it as before. */
+const placeOf = ({ address }: GatewayClient): string => `--gateway ${address}`;
+
 const pathOf = (id: string): string => `/v1/runs/${encodeURIComponent(id)}`;
 
 async function show(
@@ -111,7 +114,12 @@ async function show(
   signal: AbortSignal,
 ): Promise<RunDocument> {
   if (!screen.json)
-    screen.print(renderRun(run, await client.get<Plan>(`${pathOf(run.id)}/plan`, signal), { colour: screen.colour }));
+    screen.print(
+      renderRun(run, await client.get<Plan>(`${pathOf(run.id)}/plan`, signal), {
+        colour: screen.colour,
+        place: placeOf(client),
+      }),
+    );
   return run;
 }
 

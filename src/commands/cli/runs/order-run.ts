@@ -7,17 +7,19 @@ import type { RunOrder } from "../../../run/decide.ts";
 import type { RunStore } from "../../../run/run-store.ts";
 import { commandRun } from "../../../turn/runs/command-run.ts";
 import type { Screen } from "../screen/terminal.ts";
+import { placeOfState } from "./run-flags.ts";
 
-/** Rejects as `commandRun`. */
+/** `state`: the flag, repeated in hints. Rejects as `commandRun`. */
 export async function orderRun(
   screen: Screen,
   store: RunStore,
   id: string,
   { kind, reason }: Pick<RunOrder, "kind" | "reason">,
+  state: string | undefined,
 ): Promise<RunDocument> {
   const known = await commandRun(store, id, { kind, by: whoami(), reason }, systemClock);
   const plan = await store.plan(id);
   const run = toRunDocument(known, plan);
-  screen.print(renderRun(run, plan, { colour: screen.colour }));
+  screen.print(renderRun(run, plan, { colour: screen.colour, place: placeOfState(state) }));
   return run;
 }

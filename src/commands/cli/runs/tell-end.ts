@@ -15,7 +15,8 @@ export function tellEnd(screen: Screen, plan: Plan, report: ApplyReport, run: Kn
   noteRest(screen, plan);
   if (run === null) return;
   const { id, state, isExecuted } = run;
-  for (const line of renderNext({ id, status: statusOf(state, isExecuted), by: state.by })) screen.print(line);
+  for (const line of renderNext({ id, status: statusOf(state, isExecuted), by: state.by }, { place: "" }))
+    screen.print(line);
 }
 
 /** Why an apply that failed at nothing does not exit with 0: the plan that said it may be pages above. */

@@ -50,7 +50,8 @@ function toUsageError(error: ParseError): OdoroboError {
 function inOurWords(message: string): string {
   const missing = /^Missing \d+ required args?:\n([\s\S]+)$/.exec(message)?.[1];
   if (missing !== undefined) {
-    const args = missing
+    // Below the arguments, after an empty line, stands advice about flags that may be repeated.
+    const args = (missing.split(/\n\s*\n/)[0] ?? "")
       .split("\n")
       .map((line) =>
         line.trim().replace(/^(\S+)\s+(.*)$/, (_, name: string, what: string) => `${name.toUpperCase()} (${what})`),

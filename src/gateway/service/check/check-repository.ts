@@ -16,6 +16,8 @@ export interface CheckedRepository {
 /** Guests, certificates and signatures go by clocks that agree. */
 const CLOCK_APART_MS = 30_000;
 
+const count = (number: number, one: string): string => `${number} ${one}${number === 1 ? "" : "s"}`;
+
 export async function checkRepository(
   config: FleetConfig,
   { dataFolder, clock }: { readonly dataFolder: string; readonly clock: Clock },
@@ -45,7 +47,7 @@ export async function checkRepository(
     const fleet = await loadFleetAt(repository, found.commit, path, signal);
     named = fleet.desired.fleet.name;
     const { vms, nodes } = fleet.desired;
-    const said = `the fleet ${named}: ${vms.length} VMs on ${nodes.length} nodes`;
+    const said = `the fleet ${named}: ${count(vms.length, "VM")} on ${count(nodes.length, "node")}`;
     findings.push(
       fleet.warnings.length === 0
         ? ok("manifests", said)
@@ -101,6 +103,6 @@ async function checkAgents(
         `its clock is ${Math.round(apart / 1000)} s apart from ours`,
         "let both machines keep time: chrony",
       );
-    return ok(check, `answers, with ${node.report.vms.length} VMs`);
+    return ok(check, `answers, with ${count(node.report.vms.length, "VM")}`);
   });
 }

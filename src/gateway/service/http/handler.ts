@@ -77,7 +77,7 @@ const mayNot = ({ name, role }: Caller, needed: Role): OdoroboError =>
   new OdoroboError("FORBIDDEN", `${name} has the role ${role}; this needs ${needed}`, {
     hint:
       name === "loopback"
-        ? "show a token (tokenFile or accessFile in gateway.yaml), or let the gateway listen on unix:///path"
+        ? "at the gateway's machine: odorobo runs approve --state DATA-FOLDER, or refuse; from elsewhere show a token (tokenFile or accessFile in gateway.yaml)"
         : "use the credentials of somebody who may, or give this one the role in the gateway's access file",
   });
 
