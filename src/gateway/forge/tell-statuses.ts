@@ -3,6 +3,7 @@ import type { Logger } from "../../platform/logger.ts";
 import type { LoopWatcher } from "../loop/parts.ts";
 import type { LoopState } from "../revision/loop-state.ts";
 import type { Revision } from "../revision/revision.ts";
+import { standsAs } from "../revision/stands-as.ts";
 import type { CommitStatus, Forge } from "./forge.ts";
 import { shorten } from "./shorten.ts";
 import { statusOfRevision } from "./status-of.ts";
@@ -37,10 +38,14 @@ export async function tellStatuses(options: TellStatusesOptions): Promise<Status
   /** What was last handed on, by commit: the forge may not have taken it yet. */
   const handed = new Map<string, string>();
 
-  const tell = (revision: Revision) => {
+  const tell = (state: LoopState, revision: Revision) => {
     if (revision.commit === null) return;
-    const said = statusOfRevision(revision, runs.get(revision.id) ?? null);
-    const line = shorten(said.line, forge.limits.line);
+    const same = standsAs(state, revision);
+    // What was said of it last was true of the one that was in force then.
+    if (same === null && revision.standing === "unchanged") return;
+    const meant = same === null || same.standing === "applied" ? revision : same;
+    const said = statusOfRevision(meant, runs.get(meant.id) ?? null);
+    const line = shorten(meant === revision ? said.line : `as ${meant.id}: ${said.line}`, forge.limits.line);
     const status: CommitStatus = { ...said, line, commit: revision.commit, context, link: link(revision) };
     const text = JSON.stringify(status);
     const before = handed.get(revision.commit);
@@ -58,11 +63,13 @@ export async function tellStatuses(options: TellStatusesOptions): Promise<Status
       if (run === null) return;
       runs.set(revision, run);
       // It waits already, and nothing else need change until somebody says yes.
-      for (const each of last === null ? [] : latestOfCommits(last)) if (each.id === revision) tell(each);
+      if (last === null) return;
+      for (const each of latestOfCommits(last))
+        if (each.id === revision || standsAs(last, each)?.id === revision) tell(last, each);
     },
     changed: (state) => {
       last = state;
-      for (const revision of latestOfCommits(state)) tell(revision);
+      for (const revision of latestOfCommits(state)) tell(state, revision);
       const known = new Set(state.revisions.map(({ id }) => id));
       for (const id of runs.keys()) if (!known.has(id)) runs.delete(id);
       const commits = new Set(state.revisions.map(({ commit }) => commit));

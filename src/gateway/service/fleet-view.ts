@@ -14,6 +14,7 @@ import type { PlannedFleet } from "../../turn/plan-fleet.ts";
 import type { LoopWatcher, SourceTrouble } from "../loop/parts.ts";
 import { type LoopState, NOTHING_SEEN } from "../revision/loop-state.ts";
 import type { Revision, Because as RevisionBecause, RevisionId } from "../revision/revision.ts";
+import { standsAs } from "../revision/stands-as.ts";
 import type { FleetConfig } from "./gateway-config.ts";
 
 export class FleetView implements LoopWatcher {
@@ -144,9 +145,19 @@ export class FleetView implements LoopWatcher {
     return { revision, plan: plan.id, run, changes, approvedBy };
   }
 
-  #show({ id, what, commit, standing, because, at }: Revision): ShownRevision {
-    const heldBelow = this.#noteOf(id);
-    return { id, what, commit, standing, because: because === null ? null : becauseOf(because), at, heldBelow };
+  #show(revision: Revision): ShownRevision {
+    const { id, what, commit, standing, at } = revision;
+    const because = this.#whyItStands(revision);
+    return { id, what, commit, standing, because, at, heldBelow: this.#noteOf(id) };
+  }
+
+  #whyItStands(revision: Revision): Because | null {
+    const { because } = revision;
+    const same = standsAs(this.#state, revision);
+    if (same === null || same.standing === "applied") return because === null ? null : becauseOf(because);
+    const reason = same.because === null ? "" : `: ${same.because.message}`;
+    const message = `it says what ${same.id} says, which is ${same.standing}${reason}`;
+    return becauseOf({ ...(same.because ?? { code: null }), message });
   }
 }
 

@@ -127,6 +127,31 @@ test("one commit that is seen again says what became of it the last time", async
   expect(stand.latest(COMMIT_B)?.state).toBe("success");
 });
 
+test("a commit that says what the one in force says is no success while that one is none", async () => {
+  await using stand = await aForge("gitea");
+  const teller = await aTeller(stand);
+  const again = revision("unchanged", { code: null, message: "it says what b says" });
+  const said = async (standing: Standing, because: Because | null = null, ...more: Revision[]) => {
+    const force = revision(standing, because, { id: "b", commit: COMMIT_B });
+    teller.changed({ ...state(force, again, ...more), inForce: more.at(-1)?.id ?? "b" });
+    await teller.settled();
+    const { state: is, line } = stand.latest(COMMIT_A)!;
+    return `${is} ${line}`;
+  };
+  const no = { code: "NOT_CONFIRMED", message: "bob turned it down" } as const;
+  expect(await said("refused", no)).toBe("failure as b: refused: bob turned it down");
+  const approval = { code: null, message: "for approval: web-1 (reboot)" };
+  await said("waiting", approval);
+  teller.asked("b", {} as PlannedFleet, "r-7");
+  expect(await said("waiting", approval)).toBe(
+    "pending as b: waits: odorobo runs approve r-7 — approval: web-1 (reboot)",
+  );
+  expect(await said("applied")).toBe("success nothing to do: it says what b says");
+  expect(await said("failed", no)).toMatch(/^failure as b: /);
+  // Another one is in force by now: what was said stays.
+  expect(await said("failed", no, revision("applied", null, { id: "c", commit: null }))).toMatch(/^failure as b: /);
+});
+
 test("after a restart nothing is told twice, and what changed meanwhile is told", async () => {
   await using stand = await aForge("gitea");
   await using folder = await aTempFolder();
