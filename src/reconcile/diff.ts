@@ -20,7 +20,7 @@ export function findDifferences(
   sightings: Sightings,
   selection: Selection | null,
   at: Instant,
-  removedBecause = "it is no longer in the manifests; its disks are kept",
+  removedBecause = "it is no longer in the manifests",
   memory: DiffMemory | null = null,
 ): Map<VmName, Finding> {
   memory?.begin();

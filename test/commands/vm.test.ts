@@ -63,6 +63,11 @@ test("a VM that is not there: the nearest name, and which nodes may have it", as
   expect(silent.stderr).toContain("n2 did not answer and may have it");
 });
 
+test("a list that saw nobody does not say that there is nothing", async () => {
+  await Promise.all(["n1", "n2"].map((node) => fleet.stop(node)));
+  expect(await odorobo("vm", "list", ...at)).toMatchObject({ code: 4, stdout: "No VM could be seen.\n" });
+});
+
 test("lists say what they could not see, and exit with 4", async () => {
   await fleet.stop("n2");
   const list = await odorobo("vm", "list", ...at);

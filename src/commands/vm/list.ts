@@ -25,7 +25,9 @@ export default class VmListCommand extends OdoroboCommand {
       desired === undefined ? null : { fleet: desired.fleet.name, named: new Set(desired.vms.map((vm) => vm.name)) },
     );
     const { screen } = this;
-    screen.print(flags.deleted ? renderDeletedVms(list.deleted, screen) : renderVms(list.vms, screen));
+    const isBlind = list.vms.length === 0 && list.silent.length > 0;
+    if (flags.deleted) screen.print(renderDeletedVms(list.deleted, screen));
+    else screen.print(isBlind ? "No VM could be seen." : renderVms(list.vms, screen));
     if (list.silent.length > 0) screen.note(renderSilent(list.silent));
     process.exitCode = list.silent.length > 0 ? 4 : 0;
     return list;
