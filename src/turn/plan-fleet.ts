@@ -41,8 +41,11 @@ export interface PlannedFleet extends AsyncDisposable {
 }
 
 /** Rejects with MANIFEST_INVALID, SOURCE_EMPTY and the errors of sources. Silent nodes are in the plan, not errors. */
-export const planFleet = async (request: PlanRequest, signal: AbortSignal): Promise<PlannedFleet> => {
-  const planned = await planFor(await loadFleet(request.location, signal), request, signal);
+export const planFleet = async (request: PlanRequest, signal: AbortSignal): Promise<PlannedFleet> =>
+  await unlessEmptying(await planFor(await loadFleet(request.location, signal), request, signal));
+
+/** The same; of one that `refuseEmptying` has something against the connections are closed. */
+export async function unlessEmptying(planned: PlannedFleet): Promise<PlannedFleet> {
   try {
     refuseEmptying(planned);
     return planned;
@@ -50,7 +53,7 @@ export const planFleet = async (request: PlanRequest, signal: AbortSignal): Prom
     await planned[Symbol.asyncDispose]();
     throw error;
   }
-};
+}
 
 /** A plan that deletes what this fleet has, as if every manifest of a VM were removed. Protected VMs are blocked in it. */
 export async function planDestruction(request: PlanRequest, signal: AbortSignal): Promise<PlannedFleet> {
@@ -127,7 +130,7 @@ export async function planSeen(
 }
 
 /** Manifests that name no VM at all are more often a wrong folder or a bad merge than a wish to delete all that runs. */
-export function refuseEmptying({ plan, fleet }: Pick<PlannedFleet, "plan" | "fleet">): void {
+function refuseEmptying({ plan, fleet }: Pick<PlannedFleet, "plan" | "fleet">): void {
   const lost = plan.summary.destroy;
   if (fleet.desired.vms.length > 0 || lost === 0) return;
   throw new OdoroboError(

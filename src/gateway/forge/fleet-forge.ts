@@ -4,7 +4,7 @@ import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Repository } from "../../source/repository.ts";
 import type { AgentAccess } from "../../turn/connect-agents.ts";
-import { planFor, refuseEmptying } from "../../turn/plan-fleet.ts";
+import { planFor, unlessEmptying } from "../../turn/plan-fleet.ts";
 import type { FleetLocation } from "../../turn/read-fleet.ts";
 import type { HookEvent } from "../hooks/hook-event.ts";
 import type { LoopWatcher } from "../loop/parts.ts";
@@ -84,15 +84,7 @@ function planPulls(
     base: (ref ?? "main").replace(/^refs\/heads\//, ""),
     path,
     forks,
-    plan: async (read, signal) => {
-      const planned = await planFor(read, { location, access, selection: null, allowances, clock }, signal);
-      try {
-        refuseEmptying(planned);
-        return planned;
-      } catch (error) {
-        await planned[Symbol.asyncDispose]();
-        throw error;
-      }
-    },
+    plan: async (read, signal) =>
+      await unlessEmptying(await planFor(read, { location, access, selection: null, allowances, clock }, signal)),
   });
 }

@@ -4,7 +4,7 @@ import type { VmName } from "../../model/names.ts";
 import { whoami } from "../../platform/whoami.ts";
 import type { RunOrder } from "../../run/decide.ts";
 import { HeldFleet } from "../../turn/held/held-fleet.ts";
-import { type PlannedFleet, refuseEmptying } from "../../turn/plan-fleet.ts";
+import { type PlannedFleet, unlessEmptying } from "../../turn/plan-fleet.ts";
 import type { Fleet } from "../../turn/read-fleet.ts";
 import { newRunId } from "../../turn/runs/begun-run.ts";
 import type { Holder } from "../revision/loop-state.ts";
@@ -85,14 +85,7 @@ export class LiveWorld implements World {
     if (holder !== null) throw new HeldElsewhere(holder);
     const selection = leaveOut.length === 0 ? null : { targets: [], excludes: leaveOut };
     const allowances = { maxClass: null, allowDestroy: null };
-    const planned = await this.#held.plan(fleet, { selection, allowances }, signal);
-    try {
-      refuseEmptying(planned);
-      return planned;
-    } catch (error) {
-      await planned[Symbol.asyncDispose]();
-      throw error;
-    }
+    return await unlessEmptying(await this.#held.plan(fleet, { selection, allowances }, signal));
   }
 
   async begin({ remembered, holder }: Parameters<World["begin"]>[0]): Promise<void> {
