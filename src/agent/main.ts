@@ -6,14 +6,12 @@
  * To add a hypervisor: one line in `HYPERVISORS`, one in config.ts.
  */
 import { randomUUID } from "node:crypto";
-import { stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { OdoroboError } from "../model/errors.ts";
 import { type Clock, systemClock } from "../platform/clock.ts";
 import { catchSlips } from "../platform/http/slips.ts";
 import { lockDataFolder } from "../platform/lock-folder.ts";
 import type { Logger } from "../platform/logger.ts";
-import { makeFolders } from "../platform/make-folders.ts";
+import { makeOwnFolder } from "../platform/make-folders.ts";
 import { PACKAGE_ROOT } from "../platform/package-root.ts";
 import { packageVersion } from "../platform/package-version.ts";
 import { openLog } from "../platform/pino-log.ts";
@@ -120,22 +118,7 @@ export async function startAgent(config: AgentConfig, parts: AgentParts = {}): P
 export const readyLine = ({ nodeName, urls }: Pick<RunningAgent, "nodeName" | "urls">): string =>
   `odorobo agent ${nodeName} ready on ${urls.join(" ")}`;
 
-/** For the agent's user only: disks, texts with secrets and consoles are in there. A folder that is there already is left as it is. */
 async function makeOwnFolders({ dataFolder, runFolder }: AgentConfig, log: Logger): Promise<void> {
-  for (const [folder, flag] of [
-    [dataFolder, "--data"],
-    [runFolder, "--run"],
-  ] as const) {
-    try {
-      await makeFolders(folder);
-      const { mode } = await stat(folder);
-      if ((mode & 0o007) !== 0)
-        log.warn({ folder }, "everybody on this machine can look into this folder: chmod 700 would keep them out");
-    } catch (cause) {
-      throw new OdoroboError("AGENT_CONFIG", `cannot make the folder ${folder}`, {
-        cause,
-        hint: `give a folder that this user may write to: ${flag} FOLDER`,
-      });
-    }
-  }
+  await makeOwnFolder({ path: dataFolder, flag: "--data", code: "AGENT_CONFIG" }, log);
+  await makeOwnFolder({ path: runFolder, flag: "--run", code: "AGENT_CONFIG" }, log);
 }

@@ -11,7 +11,8 @@ import type { Holder } from "../revision/loop-state.ts";
 import { abandonRuns } from "./abandon-runs.ts";
 import { FleetLease } from "./fleet-lease.ts";
 import { AgentFollower } from "./follow-agents.ts";
-import { LoopRuns, type LoopRunsOptions } from "./loop-runs.ts";
+import { LoopClaims, type LoopRunsOptions } from "./loop-claims.ts";
+import { LoopRuns } from "./loop-runs.ts";
 import {
   type Answers,
   type ApplyEnd,
@@ -23,6 +24,7 @@ import {
   type Withdrawal,
   type World,
 } from "./parts.ts";
+import { Questions } from "./questions.ts";
 
 export interface LiveWorldOptions extends LoopRunsOptions {
   /** How often the fleet is looked at though nobody said anything. */
@@ -33,6 +35,8 @@ export interface LiveWorldOptions extends LoopRunsOptions {
 
 export class LiveWorld implements World {
   readonly #options: LiveWorldOptions;
+  readonly #claims: LoopClaims;
+  readonly #questions: Questions;
   readonly #runs: LoopRuns;
   readonly #lease: FleetLease;
   readonly #changes: string[] = [];
@@ -44,7 +48,9 @@ export class LiveWorld implements World {
   constructor(options: LiveWorldOptions) {
     this.#options = options;
     this.#held = new HeldFleet(options.access, options.clock);
-    this.#runs = new LoopRuns(options);
+    this.#claims = new LoopClaims(options);
+    this.#questions = new Questions(options, this.#claims);
+    this.#runs = new LoopRuns(options, this.#claims);
     const by = `odorobo ${options.who} of ${whoami()}`;
     this.#lease = new FleetLease({ ...options, by, seconds: options.leaseSeconds });
   }
@@ -98,15 +104,15 @@ export class LiveWorld implements World {
   }
 
   ask(order: AskOrder, answers: Answers): Promise<Asked> {
-    return this.#runs.ask(order, answers);
+    return this.#questions.ask(order, answers);
   }
 
   order(run: string, order: RunOrder): boolean {
-    return this.#runs.order(run, order);
+    return this.#questions.order(run, order);
   }
 
   withdraw(withdrawal: Withdrawal): Promise<void> {
-    return this.#runs.withdraw(withdrawal);
+    return this.#questions.withdraw(withdrawal);
   }
 
   async apply(order: ApplyOrder, listener: RunListener): Promise<ApplyEnd> {
@@ -118,7 +124,7 @@ export class LiveWorld implements World {
     const fleet = desired.fleet.name;
     const holder = await this.#lease.take(fleet, desired.nodes);
     if (holder !== null) return await this.#runs.leave(order, holder);
-    const other = await this.#runs.other(fleet, order.run);
+    const other = await this.#claims.other(fleet, order.run);
     if (other === null) {
       try {
         return await this.#runs.apply(order, listener);
@@ -132,13 +138,13 @@ export class LiveWorld implements World {
   }
 
   async released({ run }: Holder, signal: AbortSignal): Promise<void> {
-    if (run !== null) await this.#runs.released(run, signal);
+    if (run !== null) await this.#claims.released(run, signal);
     else await this.#lease.free(signal);
     this.#held.news.doubtAll();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#runs[Symbol.asyncDispose]();
+    await this.#claims[Symbol.asyncDispose]();
     await this.#lease[Symbol.asyncDispose]();
   }
 }

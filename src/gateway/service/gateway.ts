@@ -3,12 +3,10 @@
  *
  *   commands/gateway.ts → [gateway.ts] → fleets.ts, http/
  */
-import { stat } from "node:fs/promises";
-import { OdoroboError } from "../../model/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { lockDataFolder } from "../../platform/lock-folder.ts";
 import type { Logger } from "../../platform/logger.ts";
-import { makeFolders } from "../../platform/make-folders.ts";
+import { makeOwnFolder } from "../../platform/make-folders.ts";
 import { packageVersion } from "../../platform/package-version.ts";
 import type { RunStore } from "../../run/run-store.ts";
 import { hookHandler } from "../hooks/hook-door.ts";
@@ -51,7 +49,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
   const { dataFolder } = config;
   const version = packageVersion();
   await using opened = new AsyncDisposableStack();
-  await makeDataFolder(dataFolder, log);
+  await makeOwnFolder({ path: dataFolder, flag: "--data", code: "FILE_UNWRITABLE" }, log);
   opened.use(await lockDataFolder(dataFolder, "gateway"));
   const names = await openFleetNames(dataFolder);
   const events = new GatewayEvents(clock);
@@ -88,19 +86,4 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
       return running.disposeAsync();
     },
   };
-}
-
-/** For the gateway's user only: plans and journals are in there. A folder that is there already is left as it is. */
-async function makeDataFolder(folder: string, log: Logger): Promise<void> {
-  try {
-    await makeFolders(folder);
-    const { mode } = await stat(folder);
-    if ((mode & 0o007) !== 0)
-      log.warn({ folder }, "everybody on this machine can look into this folder: chmod 700 would keep them out");
-  } catch (cause) {
-    throw new OdoroboError("FILE_UNWRITABLE", `cannot make the folder ${folder}`, {
-      cause,
-      hint: "give a folder that this user may write to: --data FOLDER",
-    });
-  }
 }
