@@ -310,4 +310,7 @@ test("what somebody deleted is not made anew while something else of the revisio
   expect(story.planned("r2", late)).toEqual(["apply r2 c d"]);
   expect(story.ended("done")).toEqual(["plan r2"]);
   expect(story.planned("r2", [...gone, ...late, change("b", "reboot")]).at(-1)).toBe("ask r2 a new c d b");
+  expect(story.state.revisions.at(-1)?.because?.message).toBe(
+    `for approval: ${["a", "new", "c", "d"].map((name) => `${name} (made anew: somebody deleted it)`).join(", ")}, b (reboot)`,
+  );
 });

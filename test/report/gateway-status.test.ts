@@ -18,6 +18,7 @@ const QUIET: GatewayFleetSummary = {
   waiting: null,
   sourceTrouble: null,
   silentNodes: [],
+  drift: [],
   heldBy: null,
   run: null,
 };
@@ -63,4 +64,10 @@ test("a repository that cannot be looked at is told once", () => {
 test("what waits is told with the command that finds it", () => {
   const waiting = { revision: "c0ffee", plan: "p", run: "r-1", changes: [], approvedBy: null };
   expect(notes({ waiting }).join()).toContain(`odorobo runs show r-1 --gateway ${ADDRESS}, then`);
+});
+
+test("drift that is only reported is to be seen where somebody looks", () => {
+  expect(notes({ drift: ["create web-1", "update db"] })).toEqual([
+    "shop: not as the manifests say, though nobody changed them: create web-1, update db",
+  ]);
 });

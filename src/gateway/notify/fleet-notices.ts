@@ -5,6 +5,7 @@ import type { PlannedFleet } from "../../turn/plan-fleet.ts";
 import { Healing } from "../loop/healing.ts";
 import type { LoopWatcher, SourceTrouble } from "../loop/parts.ts";
 import type { LoopState, Told } from "../revision/loop-state.ts";
+import { showChange } from "../revision/plan-facts.ts";
 import { isFinal, type Revision, type RevisionId } from "../revision/revision.ts";
 import type { Bulletin } from "./bulletin.ts";
 import type { Notice, Topic } from "./notice.ts";
@@ -131,7 +132,7 @@ export class FleetNotices implements LoopWatcher {
     const { revision: id, plan } = asked;
     const run = this.#asked?.revision === id ? this.#asked.run : null;
     const commit = revisions.find((each) => each.id === id)?.commit ?? null;
-    const list = plan.changes.map((change) => `${change.name} (${change.class})`).join(", ");
+    const list = plan.changes.map(showChange).join(", ");
     const hint = run === null ? "odorobo runs list" : `odorobo runs approve ${run}, or odorobo runs refuse ${run}`;
     const vms = plan.changes.map(({ name }) => name);
     this.#bulletin.say("approval", `${id} ${plan.substance}`, () =>

@@ -15,6 +15,10 @@ export interface ChangeFacts {
   readonly isMadeAnew?: true;
 }
 
+/** For people: `web-1 (reboot)`. */
+export const showChange = ({ name, class: each, isMadeAnew }: ChangeFacts): string =>
+  isMadeAnew ? `${name} (made anew: somebody deleted it)` : `${name} (${each})`;
+
 export interface PlanFacts {
   readonly id: string;
   /** Of what is to be done to whom and why: equal for the same changes, found at another moment. */

@@ -4,7 +4,7 @@ import { type Instant, instant, type VmName } from "../../model/names.ts";
 import { type Draft, together } from "./draft.ts";
 import { judge } from "./judge.ts";
 import type { Turn } from "./loop-state.ts";
-import type { ChangeFacts, PlanFacts } from "./plan-facts.ts";
+import { type ChangeFacts, type PlanFacts, showChange } from "./plan-facts.ts";
 import { isFinal, type Revision } from "./revision.ts";
 
 type Planning = Extract<Turn, { readonly kind: "planning" }>;
@@ -82,7 +82,7 @@ const isWhole = ({ left, aside }: Planning): boolean => left.length + aside.leng
 const SUSPENDED = "all is suspended: policy.gateway.suspend";
 
 function saysNo(forbidden: readonly ChangeFacts[], { auto, approve }: GatewayPolicy) {
-  const list = forbidden.map((change) => `${change.name} (${change.class})`).join(", ");
+  const list = forbidden.map(showChange).join(", ");
   const classes = (approve ?? []).join(", ") || "nothing";
   return {
     code: "PLAN_REFUSED" as const,
@@ -141,7 +141,7 @@ function planAgain(draft: Draft, turn: Planning) {
 function askFor(draft: Draft, revision: Revision, planning: Planning, { run, ...plan }: Made) {
   const { asked } = draft.state;
   const isSame = asked?.revision === revision.id && asked.plan.substance === plan.substance;
-  const message = `for approval: ${plan.changes.map((change) => `${change.name} (${change.class})`).join(", ")}`;
+  const message = `for approval: ${plan.changes.map(showChange).join(", ")}`;
   draft.stand(revision.id, "waiting", { code: null, message });
   if (isSame) return;
   if (asked !== null) draft.withdraw(asked.revision, `by the run ${run}: something else is to be done by now`);

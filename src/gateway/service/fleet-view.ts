@@ -113,6 +113,7 @@ export class FleetView implements LoopWatcher {
       sourceTrouble:
         this.#trouble === null ? null : { ...becauseOf(this.#trouble), since: instant(this.#trouble.since) },
       silentNodes: [...this.#silent].map(([node, since]) => ({ name: node, since })),
+      drift: this.#state.drift,
       heldBy,
       run: this.#run,
     };
@@ -125,7 +126,6 @@ export class FleetView implements LoopWatcher {
       version: 1,
       ...this.summary(),
       revisions,
-      drift: this.#state.drift,
       vms: this.#seen?.vms ?? null,
     };
   }

@@ -57,6 +57,8 @@ export interface GatewayFleetSummary {
   /** Since when the repository cannot be looked at, and why; null: it can. */
   readonly sourceTrouble: (Because & { readonly since: Instant }) | null;
   readonly silentNodes: readonly { readonly name: string; readonly since: Instant }[];
+  /** What is known to differ from the manifests and is left so, or is put right next: `create web-1`. */
+  readonly drift: readonly string[];
   /** Somebody else's run, which has the fleet. */
   readonly heldBy: string | null;
   /** What is being carried out. */
@@ -75,7 +77,5 @@ export interface GatewayFleet extends GatewayFleetSummary {
   readonly version: 1;
   /** Latest first. */
   readonly revisions: readonly ShownRevision[];
-  /** What is known to differ from the manifests and is left so, or is put right next. */
-  readonly drift: readonly string[];
   readonly vms: { readonly total: number; readonly running: number } | null;
 }

@@ -36,7 +36,7 @@ export function renderGatewayStatus(
 const MISTAKE_LINES = 16;
 
 function notesOf(
-  { latest, waiting, run, sourceTrouble, silentNodes, heldBy, notReadyBecause }: GatewayFleetSummary,
+  { latest, waiting, run, sourceTrouble, silentNodes, drift, heldBy, notReadyBecause }: GatewayFleetSummary,
   address: string,
 ): readonly string[] {
   const firstLine = (text: string) => text.split("\n")[0] ?? "";
@@ -57,6 +57,7 @@ function notesOf(
     ...(silentNodes.length === 0
       ? []
       : [`silent: ${silentNodes.map(({ name, since }) => `${name} since ${since}`).join(", ")}`]),
+    ...(drift.length === 0 ? [] : [`not as the manifests say, though nobody changed them: ${showNames(drift)}`]),
     ...(heldBy === null ? [] : [`somebody else has the fleet: ${heldBy}`]),
   ];
 }
