@@ -157,9 +157,8 @@ function apply(draft: Draft, { id }: Revision, planning: Planning, { run, ...pla
 
 function nothingToDo(draft: Draft, revision: Revision, plan: PlanFacts) {
   const trouble = whatIsMissing(plan);
-  // What is asked about may be there still: whether it is can be told when all is seen again.
-  if (plan.unknown.length > 0 && plan.blocked.length === 0 && draft.state.asked?.revision === revision.id)
-    return backOff(draft);
+  // What is asked about may be there still: whether it is can be told when all is seen again. The rest is kept meanwhile, at once.
+  if (plan.unknown.length > 0 && plan.blocked.length === 0 && draft.state.asked?.revision === revision.id) return;
   draft.withdraw(revision.id, "there is nothing left to be done");
   if (trouble === null) draft.set({ failures: 0, notBefore: null });
   if (isFinal(revision.standing)) {
