@@ -101,7 +101,9 @@ test("paused by another: what is in flight ends, nothing begins; attach leaves i
   expect(paused.code, paused.stderr).toBe(0);
   const { code, stdout } = await apply.ended;
   expect(code).toBe(130);
-  expect(stdout).toMatch(/\nInterrupted: [\s\S]*\nThe run is paused \(.*\): odorobo runs resume (\S+) carries it on/);
+  expect(stdout).toMatch(
+    /\nInterrupted: [\s\S]*\nThe run is paused \(.*\): odorobo runs resume (\S+) --state \S+ carries it on/,
+  );
   const [run] = await list();
   expect(run).toMatchObject({ status: "paused", counts: { failed: 0, skipped: 0, inFlight: 0 } });
   expect(run?.counts.done).toBeLessThan(6);

@@ -109,7 +109,9 @@ describe.concurrent("watch", PATIENT, () => {
     await watch.next("asked");
     const [first] = await waiting();
     const shown = (await cli("runs", "show", first!.id, ...state)).stdout;
-    expect(shown).toContain(`odorobo runs show ${first!.id} shows what it would do, runs approve ${first!.id}`);
+    expect(shown).toContain(
+      `odorobo runs show ${first!.id} --state ${state[1]} shows what it would do, runs approve has it done`,
+    );
     expect(shown).toMatch(/reboot +web-1/);
     expect((await cli("runs", "pause", first!.id, ...state)).stderr).toContain("RUN_WAITING");
 

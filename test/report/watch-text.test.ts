@@ -1,7 +1,9 @@
 /** The block of a watch: whatever stands in it and however small the window, it fits, and a question is never what goes. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { renderWatchBlock, type WatchView } from "../../src/report/watch/watch-text.ts";
+import { instant } from "../../src/model/names.ts";
+import type { WatchEvent } from "../../src/report/watch/watch-event.ts";
+import { renderWatchBlock, renderWatchEvent, type WatchView } from "../../src/report/watch/watch-text.ts";
 import { clip, rowsTaken, widthOf } from "../../src/report/words/width.ts";
 
 const QUIET: WatchView = {
@@ -20,6 +22,16 @@ const ASKED = {
   elsewhere: "odorobo runs approve 20260101-000000-abcd",
   typed: "ye",
 };
+
+test("a class that says no more than the action is left out", () => {
+  const changes = [
+    { name: "web", node: "n1", action: "reboot", class: "reboot" },
+    { name: "db", node: "n1", action: "update", class: "live" },
+  ] as const;
+  const at = instant("2026-01-01T12:00:00.000Z");
+  const event: WatchEvent = { kind: "WatchEvent", version: 1, at, event: "drift", reverted: changes, left: [] };
+  expect(renderWatchEvent(event, { colour: false })).toContain("! web reboot, ~ db update (live)");
+});
 
 test("on 40 columns and a few rows: what asks is kept, and what is not well comes first", () => {
   const view = { ...QUIET, vms: [..."abcdef"].map((name) => vm(name)).concat(vm("z", "crashed")), question: ASKED };

@@ -25,6 +25,12 @@ export default class RunsAttach extends OdoroboCommand {
     const { attachRun } = await import("../cli/runs/attach-run.ts");
     const store = await openRuns(flags.state);
     const id = await runOf(store, args.run);
-    return await attachRun(this.screen, store, { ...toAttachOptions(flags), kind: "attach", id, interrupts });
+    return await attachRun(this.screen, store, {
+      ...toAttachOptions(flags),
+      kind: "attach",
+      id,
+      state: flags.state,
+      interrupts,
+    });
   }
 }

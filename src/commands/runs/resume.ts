@@ -26,6 +26,12 @@ export default class RunsResume extends OdoroboCommand {
     const { attachRun } = await import("../cli/runs/attach-run.ts");
     const store = await openRuns(flags.state);
     const id = await runOf(store, args.run);
-    return await attachRun(this.screen, store, { ...toAttachOptions(flags), kind: "resume", id, interrupts });
+    return await attachRun(this.screen, store, {
+      ...toAttachOptions(flags),
+      kind: "resume",
+      id,
+      state: flags.state,
+      interrupts,
+    });
   }
 }

@@ -80,7 +80,10 @@ function stoppedLine({ running, unseen, run }: Extract<WatchEvent, { readonly ev
 
 const showChanges = (changes: readonly WatchedChange[]): string =>
   changes
-    .map(({ name, action, class: each }) => `${ACTION_SYMBOLS[action]} ${safeLine(name)} ${action} (${each})`)
+    .map(
+      ({ name, action, class: each }) =>
+        `${ACTION_SYMBOLS[action]} ${safeLine(name)} ${action}${action === each ? "" : ` (${each})`}`,
+    )
     .join(", ");
 
 const firstLine = (text: string): string => safeLine(text.split("\n")[0] ?? "");

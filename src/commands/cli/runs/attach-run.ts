@@ -20,6 +20,8 @@ import { tellEnd } from "./tell-end.ts";
 export interface AttachOptions {
   readonly kind: "attach" | "resume";
   readonly id: string;
+  /** The flag, repeated in hints. */
+  readonly state: string | undefined;
   readonly interrupts: Interrupts;
   /** Where the manifests are, if not where they were. */
   readonly location: FleetLocation | null;
@@ -32,7 +34,7 @@ export async function attachRun(screen: Screen, store: RunStore, options: Attach
   const plan = await store.plan(id);
   const run = await watch(screen, (show) => stayWith(store, id, plan, options, show));
   const report = reportOf(plan, run.state);
-  tellEnd(screen, plan, report, run);
+  tellEnd(screen, plan, report, run, options.state);
   process.exitCode = applyExitCode(plan, report);
   return report;
 }

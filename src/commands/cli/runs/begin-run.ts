@@ -9,6 +9,7 @@ import type { RunClaim, RunStore } from "../../../run/run-store.ts";
 import type { AgentAccess } from "../../../turn/connect-agents.ts";
 import type { FleetLocation } from "../../../turn/read-fleet.ts";
 import type { Screen } from "../screen/terminal.ts";
+import { placeOfState } from "./run-flags.ts";
 
 export interface RunPlace {
   /** As the user said; undefined: where such things are kept. */
@@ -39,7 +40,9 @@ export async function beginRun(
   if (plan.steps.length === 0) return { claim: memoryRun(plan, begun), isKept: false };
   try {
     const claim = await (await openRuns(place.state)).create(plan, begun);
-    screen.note(`Run ${claim.id}. Should this end early: odorobo runs attach`);
+    screen.note(
+      `Run ${claim.id}. Should this end early: odorobo runs attach${place.state === undefined ? "" : ` ${placeOfState(place.state)}`}`,
+    );
     return { claim, isKept: true };
   } catch (error) {
     if (!isOdoroboError(error, "FILE_UNWRITABLE") || place.state !== undefined) throw error;

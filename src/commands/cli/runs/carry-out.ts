@@ -54,7 +54,13 @@ export async function carryOut(screen: Screen, planned: PlannedFleet, options: C
     }),
   );
   const report = begun.isKept && run !== undefined ? { ...rest, run } : rest;
-  tellEnd(screen, plan, report, begun.isKept ? { id: claim.id, state: claim.state(), isExecuted: false } : null);
+  tellEnd(
+    screen,
+    plan,
+    report,
+    begun.isKept ? { id: claim.id, state: claim.state(), isExecuted: false } : null,
+    options.place.state,
+  );
   process.exitCode = applyExitCode(plan, report);
   return report;
 }

@@ -7,15 +7,25 @@ import { showNames } from "../../../report/words/names.ts";
 import type { KnownRun } from "../../../run/run-store.ts";
 import { statusOf } from "../../../run/state.ts";
 import type { Screen } from "../screen/terminal.ts";
+import { placeOfState } from "./run-flags.ts";
 
-/** `run` null: it is kept nowhere. */
-export function tellEnd(screen: Screen, plan: Plan, report: ApplyReport, run: KnownRun | null): void {
+/** `run` null: it is kept nowhere. `state`: the flag, repeated in hints. */
+export function tellEnd(
+  screen: Screen,
+  plan: Plan,
+  report: ApplyReport,
+  run: KnownRun | null,
+  state: string | undefined,
+): void {
   if (plan.steps.length === 0) return;
   screen.print(`\n${renderApplyReport(report, { colour: screen.colour })}`);
   noteRest(screen, plan);
   if (run === null) return;
-  const { id, state, isExecuted } = run;
-  for (const line of renderNext({ id, status: statusOf(state, isExecuted), by: state.by }, { place: "" }))
+  const { id, state: known, isExecuted } = run;
+  for (const line of renderNext(
+    { id, status: statusOf(known, isExecuted), by: known.by },
+    { place: placeOfState(state) },
+  ))
     screen.print(line);
 }
 
