@@ -30,3 +30,7 @@ function keep(argv: readonly string[], withValue: ReadonlySet<string>): string[]
 
 export const quote = (text: string): string =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+
+/** `--state`, for commands on runs that are kept elsewhere; empty: they find them. */
+export const placeOfState = (state: string | undefined): string =>
+  state === undefined ? "" : `--state ${quote(state)}`;

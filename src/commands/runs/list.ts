@@ -4,7 +4,7 @@ import { OdoroboCommand } from "../cli/base-command.ts";
 import { stateFlag } from "../cli/flags.ts";
 import { listRemote, openGateway, remoteFlags } from "../cli/gateway/remote-runs.ts";
 import { listenForInterrupts } from "../cli/interrupt.ts";
-import { placeOfState } from "../cli/runs/run-flags.ts";
+import { placeOfState } from "../cli/next-command.ts";
 
 export default class RunsList extends OdoroboCommand {
   static override summary = "list the applies that were begun here, or wait for an approval, the latest first";

@@ -5,7 +5,7 @@ import { OdoroboCommand } from "../cli/base-command.ts";
 import { stateFlag } from "../cli/flags.ts";
 import { openGateway, remoteFlags, showRemote } from "../cli/gateway/remote-runs.ts";
 import { listenForInterrupts } from "../cli/interrupt.ts";
-import { placeOfState } from "../cli/runs/run-flags.ts";
+import { placeOfState } from "../cli/next-command.ts";
 
 export default class RunsShow extends OdoroboCommand {
   static override summary = "show what a run has done and what became of the rest, or what it would do";

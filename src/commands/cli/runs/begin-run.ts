@@ -8,8 +8,8 @@ import { stateFolder } from "../../../platform/state-folder.ts";
 import type { RunClaim, RunStore } from "../../../run/run-store.ts";
 import type { AgentAccess } from "../../../turn/connect-agents.ts";
 import type { FleetLocation } from "../../../turn/read-fleet.ts";
+import { placeOfState } from "../next-command.ts";
 import type { Screen } from "../screen/terminal.ts";
-import { placeOfState } from "./run-flags.ts";
 
 export interface RunPlace {
   /** As the user said; undefined: where such things are kept. */

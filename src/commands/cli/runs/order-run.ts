@@ -6,8 +6,8 @@ import { renderRun } from "../../../report/runs-text.ts";
 import type { RunOrder } from "../../../run/decide.ts";
 import type { RunStore } from "../../../run/run-store.ts";
 import { commandRun } from "../../../turn/runs/command-run.ts";
+import { placeOfState } from "../next-command.ts";
 import type { Screen } from "../screen/terminal.ts";
-import { placeOfState } from "./run-flags.ts";
 
 /** `state`: the flag, repeated in hints. Rejects as `commandRun`. */
 export async function orderRun(

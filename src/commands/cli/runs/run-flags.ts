@@ -2,7 +2,6 @@
 import { OdoroboError } from "../../../model/errors.ts";
 import type { KnownRun, RunStore } from "../../../run/run-store.ts";
 import { type AgentFlags, agentFlags, type FleetFlags, fleetFlags, stateFlag, toAccess, toLocation } from "../flags.ts";
-import { quote } from "../next-command.ts";
 import type { AttachOptions } from "./attach-run.ts";
 
 export const runFlags = { ...stateFlag, ...fleetFlags, ...agentFlags };
@@ -11,10 +10,6 @@ export const toAttachOptions = (flags: FleetFlags & AgentFlags): Pick<AttachOpti
   location: flags.fleet === undefined && flags.repo === undefined ? null : toLocation(flags),
   access: toAccess(flags),
 });
-
-/** Where the commands that follow have to look, too; empty: they find it. */
-export const placeOfState = (state: string | undefined): string =>
-  state === undefined ? "" : `--state ${quote(state)}`;
 
 /** The whole id. Not named: the only one that is not over. */
 export const runOf = (store: RunStore, name: string | undefined): Promise<string> =>

@@ -6,8 +6,8 @@ import { renderNext } from "../../../report/runs-text.ts";
 import { showNames } from "../../../report/words/names.ts";
 import type { KnownRun } from "../../../run/run-store.ts";
 import { statusOf } from "../../../run/state.ts";
+import { placeOfState } from "../next-command.ts";
 import type { Screen } from "../screen/terminal.ts";
-import { placeOfState } from "./run-flags.ts";
 
 /** `run` null: it is kept nowhere. `state`: the flag, repeated in hints. */
 export function tellEnd(
