@@ -77,7 +77,7 @@ describe.runIf(requires("fleets in git repositories", "git")).concurrent("git", 
     });
     await world.vm("web-2");
     const plan = await expectCode(world.cli("plan", world.fleet), 0);
-    expect(plan.stdout).toContain(`${world.fleet} (edited) at ${head.slice(0, 12)}`);
+    expect(plan.stdout).toContain(`${world.fleet} (edited) at commit ${head.slice(0, 12)}`);
   });
 });
 
