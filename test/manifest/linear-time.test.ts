@@ -18,7 +18,7 @@ const SMALL = 24 * 1024;
 const AT_MOST = 2.6;
 /** Below this a garbage collection decides; and at four megabytes it is still less than a second. */
 const NOISE_MS = 10;
-const TURNS = 8;
+const TURNS = 24;
 
 function milliseconds(text: string): number {
   const texts = textsOf({ "_fleet.yaml": aFleetDocument(), "a.yaml": text });
