@@ -12,7 +12,9 @@ const CORE = [
 
 /** These end what they start, within their process too: they share one another's as well. Each has a cache folder of its own, by `setupFiles`. */
 const SHARING = [
-  "test/{wire,observe,source,run,run-store,gateway,apply,turn,doctor,compat}/**/*.test.ts",
+  "test/{wire,observe,source,run,run-store,apply,turn,doctor,compat}/**/*.test.ts",
+  "test/gateway/!(loops).test.ts",
+  "test/gateway/*/**/*.test.ts",
   "test/agent/{store,storage}/**/*.test.ts",
 ];
 
