@@ -1,25 +1,11 @@
 import { expect, test } from "vitest";
 import type { ApplyEvent, ApplyReport, StepReport } from "../../src/apply/apply-report.ts";
-import { instant, nodeName, vmName } from "../../src/model/names.ts";
+import { instant } from "../../src/model/names.ts";
 import { advance, NO_PROGRESS, renderApplyEvent, renderProgressBlock } from "../../src/report/apply-progress.ts";
 import { renderApplyReport } from "../../src/report/apply-text.ts";
+import { aStep } from "../support/a-step-report.ts";
 
 const at = instant("2026-01-01T12:00:00.000Z");
-
-const aStep = (vm: string, over: Partial<StepReport> = {}): StepReport => ({
-  id: `boot-${vm}`,
-  kind: "bootVm",
-  vm: vmName(vm),
-  node: nodeName("n1"),
-  title: `boot ${vm} on n1`,
-  outcome: "done",
-  noop: false,
-  attempts: 1,
-  milliseconds: 42,
-  error: null,
-  skippedBecause: null,
-  ...over,
-});
 
 const failed = aStep("web-2", {
   outcome: "failed",

@@ -1,28 +1,13 @@
 /** Runs as people read them: one that is under way is no failure, and each hint names the place that the run is kept at. */
 import { expect, test } from "vitest";
-import type { StepReport } from "../../src/apply/apply-report.ts";
-import { instant, nodeName, vmName } from "../../src/model/names.ts";
+import { instant } from "../../src/model/names.ts";
 import type { Plan } from "../../src/plan/plan-document.ts";
 import type { RunDocument } from "../../src/report/run-document.ts";
 import { renderRun, renderRuns } from "../../src/report/runs-text.ts";
 import type { RunStatus } from "../../src/run/state.ts";
+import { aStep } from "../support/a-step-report.ts";
 
 const at = instant("2026-01-01T12:00:00.000Z");
-
-const aStep = (vm: string, over: Partial<StepReport>): StepReport => ({
-  id: `boot-${vm}`,
-  kind: "bootVm",
-  vm: vmName(vm),
-  node: nodeName("n1"),
-  title: `boot ${vm} on n1`,
-  outcome: "done",
-  noop: false,
-  attempts: 1,
-  milliseconds: 42,
-  error: null,
-  skippedBecause: null,
-  ...over,
-});
 
 const STEPS = [
   aStep("a", {}),

@@ -1,9 +1,9 @@
 import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
-import { Flags } from "@oclif/core";
 import { type AgentInstallation, renderInstallation } from "../../report/agent-installation.ts";
 import AgentCommand, { toAgentSettings } from "../agent.ts";
 import { OdoroboCommand } from "../cli/base-command.ts";
+import { installFlags } from "../cli/install-flags.ts";
 import { listenForInterrupts } from "../cli/interrupt.ts";
 import { type GivenFlags, toArguments } from "../cli/to-arguments.ts";
 
@@ -14,12 +14,7 @@ export default class AgentInstallCommand extends OdoroboCommand {
     "after an upgrade, it changes what is different and restarts the agent; guests go on. Needs root.";
   static override flags = {
     ...AgentCommand.flags,
-    "dry-run": Flags.boolean({ summary: "only say what would be done", default: false }),
-    root: Flags.string({
-      summary: "write below this folder instead of /, for images; systemd is left alone",
-      helpValue: "FOLDER",
-      default: "/",
-    }),
+    ...installFlags,
   };
   static override examples = [
     "<%= config.bin %> agent install --name n1 --listen 10.0.0.1:8890 --access-file /etc/odorobo/access",

@@ -1,10 +1,10 @@
 import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
-import { Flags } from "@oclif/core";
 import { type GatewayInstallation, renderInstallation } from "../../report/agent-installation.ts";
 import AgentCommand from "../agent.ts";
 import { OdoroboCommand } from "../cli/base-command.ts";
 import { gatewayFlags, toGatewayConfig } from "../cli/gateway/gateway-flags.ts";
+import { installFlags } from "../cli/install-flags.ts";
 import { listenForInterrupts } from "../cli/interrupt.ts";
 import { type GivenFlags, toArguments } from "../cli/to-arguments.ts";
 
@@ -16,12 +16,7 @@ export default class GatewayInstallCommand extends OdoroboCommand {
   static override flags = {
     ...gatewayFlags,
     bus: AgentCommand.flags.bus,
-    "dry-run": Flags.boolean({ summary: "only say what would be done", default: false }),
-    root: Flags.string({
-      summary: "write below this folder instead of /, for images; systemd is left alone",
-      helpValue: "FOLDER",
-      default: "/",
-    }),
+    ...installFlags,
   };
   static override examples = [
     "<%= config.bin %> gateway install --config /etc/odorobo/gateway.yaml",
