@@ -14,7 +14,7 @@ import { syncFolder } from "../platform/atomic-write.ts";
 import type { RunBegun, RunEvent } from "../run/journal.ts";
 import type { KnownRun, KnownRuns, RunClaim, RunStore, Seat } from "../run/run-store.ts";
 import { JournalFold, type RunState } from "../run/state.ts";
-import { isIn, listenAtDoor, openDoor, order } from "./executor-door.ts";
+import { isIn, listenAtDoor, type OpenDoor, openDoor, order } from "./executor-door.ts";
 import { JournalReader, JournalWriter } from "./journal-file.ts";
 import { mayGo, mustGo } from "./retention.ts";
 import { takeSeat } from "./seat.ts";
@@ -34,28 +34,34 @@ export class FileRunStore implements RunStore {
     this.#folder = join(state, "runs");
   }
 
+  /** Its executor is behind the door before the run is to be seen: whoever answers at once is heard. */
   async create(plan: Plan, begun: RunBegun): Promise<RunClaim> {
     const id = begun.run;
     const temporary = this.#path(`.${id}.tmp`);
+    const key = randomBytes(16).toString("hex");
+    const door = await openDoor(key);
+    if (door === null) throw new Error(`somebody is behind the door of ${id}, which nobody knows yet`);
+    let place = temporary;
     try {
       await mkdir(temporary, { recursive: true, mode: 0o700 });
-      await writeFile(join(temporary, "key"), randomBytes(16).toString("hex"), { mode: 0o600 });
+      await writeFile(join(temporary, "key"), key, { mode: 0o600 });
       await writePlanFile(join(temporary, "plan.json"), plan);
       {
         using journal = new JournalWriter(join(temporary, "journal.jsonl"), null);
         journal.append(begun, { sync: true });
       }
       await rename(temporary, this.#path(id));
+      place = this.#path(id);
       await syncFolder(this.#folder);
     } catch (error) {
-      await rm(temporary, { recursive: true, force: true }).catch(() => {});
+      await rm(place, { recursive: true, force: true }).catch(() => {});
+      await door[Symbol.asyncDispose]();
       throw new OdoroboError("FILE_UNWRITABLE", `the run could not be written to ${this.#folder}`, {
         cause: error,
         hint: "choose another place with --state FOLDER, or ODOROBO_STATE",
       });
     }
-    const claim = await this.#claim(id, plan);
-    if (claim === null) throw new Error(`somebody executes ${id}, which nobody knows yet`);
+    const claim = await this.#claimBehind(door, id, plan);
     await this.#tidy(begun.at);
     return claim;
   }
@@ -89,14 +95,13 @@ export class FileRunStore implements RunStore {
     return await readPlanFile(join(this.#path(id), "plan.json"));
   }
 
-  claim(id: string): Promise<RunClaim | null> {
-    return this.#claim(id, null);
+  async claim(id: string): Promise<RunClaim | null> {
+    const door = await openDoor(await this.#key(id));
+    return door === null ? null : await this.#claimBehind(door, id, null);
   }
 
   /** `given`: of a large fleet it takes a second to be read and checked. */
-  async #claim(id: string, given: Plan | null): Promise<RunClaim | null> {
-    const door = await openDoor(await this.#key(id));
-    if (door === null) return null;
+  async #claimBehind(door: OpenDoor, id: string, given: Plan | null): Promise<RunClaim> {
     try {
       const path = join(this.#path(id), "journal.jsonl");
       const reader = new JournalReader(path);
