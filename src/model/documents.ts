@@ -252,6 +252,30 @@ export type VirtualMachineDisks = DiskManifest[] | null;
  */
 export type VirtualMachineNics = NicManifest[] | null;
 /**
+ * A port of the node that leads to one of the guest: GUEST, HOST:GUEST, ADDRESS:HOST:GUEST, with /udp behind it for UDP; or its parts by name.
+ */
+export type ForwardManifest =
+  | number
+  | string
+  | {
+      /**
+       * The guest's port.
+       */
+      guest: number;
+      /**
+       * The node's port. Left out: the agent chooses one that is free, and keeps it.
+       */
+      host?: number | null;
+      /**
+       * The node's address that it is open at; 0.0.0.0 is all of them.
+       */
+      address?: string | null;
+      /**
+       * tcp or udp.
+       */
+      protocol?: "tcp" | "udp" | null;
+    };
+/**
  * What cloud-init in the guest is given.
  */
 export type VirtualMachineCloudInit = {
@@ -540,6 +564,12 @@ export interface NicManifest {
    * Address and prefix length for cloud-init: 10.0.0.11/24. Left out: DHCP.
    */
   address?: string | null;
+  /**
+   * Ports of the node that lead to ports of the guest, on networks of type user: 2222:22, or 22 alone for a port that the agent chooses and keeps. The list takes the place of the Network's.
+   *
+   * @maxItems 64
+   */
+  forwards?: ForwardManifest[] | null;
 }
 /**
  * From a time of the day until another, on some days of the week.
@@ -779,6 +809,12 @@ export interface NetworkSpec {
    * The bridge's interface name, for type bridge.
    */
   bridge?: string | null;
+  /**
+   * For type user: the forwards of NICs that have none of their own. Without host ports, so that each VM gets its own.
+   *
+   * @maxItems 64
+   */
+  forwards?: ForwardManifest[] | null;
 }
 /**
  * A disk image on the nodes that root disks are copy-on-write overlays of.

@@ -7,7 +7,7 @@
  */
 import { byName } from "./names.ts";
 import type { LiveConfig } from "./observed-state.ts";
-import type { Disk, Nic, VmSpec } from "./vm-spec.ts";
+import type { Disk, Forward, Nic, VmSpec } from "./vm-spec.ts";
 
 interface FieldRow {
   readonly path: string;
@@ -89,7 +89,7 @@ export function compareLive(live: LiveConfig, spec: VmSpec): FieldDifference[] {
   const differences: FieldDifference[] = [];
   for (const row of LIVE_SCALARS) compareRow(differences, row, live, spec);
   compareNamed(differences, "disks", withImageNames(live.disks, spec.disks), spec.disks);
-  compareNamed(differences, "nics", withNetworkNames(live.nics, spec.nics), spec.nics);
+  compareNamed(differences, "nics", inWordsOfNics(live.nics, spec.nics), spec.nics);
   return differences;
 }
 
@@ -102,11 +102,19 @@ const withImageNames = (live: readonly Disk[], spec: readonly Disk[]): readonly 
     return { ...disk, origin: { ...origin, image: wanted.image } };
   });
 
-const withNetworkNames = (live: readonly Nic[], spec: readonly Nic[]): readonly Nic[] =>
+const inWordsOfNics = (live: readonly Nic[], spec: readonly Nic[]): readonly Nic[] =>
   live.map((nic) => {
     const wanted = spec.find((each) => each.name === nic.name);
-    if (wanted === undefined || nic.network === wanted.network) return nic;
-    return { ...nic, network: wanted.network };
+    if (wanted === undefined) return nic;
+    const named = nic.network === wanted.network ? nic : { ...nic, network: wanted.network };
+    return nic.forwards === undefined ? named : { ...named, forwards: inWordsOf(nic.forwards, wanted.forwards ?? []) };
+  });
+
+/** A port that the agent chose is the one that the spec left open. */
+const inWordsOf = (live: readonly Forward[], spec: readonly Forward[]): readonly Forward[] =>
+  live.map((forward) => {
+    const left = { ...forward, hostPort: null };
+    return spec.some((each) => sameValue(each, left)) ? left : forward;
   });
 
 /** True when a pointer, or one of its parents, is in the list: `/spec/cpus` covers `/spec/cpus/count`. */

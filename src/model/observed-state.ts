@@ -125,6 +125,8 @@ export interface HypervisorCapabilities {
     readonly diskDetach: boolean;
     readonly nicAttach: boolean;
     readonly nicDetach: boolean;
+    /** Ports of the node to the guest's, on a NIC that it has. Left out: they cannot be changed while it runs. */
+    readonly forwards?: boolean;
   };
   readonly pause: boolean;
   /** One end at a time, by hand. */
@@ -214,8 +216,35 @@ export interface VmReport {
    * Left out by agents that did not say so yet: then each disk of the spec counts as made.
    */
   readonly disks?: readonly string[];
+  /** Where it can be found, each with how that is known; declared ones first. Left out: nothing is known, or an agent of before. */
+  readonly addresses?: readonly GuestAddress[];
+  /** Ports of its node that lead to it now. Left out: none. */
+  readonly forwards?: readonly OpenForward[];
   /** What its own disks were made over; left out where there is no such disk, or none that was noted yet. */
   readonly images?: readonly ImageBelow[];
+}
+
+export const ADDRESS_SOURCES = ["declared", "lease", "neighbour", "guest-agent", "forward"] as const;
+
+export interface GuestAddress {
+  /** Without a prefix length; of a `forward`: `127.0.0.1:2222`. */
+  readonly address: string;
+  /**
+   * - `declared`: its manifest says so; whether its guest took it is another question.
+   * - `lease`: a DHCP server of odorobo's gave it. `neighbour`: the node has heard from it. `guest-agent`: the guest says so.
+   * - `forward`: an address and port of the node that leads to it.
+   */
+  readonly source: (typeof ADDRESS_SOURCES)[number];
+  /** Null: the guest names it for none that its spec has. */
+  readonly nic: string | null;
+}
+
+export interface OpenForward {
+  readonly nic: string;
+  readonly host: string;
+  readonly hostPort: number;
+  readonly guestPort: number;
+  readonly protocol: "tcp" | "udp";
 }
 
 /** The image below a disk that holds only what its guest wrote. */

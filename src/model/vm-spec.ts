@@ -102,6 +102,18 @@ export interface Nic {
   readonly mac: string;
   /** `10.0.0.11/24`, handed to cloud-init; null: DHCP or nothing. */
   readonly address: string | null;
+  /** Sorted by guest port, protocol and host; left out: none. */
+  readonly forwards?: readonly Forward[];
+}
+
+/** A port of the node that leads to one of the guest. */
+export interface Forward {
+  readonly guestPort: number;
+  readonly protocol: "tcp" | "udp";
+  /** An IPv4 address of the node: `127.0.0.1`, or `0.0.0.0` for all of them. */
+  readonly host: string;
+  /** Null: the agent chooses one and keeps it. In what a running guest has it never is. */
+  readonly hostPort: number | null;
 }
 
 /** `user`: NAT inside the hypervisor process, no privileges needed. `bridge`: a tap on a bridge of the node. `none`: a NIC with no peer. */

@@ -74,6 +74,10 @@ export function classify(
   if (path.startsWith("nics.") && isOtherAddress(difference))
     return inClass(guest === null ? "metadata" : "reboot", NETWORK_NOTE);
   if (guest === null) return NOT_RUNNING;
+  if (path.startsWith("nics.") && isOtherForwards(difference))
+    return guest.capabilities?.live.forwards === true
+      ? inClass("live")
+      : inClass("reboot", "this hypervisor forwards ports from a guest's boot on");
   if (isHeld(difference, guest)) return inClass("reboot", "the guest does not let go of it");
   // Nothing of it is the guest's: it only gets more or less of a busy node.
   if (path.startsWith("weights."))
@@ -185,6 +189,13 @@ function isOtherNetworkName({ from, to }: FieldDifference): boolean {
 function isOtherAddress({ from, to }: FieldDifference): boolean {
   if (from === null || to === null) return false;
   return sameValue({ ...(from as Nic), address: null }, { ...(to as Nic), address: null });
+}
+
+function isOtherForwards({ from, to }: FieldDifference): boolean {
+  if (from === null || to === null) return false;
+  const { forwards: _before, ...before } = from as Nic;
+  const { forwards: _after, ...after } = to as Nic;
+  return sameValue(before, after);
 }
 
 function judgeNic({ from, to }: FieldDifference, can: LiveCapabilities): Verdict {

@@ -153,6 +153,11 @@ describe("what the hypervisor can while the guest runs", () => {
     expect(inWords("nics.eth0", nic(), nic({ network: "wan" }), all)).toBe("metadata");
     expect(inWords("nics.eth0", nic(), nic({ address: "10.0.0.2/24" }), all)).toBe("reboot");
     expect(inWords("nics.eth0", nic(), nic({ address: "10.0.0.2/24" }), null)).toBe("metadata");
+    const forwards = [{ guestPort: 22, protocol: "tcp", host: "127.0.0.1", hostPort: null }] as const;
+    expect(inWords("nics.eth0", nic(), nic({ forwards }), guest({ forwards: true }))).toBe("live");
+    expect(inWords("nics.eth0", nic({ forwards }), nic(), guest({ forwards: true }))).toBe("live");
+    expect(inWords("nics.eth0", nic(), nic({ forwards }), guest({}))).toBe("reboot");
+    expect(inWords("nics.eth0", nic(), nic({ forwards }), null)).toBe("metadata");
     expect(inWords("nics.eth0", nic(), nic({ mac: "52:54:00:00:00:02" }), all)).toBe("reboot");
     expect(verdict("nics.eth0", nic(), nic({ mac: "52:54:00:00:00:02" }), all)).toMatchObject({
       note: "a NIC in use cannot be exchanged",

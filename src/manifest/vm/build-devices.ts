@@ -5,6 +5,7 @@ import { parseDiskUrl } from "../../model/identity/disk-url.ts";
 import { canonicalAddress, canonicalMac } from "../../model/identity/net-address.ts";
 import type { Disk, DiskOrigin, ImageFormat, Nic, NicAttachment } from "../../model/vm-spec.ts";
 import type { ReportField } from "../text/source-document.ts";
+import { buildForwards } from "./build-forwards.ts";
 import { type Catalog, DEFAULT_NETWORK } from "./catalog.ts";
 import { isAddressWithPrefix, notAHost } from "./ip-address.ts";
 import type { DiskValues } from "./layer.ts";
@@ -70,7 +71,8 @@ export function formatOf({ path, format }: { path: string; format?: ImageFormat 
 }
 
 export function buildNics(nics: readonly NicManifest[], catalog: Catalog, report: ReportField): Nic[] {
-  return nics.map(({ name, network, mac, address }) => {
+  const taken = new Map<string, string>();
+  return nics.map(({ name, network, mac, address, forwards }) => {
     if (address && !isAddressWithPrefix(address))
       report(["nics", name, "address"], {
         code: "bad-value",
@@ -83,12 +85,17 @@ export function buildNics(nics: readonly NicManifest[], catalog: Catalog, report
         message: `${address} is the ${notAHost(address) === "network" ? "network's own" : "network's broadcast"} address, and no host's`,
         hint: "give the NIC one of the addresses in the network, with the same prefix length",
       });
+    const attachment = attachmentOf(network ?? DEFAULT_NETWORK, catalog);
+    const written = forwards ?? catalog.get("Network", network ?? DEFAULT_NETWORK)?.content.spec.forwards ?? [];
+    const built = buildForwards(written, { nic: name, attachment, taken, report });
     return {
       name,
       network: network ?? DEFAULT_NETWORK,
-      attachment: attachmentOf(network ?? DEFAULT_NETWORK, catalog),
+      attachment,
       mac: mac ? canonicalMac(mac) : "",
       address: address ? canonicalAddress(address) : null,
+      // Not spelled out where there is none: agents of before refuse what they do not know.
+      ...(built.length === 0 ? {} : { forwards: built }),
     };
   });
 }
