@@ -254,7 +254,7 @@ export type VirtualMachineNics = NicManifest[] | null;
 /**
  * A port of the node that leads to one of the guest: GUEST, HOST:GUEST, ADDRESS:HOST:GUEST, with /udp behind it for UDP; or its parts by name.
  */
-export type ForwardManifest =
+export type CommonForward =
   | number
   | string
   | {
@@ -569,7 +569,7 @@ export interface NicManifest {
    *
    * @maxItems 64
    */
-  forwards?: ForwardManifest[] | null;
+  forwards?: CommonForward[] | null;
 }
 /**
  * From a time of the day until another, on some days of the week.
@@ -814,7 +814,7 @@ export interface NetworkSpec {
    *
    * @maxItems 64
    */
-  forwards?: ForwardManifest[] | null;
+  forwards?: CommonForward[] | null;
 }
 /**
  * A disk image on the nodes that root disks are copy-on-write overlays of.

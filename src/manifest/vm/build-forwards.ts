@@ -1,5 +1,5 @@
 /** Forwards as people write them (`2222:22`, `80`, `0.0.0.0:53:53/udp`, `{guest: 80}`) → ports of the node that lead to ports of the guest. */
-import type { ForwardManifest } from "../../model/documents.ts";
+import type { CommonForward } from "../../model/documents.ts";
 import { canonicalAddress } from "../../model/identity/net-address.ts";
 import { byName } from "../../model/names.ts";
 import type { Forward, NicAttachment } from "../../model/vm-spec.ts";
@@ -18,7 +18,7 @@ export interface ForwardContext {
 }
 
 /** Sorted, so that the same ports in another order are the same. What makes no sense is reported and left out. */
-export function buildForwards(written: readonly ForwardManifest[], context: ForwardContext): Forward[] {
+export function buildForwards(written: readonly CommonForward[], context: ForwardContext): Forward[] {
   const { nic, attachment, taken, report } = context;
   const at = ["nics", nic, "forwards"];
   if (written.length > 0 && attachment.kind !== "user") {
@@ -68,7 +68,7 @@ const keyOf = ({ guestPort, protocol, host, hostPort }: Forward, nic: string): s
   hostPort === null ? `${nic} ${guestPort} ${protocol} ${host}` : `${protocol} ${host} ${hostPort}`;
 
 /** Null: it makes no sense. */
-function readForward(written: ForwardManifest): Forward | null {
+function readForward(written: CommonForward): Forward | null {
   if (typeof written === "number") return made({ guest: written });
   if (typeof written !== "string") return made(written);
   const [ports = "", protocol] = written.split("/");
@@ -83,7 +83,7 @@ function readForward(written: ForwardManifest): Forward | null {
   });
 }
 
-function made({ guest, host, address, protocol }: Exclude<ForwardManifest, number | string>): Forward | null {
+function made({ guest, host, address, protocol }: Exclude<CommonForward, number | string>): Forward | null {
   const isPort = (port: number) => Number.isInteger(port) && port >= 1 && port <= 65_535;
   if (!isPort(guest) || (host != null && !isPort(host))) return null;
   const place = canonicalAddress(address ?? DEFAULT_HOST);
