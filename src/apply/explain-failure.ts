@@ -10,6 +10,13 @@ export const notWaitedFor = (step: Step): ErrorBody => ({
   hint: "make a new plan: it shows what came of it",
 });
 
+/** Of a step that was not begun, because it could not be written down that it was. */
+export const notBegun = (step: Step): ErrorBody => ({
+  code: "OPERATION_INTERRUPTED",
+  message: `not begun: ${step.node} was asked nothing, because it could not be written down`,
+  hint: "the run is carried on when it can",
+});
+
 export function explainFailure(step: Step, expect: Expectation | null, error: unknown): ErrorBody {
   if (!isOdoroboError(error)) {
     const text = error instanceof Error ? error.message : String(error);

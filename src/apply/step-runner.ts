@@ -15,7 +15,7 @@ import type { AgentApi } from "../wire/agent-api.ts";
 import type { Expectation } from "../wire/operations.ts";
 import type { EndedStep, StepReport } from "./apply-report.ts";
 import type { EventSink } from "./event-sink.ts";
-import { explainFailure, notWaitedFor } from "./explain-failure.ts";
+import { explainFailure, notBegun, notWaitedFor } from "./explain-failure.ts";
 import { LeftBehind } from "./left-behind.ts";
 import { performStep } from "./perform-step.ts";
 import { NodePatience, type RetryPolicy, withRetries } from "./retry.ts";
@@ -80,6 +80,8 @@ export class StepRunner implements StepActions {
     const tries = { atMs: clock.monotonicMs(), attempts: 0 };
     this.#begun.set(step.id, tries);
     events.tell(() => journal.started(step));
+    // That it began could not be written down: whoever carries on would not know of it, so it does not.
+    if (events.broken.aborted) return { succeeded: false, error: notBegun(step) };
     events.emit({ event: "step-started", at: clock.now(), id: step.id, title: describeStep(step) });
     const refusal = refused.get(step.vm);
     if (refusal !== undefined) return { succeeded: false, error: refusal };
@@ -87,8 +89,9 @@ export class StepRunner implements StepActions {
     try {
       const { agents, addressOf, newTicket, plan, files, sleep, retries, run } = this.#parts;
       const moving = { agentOf: agents, addressOf, newTicket, sleep, leftByTries: this.#leftByTries };
-      const attempt = (number: number) => {
+      const attempt = async (number: number) => {
         hardSignal.throwIfAborted();
+        await this.#settled();
         tries.attempts = number;
         return performStep(step, { plan, files, agent: agents(step.node), moving, expect, run, signal: hardSignal });
       };
@@ -105,6 +108,19 @@ export class StepRunner implements StepActions {
       return { succeeded: true, noop: result.noop, ...(warnings.length === 0 ? {} : { warnings }) };
     } catch (error) {
       return { succeeded: false, error: explainFailure(step, expect, error) };
+    }
+  }
+
+  /** Should it reject, nothing more begins of the whole run. */
+  async #settled(): Promise<void> {
+    const { journal, events } = this.#parts;
+    try {
+      await journal.settled();
+    } catch (error) {
+      events.tell(() => {
+        throw error;
+      });
+      throw error;
     }
   }
 

@@ -119,6 +119,7 @@ export class FileRunStore implements RunStore {
           fold.add(event);
           door.ring();
         },
+        settled: async () => {},
         onCommand(listener) {
           door.listen(listener);
         },

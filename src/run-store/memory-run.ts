@@ -12,6 +12,7 @@ export function memoryRun(plan: Plan, begun: RunBegun): RunClaim {
     plan,
     state: () => fold.state as RunState,
     append: (event) => fold.add(event),
+    settled: async () => {},
     onCommand: () => {},
     [Symbol.asyncDispose]: async () => {},
   };

@@ -33,8 +33,16 @@ export interface RunClaim extends AsyncDisposable {
   readonly plan: Plan;
   /** With all that was appended. */
   state(): RunState;
-  /** Kept before it returns. Throws FILE_UNWRITABLE. */
+  /**
+   * What happens next to the run: in `state()` at once, and kept before `settled` resolves. Nothing is done because of it, and nobody is
+   * told, before that. Throws FILE_UNWRITABLE.
+   */
   append(event: RunEvent): void;
+  /**
+   * Resolves when all that was appended is kept, and this process may act on it now. At once where runs are kept in a file; where they
+   * are kept by others it may take as long as they are away. Rejects when it is another's to act by now.
+   */
+  settled(): Promise<void>;
   /** What others want of the run from here on. What `listener` throws is their error. */
   onCommand(listener: (order: RunOrder) => void): void;
 }

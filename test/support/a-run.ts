@@ -55,7 +55,10 @@ export class RunInMemory {
 
   /** As a process would: nothing but plan, journal and world are known to it. `keep`: instead of adding to the journal. */
   execute(
-    over: Partial<Pick<ExecuteRequest, "signal" | "hardSignal">> & { readonly keep?: (event: RunEvent) => void } = {},
+    over: Partial<Pick<ExecuteRequest, "signal" | "hardSignal">> & {
+      readonly keep?: (event: RunEvent) => void;
+      readonly settled?: (events: readonly RunEvent[]) => Promise<void>;
+    } = {},
   ): Executor {
     const { time, fleet } = this.#rehearsal;
     const life = { isOver: false };
@@ -87,6 +90,7 @@ export class RunInMemory {
         over.keep?.(event);
         this.events.push(event);
       },
+      settled: async () => over.settled?.(this.events),
       onCommand: (listener) => {
         orders.listener = listener;
       },

@@ -24,6 +24,7 @@ async function commandOnce(store: RunStore, id: string, order: RunOrder, clock: 
   if (claim === null) return false;
   const again = decide(claim.state(), { ...order, at: clock.now() }, "nobody");
   for (const event of toAppend(again)) claim.append(event);
+  await claim.settled();
   return true;
 }
 

@@ -25,7 +25,8 @@ export const CTRL_C = "Ctrl-C";
 
 /**
  * Resolves with the report of the whole run, what earlier executors did included, when all of it has ended or was stopped: by a
- * signal (then it is paused), or by what somebody else asked of it. Rejects with FILE_UNWRITABLE when the journal cannot be kept.
+ * signal (then it is paused), or by what somebody else asked of it. Rejects with FILE_UNWRITABLE when the journal cannot be kept,
+ * or as `settled` does when it is another's to carry on.
  */
 export async function executeRun(request: ExecuteRequest): Promise<ApplyReport> {
   const { claim, clock, signal } = request;
@@ -63,6 +64,7 @@ export async function executeRun(request: ExecuteRequest): Promise<ApplyReport> 
         begun: stepsInFlight(claim.state()),
         journal: {
           started: (step) => claim.append({ event: "step-started", at: clock.now(), step: step.id }),
+          settled: () => claim.settled(),
           ended: (_step, ended) => claim.append(toEvent(ended, clock.now())),
         },
         ...(request.refused === undefined ? {} : { refused: request.refused }),
@@ -76,6 +78,7 @@ export async function executeRun(request: ExecuteRequest): Promise<ApplyReport> 
   }
   const end = endOf(claim.state(), clock.now());
   if (end !== null) claim.append(end);
+  await claim.settled();
   return reportOf(plan, claim.state());
 }
 
