@@ -286,7 +286,7 @@ const PURE = [
 ];
 const isPure = (folder: string): boolean => PURE.includes(folder) || PURE.includes(folder.split("/")[0] as string);
 const IMPURE_CALLS =
-  /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|process\.|setTimeout|setInterval|fetch)\b/;
+  /\b(?:(?:Date\.now|new Date\(\)|Math\.random|performance\.now|process\.|setTimeout|setInterval)\b|fetch\()/;
 
 const SRC = resolve(import.meta.dirname, "../src");
 const FOLDERS = Object.keys(MAY_IMPORT).sort((a, b) => b.length - a.length);

@@ -18,9 +18,9 @@ import { byName, type Instant, instant, nodeName } from "../model/names.ts";
 import type { Diagnostic } from "./text/diagnostic.ts";
 import type { Segments } from "./text/places.ts";
 import { diagnose, type SourceDocument, whereNamed } from "./text/source-document.ts";
-import { formatOf } from "./vm/build-devices.ts";
 import { windowsOf } from "./vm/build-windows.ts";
 import type { Catalog } from "./vm/catalog.ts";
+import { checkImageSpec } from "./vm/image-source.ts";
 import { parseRateMiBps, parseSizeMiB } from "./vm/quantities.ts";
 import { positionOf } from "./vm/where-is.ts";
 
@@ -211,8 +211,7 @@ export function checkNetworksAndImages(catalog: Catalog, report: Report): void {
     }
   }
   for (const document of catalog.all("Image")) {
-    if (formatOf(document.content.spec) !== null || document.isBroken) continue;
-    const message = "the path's ending does not say the image's format";
-    report(diagnose(document, ["spec", "path"], { code: "missing-field", message, hint: "add format: qcow2 or raw" }));
+    if (document.isBroken) continue;
+    checkImageSpec(document.content.spec, (at, mistake) => report(diagnose(document, ["spec", ...at], mistake)));
   }
 }

@@ -419,6 +419,22 @@ export type GroupSpec = {
   maxUnavailable?: number | null;
   windows?: CommonWindows;
 } | null;
+/**
+ * Where nodes fetch it: https://, http:// or file:///; of a list the first that answers. With a checksum, always.
+ */
+export type ImageUrls = string | string[];
+/**
+ * Of the file as it is fetched, before it is decompressed.
+ */
+export type HexadecimalDigits = string;
+/**
+ * Of the file as it is fetched, before it is decompressed.
+ */
+export type HexadecimalDigits1 = string;
+/**
+ * Left out: as the name of the source ends, in .gz, .zst, .xz or .bz2.
+ */
+export type ImageCompression = "none" | "gz" | "zst" | "xz" | "bz2" | null;
 
 /**
  * The fleet: one document for all the manifests of a repository. Its name is how agents tell whose VMs they keep.
@@ -817,7 +833,7 @@ export interface NetworkSpec {
   forwards?: CommonForward[] | null;
 }
 /**
- * A disk image on the nodes that root disks are copy-on-write overlays of.
+ * A disk image that disks are copy-on-write overlays of: a file on the nodes, or something that they fetch.
  */
 export interface ImageDocument {
   /**
@@ -832,15 +848,48 @@ export interface ImageDocument {
   spec: ImageSpec;
 }
 /**
- * Where it is.
+ * Where it is: `path`, `source` or `architectures`.
  */
 export interface ImageSpec {
   /**
-   * An absolute path, the same on every node.
+   * A file on the nodes: an absolute path, the same on every node. What lies there is used as it is.
    */
-  path: string;
+  path?: string;
+  source?: ImageUrls;
+  sha256?: HexadecimalDigits;
+  sha512?: HexadecimalDigits1;
+  checksums?: ImageChecksums;
+  compression?: ImageCompression;
+  architectures?: ImageArchitectures;
   /**
-   * What the file is. May be left out when the path ends in .qcow2 or .raw: other endings do not say.
+   * What the file is, once it is decompressed. May be left out when the name ends in .qcow2 or .raw: other endings do not say.
    */
   format?: "qcow2" | "raw" | null;
+}
+/**
+ * Instead of a checksum: a file of them, as sha256sum or sha512sum write it, that each node asks before it fetches. New bytes are for new disks.
+ */
+export interface ImageChecksums {
+  /**
+   * https:// or file:///.
+   */
+  url: string;
+  /**
+   * The image's name in it. Left out: the last part of the source's path.
+   */
+  file?: string;
+}
+/**
+ * Instead of `source`: what each kind of node fetches.
+ */
+export interface ImageArchitectures {
+  x86_64?: FetchedImage;
+  aarch64?: FetchedImage;
+}
+export interface FetchedImage {
+  source: ImageUrls;
+  sha256?: HexadecimalDigits;
+  sha512?: HexadecimalDigits1;
+  checksums?: ImageChecksums;
+  compression?: ImageCompression;
 }

@@ -93,13 +93,19 @@ export function compareLive(live: LiveConfig, spec: VmSpec): FieldDifference[] {
   return differences;
 }
 
-/** No hypervisor knows what an image or a network is called in the manifests: the name is the spec's where all else is the same. */
+/**
+ * No hypervisor knows what an image or a network is called in the manifests, or where it was fetched: that is the spec's where all else is the
+ * same.
+ */
 const withImageNames = (live: readonly Disk[], spec: readonly Disk[]): readonly Disk[] =>
   live.map((disk) => {
     const { origin } = disk;
     const wanted = spec.find((each) => each.name === disk.name)?.origin;
-    if (origin.kind !== "image" || wanted?.kind !== "image" || origin.image === wanted.image) return disk;
-    return { ...disk, origin: { ...origin, image: wanted.image } };
+    if (origin.kind !== "image" || wanted?.kind !== "image") return disk;
+    if (origin.image === wanted.image && origin.remote === wanted.remote) return disk;
+    const { remote: _, ...bytes } = origin;
+    const remote = wanted.remote === undefined ? {} : { remote: wanted.remote };
+    return { ...disk, origin: { ...bytes, image: wanted.image, ...remote } };
   });
 
 const inWordsOfNics = (live: readonly Nic[], spec: readonly Nic[]): readonly Nic[] =>

@@ -6,6 +6,7 @@
  * Secrets are not in here: texts that may hold them travel by digest (see `DesiredState.files`).
  */
 import type { Digest } from "./names.ts";
+import type { ImageFormat, RemoteImage } from "./remote-image.ts";
 
 export const HYPERVISOR_KINDS = ["cloud-hypervisor", "qemu", "propolis", "noop"] as const;
 export type HypervisorKind = (typeof HYPERVISOR_KINDS)[number];
@@ -75,6 +76,7 @@ export interface Disk {
 
 /**
  * - `image`: copy-on-write over an image on the node; the overlay is the agent's, kept after deletion until the retention ends.
+ *   `remote`: the node fetches the image, and `path` is no file, but its name: `image:debian-12`.
  * - `blank`: an empty volume of the agent's, kept likewise.
  * - `external`: someone else's bytes (`file://`, `rbd://`, `iscsi://`, `nbd://`); never created, resized or deleted by us.
  */
@@ -85,6 +87,7 @@ export type DiskOrigin =
       readonly path: string;
       readonly format: ImageFormat;
       readonly sizeMiB: number;
+      readonly remote?: RemoteImage;
     }
   | { readonly kind: "blank"; readonly sizeMiB: number }
   | { readonly kind: "external"; readonly url: string };
@@ -92,7 +95,7 @@ export type DiskOrigin =
 /** Whether its bytes are on one node and stay there when the VM leaves: the agent's own, and files. A `file://` on shared storage looks the same from here. */
 export const isLocal = (origin: DiskOrigin): boolean => origin.kind !== "external" || origin.url.startsWith("file:");
 
-export type ImageFormat = "qcow2" | "raw";
+export type { ImageFormat };
 
 export interface Nic {
   readonly name: string;

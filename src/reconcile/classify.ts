@@ -146,9 +146,9 @@ function classifyContent({ path, from, to }: FieldDifference): Verdict | null {
       hint: `set its size to at least ${before.origin.sizeMiB}MiB`,
     };
   }
-  // Only the Image's name can be left: the bytes are the same.
+  // Only the Image's name can be left, or what new disks are made over: the bytes are the same.
   const isSame = before.readonly === after.readonly && after.origin.sizeMiB === before.origin.sizeMiB;
-  return isSame ? inClass("metadata") : null;
+  return isSame ? inClass("metadata", isOtherSource(before, after) ? STAYS_OVER : null) : null;
 }
 
 type LiveCapabilities = HypervisorCapabilities["live"] | undefined;
@@ -176,6 +176,12 @@ function isOtherContent({ origin: before }: Disk, { origin: after }: Disk): stri
   }
   return null;
 }
+
+/** ADR 18, 55: a disk is never put over other bytes than it was made over. */
+const STAYS_OVER = "this disk stays over the bytes that it was made over; new ones are made over the new";
+
+const isOtherSource = ({ origin: before }: Disk, { origin: after }: Disk): boolean =>
+  before.kind === "image" && after.kind === "image" && !sameValue(before.remote, after.remote);
 
 const describe = (kind: Disk["origin"]["kind"]): string =>
   kind === "image" ? "a copy of an image" : "an empty volume";

@@ -1,6 +1,7 @@
 /** A changed field as a short sentence. Texts that may hold secrets are digests in a spec, so nothing here can show one. */
 import { type FieldDifference, sameValue } from "../model/fields.ts";
 import { byName } from "../model/names.ts";
+import { isChecksumsFile, type RemoteImage } from "../model/remote-image.ts";
 
 /** `cpus.count 2 → 4`, with the note behind it. */
 export function describeDifference({ path, from, to }: FieldDifference, note: string | null): string {
@@ -27,6 +28,7 @@ function changedKeys(path: string, from: Record<string, unknown>, to: Record<str
   return keys.flatMap((key) => {
     const [before, after] = [from[key], to[key]];
     if (sameValue(before, after)) return [];
+    if (key === "remote" && isRecord(after)) return [`${path} image: ${showRemote(before)} → ${showRemote(after)}`];
     // Where a disk comes from is part of the disk, as in the manifests.
     const place = key === "origin" ? path : `${path}.${key}`;
     if (isRecord(before) && isRecord(after)) return changedKeys(place, before, after);
@@ -34,6 +36,15 @@ function changedKeys(path: string, from: Record<string, unknown>, to: Record<str
     const named = place.replace(/MiB$/, "");
     return [`${named} ${show(before)} → ${show(after)}${named === place ? "" : " MiB"}`];
   });
+}
+
+/** By what its bytes are known. */
+function showRemote(remote: unknown): string {
+  const sources = (remote as RemoteImage | undefined)?.sources ?? [];
+  const shown = sources.map(({ checksum }) =>
+    isChecksumsFile(checksum) ? checksum.url : `${checksum.algorithm} ${checksum.digest.slice(0, 12)}`,
+  );
+  return shown.length === 0 ? "a file of the node" : show([...new Set(shown)].join(", "));
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

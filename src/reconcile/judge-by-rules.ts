@@ -32,8 +32,8 @@ export function judgeByRules(difference: FieldDifference, rules: readonly Change
 /** A disk of the agent's that differs in nothing but that it is to be larger. */
 export function onlyGrows({ origin: was, ...before }: Disk, { origin: becomes, ...after }: Disk): boolean {
   if (was.kind === "external" || becomes.kind === "external" || !sameValue(before, after)) return false;
-  // What an image is called in the manifests is none of the disk's business.
-  const bytes = (origin: typeof was) => ({ ...origin, image: "", sizeMiB: 0 });
+  // What an image is called in the manifests is none of the disk's business; nor is where the next disk's would be fetched.
+  const bytes = (origin: typeof was) => ({ ...origin, image: "", sizeMiB: 0, remote: null });
   return becomes.sizeMiB > was.sizeMiB && sameValue(bytes(was), bytes(becomes));
 }
 

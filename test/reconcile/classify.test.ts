@@ -196,3 +196,25 @@ describe("what the hypervisor can while the guest runs", () => {
     expect(inWords("hypervisor", "noop", "qemu", null)).toBe("replace");
   });
 });
+
+test("an image that is fetched and has other bytes now leaves the disks that were made over it alone, and says so", () => {
+  const remote = (digest: string) => ({
+    format: "qcow2" as const,
+    sources: [
+      {
+        architecture: null,
+        urls: ["https://h/a.qcow2"],
+        checksum: { algorithm: "sha256" as const, digest },
+        compression: "none" as const,
+      },
+    ],
+  });
+  const over = { path: "image:i", format: "raw" as const };
+  const [before, after] = [image({ ...over, remote: remote("a") }), image({ ...over, remote: remote("b") })];
+  expect(verdict("disks.data", before, after, guest(), ["data"])).toEqual({
+    kind: "class",
+    class: "metadata",
+    note: "this disk stays over the bytes that it was made over; new ones are made over the new",
+  });
+  expect(onlyGrows(before, image({ ...over, remote: remote("b"), sizeMiB: 128 }))).toBe(true);
+});

@@ -3,10 +3,12 @@
 import type { NicManifest } from "../../model/documents.ts";
 import { parseDiskUrl } from "../../model/identity/disk-url.ts";
 import { canonicalAddress, canonicalMac } from "../../model/identity/net-address.ts";
-import type { Disk, DiskOrigin, ImageFormat, Nic, NicAttachment } from "../../model/vm-spec.ts";
+import { remotePath } from "../../model/remote-image.ts";
+import type { Disk, DiskOrigin, Nic, NicAttachment } from "../../model/vm-spec.ts";
 import type { ReportField } from "../text/source-document.ts";
 import { buildForwards } from "./build-forwards.ts";
 import { type Catalog, DEFAULT_NETWORK } from "./catalog.ts";
+import { formatOf, remoteOf } from "./image-source.ts";
 import { isAddressWithPrefix, notAHost } from "./ip-address.ts";
 import type { DiskValues } from "./layer.ts";
 
@@ -57,18 +59,18 @@ function originOf({ name, image, size, source }: DiskValues, catalog: Catalog, r
   }
   if (!image) return { kind: "blank", sizeMiB: size };
   const spec = catalog.get("Image", image)?.content.spec;
-  const format = spec && formatOf(spec);
-  return spec && format ? { kind: "image", image, path: spec.path, format, sizeMiB: size } : null;
+  if (spec === undefined) return null;
+  if (spec.path === undefined) {
+    const remote = remoteOf(spec);
+    // On the node it is kept as raw bytes, whatever it came as.
+    return remote && { kind: "image", image, path: remotePath(image), format: "raw", sizeMiB: size, remote };
+  }
+  const format = formatOf(spec);
+  return format ? { kind: "image", image, path: spec.path, format, sizeMiB: size } : null;
 }
 
 /** `iscsi://user%password@host/…`: what stands before the host. An `@` in a path (`rbd://pool/image@snapshot`) is none. */
 export const hasUserInfo = (line: string): boolean => /:\/\/[^/\s"']*@/.test(line);
-
-/** By the ending only where endings are reliable: `.img` is qcow2 at some distributions and raw at others. */
-export function formatOf({ path, format }: { path: string; format?: ImageFormat | null }): ImageFormat | null {
-  if (format) return format;
-  return path.endsWith(".qcow2") ? "qcow2" : path.endsWith(".raw") ? "raw" : null;
-}
 
 export function buildNics(nics: readonly NicManifest[], catalog: Catalog, report: ReportField): Nic[] {
   const taken = new Map<string, string>();

@@ -41,7 +41,9 @@ export function resolveVms(catalog: Catalog, fleet: string, context: ResolveCont
     .sort((a, b) => byName(a.content.metadata.name, b.content.metadata.name))
     .map((document) => resolver.build(document));
   const reportAbout = (vm: BuiltVm, at: Segments, finding: Finding) => resolver.reportAbout(vm.layers, at, finding);
-  const images = catalog.all("Image").map(({ content }) => ({ image: content.metadata.name, path: content.spec.path }));
+  const images = catalog
+    .all("Image")
+    .flatMap(({ content: { metadata, spec } }) => (spec.path ? [{ image: metadata.name, path: spec.path }] : []));
   checkBetweenVms(built, images, reportAbout);
   return withMacs(fleet, built, reportAbout, context.memory);
 }

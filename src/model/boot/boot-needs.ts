@@ -60,7 +60,7 @@ export function bootNeeds({ hypervisor, boot, disks, nics, passthrough }: VmSpec
   }
   for (const { name, origin, readonly } of disks) {
     const path = `disks.${name}`;
-    if (origin.kind === "image") {
+    if (origin.kind === "image" && origin.remote === undefined) {
       const { image, path: file, format } = origin;
       needs.push({ question: { kind: "image", image, path: file, format }, what: `the image of disk ${name}`, path });
     }
