@@ -4,10 +4,12 @@
  *
  * The name comes from a key that is kept in the run's folder: who cannot read the folder cannot take the name, nor give orders.
  */
+import { once } from "node:events";
 import { unlink } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { digestOfText } from "../model/digest.ts";
 import { fromErrorBody, isErrno, isOdoroboError, OdoroboError, toErrorBody } from "../model/errors.ts";
 import type { RunOrder } from "../run/decide.ts";
@@ -132,16 +134,22 @@ function parseLine(line: string): { readonly key: unknown; readonly order: RunOr
   }
 }
 
-/** Null: nobody is in. The caller closes it. */
-function knock(key: string): Promise<Socket | null> {
-  return new Promise((resolve, reject) => {
+/** Somebody is in, and so many knock at once that the kernel takes no more of them for a moment. */
+const CROWD_MS = 20;
+
+/** Null: nobody is in, or whoever is goes just now. The caller closes it. */
+async function knock(key: string): Promise<Socket | null> {
+  for (;;) {
     const socket = connect({ path: doorOf(key) });
-    socket.once("connect", () => resolve(socket));
-    socket.once("error", (error) => {
-      if (isErrno(error, "ECONNREFUSED") || isErrno(error, "ENOENT")) resolve(null);
-      else reject(error);
-    });
-  });
+    try {
+      await once(socket, "connect");
+      return socket;
+    } catch (error) {
+      if (isErrno(error, "ECONNREFUSED") || isErrno(error, "ENOENT") || isErrno(error, "ECONNRESET")) return null;
+      if (!isErrno(error, "EAGAIN")) throw error;
+      await sleep(CROWD_MS);
+    }
+  }
 }
 
 export async function isIn(key: string): Promise<boolean> {

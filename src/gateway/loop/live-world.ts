@@ -116,6 +116,7 @@ export class LiveWorld implements World {
   }
 
   async apply(order: ApplyOrder, listener: RunListener): Promise<ApplyEnd> {
+    await this.#questions.settled(order.run);
     const read = order.planned?.fleet ?? (await order.fleet().catch((error: unknown) => String(error)));
     this.#options.signal.throwIfAborted();
     // Manifests that say something else by now, or nothing: what is left of it is seen when they are read.

@@ -63,6 +63,9 @@ export class LoopRuns {
     try {
       const { access, signal } = this.#options;
       const seen = await seenAgain(planned, access, signal);
+      // Answered here, before it could be written down that it waits.
+      if (waiting.state().wish === "ask" && approvedBy !== null)
+        waiting.append({ event: "approved", at: this.#options.clock.now(), by: approvedBy });
       this.#claims.letGo(run);
       await using claim = waiting;
       return await this.#execute(claim, seen, order, listener);

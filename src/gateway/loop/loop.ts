@@ -5,6 +5,7 @@
  *                               ▲                              │
  *                               └──────────────────────────────┘
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { DEFAULT_GATEWAY_POLICY, type GatewayPolicy } from "../../model/desired-state.ts";
 import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
 import type { PlannedFleet } from "../../turn/plan-fleet.ts";
@@ -197,7 +198,10 @@ export class Loop {
     void work.finally(() => this.#busy.delete(work));
   }
 
-  async #ask({ revision, plan, run }: Extract<Act, { readonly act: "ask" }>): Promise<void> {
+  async #ask(
+    { revision, plan, run }: Omit<Extract<Act, { readonly act: "ask" }>, "act">,
+    isFirst = true,
+  ): Promise<void> {
     const about = { revision, plan: plan.id };
     const order = {
       ...{ run, revision, planned: this.#plans.get(plan.id) ?? null },
@@ -226,16 +230,33 @@ export class Loop {
       const because = becauseOf(error);
       this.#watcher.told({ kind: "trouble", revision, because }, this.#parts.clock.now());
       // Here it can be answered all the same.
-      if (order.planned !== null) this.#watcher.asked(revision, order.planned, null);
+      if (order.planned !== null && isFirst) this.#watcher.asked(revision, order.planned, null);
+      await this.#pause();
+      // Of one of an earlier loop nobody knows whether it was answered; one that is kept nowhere, only who is here can answer.
+      if (this.#isOpen(about)) await this.#ask({ revision, plan, run }, false);
     }
   }
 
+  #isOpen(about: Parameters<typeof whyVoid>[1]): boolean {
+    if (this.#stop.signal.aborted) return false;
+    return whyVoid(this.#state, about, this.#said) === null && this.#state.asked?.approvedBy === null;
+  }
+
+  /** Before something is tried again that could not be written or read. */
+  async #pause(): Promise<void> {
+    await sleep(KEEP_MS, undefined, { signal: this.#stop.signal }).catch(() => {});
+  }
+
+  /** Until it is written down: what waits for nobody would be answered by somebody. */
   async #withdraw({ act: _, ...withdrawal }: Extract<Act, { readonly act: "withdraw" }>): Promise<void> {
-    try {
-      await this.#parts.world.withdraw(withdrawal);
-    } catch (error) {
-      const because = becauseOf(error);
-      this.#watcher.told({ kind: "unkept", because }, this.#parts.clock.now());
+    while (!this.#stop.signal.aborted) {
+      try {
+        return await this.#parts.world.withdraw(withdrawal);
+      } catch (error) {
+        if (this.#stop.signal.aborted) return;
+        this.#watcher.told({ kind: "unkept", because: becauseOf(error) }, this.#parts.clock.now());
+        await this.#pause();
+      }
     }
   }
 

@@ -81,8 +81,13 @@ export class Questions {
     return known !== undefined;
   }
 
-  async withdraw({ run, outcome, by, reason }: Withdrawal): Promise<void> {
+  /** Nobody is just being asked by that run. */
+  async settled(run: string): Promise<void> {
     await this.#asking.get(run)?.catch(() => {});
+  }
+
+  async withdraw({ run, outcome, by, reason }: Withdrawal): Promise<void> {
+    await this.settled(run);
     const claim = this.#claims.held(run)?.claim ?? (await this.#claims.claimed(run))?.claim ?? null;
     if (claim !== null) await this.#claims.end(claim, outcome, reason, by);
   }
