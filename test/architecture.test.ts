@@ -56,7 +56,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "report/plan": ["model", "schedule", "plan", "report/words"],
   "report/what-if": ["model", "placement", "schedule", "plan", "what-if", "report/plan", "report/words"],
   "report/watch": ["model", "report", "report/words"],
-  "report/gateway": ["model", "report", "report/words"],
+  "report/gateway": ["model", "plan", "report", "report/words"],
   "report/words": ["model"],
   run: ["model", "schedule", "plan", "apply", "wire"],
   "run-store": ["model", "plan", "apply", "run", "platform"],

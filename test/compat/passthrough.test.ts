@@ -56,7 +56,7 @@ async function anEdge(vm: VmReport = running(), allowedRoots: readonly string[] 
   };
   const agent = await handlerAgent({ lifecycle, allowedRoots });
   const ask = async (role: Role, method: string, path: string, body?: string) => {
-    const caller: Caller = { name: "ci", role };
+    const caller: Caller = { name: "ci", role, by: "token" };
     const init = body === undefined ? {} : { body };
     const answer = await agent.fetchAs(caller, `/vms/web-1/ch/${path}`, { method, ...init });
     return { status: answer.status, text: await answer.text() };

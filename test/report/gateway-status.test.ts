@@ -26,7 +26,7 @@ const QUIET: GatewayFleetSummary = {
 const notes = (fleet: Partial<GatewayFleetSummary>): string[] =>
   renderGatewayStatus(
     {
-      ...{ kind: "GatewayFleetList", version: 1, gateway: { version: "1.0.0", since: at } },
+      ...{ kind: "GatewayFleetList", version: 1, now: at, gateway: { version: "1.0.0", since: at } },
       fleets: [{ ...QUIET, ...fleet }],
     },
     { colour: false, address: ADDRESS },

@@ -3,6 +3,7 @@ import type { ApplyEvent } from "../../apply/apply-report.ts";
 import { type Instant, instant } from "../../model/names.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { GatewayEvent, GatewayHappening } from "../../report/gateway/gateway-event.ts";
+import type { FleetNews } from "../../report/gateway/page-documents.ts";
 import type { LoopWatcher } from "../loop/parts.ts";
 import type { Told } from "../revision/loop-state.ts";
 import type { Because } from "../revision/revision.ts";
@@ -40,6 +41,26 @@ export class GatewayEvents {
       source: (trouble) =>
         put({ event: "source", ...(trouble === null ? NO_TROUBLE : { ...troubleOf(trouble), since: trouble.since }) }),
     };
+  }
+
+  /** Tags and ids of this life begin with it. */
+  get life(): string {
+    return this.#life;
+  }
+
+  get isHeard(): boolean {
+    return this.#listeners.size > 0;
+  }
+
+  /** Told to who listens now, and not kept. */
+  tellNews(fleet: string, news: FleetNews, at: Instant): void {
+    const event = this.newsEvent(fleet, news, at);
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  /** With the id of the event before: who comes back after it has missed nothing that is kept. */
+  newsEvent(fleet: string, news: FleetNews, at: Instant): GatewayEvent {
+    return { kind: "GatewayEvent", version: 1, id: this.lastId, at, fleet, ...news };
   }
 
   /** Told of all that happens from now on. Returns what ends that. */

@@ -18,6 +18,7 @@ import { FleetView } from "./fleet-view.ts";
 import type { FleetConfig } from "./gateway-config.ts";
 import { type FleetNames, GuardedSource } from "./guarded-source.ts";
 import { logWatcher } from "./log-watcher.ts";
+import { FleetSight, type SightOptions } from "./sight/fleet-sight.ts";
 
 /** A source that can be told to look now. */
 export interface PokedSource extends RevisionSource {
@@ -42,6 +43,8 @@ export interface FleetParts {
   readonly outlets: Outlets;
   /** Told beside them. */
   readonly watchers?: readonly LoopWatcher[];
+  /** Who is told what is seen of it. */
+  readonly sight: Omit<SightOptions, "clock">;
   /** Whose webhooks are believed; null: nobody's. */
   readonly hook: Pick<HookFleet, "kind" | "secrets"> | null;
   /** Nothing is waited for any more. */
@@ -65,7 +68,11 @@ export class FleetService {
   constructor(config: FleetConfig, parts: FleetParts) {
     this.config = config;
     this.#parts = parts;
-    this.view = new FleetView(config, (id) => this.#guarded.noteOf(id), parts.clock);
+    this.view = new FleetView(
+      config,
+      (id) => this.#guarded.noteOf(id),
+      new FleetSight({ ...parts.sight, clock: parts.clock }),
+    );
     const watchers = [...parts.outlets.watchers, ...(parts.watchers ?? [])];
     this.#watcher = fanOut([this.view, logWatcher(config.name, parts.log), ...watchers], parts.log);
     this.#source = parts.openSource(config, (trouble) => this.#watcher.source(trouble));
@@ -91,6 +98,7 @@ export class FleetService {
   async stop(): Promise<string | null> {
     this.#stop.abort();
     await this.#ended;
+    this.view.sight[Symbol.dispose]();
     await this.#parts.outlets[Symbol.asyncDispose]();
     return this.view.leftRun;
   }

@@ -1,7 +1,8 @@
 /** What is to be seen of one fleet now: gathered from what its loop tells, read by the API and by `/readyz`. */
 import type { ApplyEvent } from "../../apply/apply-report.ts";
 import { type Instant, instant } from "../../model/names.ts";
-import type { Clock } from "../../platform/clock.ts";
+import type { Plan } from "../../plan/plan-document.ts";
+import { type ForgeLinks, forgeLinks } from "../../report/gateway/forge-links.ts";
 import type {
   Because,
   GatewayFleet,
@@ -16,35 +17,37 @@ import { type LoopState, NOTHING_SEEN } from "../revision/loop-state.ts";
 import type { Revision, Because as RevisionBecause, RevisionId } from "../revision/revision.ts";
 import { standsAs } from "../revision/stands-as.ts";
 import type { FleetConfig } from "./gateway-config.ts";
+import type { FleetSight } from "./sight/fleet-sight.ts";
+
+type ViewedConfig = Pick<FleetConfig, "name" | "repository"> & Partial<Pick<FleetConfig, "forge">>;
 
 export class FleetView implements LoopWatcher {
-  readonly #config: Pick<FleetConfig, "name" | "repository">;
+  readonly sight: FleetSight;
+  /** Null: no forge that is known has it. */
+  readonly links: ForgeLinks | null;
+  readonly #config: ViewedConfig;
   readonly #noteOf: (id: RevisionId) => string | null;
-  readonly #clock: Clock;
   #state: LoopState = NOTHING_SEEN;
   #run: GatewayFleetSummary["run"] = null;
   #left: string | null = null;
-  #question: { readonly plan: string; readonly run: string | null } | null = null;
+  #question: { readonly plan: Plan; readonly run: string | null } | null = null;
+  #planned: { readonly plan: Plan; readonly revision: string | null } | null = null;
   #trouble: SourceTrouble | null = null;
   #seen: { readonly fleet: string; readonly vms: GatewayFleet["vms"] } | null = null;
-  #silent = new Map<string, Instant>();
   #failure: Because | null = null;
 
   /** `noteOf`: what of a revision's policy does not count. */
-  constructor(
-    config: Pick<FleetConfig, "name" | "repository">,
-    noteOf: (id: RevisionId) => string | null,
-    clock: Clock,
-  ) {
+  constructor(config: ViewedConfig, noteOf: (id: RevisionId) => string | null, sight: FleetSight) {
     this.#config = config;
     this.#noteOf = noteOf;
-    this.#clock = clock;
+    this.sight = sight;
+    this.links = linksOf(config);
   }
 
   told(): void {}
 
   asked(_revision: RevisionId, { plan }: PlannedFleet, run: string | null): void {
-    this.#question = { plan: plan.id, run };
+    this.#question = { plan, run };
   }
 
   changed(state: LoopState): void {
@@ -52,12 +55,12 @@ export class FleetView implements LoopWatcher {
     if (state.turn?.kind !== "applying") this.#run = null;
   }
 
-  seen({ observed, fleet }: PlannedFleet): void {
+  seen(planned: PlannedFleet): void {
+    const { observed, fleet, plan } = planned;
     const { name } = fleet.desired.fleet;
-    const before = this.#silent;
-    const silent = observed.nodes.filter(({ reach }) => reach === "silent");
-    const now = this.#clock.now();
-    this.#silent = new Map(silent.map((node) => [node.name, before.get(node.name) ?? now]));
+    this.sight.planned(planned);
+    const { turn } = this.#state;
+    this.#planned = { plan, revision: turn?.kind === "planning" ? turn.revision : null };
     const vms = observed.nodes
       .flatMap((node) => (node.reach === "silent" ? [] : node.report.vms))
       .filter((vm) => vm.fleet === name);
@@ -80,6 +83,27 @@ export class FleetView implements LoopWatcher {
 
   source(trouble: SourceTrouble | null): void {
     this.#trouble = trouble;
+  }
+
+  /** What waits for an answer, else what was planned last; null: nothing was, or not by this process. */
+  get plan(): Plan | null {
+    const asked = this.#state.asked?.plan.id;
+    if (asked !== undefined && this.#question?.plan.id === asked) return this.#question.plan;
+    return this.#planned?.plan ?? null;
+  }
+
+  /** Of the manifests that were planned last. */
+  get plannedRevision(): Pick<Revision, "id" | "commit"> | null {
+    return this.revision((each) => each.id === this.#planned?.revision);
+  }
+
+  /** The latest of those that are remembered for which this holds; null: none. */
+  revision(holds: (revision: Revision) => boolean): Revision | null {
+    return this.#state.revisions.findLast(holds) ?? null;
+  }
+
+  get isApplying(): boolean {
+    return this.#state.turn?.kind === "applying";
   }
 
   /** The loop itself could not go on. */
@@ -112,21 +136,23 @@ export class FleetView implements LoopWatcher {
       waiting: this.#waiting(),
       sourceTrouble:
         this.#trouble === null ? null : { ...becauseOf(this.#trouble), since: instant(this.#trouble.since) },
-      silentNodes: [...this.#silent].map(([node, since]) => ({ name: node, since })),
+      silentNodes: [...this.sight.silence].map(([node, { since }]) => ({ name: node, since })),
       drift: this.#state.drift,
       heldBy,
       run: this.#run,
     };
   }
 
-  document(): GatewayFleet {
+  document(now: Instant): GatewayFleet {
     const revisions = [...this.#state.revisions].reverse().map((each) => this.#show(each));
     return {
       kind: "GatewayFleet",
       version: 1,
+      now,
       ...this.summary(),
       revisions,
       vms: this.#seen?.vms ?? null,
+      links: this.links,
     };
   }
 
@@ -140,7 +166,7 @@ export class FleetView implements LoopWatcher {
     const { asked } = this.#state;
     if (asked === null) return null;
     const { revision, plan, approvedBy } = asked;
-    const run = this.#question?.plan === plan.id ? this.#question.run : null;
+    const run = this.#question?.plan.id === plan.id ? this.#question.run : null;
     const changes = plan.changes.map((change) => ({ name: change.name, action: change.action, class: change.class }));
     return { revision, plan: plan.id, run, changes, approvedBy };
   }
@@ -166,5 +192,11 @@ const becauseOf = ({ code, message, hint }: RevisionBecause | SourceTrouble): Be
   message,
   hint: hint ?? null,
 });
+
+function linksOf({ repository, forge }: ViewedConfig): ForgeLinks | null {
+  if (forge == null || forge.kind === "generic") return null;
+  const { kind, api } = forge;
+  return forgeLinks({ kind, api, url: withoutPassword(repository.url), path: repository.path });
+}
 
 const withoutPassword = (url: string): string => (isRemote(url) ? parseRemote(url).url : url);

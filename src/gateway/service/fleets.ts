@@ -77,12 +77,17 @@ export class Fleets implements AsyncDisposable {
   }
 
   async #begin(config: FleetConfig): Promise<FleetService> {
-    const { dataFolder, clock, log } = this.#parts;
+    const { dataFolder, clock, log, events } = this.#parts;
     return new FleetService(config, {
       ...this.#parts,
       openSource:
         this.#parts.openSource ?? ((each, onTrouble) => openGitSource(each, { dataFolder, clock }, onTrouble)),
       watchers: this.#parts.watchersOf?.(config) ?? [],
+      sight: {
+        life: events.life,
+        isHeard: () => events.isHeard,
+        onNews: (news, at) => events.tellNews(config.name, news, at),
+      },
       memory: heldMemory(memoryIn(config, this.#parts), config.ceiling),
       outlets: await openOutlets(config, this.#parts),
       hook: await openFleetHook(config, log),

@@ -28,6 +28,6 @@ export function headersFor(error: OdoroboError): Readonly<Record<string, string>
 /** An answer that stays open. Not cached, not gathered up by a proxy. */
 export function stream(contentType: string, body: ReadableStream<Uint8Array>): Response {
   return new Response(body, {
-    headers: { "content-type": contentType, "cache-control": "no-store", "x-accel-buffering": "no" },
+    headers: { "content-type": contentType, "cache-control": "no-store, no-transform", "x-accel-buffering": "no" },
   });
 }

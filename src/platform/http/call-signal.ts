@@ -10,17 +10,17 @@ export interface CallSignal {
   release(): void;
 }
 
-export function openCallSignal(request: Request, stopping: AbortSignal): CallSignal {
+/** `ends`: whatever else ends it: that the server stops, that the caller is signed out. */
+export function openCallSignal(request: Request, ...ends: readonly AbortSignal[]): CallSignal {
   const controller = new AbortController();
-  // Names the request itself, not its signal: `stopping` holds this listener, and with it the request.
-  const onAbort = () => controller.abort(request.signal.aborted ? request.signal.reason : stopping.reason);
+  // Names the request itself, not its signal: whoever ends it holds this listener, and with it the request.
+  const all = () => [request.signal, ...ends];
+  const onAbort = () => controller.abort(all().find(({ aborted }) => aborted)?.reason);
   const release = () => {
-    stopping.removeEventListener("abort", onAbort);
-    request.signal.removeEventListener("abort", onAbort);
+    for (const each of all()) each.removeEventListener("abort", onAbort);
   };
-  request.signal.addEventListener("abort", onAbort);
-  stopping.addEventListener("abort", onAbort);
-  if (request.signal.aborted || stopping.aborted) onAbort();
+  for (const each of all()) each.addEventListener("abort", onAbort);
+  if (all().some(({ aborted }) => aborted)) onAbort();
   return { signal: controller.signal, release };
 }
 

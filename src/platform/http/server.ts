@@ -62,8 +62,10 @@ export interface ServeOptions<Notes extends { code: ErrorCode | null }> {
   /** For those who show a signature and no credentials: they are not asked who they are, only counted by their addresses. */
   readonly unguarded?: {
     readonly isWanted: (request: IncomingMessage) => boolean;
-    readonly answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+    readonly answer: (request: IncomingMessage, response: ServerResponse, door: Door) => Promise<void>;
   };
+  /** With every answer. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface HttpServer extends AsyncDisposable {
@@ -171,6 +173,7 @@ function makeServer<Notes extends { code: ErrorCode | null }>(
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const begun = clock.monotonicMs();
+    for (const [name, value] of Object.entries(options.headers ?? {})) response.setHeader(name, value);
     const asked = askedBy(request);
     const notes = options.openNotes();
     const gone = new AbortController();
@@ -180,7 +183,7 @@ function makeServer<Notes extends { code: ErrorCode | null }>(
     try {
       if (unguarded?.isWanted(request)) {
         door.countAddress(request);
-        return await unguarded.answer(request, response);
+        return await unguarded.answer(request, response, door);
       }
       const converted = toRequest(request, gone.signal, who);
       caller = await door.enter(request, converted.headers, false);
@@ -205,7 +208,8 @@ function makeServer<Notes extends { code: ErrorCode | null }>(
   function breakOff(request: IncomingMessage, response: ServerResponse, error: unknown): void {
     log.error({ err: error, method: request.method, path: pathOf(request) }, "an answer could not be given");
     if (response.headersSent || response.destroyed) return void response.destroy();
-    for (const name of response.getHeaderNames()) response.removeHeader(name);
+    for (const name of response.getHeaderNames())
+      if (options.headers?.[name] === undefined) response.removeHeader(name);
     const refusal = errorAnswer(pathOf(request), unexpected());
     sendAnswer(refusal, request, response, limits.stalledMs).catch(() => response.destroy());
   }

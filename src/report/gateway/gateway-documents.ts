@@ -4,6 +4,12 @@ import type { Action } from "../../model/changes.ts";
 import type { ErrorCode } from "../../model/errors.ts";
 import type { Instant } from "../../model/names.ts";
 
+/** Patterns of addresses at the forge: `{file}`, `{line}` and `{commit}` stand for what is to be put there, encoded as for a path. */
+export interface ForgeLinks {
+  readonly file: string;
+  readonly commit: string;
+}
+
 export interface Because {
   /** Null: it is no trouble. */
   readonly code: ErrorCode | null;
@@ -68,6 +74,8 @@ export interface GatewayFleetSummary {
 export interface GatewayFleetList {
   readonly kind: "GatewayFleetList";
   readonly version: 1;
+  /** By the gateway's clock. */
+  readonly now: Instant;
   readonly gateway: { readonly version: string; readonly since: Instant };
   readonly fleets: readonly GatewayFleetSummary[];
 }
@@ -75,7 +83,10 @@ export interface GatewayFleetList {
 export interface GatewayFleet extends GatewayFleetSummary {
   readonly kind: "GatewayFleet";
   readonly version: 1;
+  readonly now: Instant;
   /** Latest first. */
   readonly revisions: readonly ShownRevision[];
   readonly vms: { readonly total: number; readonly running: number } | null;
+  /** Where a browser finds commits and lines of manifests; null: no forge that is known has them. */
+  readonly links: ForgeLinks | null;
 }

@@ -2,6 +2,7 @@
 import type { ErrorCode } from "../../model/errors.ts";
 import type { Instant } from "../../model/names.ts";
 import type { ShownChange } from "./gateway-documents.ts";
+import type { FleetNews } from "./page-documents.ts";
 
 interface Trouble {
   /** Null: it is no trouble. */
@@ -46,6 +47,8 @@ export type GatewayHappening =
       readonly message: string | null;
     }
   | { readonly event: "run-ended"; readonly run: string }
+  /** Something of it is another. It is not kept: who comes back is told to read. */
+  | FleetNews
   /** The repository cannot be looked at; without a code: it can again. */
   | ({ readonly event: "source"; readonly since: Instant | null } & Trouble);
 

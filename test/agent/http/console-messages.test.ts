@@ -21,7 +21,11 @@ const place = (guest: SerialGuest): LinePlace => ({
 async function aWorld(role: Role | null = null) {
   const guest = await aSerialGuest();
   const access = {
-    read: async () => ({ size: 1, hasCertificates: false, find: () => (role === null ? null : { name: "eve", role }) }),
+    read: async () => ({
+      size: 1,
+      hasCertificates: false,
+      find: () => (role === null ? null : { name: "eve", role, by: "token" as const }),
+    }),
   };
   const agent: TestAgent = await socketAgent(role === null ? {} : { access });
   agent.lifecycle.serials.set("web-1", { log: guest.log });

@@ -87,7 +87,7 @@ describe("who asks", () => {
 
   test("whoever may observe may scrape; a role that is too small is counted as refused", async () => {
     await using agent = await handlerAgent();
-    const prometheus = { name: "prometheus", role: "observe" } as const;
+    const prometheus = { name: "prometheus", role: "observe", by: "token" } as const;
     expect((await agent.fetchAs(prometheus, "/metrics")).status).toBe(200);
   });
 

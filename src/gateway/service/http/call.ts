@@ -6,13 +6,15 @@ import type { Logger } from "../../../platform/logger.ts";
 import type { RunStore } from "../../../run/run-store.ts";
 import type { GatewayMetrics } from "../../metrics/gateway-metrics.ts";
 import type { GatewayEvents } from "../event-log.ts";
-import type { FleetService } from "../fleet-service.ts";
+import type { Sessions } from "../page/sessions.ts";
+import type { ServedFleet } from "./served-fleet.ts";
 
 export interface Parts {
-  readonly fleets: ReadonlyMap<string, FleetService>;
+  readonly fleets: ReadonlyMap<string, ServedFleet>;
   readonly runs: RunStore;
   readonly events: GatewayEvents;
   readonly metrics: GatewayMetrics;
+  readonly sessions: Sessions;
   /** Resolves when the run goes on. */
   readonly carryOn: (run: string, by: string) => Promise<void>;
   readonly clock: Clock;

@@ -16,14 +16,25 @@ import { serve } from "../../../platform/http/server.ts";
 import { followTlsFiles, readTlsFiles } from "../../../platform/http/tls-files.ts";
 import type { Logger } from "../../../platform/logger.ts";
 import type { GatewayConfig } from "../gateway-config.ts";
+import { ownersOf } from "../page/credentials.ts";
+import { EVERY_ANSWER } from "../page/headers.ts";
+import { ownOrigin } from "../page/own-origin.ts";
+import { openPageDoor } from "../page/page-door.ts";
+import { PageFiles } from "../page/page-files.ts";
+import { sessionGate } from "../page/session-gate.ts";
+import { Sessions } from "../page/sessions.ts";
 import type { Parts } from "./call.ts";
 import { createHandler } from "./handler.ts";
 import { unguardedRoutes } from "./unguarded.ts";
 
-export interface DoorOptions extends Omit<Parts, "stopping"> {
-  readonly config: Pick<GatewayConfig, "listen" | "door">;
-  /** Of what comes to `/v1/hooks/`. */
-  readonly hooks: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+export interface DoorOptions extends Omit<Parts, "stopping" | "sessions"> {
+  readonly config: Pick<GatewayConfig, "listen" | "door" | "publicUrl">;
+  /** Of what comes to `/v1/hooks/`; left out: nothing is heard there. */
+  readonly hooks?: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  /** Left out: the one that was built. */
+  readonly pageFolder?: string | undefined;
+  /** Left out: twelve hours. */
+  readonly sessionMs?: number | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -39,10 +50,34 @@ export async function openGatewayDoor(options: DoorOptions): Promise<AsyncDispos
   await using opened = new AsyncDisposableStack();
   const stopping = new AbortController();
   const clientCertificates = tls !== null && tls.clientCa !== null;
-  const gate = lookersOnly(
-    createGate({ who: "gateway", token, access, clientCertificates, wrongTokens: new WrongTokens(clock) }),
+  const { listen, publicUrl } = config;
+  const isOwnOrigin = ownOrigin({ listen, isTls: tls !== null, publicUrl });
+  const sessions = opened.use(new Sessions(clock, options.sessionMs));
+  const gate = sessionGate(
+    lookersOnly(
+      createGate({
+        who: "gateway",
+        token,
+        access,
+        clientCertificates,
+        wrongTokens: new WrongTokens(clock),
+        isOwnOrigin,
+      }),
+    ),
+    { sessions, isOwnOrigin, clientCertificates },
   );
-  const parts = { ...options, stopping: stopping.signal };
+  const parts = { ...options, sessions, stopping: stopping.signal };
+  const page = openPageDoor({
+    files: new PageFiles(options.pageFolder),
+    sessions,
+    isOwnOrigin,
+    isTls: tls !== null,
+    asksFor: { token: token !== null || access !== null, certificate: clientCertificates },
+    oidc: null,
+    ownerOf: ownersOf({ token, access }),
+    clock,
+    log,
+  });
   const server = opened.use(
     await serve({
       who: "gateway",
@@ -54,7 +89,8 @@ export async function openGatewayDoor(options: DoorOptions): Promise<AsyncDispos
       log,
       clock,
       errorAnswer: (_, error) => errorAnswer(error),
-      unguarded: unguardedRoutes(parts, options.hooks),
+      unguarded: unguardedRoutes(parts, { hooks: options.hooks, page }),
+      headers: EVERY_ANSWER,
     }),
   );
   if (files !== null && tls !== null)

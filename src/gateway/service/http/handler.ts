@@ -11,12 +11,20 @@ import type { Caller } from "../../../platform/http/door/caller.ts";
 import type { Parts, Route } from "./call.ts";
 import { streamEvents } from "./events.ts";
 import { getFleet, getFleets } from "./fleets.ts";
+import { getMe } from "./me.ts";
 import { getMetrics } from "./metrics.ts";
 import { followRun, getRun, getRunPlan, getRuns, orderRun, resumeRun } from "./runs.ts";
+import { getVm } from "./vm.ts";
+import { getFleetPlan, getNodes, getVms } from "./vms.ts";
 
 const ROUTES: readonly Route[] = [
   { path: "/v1/fleets", method: "GET", role: "observe", handle: getFleets },
   { path: "/v1/fleets/{name}", method: "GET", role: "observe", handle: getFleet },
+  { path: "/v1/fleets/{name}/nodes", method: "GET", role: "observe", handle: getNodes },
+  { path: "/v1/fleets/{name}/plan", method: "GET", role: "observe", handle: getFleetPlan },
+  { path: "/v1/fleets/{name}/vms", method: "GET", role: "observe", handle: getVms },
+  { path: "/v1/fleets/{name}/vms/{vm}", method: "GET", role: "observe", handle: getVm },
+  { path: "/v1/me", method: "GET", role: "observe", handle: getMe },
   { path: "/v1/events", method: "GET", role: "observe", handle: streamEvents },
   { path: "/v1/runs", method: "GET", role: "observe", handle: getRuns },
   { path: "/v1/runs/{id}", method: "GET", role: "observe", handle: getRun },
@@ -33,13 +41,18 @@ const ROUTES: readonly Route[] = [
 export const createHandler =
   (parts: Parts) =>
   async (request: Request, caller: Caller, notes: { code: ErrorCode | null }): Promise<Response> => {
-    const { signal, release } = openCallSignal(request, parts.stopping);
+    const { signal, release } = openCallSignal(
+      request,
+      parts.stopping,
+      ...(caller.session === undefined ? [] : [caller.session.ended]),
+    );
     try {
       return whenGiven(await dispatch(request, caller, parts, signal), release);
     } catch (error) {
       release();
       notes.code = isOdoroboError(error) ? error.code : null;
       if (isOdoroboError(error)) return errorAnswer(error);
+      if (caller.session?.ended.aborted) return errorAnswer(signedOut());
       if (request.signal.aborted) return errorAnswer(new OdoroboError("INTERRUPTED", "the client went away"));
       parts.log.error({ err: error, method: request.method, path: new URL(request.url).pathname }, "unexpected error");
       return errorAnswer(
@@ -72,6 +85,8 @@ async function dispatch(request: Request, caller: Caller, parts: Parts, signal: 
   if (!includesRole(caller.role, route.role)) throw mayNot(caller, route.role);
   return await route.handle({ request, caller, params, query: searchParams, parts, signal });
 }
+
+const signedOut = () => new OdoroboError("UNAUTHORIZED", "the session is over", { hint: "sign in again" });
 
 const mayNot = ({ name, role }: Caller, needed: Role): OdoroboError =>
   new OdoroboError("FORBIDDEN", `${name} has the role ${role}; this needs ${needed}`, {

@@ -7,6 +7,7 @@ import type { RunOrder } from "../../../run/decide.ts";
 import type { KnownRun } from "../../../run/run-store.ts";
 import { commandRun } from "../../../turn/runs/command-run.ts";
 import type { Call } from "./call.ts";
+import { readText } from "./read-text.ts";
 import { sendEvents } from "./stream.ts";
 
 export const getRuns = async ({ parts }: Call): Promise<Response> => json(200, toRunList(await parts.runs.list()));
@@ -69,7 +70,6 @@ export async function resumeRun(call: Call): Promise<Response> {
 const find = ({ params, parts }: Call): Promise<KnownRun> => parts.runs.find(params.id ?? "");
 
 const REASON_AT_MOST = 500;
-const BODY_AT_MOST = 16 * 1024;
 
 /** Rejects with BAD_REQUEST or PAYLOAD_TOO_LARGE. */
 async function readReason(request: Request): Promise<string | null> {
@@ -89,16 +89,4 @@ async function readReason(request: Request): Promise<string | null> {
   if (!isMap || !isReason || Object.keys(rest).length > 0)
     throw new OdoroboError("BAD_REQUEST", `the body may be {"reason": TEXT}, of at most ${REASON_AT_MOST} characters`);
   return reason ?? null;
-}
-
-async function readText(request: Request): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of request.body ?? []) {
-    size += chunk.length;
-    if (size > BODY_AT_MOST)
-      throw new OdoroboError("PAYLOAD_TOO_LARGE", `the body has more than ${BODY_AT_MOST} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }

@@ -10,7 +10,8 @@ const MAX_BACKLOG = 1_000;
 export interface SentEvent {
   readonly id?: string;
   readonly event: string;
-  readonly data: unknown;
+  /** The same value is always told in the same way. */
+  readonly data: object;
 }
 
 /**
@@ -22,16 +23,15 @@ export function sendEvents(
   follow: (send: (event: SentEvent) => void, end: () => void) => () => void,
   signal: AbortSignal,
 ): Response {
-  const encoder = new TextEncoder();
   let letGo = () => {};
   const body = new ReadableStream<Uint8Array>(
     {
       start(controller) {
         let isOpen = true;
         let unfollow = () => {};
-        const send = (text: string) => {
+        const send = (bytes: Uint8Array) => {
           if (!isOpen) return;
-          controller.enqueue(encoder.encode(text));
+          controller.enqueue(bytes);
           if ((controller.desiredSize ?? 0) <= 0) end();
         };
         const end = () => {
@@ -39,7 +39,7 @@ export function sendEvents(
           letGo();
           controller.close();
         };
-        const heartbeat = setInterval(() => send(": heartbeat\n\n"), HEARTBEAT_MS);
+        const heartbeat = setInterval(() => send(HEARTBEAT), HEARTBEAT_MS);
         letGo = () => {
           isOpen = false;
           unfollow();
@@ -48,7 +48,7 @@ export function sendEvents(
         };
         if (signal.aborted) return end();
         signal.addEventListener("abort", end);
-        send(`: odorobo gateway\n\n${first.map(format).join("")}`);
+        send(Buffer.concat([GREETING, ...first.map(format)]));
         unfollow = follow((event) => send(format(event)), end);
         if (!isOpen) unfollow();
       },
@@ -59,5 +59,17 @@ export function sendEvents(
   return stream("text/event-stream; charset=utf-8", body);
 }
 
-const format = ({ id, event, data }: SentEvent): string =>
-  `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+const encode = (text: string): Uint8Array => Buffer.from(text);
+const HEARTBEAT = encode(": heartbeat\n\n");
+const GREETING = encode(": odorobo gateway\n\n");
+
+/** By what is told: as many as listen are sent the same bytes. */
+const formatted = new WeakMap<object, Uint8Array>();
+
+function format({ id, event, data }: SentEvent): Uint8Array {
+  const known = formatted.get(data);
+  if (known !== undefined) return known;
+  const bytes = encode(`${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  formatted.set(data, bytes);
+  return bytes;
+}

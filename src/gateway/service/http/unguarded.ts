@@ -1,24 +1,32 @@
 /** What is answered to everybody: that the process lives, and, in one word, whether it is ready. Hooks come in here, too: they are signed. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ServeOptions } from "../../../platform/http/server.ts";
+import type { PageDoor } from "../page/page-door.ts";
 import type { Parts } from "./call.ts";
 
 type Unguarded = NonNullable<ServeOptions<{ code: null }>["unguarded"]>;
-type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+type Answer = Unguarded["answer"];
 
-/** `hooks`: of what comes to `/v1/hooks/`; left out: nothing is heard there. */
-export function unguardedRoutes(parts: Pick<Parts, "fleets">, hooks?: Answer): Unguarded {
+export interface UnguardedRoutes {
+  /** Of what comes to `/v1/hooks/`; left out: nothing is heard there. */
+  readonly hooks?: Answer | undefined;
+  /** Left out: there is none. */
+  readonly page?: PageDoor | undefined;
+}
+
+export function unguardedRoutes(parts: Pick<Parts, "fleets">, { hooks, page }: UnguardedRoutes): Unguarded {
   const find = ({ url = "", method = "" }: IncomingMessage): Answer | null => {
     const path = url.replace(/\?.*/s, "");
     const isLook = method === "GET" || method === "HEAD";
     if (isLook && path === "/healthz") return async (_, response) => say(response, 200, "alive");
     if (isLook && path === "/readyz") return async (_, response) => sayReady(parts, response);
     if (hooks !== undefined && path.startsWith("/v1/hooks/")) return hooks;
+    if (page?.isWanted(method, path)) return page.answer;
     return null;
   };
   return {
     isWanted: (request) => find(request) !== null,
-    answer: async (request, response) => await find(request)?.(request, response),
+    answer: async (request, response, door) => await find(request)?.(request, response, door),
   };
 }
 

@@ -42,7 +42,7 @@ function findIn(entries: readonly AccessEntry[]): AccessTable["find"] {
     // To the end whatever is found: how long it takes says nothing of where an entry stands or how much of it fits.
     for (const entry of known) {
       const isIt = timingSafeEqual(entry.digest, digest);
-      if (isIt && entry.kind === kind) found = { name: entry.name, role: entry.role };
+      if (isIt && entry.kind === kind) found = { name: entry.name, role: entry.role, by: kind };
     }
     return found;
   };

@@ -39,20 +39,22 @@ export interface GateOptions {
   readonly access: AccessFile | null;
   readonly clientCertificates: boolean;
   readonly wrongTokens: WrongTokens;
+  /** Whose pages may change things: those that this server serves itself. Left out: nobody's. */
+  readonly isOwnOrigin?: (origin: string, host: string | null) => boolean;
 }
 
 export function createGate(options: GateOptions): Gate {
-  const { who = "agent", token, access, clientCertificates, wrongTokens } = options;
+  const { who = "agent", token, access, clientCertificates, wrongTokens, isOwnOrigin = () => false } = options;
   return async (knock) => {
-    refuseBrowsers(knock);
-    if (knock.transport === "unix") return { name: "unix socket", role: "admin" };
+    refuseBrowsers(knock, isOwnOrigin);
+    if (knock.transport === "unix") return { name: "unix socket", role: "admin", by: "socket" };
     const { certificate } = knock;
     if (clientCertificates && certificate === null) throw notCertified(who);
     const shown = tokenIn(knock.headers);
     if (token === null && access === null) {
-      if (clientCertificates) return { name: "client certificate", role: "admin" };
+      if (clientCertificates) return ANY_CERTIFICATE;
       requireLoopbackHost(knock.headers.get("host"), who);
-      return { name: "loopback", role: "admin" };
+      return { name: "loopback", role: "admin", by: "loopback" };
     }
     // Each stands for itself: a broken access file does not keep out the admin, nor a broken token file the others.
     const [tokenRead, accessRead] = await Promise.allSettled([token?.read(), access?.read()]);
@@ -73,17 +75,28 @@ export function createGate(options: GateOptions): Gate {
   };
 }
 
+/** Where a client CA is all that was given. */
+export const ANY_CERTIFICATE: Caller = { name: "client certificate", role: "admin", by: "certificate" };
+
 /** Compares with all that there are, whatever fits. */
-function callerOf(digest: Buffer, adminToken: string | undefined, table: AccessTable | undefined): Caller | null {
+export function callerOf(
+  digest: Buffer,
+  adminToken: string | undefined,
+  table: AccessTable | undefined,
+): Caller | null {
   const isAdmin = adminToken !== undefined && timingSafeEqual(digest, sha256(adminToken));
   const listed = table?.find("token", digest) ?? null;
-  return isAdmin ? { name: "token file", role: "admin" } : listed;
+  return isAdmin ? { name: "token file", role: "admin", by: "token" } : listed;
 }
 
 /** Client certificates and cookies ride along with what a foreign page asks a browser to do: so no changes and no consoles for pages. */
-function refuseBrowsers({ headers, method, isUpgrade }: Knock): void {
+export function refuseBrowsers(
+  { headers, method, isUpgrade }: Pick<Knock, "headers" | "method" | "isUpgrade">,
+  isOwnOrigin: NonNullable<GateOptions["isOwnOrigin"]>,
+): void {
   const changes = isUpgrade || (method !== "GET" && method !== "HEAD");
-  if (changes && headers.has("origin")) {
+  const origin = headers.get("origin");
+  if (changes && origin !== null && !isOwnOrigin(origin, headers.get("host"))) {
     throw new OdoroboError("FORBIDDEN", "a web page may not change anything here", {
       hint: "send the request without an Origin header",
     });
