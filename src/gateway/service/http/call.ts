@@ -6,8 +6,13 @@ import type { Logger } from "../../../platform/logger.ts";
 import type { RunStore } from "../../../run/run-store.ts";
 import type { GatewayMetrics } from "../../metrics/gateway-metrics.ts";
 import type { GatewayEvents } from "../event-log.ts";
+import type { FleetView } from "../fleet-view.ts";
 import type { Sessions } from "../page/sessions.ts";
-import type { ServedFleet } from "./served-fleet.ts";
+
+/** A fleet as the door sees it: of a gateway, or the one of a watch. */
+export interface ServedFleet {
+  readonly view: FleetView;
+}
 
 export interface Parts {
   readonly fleets: ReadonlyMap<string, ServedFleet>;

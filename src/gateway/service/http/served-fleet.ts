@@ -1,12 +1,7 @@
-/** A fleet as the door sees it: of a gateway, or the one of a watch. */
+/** Which fleet is asked about, and what was seen of it. */
 import { OdoroboError } from "../../../model/errors.ts";
 import type { Sighting } from "../../../report/gateway/sighting.ts";
-import type { FleetView } from "../fleet-view.ts";
-import type { Call } from "./call.ts";
-
-export interface ServedFleet {
-  readonly view: FleetView;
-}
+import type { Call, ServedFleet } from "./call.ts";
 
 /** Throws NOT_FOUND. */
 export function fleetOf({ params, parts }: Pick<Call, "params" | "parts">): ServedFleet {
