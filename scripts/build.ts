@@ -10,7 +10,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import standalone from "ajv/dist/standalone/index.js";
-import { rolldown } from "rolldown";
+import { type Plugin, rolldown } from "rolldown";
+import { compileDocument, compilerOfDocuments, WRITTEN_DOCUMENTS } from "../src/manifest/text/compile-documents.ts";
 import { compilerFor, compileShape, SHAPES } from "../src/wire/compile-shapes.ts";
 
 const standaloneCode = standalone.default;
@@ -36,34 +37,48 @@ export function digestOfSources(): string {
 /** `more`: entries of the tests' own. The folder is emptied first. */
 export async function build(into: string, more: Readonly<Record<string, string>> = {}): Promise<void> {
   const modules = await bundleInto(into, { ...ENTRIES, ...more }, { cleanDir: true, minify: false });
-  const shapes = mkdtempSync(join(tmpdir(), "odorobo-shapes-"));
+  const checks = mkdtempSync(join(tmpdir(), "odorobo-checks-"));
   try {
-    modules.push(...(await bundleInto(into, writeShapes(shapes), { cleanDir: false, minify: true })));
+    modules.push(...(await bundleInto(into, writeChecks(checks), { cleanDir: false, minify: true })));
   } finally {
-    rmSync(shapes, { recursive: true });
+    rmSync(checks, { recursive: true });
   }
   writeFileSync(join(into, "NOTICES.txt"), noticesOf(modules));
 }
 
 /**
- * The checks of what comes over the wire, as modules of their own: compiling a schema takes longer than most commands take for all else.
- * Answers with the entries that they are.
+ * The checks of what comes over the wire and of what users write, as modules of their own: compiling a schema takes longer than most
+ * commands take for all else. Answers with the entries that they are.
  */
-function writeShapes(folder: string): Record<string, string> {
-  const compilers = new Map(
-    (["strict", "tolerant"] as const).map((reading) => [reading, compilerFor(reading, { withSource: true })]),
-  );
+function writeChecks(folder: string): Record<string, string> {
   // What the code asks for of ajv itself is found from here.
   symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
-  return Object.fromEntries(
-    SHAPES.map(([reading, shape]) => {
-      const compiler = compilers.get(reading) as NonNullable<ReturnType<typeof compilers.get>>;
-      const file = join(folder, `shape.${reading}.${shape}.cjs`);
-      writeFileSync(file, standaloneCode(compiler, compileShape(reading, shape, compiler)));
-      return [`shape.${reading}.${shape}`, file];
-    }),
-  );
+  const entries: Record<string, string> = {};
+  const write = (name: string, code: string) => {
+    entries[name] = join(folder, `${name}.cjs`);
+    writeFileSync(entries[name], code);
+  };
+  for (const reading of ["strict", "tolerant"] as const) {
+    const compiler = compilerFor(reading, { withSource: true });
+    for (const [read, shape] of SHAPES)
+      if (read === reading)
+        write(`shape.${reading}.${shape}`, standaloneCode(compiler, compileShape(reading, shape, compiler)));
+  }
+  const compiler = compilerOfDocuments({ withSource: true });
+  for (const name of WRITTEN_DOCUMENTS)
+    write(`document.${name}`, standaloneCode(compiler, compileDocument(name, compiler)));
+  return entries;
 }
+
+/** What is in the place of `src/manifest/text/compile-documents.ts`; each is read when it is first asked for. */
+const COMPILED_DOCUMENTS: Plugin = {
+  name: "compiled-documents",
+  load: (id) =>
+    id.endsWith("/src/manifest/text/compile-documents.ts")
+      ? `import { createRequire } from "node:module";
+export const compileDocument = (name) => createRequire(import.meta.url)(\`./document.\${name}.js\`).default;`
+      : null,
+};
 
 /** Answers with what it is made of. `minify`: not where names of classes and functions are seen in reports of mistakes. */
 async function bundleInto(
@@ -76,6 +91,7 @@ async function bundleInto(
     input,
     platform: "node",
     external: NEVER_LOADED,
+    plugins: [COMPILED_DOCUMENTS],
     transform: { define: { BUILT_FROM: JSON.stringify(digestOfSources()) } },
     logLevel: "warn",
   });

@@ -8,7 +8,7 @@ import { isErrno, isOdoroboError, OdoroboError } from "../model/errors.ts";
 import { PLAN_VERSION, type Plan } from "../plan/plan-document.ts";
 import { planIdOf } from "../plan/plan-id.ts";
 import { writeFileAtomically } from "../platform/atomic-write.ts";
-import { loadPlanCheck } from "./plan-schema.ts";
+import { findPlanError } from "../wire/check-shape.ts";
 
 /** As the umask has it, like any output file: a plan holds no secrets, and CI hands it from job to job. */
 const MODE = 0o666;
@@ -38,8 +38,7 @@ export async function writePlanFile(path: string, plan: Plan): Promise<void> {
 export async function readPlanFile(path: string): Promise<Plan> {
   const value = parse(path, await readText(path));
   requirePlan(path, value);
-  const findMistake = await loadPlanCheck();
-  const mistake = findMistake(value);
+  const mistake = findPlanError(value);
   if (mistake !== null)
     throw invalid(`${path} is not a whole plan: ${mistake}`, `it was changed or made by another program; ${NEW_PLAN}`);
   const plan = value as Plan;

@@ -35,7 +35,12 @@ export function findHistoryError(value: unknown): string | null {
   return validate(value) ? null : describeError(validate.errors?.[0]);
 }
 
-function findProblem(reading: Reading, document: WireDocument, value: unknown): string | null {
+/** Of a plan that was kept: nothing may be missing, and nothing more than a plan has. */
+export function findPlanError(value: unknown): string | null {
+  return findProblem("strict", "plan", value);
+}
+
+function findProblem(reading: Reading, document: Shape, value: unknown): string | null {
   const validate = validatorOf(reading, document);
   return validate(value) ? null : describeError(validate.errors?.[0]);
 }
@@ -87,6 +92,8 @@ function describeError(error: ErrorObject | undefined): string {
       return `${at(error.params.missingProperty)} is missing`;
     case "enum":
       return `${place} must be one of ${error.params.allowedValues.map((value: unknown) => value ?? "null").join(", ")}`;
+    case "const":
+      return `${place} must be ${JSON.stringify(error.params.allowedValue)}`;
     case "discriminator":
       return `${at(error.params.tag)} is not one of the known kinds`;
     default:

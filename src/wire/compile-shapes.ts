@@ -25,12 +25,12 @@ export type WireDocument = (typeof DOCUMENTS)[number];
 /** `strict`: a field that is not known is a mistake. `tolerant`: it is passed over. */
 export type Reading = "strict" | "tolerant";
 
-/** Documents, and parts of one that are checked by themselves. */
-export type Shape = WireDocument | "node-report.vm" | "node-report.history";
+/** Documents, parts of one that are checked by themselves, and what is kept in a file and must be as it was written. */
+export type Shape = WireDocument | "node-report.vm" | "node-report.history" | "plan";
 
-const schemaOf = (document: WireDocument): string => `https://odorobo.dev/schemas/${document}.schema.json`;
+const schemaOf = (document: WireDocument | "plan"): string => `https://odorobo.dev/schemas/${document}.schema.json`;
 
-const PARTS: Readonly<Record<Exclude<Shape, WireDocument>, string>> = {
+const PARTS: Readonly<Record<Exclude<Shape, WireDocument | "plan">, string>> = {
   "node-report.vm": `${schemaOf("node-report")}#/$defs/vmReport`,
   "node-report.history": `${schemaOf("node-report")}#/properties/history`,
 };
@@ -40,6 +40,7 @@ export const SHAPES: readonly (readonly [Reading, Shape])[] = [
   ...DOCUMENTS.flatMap((document) => [["strict", document] as const, ["tolerant", document] as const]),
   ["tolerant", "node-report.vm"],
   ["tolerant", "node-report.history"],
+  ["strict", "plan"],
 ];
 
 const compilers = new Map<Reading, Ajv2020>();
@@ -49,7 +50,7 @@ export function compileShape(reading: Reading, shape: Shape, own?: Ajv2020): Val
   const compiler = own ?? compilers.get(reading) ?? compilerFor(reading);
   if (own === undefined) compilers.set(reading, compiler);
   const validate = compiler.getSchema(
-    shape in PARTS ? PARTS[shape as keyof typeof PARTS] : schemaOf(shape as WireDocument),
+    shape in PARTS ? PARTS[shape as keyof typeof PARTS] : schemaOf(shape as WireDocument | "plan"),
   );
   if (validate === undefined) throw new Error(`no schema ${shape}`);
   return validate;
@@ -66,14 +67,14 @@ export function compilerFor(reading: Reading, { withSource = false } = {}): Ajv2
     validateSchema: false,
     code: { source: withSource },
   });
-  for (const document of DOCUMENTS) {
+  for (const document of [...DOCUMENTS, "plan"]) {
     const schema = readSchema(document);
     ajv.addSchema(reading === "strict" ? schema : withoutClosedObjects(schema));
   }
   return ajv;
 }
 
-function readSchema(document: WireDocument): object {
+function readSchema(document: string): object {
   return JSON.parse(readFileSync(new URL(`schemas/${document}.schema.json`, PACKAGE_ROOT), "utf8"));
 }
 

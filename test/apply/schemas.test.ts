@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { loadPlanCheck } from "../../src/apply/plan-schema.ts";
 import { STEP_KINDS } from "../../src/schedule/step.ts";
+import { findPlanError } from "../../src/wire/check-shape.ts";
 import { aFleet, planOf } from "../support/a-fleet.ts";
 import { aRunnablePlan } from "../support/a-runnable-plan.ts";
 import { Rehearsal } from "../support/an-apply.ts";
@@ -34,7 +34,6 @@ test("every step kind is in both schemas", () => {
 });
 
 test("plans of all sorts fit, as they come back from JSON", async () => {
-  const findMistake = await loadPlanCheck();
   const silent = aFleet().nodes("n1", "n2").vm("web-1", { on: "n1" }).vm("web-2");
   const plans = [
     planOf(silent, silent.empty()),
@@ -43,17 +42,16 @@ test("plans of all sorts fit, as they come back from JSON", async () => {
     planOf(aFleet().node("n1"), aFleet().node("n1").empty().has("gone", "n1"), { allowDestroy: 0 }),
     aRunnablePlan().step("createVm", "web-1", "n1").step("resumeVm", "web-2", "n1").build(),
   ];
-  for (const plan of plans) expect(findMistake(JSON.parse(JSON.stringify(plan)))).toBeNull();
+  for (const plan of plans) expect(findPlanError(JSON.parse(JSON.stringify(plan)))).toBeNull();
 });
 
 test("of 300 random worlds, every plan fits", async () => {
-  const findMistake = await loadPlanCheck();
   let steps = 0;
   fc.assert(
     fc.property(anyWorld, ({ fleet, world, allowances }) => {
       const plan = planFor(fleet.desired(), world.observed(), allowances);
       steps += plan.steps.length;
-      expect(findMistake(JSON.parse(JSON.stringify(plan)))).toBeNull();
+      expect(findPlanError(JSON.parse(JSON.stringify(plan)))).toBeNull();
     }),
     { numRuns: 300 },
   );

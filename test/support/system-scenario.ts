@@ -111,6 +111,10 @@ export async function aScenario(
   };
 }
 
+/** Whatever the applies that were cut short have left, of all scenarios of a world. */
+export const applyTheRest = (world: SystemWorld): Promise<Outcome> =>
+  expectCode(world.cli("apply", world.fleet, "--yes", "--max-class", "destroy"), 0);
+
 /** Right after an apply there is nothing to do. */
 export async function expectNothingToDo(world: SystemWorld): Promise<void> {
   const plan = await expectCode(world.cli("plan", world.fleet, "--detailed-exitcode"), 0);

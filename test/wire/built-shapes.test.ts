@@ -1,11 +1,13 @@
-/** What is installed checks what comes over the wire as the schemas do: its functions were compiled at the build. */
+/** What is installed checks what comes over the wire, and plans that were kept, as the schemas do: its functions were compiled at the build. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { vmName } from "../../src/model/names.ts";
 import { compileShape, SHAPES } from "../../src/wire/compile-shapes.ts";
+import { aFleet, planOf } from "../support/a-fleet.ts";
 import { builtProgram } from "../support/built.ts";
+import { spoil } from "../support/spoil.ts";
 import { aNodeReport, aPut, aResult, aVmReport } from "../support/wire-builders.ts";
 
 const require = createRequire(import.meta.url);
@@ -13,28 +15,18 @@ const require = createRequire(import.meta.url);
 const examplesOf = (document: string): readonly unknown[] =>
   (JSON.parse(readFileSync(`schemas/${document}.schema.json`, "utf8")) as { examples?: unknown[] }).examples ?? [];
 
+const fleet = aFleet().nodes("n1", "n2").vm("web-1", { on: "n1" }).vm("web-2");
+
 const VALUES: readonly unknown[] = [
   ...["vm-spec", "put-vm-request", "operation-request", "operation-result", "node-report", "fleet-snapshot"].flatMap(
     examplesOf,
   ),
+  JSON.parse(JSON.stringify(planOf(fleet, fleet.empty()))),
   aPut(),
   aResult(vmName("web-1"), "a"),
   aVmReport("a"),
   aNodeReport("n1", { vms: [aVmReport("a"), aVmReport("b")] }),
 ];
-
-/** One value of it is another, or gone, or there is one more. */
-function spoil(value: unknown, path: readonly number[], by: unknown): unknown {
-  if (typeof value !== "object" || value === null || path.length === 0) return by;
-  const [at = 0, ...rest] = path;
-  const copy = structuredClone(value) as Record<string, unknown>;
-  const keys = Object.keys(copy);
-  const key = keys[at % (keys.length + 1)];
-  if (key === undefined) return { ...copy, unheard: by };
-  if (rest.length === 0 && by === undefined) delete copy[key];
-  else copy[key] = spoil(copy[key], rest, by);
-  return copy;
-}
 
 test.each(SHAPES)("%s %s: the same verdict, with the same first mistake", (reading, shape) => {
   const built = require(builtProgram(`shape.${reading}.${shape}`)).default;

@@ -5,10 +5,11 @@
  *
  * Pure. Whether the files that it names are there is looked at by `gateway/service/file/`.
  */
-import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
+import type { ValidateFunction } from "ajv/dist/2020.js";
 import { explain } from "../text/check-schema.ts";
+import { compileDocument } from "../text/compile-documents.ts";
 import { type Diagnostic, hasErrors, sortDiagnostics } from "../text/diagnostic.ts";
-import { GATEWAY_SCHEMA, type GatewayFile } from "../text/gateway-schema.ts";
+import type { GatewayFile } from "../text/gateway-schema.ts";
 import { readDocuments } from "../text/parse-file.ts";
 import { findPlace, type Segments } from "../text/places.ts";
 import { SourceFile } from "../text/source-document.ts";
@@ -83,6 +84,6 @@ function nearestPlace(value: unknown, places: string, at: Segments) {
 let compiled: ValidateFunction | null = null;
 
 function validator(): ValidateFunction {
-  compiled ??= new Ajv2020({ allErrors: true, verbose: true, strict: false }).compile(GATEWAY_SCHEMA);
+  compiled ??= compileDocument("gateway");
   return compiled;
 }

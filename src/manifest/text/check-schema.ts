@@ -1,11 +1,11 @@
 /** One document against the schema of its kind. What the schema refuses is taken away, so that the rest can still be looked at. */
-import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
-import { DOCUMENT_SCHEMAS } from "./document-schemas.ts";
+import type { ErrorObject, ValidateFunction } from "ajv/dist/2020.js";
+import { compileDocument, type WrittenDocument } from "./compile-documents.ts";
 import { explainSchemaError, placeOfSchemaError, type SchemaMistake } from "./explain-schema-error.ts";
 import type { Kind, Problem } from "./parsed-file.ts";
 import { findPlace, type Segments } from "./places.ts";
 
-const SCHEMA_OF_KIND: Readonly<Record<Kind, string>> = {
+const SCHEMA_OF_KIND: Readonly<Record<Kind, WrittenDocument>> = {
   Fleet: "fleet",
   Group: "group",
   Image: "image",
@@ -53,22 +53,13 @@ export function explain(errors: readonly ErrorObject[], value: unknown, places: 
 }
 
 const validators = new Map<Kind, ValidateFunction>();
-let ajv: Ajv2020 | undefined;
 
-/** Compiled when first needed: a run whose files are all known from before needs none. */
+/** Made when first needed: a run whose files are all known from before needs none. */
 function validatorFor(kind: Kind): ValidateFunction {
-  let validate = validators.get(kind);
-  if (validate === undefined) {
-    // `strictTypes` would refuse `cpus: 2` beside `cpus: {count: 2}`; `verbose` gives the titles that messages use.
-    ajv ??= new Ajv2020({
-      allErrors: true,
-      verbose: true,
-      strictTypes: false,
-      schemas: Object.values(DOCUMENT_SCHEMAS),
-    });
-    validate = ajv.getSchema(String(DOCUMENT_SCHEMAS[SCHEMA_OF_KIND[kind]]?.$id)) as ValidateFunction;
-    validators.set(kind, validate);
-  }
+  const known = validators.get(kind);
+  if (known !== undefined) return known;
+  const validate = compileDocument(SCHEMA_OF_KIND[kind]);
+  validators.set(kind, validate);
   return validate;
 }
 
