@@ -4,6 +4,7 @@
  *   npm test                           all
  *   npm test -- test/reconcile         a part, as vitest takes it
  *   npm test -- --nothing-left-out     fails when something had to be left out (CI), but for what nobody must have
+ *   npm test -- --whole                also what repeats stories with other seeds and other guests
  *   npm test -- --packages             only prints the Debian packages that the tests use
  */
 import { spawn } from "node:child_process";
@@ -26,6 +27,7 @@ const flag = (name: string): boolean => {
   return index >= 0;
 };
 
+if (flag("--whole")) process.env.ODOROBO_TEST_WHOLE = "1";
 if (flag("--packages")) {
   console.log(ALL_PACKAGES.join(" "));
 } else {

@@ -17,7 +17,9 @@ const A_GATEWAY = {
 };
 
 test.each(WRITTEN_DOCUMENTS)("%s: the same mistakes, each with the part of the schema that it is against", (name) => {
-  const { examples = [A_GATEWAY] } = JSON.parse(readFileSync(`schemas/${name}.schema.json`, "utf8")) as { examples?: unknown[] };
+  const { examples = [A_GATEWAY] } = JSON.parse(readFileSync(`schemas/${name}.schema.json`, "utf8")) as {
+    examples?: unknown[];
+  };
   const built = require(builtProgram(`document.${name}`)).default;
   const compiled = compileDocument(name);
   const agree = (value: unknown): void => {

@@ -44,10 +44,14 @@ export function watchForDoubles(scratch: string, agents: readonly SystemAgent[])
 function look(): void {
   const guests = new Map<string, number>();
   for (const output of guestOutputs()) guests.set(output, (guests.get(output) ?? 0) + 1);
+  const twice = new Map<string, readonly string[]>();
   for (const { scratch, agents, seen } of watched) {
     for (const [output, count] of guests)
       if (count > 1 && output.startsWith(`${scratch}/`)) seen.add(`${count} processes that write to ${output}`);
-    for (const vm of rehearsedTwice(agents)) seen.add(`${vm} runs on two nodes`);
+    // Scenarios of one world have the same agents.
+    const known = twice.get(scratch) ?? rehearsedTwice(agents);
+    twice.set(scratch, known);
+    for (const vm of known) seen.add(`${vm} runs on two nodes`);
   }
   for (const each of watched) each.looks++;
 }
@@ -77,8 +81,7 @@ function guestOutputs(): string[] {
 }
 
 function rehearsedTwice(agents: readonly SystemAgent[]): string[] {
-  const [first, ...others] = agents;
-  if (first === undefined || others.length === 0) return [];
+  if (agents.length < 2) return [];
   // On its way between two agents it has a file on both, and runs on one.
   const runsOn = (agent: SystemAgent, vm: string) => {
     try {
@@ -88,10 +91,11 @@ function rehearsedTwice(agents: readonly SystemAgent[]): string[] {
       return false;
     }
   };
-  const vms = new Set(
-    agents.flatMap((agent) =>
-      existsSync(join(agent.runFolder, "vms")) ? readdirSync(join(agent.runFolder, "vms")) : [],
-    ),
-  );
-  return [...vms].filter((vm) => agents.filter((agent) => runsOn(agent, vm)).length > 1);
+  const guestsOf = (agent: SystemAgent) => {
+    const folder = join(agent.runFolder, "vms");
+    return existsSync(folder) ? readdirSync(folder) : [];
+  };
+  const found = agents.flatMap(guestsOf);
+  const onSeveral = new Set(found.filter((vm, at) => found.indexOf(vm) < at));
+  return [...onSeveral].filter((vm) => agents.filter((agent) => runsOn(agent, vm)).length > 1);
 }
