@@ -15,6 +15,7 @@ import {
 } from "../model/desired-state.ts";
 import type { FleetDocument, GatewayPolicyManifest, NodeDocument } from "../model/documents.ts";
 import { byName, type Instant, instant, nodeName } from "../model/names.ts";
+import { checkNetworks } from "./check-networks.ts";
 import type { Diagnostic } from "./text/diagnostic.ts";
 import type { Segments } from "./text/places.ts";
 import { diagnose, type SourceDocument, whereNamed } from "./text/source-document.ts";
@@ -200,16 +201,7 @@ export const buildGroups = (catalog: Catalog, report: Report): Group[] =>
     .sort((a, b) => byName(a.name, b.name));
 
 export function checkNetworksAndImages(catalog: Catalog, report: Report): void {
-  for (const document of catalog.all("Network")) {
-    const { type, bridge } = document.content.spec;
-    if (type === "bridge" && !bridge && !document.isBroken) {
-      const hint = "add bridge: the interface's name on the nodes";
-      report(diagnose(document, ["spec", "type"], { code: "missing-field", message: "which bridge?", hint }));
-    } else if (type !== "bridge" && bridge) {
-      const message = `a network of type ${type} has no bridge`;
-      report(diagnose(document, ["spec", "bridge"], { code: "conflicting-fields", message, hint: "type: bridge?" }));
-    }
-  }
+  checkNetworks(catalog, report);
   for (const document of catalog.all("Image")) {
     if (document.isBroken) continue;
     checkImageSpec(document.content.spec, (at, mistake) => report(diagnose(document, ["spec", ...at], mistake)));

@@ -276,6 +276,19 @@ export type CommonForward =
       protocol?: "tcp" | "udp" | null;
     };
 /**
+ * Whoever is not named may not begin to talk to it; answers always come through.
+ */
+export type FirewallManifest = {
+  /**
+   * Who may. An empty list: nobody.
+   *
+   * @maxItems 64
+   */
+  allow: FirewallRuleManifest[];
+} | null;
+export type VirtualMachineFirewallPeer = string;
+export type VirtualMachineFirewallPort = number | string;
+/**
  * What cloud-init in the guest is given.
  */
 export type VirtualMachineCloudInit = {
@@ -586,6 +599,34 @@ export interface NicManifest {
    * @maxItems 64
    */
   forwards?: CommonForward[] | null;
+  /**
+   * Its way out, told to the guest. Left out: its network's.
+   */
+  gateway?: string | null;
+  /**
+   * Name servers that the guest is told of. Left out: its network's.
+   *
+   * @maxItems 3
+   */
+  dns?: string[] | null;
+  firewall?: FirewallManifest;
+}
+/**
+ * Packets that may come in.
+ */
+export interface FirewallRuleManifest {
+  /**
+   * any, a subnet or an address: 10.0.0.0/8, or the members of a Group: group:web, by the addresses that they declare on this network. A list: any of them.
+   */
+  from?: VirtualMachineFirewallPeer | VirtualMachineFirewallPeer[] | null;
+  /**
+   * A port, several (8000-8100), or a list. Left out: all.
+   */
+  port?: VirtualMachineFirewallPort | VirtualMachineFirewallPort[] | null;
+  /**
+   * any: all that is IP.
+   */
+  protocol?: "tcp" | "udp" | "icmp" | "any" | null;
 }
 /**
  * From a time of the day until another, on some days of the week.
@@ -690,6 +731,10 @@ export interface NodeSpec {
    */
   network?: {
     migrationBandwidth?: CommonRate;
+    /**
+     * Its own IP address on the way between nodes that vxlan networks take. Left out: that of its agent's address, where that is one.
+     */
+    underlay?: string | null;
   } | null;
 }
 /**
@@ -818,9 +863,9 @@ export interface NetworkDocument {
  */
 export interface NetworkSpec {
   /**
-   * user: NAT inside the hypervisor's process, no privileges needed. bridge: a tap on a bridge of the node. none: a NIC with no peer.
+   * user: NAT inside the hypervisor's process, no privileges needed. bridge: a tap on a bridge of the node. none: a NIC with no peer. The rest odorobo makes on each node that has a VM on it, and takes away with the last one: nat: a bridge with a subnet, DHCP, DNS and a way out under the node's own address. routed: the same without translation: others must know the way. vlan: a bridge on a VLAN of a card of the node. vxlan: a subnet that spans the fleet's nodes.
    */
-  type: "user" | "bridge" | "none";
+  type: "user" | "bridge" | "none" | "nat" | "routed" | "vlan" | "vxlan";
   /**
    * The bridge's interface name, for type bridge.
    */
@@ -831,6 +876,84 @@ export interface NetworkSpec {
    * @maxItems 64
    */
   forwards?: CommonForward[] | null;
+  /**
+   * IPv4 addresses of its guests: 10.20.0.0/24. Needed for nat and routed.
+   */
+  subnet?: string | null;
+  /**
+   * IPv6 addresses of its guests, a /64: fd00:20::/64.
+   */
+  subnet6?: string | null;
+  /**
+   * How guests come by their IPv6 addresses: slaac: from the subnet and their MAC addresses. dhcp: by DHCPv6.
+   */
+  ipv6?: "slaac" | "dhcp" | null;
+  /**
+   * Guests' way out. Of nat, routed and vxlan it is the bridge's own address; left out: the first of the subnet.
+   */
+  gateway?: string | null;
+  /**
+   * Whether odorobo hands out addresses: declared ones to their NICs, others from the subnet. false: nobody does. Only for nat, routed and vxlan.
+   */
+  dhcp?: boolean | null;
+  /**
+   * Name servers: whom guests ask, or on networks where odorobo answers them, whom it asks for all that is no VM. Left out: those of the node.
+   *
+   * @maxItems 3
+   */
+  dns?: string[] | null;
+  /**
+   * What follows the VMs' names: web-1.lab.internal. Left out: the network's name and .internal.
+   */
+  domain?: string | null;
+  /**
+   * More ways that guests are told of.
+   *
+   * @maxItems 32
+   */
+  routes?: RouteManifest[] | null;
+  /**
+   * The largest packet. Left out: the card's, of vxlan 50 (over IPv6 70) less than the underlay's.
+   */
+  mtu?: number | null;
+  /**
+   * Guests reach their gateway and what is beyond, and not one another.
+   */
+  isolated?: boolean | null;
+  /**
+   * A guest sends only from its own MAC address and its own IP addresses. Left out: on networks that odorobo makes with a subnet.
+   */
+  antiSpoofing?: boolean | null;
+  firewall?: FirewallManifest;
+  /**
+   * Of vlan: its number, 1 to 4094. Of vxlan: its VNI.
+   */
+  id?: number | null;
+  /**
+   * Of vlan: the node's card that carries it.
+   */
+  parent?: string | null;
+  /**
+   * Of vxlan: fleet: all nodes of the fleet, by their network.underlay, or the address of their agents.
+   */
+  peers?: "fleet" | null;
+  /**
+   * Of vxlan: the UDP port between the nodes.
+   */
+  port?: number | null;
+}
+/**
+ * A way to a subnet.
+ */
+export interface RouteManifest {
+  /**
+   * Where it leads: 10.0.0.0/8.
+   */
+  to: string;
+  /**
+   * Who knows the way.
+   */
+  via: string;
 }
 /**
  * A disk image that disks are copy-on-write overlays of: a file on the nodes, or something that they fetch.

@@ -112,8 +112,10 @@ const inWordsOfNics = (live: readonly Nic[], spec: readonly Nic[]): readonly Nic
   live.map((nic) => {
     const wanted = spec.find((each) => each.name === nic.name);
     if (wanted === undefined) return nic;
-    const named = nic.network === wanted.network ? nic : { ...nic, network: wanted.network };
-    return nic.forwards === undefined ? named : { ...named, forwards: inWordsOf(nic.forwards, wanted.forwards ?? []) };
+    const named = withSurroundings(nic, wanted);
+    return named.attachment.kind !== "user" || nic.forwards === undefined
+      ? named
+      : { ...named, forwards: inWordsOf(nic.forwards, wanted.forwards ?? []) };
   });
 
 /** A port that the agent chose is the one that the spec left open. */
@@ -122,6 +124,28 @@ const inWordsOf = (live: readonly Forward[], spec: readonly Forward[]): readonly
     const left = { ...forward, hostPort: null };
     return spec.some((each) => sameValue(each, left)) ? left : forward;
   });
+
+/**
+ * A NIC as its guest has it, in the network that another speaks of: that is its agent's to make, and no hypervisor knows of it. What the
+ * guest is told of it is one thing with that where an agent's own server tells it, and the guest's since its boot elsewhere.
+ */
+export function withSurroundings(nic: Nic, { network, config, made, rules, ...wanted }: Nic): Nic {
+  const { config: known, made: _made, rules: _rules, forwards: opened, ...own } = nic;
+  const told = made?.dhcp === true ? config : known;
+  // By the hypervisor itself on a network of its own, else by the node.
+  const forwards = nic.attachment.kind === "user" ? opened : wanted.forwards;
+  return {
+    ...own,
+    network,
+    ...(forwards === undefined ? {} : { forwards }),
+    ...(told === undefined ? {} : { config: told }),
+    ...(made === undefined ? {} : { made }),
+    ...(rules === undefined ? {} : { rules }),
+  };
+}
+
+/** Whether two NICs differ in nothing that a guest's hardware shows. */
+export const isSameHardware = (one: Nic, other: Nic): boolean => sameValue(withSurroundings(one, other), other);
 
 /** True when a pointer, or one of its parents, is in the list: `/spec/cpus` covers `/spec/cpus/count`. */
 export const isCovered = (pointer: string, pointers: readonly string[]): boolean =>

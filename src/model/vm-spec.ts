@@ -107,6 +107,12 @@ export interface Nic {
   readonly address: string | null;
   /** Sorted by guest port, protocol and host; left out: none. */
   readonly forwards?: readonly Forward[];
+  /** What its guest is told beside its address. Left out: nothing. */
+  readonly config?: NicConfig;
+  /** How its agent makes the bridge that it is on. Left out: that is the node's own, or there is none. */
+  readonly made?: MadeNetwork;
+  /** What it may send, and what may come to it. Left out: everything. */
+  readonly rules?: NicRules;
 }
 
 /** A port of the node that leads to one of the guest. */
@@ -117,6 +123,60 @@ export interface Forward {
   readonly host: string;
   /** Null: the agent chooses one and keeps it. In what a running guest has it never is. */
   readonly hostPort: number | null;
+}
+
+export interface NicConfig {
+  readonly gateway?: string;
+  readonly dns?: readonly string[];
+  readonly domain?: string;
+  readonly routes?: readonly { readonly to: string; readonly via: string }[];
+  readonly mtu?: number;
+}
+
+/**
+ * A network that agents make on each node that has a guest on it, and take away with the last one. All that a node needs to know for
+ * that travels with every NIC on it: an agent knows no manifests.
+ */
+export interface MadeNetwork {
+  readonly type: "nat" | "routed" | "vlan" | "vxlan";
+  /** Of vlan and vxlan. */
+  readonly id?: number;
+  /** Of vlan: the card of the node that carries it. */
+  readonly parent?: string;
+  /** Of vxlan: the UDP port between nodes. */
+  readonly port?: number;
+  /** Of vxlan: the underlay addresses of all nodes of the fleet. A node knows itself by having one of them. */
+  readonly peers?: Readonly<Record<string, string>>;
+  /** `10.20.0.0/24`. */
+  readonly subnet?: string;
+  /** The bridge's own address in `subnet`. */
+  readonly gateway?: string;
+  /** `fd00:20::/64`; the bridge has the first address of it. */
+  readonly subnet6?: string;
+  readonly ipv6?: "slaac" | "dhcp";
+  /** Its agents hand out addresses and answer for names. */
+  readonly dhcp?: boolean;
+  /** Whom the agents' own name server asks; left out: whom the node asks. */
+  readonly dns?: readonly string[];
+  readonly domain?: string;
+  readonly mtu?: number;
+}
+
+export interface NicRules {
+  /** It reaches nobody on its bridge but the node itself. */
+  readonly isolated?: true;
+  /** It sends only from its own MAC and IP addresses. */
+  readonly antiSpoofing?: true;
+  /** Who may begin to talk to it; left out: everybody. */
+  readonly allow?: readonly FirewallRule[];
+}
+
+export interface FirewallRule {
+  /** Subnets and addresses; left out: anywhere. */
+  readonly from?: readonly string[];
+  /** First and last; left out: all. */
+  readonly ports?: readonly (readonly [number, number])[];
+  readonly protocol: "tcp" | "udp" | "icmp" | "any";
 }
 
 /** `user`: NAT inside the hypervisor process, no privileges needed. `bridge`: a tap on a bridge of the node. `none`: a NIC with no peer. */

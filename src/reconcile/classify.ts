@@ -5,7 +5,7 @@
  * very guest was booted with, never of a constant table: memory up is `live` only while hotplug room is left.
  */
 import type { ChangeClass } from "../model/change-class.ts";
-import { type FieldDifference, sameValue } from "../model/fields.ts";
+import { type FieldDifference, isSameHardware, sameValue } from "../model/fields.ts";
 import type { ChangeRule, HypervisorCapabilities, LiveConfig, OwedChange } from "../model/observed-state.ts";
 import type { CloudInit, Disk, Nic } from "../model/vm-spec.ts";
 import { judgeByRules, onlyGrows } from "./judge-by-rules.ts";
@@ -66,6 +66,10 @@ export function classify(
     if (verdict !== null) return verdict;
   }
   if (path.startsWith("nics.") && isOtherNetworkName(difference)) return inClass("metadata");
+  if (path.startsWith("nics.")) {
+    const verdict = judgeSurroundings(difference, guest !== null);
+    if (verdict !== null) return verdict;
+  }
   if (path === "cloudInit")
     return inClass(
       guest === null ? "metadata" : "reboot",
@@ -185,6 +189,27 @@ const isOtherSource = ({ origin: before }: Disk, { origin: after }: Disk): boole
 
 const describe = (kind: Disk["origin"]["kind"]): string =>
   kind === "image" ? "a copy of an image" : "an empty volume";
+
+/**
+ * What of a NIC is not the guest's: rules, and the network that its agent makes. Null: something else of it differs, too.
+ * Guests ask again for what their agent's own server tells them when half of their lease is over.
+ */
+function judgeSurroundings({ from, to }: FieldDifference, runs: boolean): Verdict | null {
+  if (from === null || to === null) return null;
+  const [before, after] = [from as Nic, to as Nic];
+  if (!isSameHardware(withoutConfig(before), withoutConfig(after))) return null;
+  const isTold = !sameValue(before.config ?? {}, after.config ?? {});
+  if (!runs) return inClass("metadata");
+  if (isTold && after.made?.dhcp !== true) return inClass("reboot", NETWORK_NOTE);
+  return inClass(
+    "live",
+    isTold
+      ? "its node changes the network at once; the guest hears of it when it asks for its address again, at the latest at its next boot"
+      : "its node's rules change at once; what has begun goes on until it ends",
+  );
+}
+
+const withoutConfig = ({ config: _config, ...nic }: Nic): Nic => nic;
 
 /** The Network has another name and is the same one. */
 function isOtherNetworkName({ from, to }: FieldDifference): boolean {

@@ -41,7 +41,7 @@ test("what makes no sense is said where it is written", () => {
   ]);
   expect(at("{ name: eth0, forwards: ['1.2.3.400:1:22'] }")).toHaveLength(1);
   expect(at("{ name: eth0, network: front, forwards: [22] }")).toEqual([
-    "v.yaml:7 conflicting-fields: ports are forwarded on networks of type user, and eth0 is on one of type bridge",
+    "v.yaml:7 conflicting-fields: ports are forwarded on networks of type user and nat, and eth0 is on one of type bridge",
   ]);
   expect(at("{ name: eth0, forwards: ['2222:22'] }, { name: eth1, forwards: ['2222:80'] }")).toEqual([
     "v.yaml:7 conflicting-fields: port 2222 of the node is forwarded twice",

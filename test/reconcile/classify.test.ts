@@ -152,6 +152,14 @@ describe("what the hypervisor can while the guest runs", () => {
     const all = guest(ABLE.live);
     expect(inWords("nics.eth0", nic(), nic({ network: "wan" }), all)).toBe("metadata");
     expect(inWords("nics.eth0", nic(), nic({ address: "10.0.0.2/24" }), all)).toBe("reboot");
+    // What its agent does around it, and what it is told there.
+    const made = { type: "nat", subnet: "10.0.0.0/24", gateway: "10.0.0.1", dhcp: true } as const;
+    const guarded = nic({ made, rules: { antiSpoofing: true } });
+    expect(inWords("nics.eth0", nic({ made }), guarded, all)).toBe("live");
+    expect(inWords("nics.eth0", nic({ made }), guarded, null)).toBe("metadata");
+    expect(inWords("nics.eth0", nic({ made }), nic({ made, config: { mtu: 1400 } }), all)).toBe("live");
+    expect(inWords("nics.eth0", nic(), nic({ config: { mtu: 1400 } }), all)).toBe("reboot");
+    expect(inWords("nics.eth0", guarded, { ...guarded, mac: "52:54:00:00:00:02" }, all)).toBe("reboot");
     expect(inWords("nics.eth0", nic(), nic({ address: "10.0.0.2/24" }), null)).toBe("metadata");
     const forwards = [{ guestPort: 22, protocol: "tcp", host: "127.0.0.1", hostPort: null }] as const;
     expect(inWords("nics.eth0", nic(), nic({ forwards }), guest({ forwards: true }))).toBe("live");

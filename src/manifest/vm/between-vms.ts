@@ -2,6 +2,9 @@
 
 import { deriveMac } from "../../model/identity/derive-mac.ts";
 import { canonicalAddress } from "../../model/identity/net-address.ts";
+import { byName } from "../../model/names.ts";
+import type { FirewallRule, Nic } from "../../model/vm-spec.ts";
+import { GROUP } from "./build-networks.ts";
 import type { BuiltVm, ReportAbout } from "./built-vm.ts";
 import type { ReadingMemory } from "./reading-memory.ts";
 import { checkSharedDevices, checkSharedDisks, type ImagePath } from "./shared-bytes.ts";
@@ -38,6 +41,55 @@ export function withMacs(
     };
     return memory === null ? make() : memory.withMacs(vm, macs, make);
   });
+}
+
+/**
+ * Rules that name a group get its members' addresses: the agents know no groups. A member that declares none on this network cannot be told from
+ * others by its packets.
+ */
+export function withGroups(vms: readonly BuiltVm[], report: ReportAbout): BuiltVm[] {
+  const namesGroup = ({ rules }: Nic): boolean =>
+    rules?.allow?.some(({ from }) => from?.some((peer) => peer.startsWith(GROUP))) === true;
+  return vms.map((vm) => {
+    if (!vm.spec.nics.some(namesGroup)) return vm;
+    const nics = vm.spec.nics.map((nic): Nic => {
+      if (!namesGroup(nic)) return nic;
+      const allow = (nic.rules?.allow ?? []).map((rule): FirewallRule => {
+        const from = (rule.from ?? []).flatMap((peer) =>
+          peer.startsWith(GROUP) ? addressesOf(vms, peer.slice(GROUP.length), vm, nic, report) : [peer],
+        );
+        return rule.from === undefined ? rule : { ...rule, from: [...new Set(from)].sort(byName) };
+      });
+      return { ...nic, rules: { ...nic.rules, allow } };
+    });
+    // Members come and go: nothing of it is kept for the next reading.
+    return { ...vm, key: null, spec: { ...vm.spec, nics } };
+  });
+}
+
+function addressesOf(
+  vms: readonly BuiltVm[],
+  group: string,
+  vm: BuiltVm,
+  { name, network }: Nic,
+  report: ReportAbout,
+): readonly string[] {
+  const addresses: string[] = [];
+  for (const member of vms) {
+    if (member.spec.group !== group) continue;
+    for (const other of member.spec.nics) {
+      if (other.network !== network) continue;
+      const [address = null] = other.address?.split("/") ?? [];
+      if (address !== null) addresses.push(address);
+      else
+        report(vm, ["nics", name, "firewall"], {
+          code: "missing-field",
+          message: `a rule of NIC ${name} names group ${group}, and its member ${member.name} declares no address on network ${network}`,
+          hint: `add address to NIC ${other.name} of ${member.name}`,
+        });
+    }
+  }
+  return addresses;
 }
 
 function writtenMacs(vms: readonly BuiltVm[], report: ReportAbout): Map<string, string> {

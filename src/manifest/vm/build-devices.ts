@@ -4,11 +4,13 @@ import type { NicManifest } from "../../model/documents.ts";
 import { parseDiskUrl } from "../../model/identity/disk-url.ts";
 import { canonicalAddress, canonicalMac } from "../../model/identity/net-address.ts";
 import { remotePath } from "../../model/remote-image.ts";
-import type { Disk, DiskOrigin, Nic, NicAttachment } from "../../model/vm-spec.ts";
+import type { Disk, DiskOrigin, Nic } from "../../model/vm-spec.ts";
 import type { ReportField } from "../text/source-document.ts";
 import { buildForwards } from "./build-forwards.ts";
+import { surroundingsOf } from "./build-networks.ts";
 import { type Catalog, DEFAULT_NETWORK } from "./catalog.ts";
 import { formatOf, remoteOf } from "./image-source.ts";
+import { checkNic } from "./check-nic.ts";
 import { isAddressWithPrefix, notAHost } from "./ip-address.ts";
 import type { DiskValues } from "./layer.ts";
 
@@ -74,7 +76,8 @@ export const hasUserInfo = (line: string): boolean => /:\/\/[^/\s"']*@/.test(lin
 
 export function buildNics(nics: readonly NicManifest[], catalog: Catalog, report: ReportField): Nic[] {
   const taken = new Map<string, string>();
-  return nics.map(({ name, network, mac, address, forwards }) => {
+  return nics.map((nic) => {
+    const { name, network, mac, address, forwards } = nic;
     if (address && !isAddressWithPrefix(address))
       report(["nics", name, "address"], {
         code: "bad-value",
@@ -87,9 +90,11 @@ export function buildNics(nics: readonly NicManifest[], catalog: Catalog, report
         message: `${address} is the ${notAHost(address) === "network" ? "network's own" : "network's broadcast"} address, and no host's`,
         hint: "give the NIC one of the addresses in the network, with the same prefix length",
       });
-    const attachment = attachmentOf(network ?? DEFAULT_NETWORK, catalog);
+    else checkNic(nic, catalog, report);
+    const { attachment, ...surroundings } = surroundingsOf(network ?? DEFAULT_NETWORK, nic, catalog);
+    const type = catalog.get("Network", network ?? DEFAULT_NETWORK)?.content.spec.type ?? "user";
     const written = forwards ?? catalog.get("Network", network ?? DEFAULT_NETWORK)?.content.spec.forwards ?? [];
-    const built = buildForwards(written, { nic: name, attachment, taken, report });
+    const built = buildForwards(written, { nic: name, type, taken, report });
     return {
       name,
       network: network ?? DEFAULT_NETWORK,
@@ -98,12 +103,7 @@ export function buildNics(nics: readonly NicManifest[], catalog: Catalog, report
       address: address ? canonicalAddress(address) : null,
       // Not spelled out where there is none: agents of before refuse what they do not know.
       ...(built.length === 0 ? {} : { forwards: built }),
+      ...surroundings,
     };
   });
-}
-
-function attachmentOf(network: string, catalog: Catalog): NicAttachment {
-  const spec = catalog.get("Network", network)?.content.spec;
-  if (spec?.type === "bridge") return { kind: "bridge", bridge: spec.bridge ?? "" };
-  return { kind: spec?.type ?? "user" };
 }

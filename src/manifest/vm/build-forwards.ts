@@ -2,7 +2,7 @@
 import type { CommonForward } from "../../model/documents.ts";
 import { canonicalAddress } from "../../model/identity/net-address.ts";
 import { byName } from "../../model/names.ts";
-import type { Forward, NicAttachment } from "../../model/vm-spec.ts";
+import type { Forward } from "../../model/vm-spec.ts";
 import type { ReportField } from "../text/source-document.ts";
 import { isAddressWithPrefix } from "./ip-address.ts";
 
@@ -11,7 +11,8 @@ const DEFAULT_HOST = "127.0.0.1";
 
 export interface ForwardContext {
   readonly nic: string;
-  readonly attachment: NicAttachment;
+  /** Of its network. */
+  readonly type: string;
   /** Ports of the node that this VM has already, and for which NIC: of two, the later one hears of it. */
   readonly taken: Map<string, string>;
   readonly report: ReportField;
@@ -19,13 +20,13 @@ export interface ForwardContext {
 
 /** Sorted, so that the same ports in another order are the same. What makes no sense is reported and left out. */
 export function buildForwards(written: readonly CommonForward[], context: ForwardContext): Forward[] {
-  const { nic, attachment, taken, report } = context;
+  const { nic, type, taken, report } = context;
   const at = ["nics", nic, "forwards"];
-  if (written.length > 0 && attachment.kind !== "user") {
+  if (written.length > 0 && type !== "user" && type !== "nat") {
     report(at, {
       code: "conflicting-fields",
-      message: `ports are forwarded on networks of type user, and ${nic} is on one of type ${attachment.kind}`,
-      hint: "its guest has an address of its own there: remove the forwards, or put the NIC on a network of type user",
+      message: `ports are forwarded on networks of type user and nat, and ${nic} is on one of type ${type}`,
+      hint: "its guest has an address of its own there: remove the forwards, or put the NIC on a network of type nat or user",
     });
     return [];
   }

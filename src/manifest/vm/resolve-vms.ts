@@ -5,7 +5,7 @@ import { byName, type Digest, vmName } from "../../model/names.ts";
 import type { Diagnostic, DiagnosticCode } from "../text/diagnostic.ts";
 import type { Segments } from "../text/places.ts";
 import { diagnose, type Finding, type ReportField, type SourceDocument } from "../text/source-document.ts";
-import { checkBetweenVms, withMacs } from "./between-vms.ts";
+import { checkBetweenVms, withGroups, withMacs } from "./between-vms.ts";
 import { buildPlacement, buildSpec } from "./build-vm.ts";
 import { buildWindows } from "./build-windows.ts";
 import type { BuiltVm } from "./built-vm.ts";
@@ -45,7 +45,7 @@ export function resolveVms(catalog: Catalog, fleet: string, context: ResolveCont
     .all("Image")
     .flatMap(({ content: { metadata, spec } }) => (spec.path ? [{ image: metadata.name, path: spec.path }] : []));
   checkBetweenVms(built, images, reportAbout);
-  return withMacs(fleet, built, reportAbout, context.memory);
+  return withGroups(withMacs(fleet, built, reportAbout, context.memory), reportAbout);
 }
 
 /** What seems to be missing may be what was refused already. */

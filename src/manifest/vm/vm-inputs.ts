@@ -2,6 +2,7 @@
 import { digestOf, digestOfText } from "../../model/digest.ts";
 import type { VirtualMachineDocument } from "../../model/documents.ts";
 import type { Digest } from "../../model/names.ts";
+import { isMade, underlayOf } from "./build-networks.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Layer, LayerValues } from "./layer.ts";
 import type { Underneath } from "./profiles.ts";
@@ -18,7 +19,12 @@ export class VmInputs {
       catalog.all(kind).map(({ content }) => [content.metadata.name, content.spec]),
     );
     const nodes = catalog.all("Node").map(({ content }) => [content.metadata.name, content.metadata.labels ?? {}]);
-    this.#common = digestOf([specs, nodes]);
+    // The names of bridges, and who is at the other end of a network that spans nodes.
+    const [fleet] = catalog.all("Fleet");
+    const around = catalog.all("Network").some(({ content }) => isMade(content.spec.type))
+      ? [fleet?.content.metadata.name ?? "", underlayOf(catalog)]
+      : [];
+    this.#common = digestOf([specs, nodes, ...around]);
     const names = (["Group", "Profile"] as const).map((kind) => [...catalog.names(kind)]);
     this.common = digestOf([this.#common, names]);
   }
