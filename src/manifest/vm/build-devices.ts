@@ -9,8 +9,8 @@ import type { ReportField } from "../text/source-document.ts";
 import { buildForwards } from "./build-forwards.ts";
 import { surroundingsOf } from "./build-networks.ts";
 import { type Catalog, DEFAULT_NETWORK } from "./catalog.ts";
-import { formatOf, remoteOf } from "./image-source.ts";
 import { checkNic } from "./check-nic.ts";
+import { formatOf, remoteOf } from "./image-source.ts";
 import { isAddressWithPrefix, notAHost } from "./ip-address.ts";
 import type { DiskValues } from "./layer.ts";
 
