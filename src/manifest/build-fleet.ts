@@ -15,13 +15,13 @@ import {
 } from "../model/desired-state.ts";
 import type { FleetDocument, GatewayPolicyManifest, NodeDocument } from "../model/documents.ts";
 import { byName, type Instant, instant, nodeName } from "../model/names.ts";
-import { checkNetworks } from "./check-networks.ts";
 import type { Diagnostic } from "./text/diagnostic.ts";
 import type { Segments } from "./text/places.ts";
 import { diagnose, type SourceDocument, whereNamed } from "./text/source-document.ts";
 import { windowsOf } from "./vm/build-windows.ts";
 import type { Catalog } from "./vm/catalog.ts";
 import { checkImageSpec } from "./vm/image-source.ts";
+import { checkNetworks } from "./vm/networks/check-networks.ts";
 import { parseRateMiBps, parseSizeMiB } from "./vm/quantities.ts";
 import { positionOf } from "./vm/where-is.ts";
 

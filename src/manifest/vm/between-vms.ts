@@ -4,8 +4,8 @@ import { deriveMac } from "../../model/identity/derive-mac.ts";
 import { canonicalAddress } from "../../model/identity/net-address.ts";
 import { byName } from "../../model/names.ts";
 import type { FirewallRule, Nic } from "../../model/vm-spec.ts";
-import { GROUP } from "./build-networks.ts";
 import type { BuiltVm, ReportAbout } from "./built-vm.ts";
+import { GROUP } from "./networks/build-networks.ts";
 import type { ReadingMemory } from "./reading-memory.ts";
 import { checkSharedDevices, checkSharedDisks, type ImagePath } from "./shared-bytes.ts";
 

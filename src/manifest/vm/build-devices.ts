@@ -7,12 +7,12 @@ import { remotePath } from "../../model/remote-image.ts";
 import type { Disk, DiskOrigin, Nic } from "../../model/vm-spec.ts";
 import type { ReportField } from "../text/source-document.ts";
 import { buildForwards } from "./build-forwards.ts";
-import { surroundingsOf } from "./build-networks.ts";
 import { type Catalog, DEFAULT_NETWORK } from "./catalog.ts";
-import { checkNic } from "./check-nic.ts";
 import { formatOf, remoteOf } from "./image-source.ts";
 import { isAddressWithPrefix, notAHost } from "./ip-address.ts";
 import type { DiskValues } from "./layer.ts";
+import { surroundingsOf } from "./networks/build-networks.ts";
+import { checkNic } from "./networks/check-nic.ts";
 
 export function buildDisks(disks: readonly DiskValues[], catalog: Catalog, report: ReportField): Disk[] {
   const built: Disk[] = [];

@@ -2,9 +2,9 @@
 import { digestOf, digestOfText } from "../../model/digest.ts";
 import type { VirtualMachineDocument } from "../../model/documents.ts";
 import type { Digest } from "../../model/names.ts";
-import { isMade, underlayOf } from "./build-networks.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Layer, LayerValues } from "./layer.ts";
+import { isMade, underlayOf } from "./networks/build-networks.ts";
 import type { Underneath } from "./profiles.ts";
 
 export class VmInputs {

@@ -1,11 +1,11 @@
 /** What Networks say that cannot be, each by itself and beside one another. */
-import type { FirewallRuleManifest, NetworkDocument, NetworkSpec } from "../model/documents.ts";
-import { formatSubnet, isWithin, overlap, parseIp, parseSubnet, type Subnet } from "../model/identity/subnet.ts";
-import type { Diagnostic } from "./text/diagnostic.ts";
-import type { Segments } from "./text/places.ts";
-import { diagnose, type Finding, type SourceDocument } from "./text/source-document.ts";
-import { isMade, servesGuests, underlayOf } from "./vm/build-networks.ts";
-import type { Catalog } from "./vm/catalog.ts";
+import type { FirewallRuleManifest, NetworkDocument, NetworkSpec } from "../../../model/documents.ts";
+import { formatSubnet, isWithin, overlap, parseIp, parseSubnet, type Subnet } from "../../../model/identity/subnet.ts";
+import type { Diagnostic } from "../../text/diagnostic.ts";
+import type { Segments } from "../../text/places.ts";
+import { diagnose, type Finding, type SourceDocument } from "../../text/source-document.ts";
+import type { Catalog } from "../catalog.ts";
+import { isMade, servesGuests, underlayOf } from "./build-networks.ts";
 
 type Report = (found: Diagnostic) => void;
 type NetworkSource = SourceDocument<NetworkDocument>;

@@ -1,10 +1,10 @@
 /** What a NIC says that its Network does not go along with. */
-import type { NicManifest } from "../../model/documents.ts";
-import { formatSubnet, parseIp, parseSubnet } from "../../model/identity/subnet.ts";
-import { checkFirewallRule, isHostOf } from "../check-networks.ts";
-import type { ReportField } from "../text/source-document.ts";
+import type { NicManifest } from "../../../model/documents.ts";
+import { formatSubnet, parseIp, parseSubnet } from "../../../model/identity/subnet.ts";
+import type { ReportField } from "../../text/source-document.ts";
+import { type Catalog, DEFAULT_NETWORK } from "../catalog.ts";
 import { gatewayOf, servesGuests } from "./build-networks.ts";
-import { type Catalog, DEFAULT_NETWORK } from "./catalog.ts";
+import { checkFirewallRule, isHostOf } from "./check-networks.ts";
 
 export function checkNic(nic: NicManifest, catalog: Catalog, report: ReportField): void {
   const name = nic.network ?? DEFAULT_NETWORK;

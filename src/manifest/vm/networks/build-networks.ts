@@ -4,13 +4,13 @@
  *
  *   [build-networks.ts] → build-devices.ts → VmSpec
  */
-import { digestOfText } from "../../model/digest.ts";
-import type { FirewallRuleManifest, NetworkSpec, NicManifest } from "../../model/documents.ts";
-import { canonicalAddress } from "../../model/identity/net-address.ts";
-import { addressAt, formatSubnet, parseIp, parseSubnet } from "../../model/identity/subnet.ts";
-import { byName } from "../../model/names.ts";
-import type { FirewallRule, MadeNetwork, Nic, NicAttachment, NicConfig, NicRules } from "../../model/vm-spec.ts";
-import type { Catalog } from "./catalog.ts";
+import { digestOfText } from "../../../model/digest.ts";
+import type { FirewallRuleManifest, NetworkSpec, NicManifest } from "../../../model/documents.ts";
+import { canonicalAddress } from "../../../model/identity/net-address.ts";
+import { addressAt, formatSubnet, parseIp, parseSubnet } from "../../../model/identity/subnet.ts";
+import { byName } from "../../../model/names.ts";
+import type { FirewallRule, MadeNetwork, Nic, NicAttachment, NicConfig, NicRules } from "../../../model/vm-spec.ts";
+import type { Catalog } from "../catalog.ts";
 
 /** IANA's, and what every other implementation takes. */
 const VXLAN_PORT = 4789;
