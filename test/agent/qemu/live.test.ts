@@ -35,6 +35,9 @@ const changesTo = (over: Partial<VmSpec>) =>
         return `attach-disk ${change.disk.name}`;
       case "attach-nic":
         return `attach-nic ${change.nic.name}`;
+      case "add-forward":
+      case "remove-forward":
+        return `${change.kind} ${change.nic} ${change.forward.hostPort}:${change.forward.guestPort}`;
       default:
         return `${change.kind} ${change.name}`;
     }
