@@ -385,7 +385,7 @@ test("a foreign system appears in its own place only", () => {
     saxes: /^import\/xml\//,
     "@oclif/core": /^commands\//,
     chokidar: /^source\//,
-    ws: /^(wire|agent\/http)\//,
+    ws: /^(wire|agent\/http|gateway\/service\/guests)\//,
     pino: /^platform\//,
     "prom-client": /^(platform|agent\/metrics|gateway\/metrics)\//,
     "tar-stream": /^doctor\//,

@@ -42,7 +42,7 @@ export async function readTail(path: string, lines: number): Promise<Tail> {
  * The last bytes, wherever a line begins. `from`: not those before it, unless the file was begun anew since; `to`: not those from
  * there on. Where the file has less, the one that it was put aside as has the rest.
  */
-export async function readTailBytes(path: string, limit: number, from = 0, to?: number): Promise<Buffer> {
+export async function readTailBytes(path: string, limit: number, from = 0, to?: number): Promise<Buffer<ArrayBuffer>> {
   const file = await openIfThere(path);
   if (file === null) return Buffer.alloc(0);
   try {

@@ -12,7 +12,7 @@ import { findAnswerError } from "./check-shape.ts";
 import type { ConsoleOptions } from "./console-protocol.ts";
 import type { CredentialSettings } from "./credentials.ts";
 import { withDeadline } from "./deadline.ts";
-import { type EventLine, followEvents } from "./follow-events.ts";
+import { type EventLine, followEvents, pastEvents } from "./follow-events.ts";
 import { askIfNew, type KeptReports, keptAnswer } from "./kept-reports.ts";
 import type { Lease, LeaseRequest } from "./lease.ts";
 import { look } from "./look.ts";
@@ -44,6 +44,8 @@ export interface AgentClient extends AgentApi {
   followLog(name: VmName, options: LogOptions, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** What happens from now on, or after an event that was seen. Comes back by itself after a cut. */
   events(after: number | null, signal: AbortSignal, line?: EventLine): AsyncIterable<AgentEvent>;
+  /** What it remembers since it began, oldest first. An agent of before may say `reset` alone: it does not tell. */
+  pastEvents(signal: AbortSignal): Promise<readonly AgentEvent[]>;
   /** Without options: ends when the guest is off, and what is typed goes to the guest. */
   openConsole(name: VmName, signal: AbortSignal, options?: ConsoleOptions): Promise<ConsoleConnection>;
   doctor(signal: AbortSignal): Promise<DoctorReport>;
@@ -66,6 +68,8 @@ export type GuestCounters = Readonly<Record<string, Readonly<Record<string, numb
 export interface LogOptions {
   /** Null: the agent's default. */
   readonly tailLines: number | null;
+  /** Instead, of what is not followed. Agents of before go by lines. */
+  readonly tailBytes?: number;
   readonly follow: boolean;
 }
 
@@ -147,9 +151,10 @@ export function connectAgent(options: ConnectOptions): AgentClient {
       return value;
     },
     lookFor: (questions, signal) => look(transport, questions, answerMs, signal),
-    async *followLog(name, { tailLines, follow }, signal) {
+    async *followLog(name, { tailLines, tailBytes, follow }, signal) {
       const query = new URLSearchParams();
       if (tailLines !== null) query.set("tailLines", String(tailLines));
+      if (tailBytes !== undefined) query.set("tailBytes", String(tailBytes));
       if (follow) query.set("follow", "1");
       const path = `${routes.log(name)}?${query}`;
       yield* await transport.askStream(
@@ -160,6 +165,7 @@ export function connectAgent(options: ConnectOptions): AgentClient {
     },
     events: (after, signal, line) =>
       followEvents(transport, after, { answerMs, awayMs: patience.awayMs }, signal, line),
+    pastEvents: (signal) => pastEvents(transport, answerMs, signal),
     openConsole: (name, signal, options = { follow: false, readonly: false }) =>
       openConsole(transport, name, options, answerMs, signal),
     doctor: (signal) => get<DoctorReport>(routes.doctor(), "doctor-report", "what it found", signal, EXAMINATION_MS),

@@ -71,6 +71,39 @@ export async function* followEvents(
   }
 }
 
+/** Agents of before go on telling: what they have kept comes in one piece. */
+const SETTLED_MS = 500;
+
+/** What an agent has kept of its events. */
+export async function pastEvents(
+  transport: Transport,
+  answerMs: number,
+  signal: AbortSignal,
+): Promise<readonly AgentEvent[]> {
+  const stop = new AbortController();
+  const within = AbortSignal.any([signal, stop.signal]);
+  const headers = { accept: "text/event-stream", "last-event-id": "0" };
+  const path = `${routes.events()}?once=1`;
+  const question = { method: "GET", path, headers, headersMs: answerMs, silenceMs: answerMs, signal: within } as const;
+  const events: AgentEvent[] = [];
+  let settled: NodeJS.Timeout | undefined;
+  try {
+    for await (const event of parseEvents(
+      await transport.askStream(question, "text/event-stream", "events"),
+      transport,
+    )) {
+      settled ??= setTimeout(() => stop.abort(), SETTLED_MS);
+      if (event !== null) events.push(event);
+    }
+  } catch (error) {
+    if (signal.aborted || !stop.signal.aborted) throw error;
+  } finally {
+    clearTimeout(settled);
+    stop.abort();
+  }
+  return events;
+}
+
 /** Yields null for each sign of life that is no event. */
 async function* parseEvents(body: AsyncIterable<Uint8Array>, transport: Transport): AsyncGenerator<AgentEvent | null> {
   const decoder = new TextDecoder();

@@ -15,7 +15,7 @@ export const routes = {
   vm: (name: VmName) => `/v1/vms/${encodeURIComponent(name)}`,
   operations: (name: VmName) => `/v1/vms/${encodeURIComponent(name)}/operations`,
   operation: (id: string) => `/v1/operations/${encodeURIComponent(id)}`,
-  /** text/plain; `?tailLines=N`, `?follow=1` keeps the answer open. */
+  /** text/plain; `?tailLines=N` or `?tailBytes=N`, `?follow=1` keeps the answer open. */
   log: (name: VmName) => `/v1/vms/${encodeURIComponent(name)}/log`,
   /** WebSocket: binary frames are the serial line, both ways. */
   console: (name: VmName) => `/v1/vms/${encodeURIComponent(name)}/console`,
@@ -32,6 +32,7 @@ export const routes = {
   compatVm: (name: VmName) => `/vms/${encodeURIComponent(name)}`,
   /** What this node has of files and bridges; see `model/boot/boot-needs.ts`. */
   look: () => "/v1/look",
+  /** Server-sent events; `?once=1`: those that are kept, and no more. */
   events: () => "/v1/events",
   whereabouts: (fleet: string) => `/v1/fleets/${encodeURIComponent(fleet)}/whereabouts`,
   /** Which loop turns that fleet by itself. */

@@ -1,7 +1,7 @@
 /** A gateway in this process with one fleet of noop guests, and somebody who asks it: by a token, by a cookie, or as a browser does. */
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type RunningGateway, startGateway } from "../../src/gateway/service/gateway.ts";
+import { type GatewayParts, type RunningGateway, startGateway } from "../../src/gateway/service/gateway.ts";
 import type { FleetConfig, GatewayConfig } from "../../src/gateway/service/gateway-config.ts";
 import type { Role } from "../../src/model/role.ts";
 import { systemClock } from "../../src/platform/clock.ts";
@@ -42,6 +42,7 @@ export interface ServedOptions {
   readonly config?: Partial<GatewayConfig>;
   readonly nodes?: readonly string[];
   readonly log?: Logger;
+  readonly parts?: Partial<GatewayParts>;
   readonly prepare?: (fleet: LiveFleet) => Promise<void>;
 }
 
@@ -91,6 +92,7 @@ export async function aServedGateway(options: ServedOptions = {}): Promise<Serve
         clock: systemClock,
         log: options.log ?? silentLogger,
         hardSignal: new AbortController().signal,
+        ...options.parts,
       },
     );
   let gateway = await start("127.0.0.1:0");

@@ -138,13 +138,13 @@ export class FakeEvents implements EventLog {
     return this.#listeners.size;
   }
 
-  tell(kind: AgentEvent["kind"], message: string): void {
+  tell(kind: AgentEvent["kind"], message: string, vm: AgentEvent["vm"] = null): void {
     this.#sequence++;
     const event: AgentEvent = {
       sequence: this.#sequence,
       at: instant("2026-01-01T12:00:00.000Z"),
       kind,
-      vm: null,
+      vm,
       message,
     };
     this.#kept.push(event);

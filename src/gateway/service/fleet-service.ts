@@ -17,6 +17,7 @@ import { fanOut } from "./fan-out.ts";
 import { FleetView } from "./fleet-view.ts";
 import type { FleetConfig } from "./gateway-config.ts";
 import { type FleetNames, GuardedSource } from "./guarded-source.ts";
+import { AgentLines } from "./guests/agent-lines.ts";
 import { logWatcher } from "./log-watcher.ts";
 import { FleetSight, type SightOptions } from "./sight/fleet-sight.ts";
 
@@ -57,6 +58,7 @@ const AGAIN_MS = 10_000;
 export class FleetService {
   readonly config: FleetConfig;
   readonly view: FleetView;
+  readonly agents: AgentLines;
   readonly #parts: FleetParts;
   readonly #stop = new AbortController();
   readonly #source: PokedSource;
@@ -68,6 +70,7 @@ export class FleetService {
   constructor(config: FleetConfig, parts: FleetParts) {
     this.config = config;
     this.#parts = parts;
+    this.agents = new AgentLines(config.agents);
     this.view = new FleetView(
       config,
       (id) => this.#guarded.noteOf(id),
@@ -99,6 +102,7 @@ export class FleetService {
     this.#stop.abort();
     await this.#ended;
     this.view.sight[Symbol.dispose]();
+    await this.agents[Symbol.asyncDispose]();
     await this.#parts.outlets[Symbol.asyncDispose]();
     return this.view.leftRun;
   }

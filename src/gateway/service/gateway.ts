@@ -28,6 +28,10 @@ export interface GatewayParts {
   readonly hardSignal: AbortSignal;
   /** Told of a fleet beside all others. */
   readonly watchersOf?: (fleet: FleetConfig) => readonly LoopWatcher[];
+  /** Where the page lies; left out: where it is built. */
+  readonly pageFolder?: string;
+  /** How long a session of it holds; left out: twelve hours. */
+  readonly sessionMs?: number;
   /** Left out: its repository, as `openGitSource` opens it. */
   readonly openSource?: FleetParts["openSource"];
 }
@@ -59,6 +63,8 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
   const door = opened.use(
     await openGatewayDoor({
       config,
+      pageFolder: parts.pageFolder,
+      sessionMs: parts.sessionMs,
       fleets: fleets.all,
       runs,
       events,

@@ -182,7 +182,7 @@ export interface GatewayVmEvents {
   readonly now: Instant;
   readonly vm: VmName;
   readonly node: NodeName;
-  /** False: there were more than these. */
+  /** False: there were more than these. What was before its agent began is not remembered. */
   readonly isComplete: boolean;
   /** Oldest first. */
   readonly events: readonly { readonly at: string; readonly kind: string; readonly message: string }[];

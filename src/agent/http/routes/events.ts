@@ -1,6 +1,7 @@
 /**
  * GET /v1/events: what happens on the node, as server-sent events. `id:` is the event's sequence number; a client that
  * comes back with Last-Event-ID gets what it missed, or a `reset` when that is no longer kept: then it reads the report again.
+ * `?once=1`: what is kept, and the end.
  */
 import { OdoroboError } from "../../../model/errors.ts";
 import { instant } from "../../../model/names.ts";
@@ -14,7 +15,9 @@ const DEFAULT_HEARTBEAT_MS = 15_000;
 /** A reader this many events behind is let go: it comes back with Last-Event-ID. Bounds what one reader can make us hold. */
 const MAX_BACKLOG = 1_000;
 
-export async function streamEvents({ request, parts, signal }: Call): Promise<Response> {
+export async function streamEvents({ request, parts, query, signal }: Call): Promise<Response> {
+  if (query.get("once") === "1") return keptEvents(parts.lifecycle.events);
+
   const missed = eventsMissed(parts.lifecycle.events, request.headers.get("last-event-id"));
   const encoder = new TextEncoder();
   let letGo = () => {};
@@ -50,6 +53,17 @@ export async function streamEvents({ request, parts, signal }: Call): Promise<Re
     { highWaterMark: MAX_BACKLOG },
   );
   return stream("text/event-stream; charset=utf-8", body);
+}
+
+function keptEvents(log: EventLog): Response {
+  const body = Buffer.from(log.since(0).events.map(formatEvent).join(""));
+  return new Response(body, {
+    headers: {
+      "content-type": "text/event-stream; charset=utf-8",
+      "content-length": String(body.length),
+      "cache-control": "no-store",
+    },
+  });
 }
 
 function eventsMissed(log: EventLog, lastEventId: string | null): readonly AgentEvent[] {

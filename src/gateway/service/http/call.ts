@@ -7,11 +7,13 @@ import type { RunStore } from "../../../run/run-store.ts";
 import type { GatewayMetrics } from "../../metrics/gateway-metrics.ts";
 import type { GatewayEvents } from "../event-log.ts";
 import type { FleetView } from "../fleet-view.ts";
+import type { AgentLines } from "../guests/agent-lines.ts";
 import type { Sessions } from "../page/sessions.ts";
 
 /** A fleet as the door sees it: of a gateway, or the one of a watch. */
 export interface ServedFleet {
   readonly view: FleetView;
+  readonly agents: AgentLines;
 }
 
 export interface Parts {

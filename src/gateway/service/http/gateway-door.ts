@@ -12,10 +12,12 @@ import { createGate, type Gate } from "../../../platform/http/door/gate.ts";
 import { openTokenFile } from "../../../platform/http/door/token-file.ts";
 import { WrongTokens } from "../../../platform/http/door/wrong-tokens.ts";
 import { formatListenAddress, isLocal } from "../../../platform/http/listen-address.ts";
+import { headersOf } from "../../../platform/http/node-messages.ts";
 import { serve } from "../../../platform/http/server.ts";
 import { followTlsFiles, readTlsFiles } from "../../../platform/http/tls-files.ts";
 import type { Logger } from "../../../platform/logger.ts";
 import type { GatewayConfig } from "../gateway-config.ts";
+import { ConsoleRelay } from "../guests/console-relay.ts";
 import { ownersOf } from "../page/credentials.ts";
 import { EVERY_ANSWER } from "../page/headers.ts";
 import { ownOrigin } from "../page/own-origin.ts";
@@ -66,6 +68,7 @@ export async function openGatewayDoor(options: DoorOptions): Promise<AsyncDispos
     ),
     { sessions, isOwnOrigin, clientCertificates },
   );
+  const consoles = new ConsoleRelay({ fleets: options.fleets, log });
   const parts = { ...options, sessions, stopping: stopping.signal };
   const page = openPageDoor({
     files: new PageFiles(options.pageFolder),
@@ -91,10 +94,20 @@ export async function openGatewayDoor(options: DoorOptions): Promise<AsyncDispos
       errorAnswer: (_, error) => errorAnswer(error),
       unguarded: unguardedRoutes(parts, { hooks: options.hooks, page }),
       headers: EVERY_ANSWER,
+      upgrades: {
+        isWanted: ({ headers }) => headers.upgrade?.toLowerCase() === "websocket",
+        async open(request, socket, head, door) {
+          const caller = await door.enter(request, headersOf(request), true);
+          if (!ConsoleRelay.isWanted(request))
+            throw new OdoroboError("NOT_FOUND", "there is no WebSocket at this address of the gateway");
+          await consoles.accept(request, socket, head, caller);
+        },
+      },
     }),
   );
   if (files !== null && tls !== null)
     opened.use(followTlsFiles(files, { first: tls, onChange: (renewed) => server.renewTls(renewed), log }));
+  opened.use(consoles);
   opened.defer(() => stopping.abort());
   if (tls === null && !isLocal(config.listen))
     log.warn({}, "tokens cross the network unencrypted; tls in gateway.yaml changes that, or a proxy before it");
