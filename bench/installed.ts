@@ -8,11 +8,12 @@ import type { Tree } from "./tree.ts";
 
 const built = new WeakMap<Tree, Promise<string>>();
 
-/** Compiled once in a run. Returns the folder; the command is `bin/run.js` in it. */
+/** Compiled once in a run, unless the run was told where it is. Returns the folder; the command is `bin/run.js` in it. */
 export function installed(tree: Tree, bench: Bench): Promise<string> {
   let folder = built.get(tree);
   if (folder === undefined) {
-    folder = build(tree, bench);
+    const isGiven = bench.installed !== null && tree === bench.ours;
+    folder = isGiven ? Promise.resolve(bench.installed as string) : build(tree, bench);
     built.set(tree, folder);
   }
   return folder;

@@ -8,7 +8,9 @@
  *   npm run bench -- schedule --out FOLDER
  *                                    keeps the fleets and the plans of them there, for whoever wants to check them
  *   npm run bench -- --json          the rows as JSON; --markdown: the table as it stands in docs/figures.md
- *   npm run bench -- --quick         small sizes, once each: only to see that it works
+ *   npm run bench -- --quick         small sizes, once each, and what is compiled is taken from wherever it is: only to see that it works
+ *   npm run bench -- --installed FOLDER
+ *                                    the work tree's command as it was built there: nothing is built
  *
  * Talks to this machine only, and leaves nothing behind. Exits with 1 when a scenario could not do its work; a missed target is in the table.
  */
@@ -57,6 +59,7 @@ const { values: flags, positionals } = parseArgs({
     markdown: { type: "boolean", default: false },
     against: { type: "string" },
     out: { type: "string" },
+    installed: { type: "string" },
   },
 });
 const names = positionals.flatMap((name) => (name === "gateway" ? GATEWAY.map((each) => each.name) : name));
@@ -76,9 +79,11 @@ interface Flags {
   readonly markdown: boolean;
   readonly against?: string | undefined;
   readonly out?: string | undefined;
+  readonly installed?: string | undefined;
 }
 
-async function run(chosen: readonly Scenario[], { quick, json, markdown, against, out }: Flags): Promise<number> {
+async function run(chosen: readonly Scenario[], flags: Flags): Promise<number> {
+  const { quick, json, markdown, against, out, installed = null } = flags;
   const load = describeLoad();
   const interrupted = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
@@ -93,10 +98,10 @@ async function run(chosen: readonly Scenario[], { quick, json, markdown, against
     const rows: Row[] = [];
     const say = (text: string) => void process.stderr.write(`${text} …\n`);
     const { signal } = interrupted;
-    const ours = await workTree(scratch);
-    const base = against === undefined ? null : await checkOut(against, scratch, signal);
+    const ours = await workTree(scratch, quick);
+    const base = against === undefined ? null : await checkOut(against, scratch, quick, signal);
     const kept = out === undefined ? null : resolve(out);
-    const bench: Bench = { scratch, quick, out: kept, ours, base, signal, say };
+    const bench: Bench = { scratch, quick, out: kept, installed, ours, base, signal, say };
     let failed = false;
     for (const scenario of chosen) {
       if (interrupted.signal.aborted) break;

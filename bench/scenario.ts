@@ -9,6 +9,8 @@ export interface Bench {
   readonly quick: boolean;
   /** `--out FOLDER`: what can be looked at afterwards goes there. Null: nowhere. */
   readonly out: string | null;
+  /** `--installed FOLDER`: where the work tree's command is, built. Null: it is built when it is first needed. */
+  readonly installed: string | null;
   /** The work tree. */
   readonly ours: Tree;
   /** `--against REV`: what it is compared with. Null: nothing. */

@@ -17,13 +17,14 @@ export interface Tree {
 
 export const cacheOf = (tree: Tree): string => join(tree.scratch, "cache");
 
-export const workTree = (scratch: string): Promise<Tree> => toTree("", ROOT, join(scratch, "w"));
+/** `quick`: with what others have compiled, as nothing is judged. */
+export const workTree = (scratch: string, quick: boolean): Promise<Tree> => toTree("", ROOT, join(scratch, "w"), quick);
 
 /**
  * The files of a commit, with the packages of the work tree where its lock file is the same, else with its own. Needs git.
  * Rejects for what is no commit, or one from before the bench had processes to compare with.
  */
-export async function checkOut(revision: string, scratch: string, signal: AbortSignal): Promise<Tree> {
+export async function checkOut(revision: string, scratch: string, quick: boolean, signal: AbortSignal): Promise<Tree> {
   const root = join(scratch, "base");
   await mkdir(root);
   const git = async (args: string[]) => {
@@ -39,7 +40,7 @@ export async function checkOut(revision: string, scratch: string, signal: AbortS
   if (!existsSync(join(root, "bench/processes/agent-guests.ts")))
     throw new Error(`${revision} has no bench that can be compared with this one`);
   await addPackages(root, signal);
-  return await toTree(revision, root, join(scratch, "b"));
+  return await toTree(revision, root, join(scratch, "b"), quick);
 }
 
 async function addPackages(root: string, signal: AbortSignal): Promise<void> {
@@ -51,13 +52,13 @@ async function addPackages(root: string, signal: AbortSignal): Promise<void> {
   await run("npm", ["ci", "--no-audit", "--no-fund", "--ignore-scripts"], { cwd: root, signal });
 }
 
-async function toTree(label: string, root: string, scratch: string): Promise<Tree> {
+async function toTree(label: string, root: string, scratch: string, quick: boolean): Promise<Tree> {
   await mkdir(scratch);
   const env = {
     ...withThisNode(process.env),
     XDG_CACHE_HOME: join(scratch, "cache"),
     XDG_STATE_HOME: join(scratch, "state"),
-    NODE_COMPILE_CACHE: join(scratch, "compiled"),
+    NODE_COMPILE_CACHE: (quick && process.env.NODE_COMPILE_CACHE) || join(scratch, "compiled"),
     NO_COLOR: "1",
   };
   return { label, root, scratch, env };

@@ -1,10 +1,11 @@
-/** `npm run bench -- --quick`: every scenario still does its work. How fast is for the bench itself to say. */
+/** `npm run bench -- --quick`: every scenario still does its work, once as it is built by the bench. How fast is for the bench itself to say. */
 import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { onPath } from "../bench/on-path.ts";
+import { BUILT_COMMAND } from "./support/built.ts";
 import { requires } from "./support/requirements.ts";
 import { aTempFolder } from "./support/temp-folder.ts";
 
@@ -18,6 +19,7 @@ interface Row {
 
 const run = promisify(execFile);
 const BENCH = resolve(import.meta.dirname, "../bench/run.ts");
+const INSTALLED = ["--installed", dirname(dirname(BUILT_COMMAND))];
 
 async function bench(...args: string[]): Promise<Map<string, Row>> {
   await using folder = await aTempFolder();
@@ -35,7 +37,7 @@ async function bench(...args: string[]): Promise<Map<string, Row>> {
 test("plans, comparisons and applies of small fleets do what they say, and leave nothing behind", {
   timeout: 120_000,
 }, async () => {
-  const rows = await bench("plan", "diff", "apply-noop");
+  const rows = await bench("plan", "diff", "apply-noop", ...INSTALLED);
   expect(
     Object.fromEntries(
       [...rows].filter(([, { unit }]) => unit === "ms" || unit === "steps/s").map(([name, { did }]) => [name, did]),
@@ -107,7 +109,7 @@ test.runIf(requires("the bench of moves", "qemu-system-x86_64"))(
   "a guest moves, through agents and by hand, and plans say beforehand how long it takes",
   { timeout: 240_000 },
   async () => {
-    const rows = await bench("migrate");
+    const rows = await bench("migrate", ...INSTALLED);
     for (const name of ["odorobo vm migrate, in all", "bare QMP, in all", "odorobo vm migrate : bare QMP"])
       expect(rows.get(name)?.figure?.median, name).toBeGreaterThan(0);
     expect(rows.get("a move's time, off by")?.did).toMatch(/after three moves \(measured\)$/);
@@ -171,7 +173,7 @@ test("fleets of every family are placed and put in order, and their plans are ke
 test("a gateway plans after events and pushes, applies what is pushed, and holds what it holds", {
   timeout: 240_000,
 }, async () => {
-  const rows = await bench("gateway");
+  const rows = await bench("gateway", ...INSTALLED);
   const did = (name: string) => rows.get(name)?.did;
   expect(did("20 VMs changed → reconciled")).toBe("20 acts until the revision is applied");
   expect(did("a push → the first act")).toBe("one VM's weight is another");

@@ -248,8 +248,6 @@ async function startAgent(name: NodeOf, folder: string, kind: string): Promise<M
 async function begin(name: string, folder: string, kind: string): Promise<ChildProcess> {
   const child = fork(AGENT, [name, folder, kind], {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
-    // Most of the start of an agent is reading its own text.
-    env: { ...process.env, NODE_COMPILE_CACHE: join(folder, "cache") },
   });
   await Promise.race([
     once(child, "message"),

@@ -11,7 +11,6 @@
 
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { isErrno } from "../../src/model/errors.ts";
@@ -97,8 +96,6 @@ async function openWorld(scratch: string): Promise<SystemWorld & { close(): Prom
     XDG_CACHE_HOME: join(scratch, "cache"),
     XDG_STATE_HOME: join(scratch, "state"),
     TMPDIR: temporary,
-    // Shared by all worlds: compiled once.
-    NODE_COMPILE_CACHE: join(tmpdir(), "node-compile-cache"),
     NO_COLOR: "1",
     GIT_CONFIG_GLOBAL: "/dev/null",
   };

@@ -23,8 +23,6 @@ test.concurrent.each([
 ] as const)(
   "killed at any boundary, its successor finishes the job ($guests)",
   async ({ guests, stride }) => {
-    // Compiled once: a victim starts in a third of the time.
-    await using compiled = await aTempFolder();
     const places = new Set<string>();
     let kills = 0;
     for (let dieAt = 1; ; dieAt += stride) {
@@ -32,7 +30,6 @@ test.concurrent.each([
       await using guestsLeft = processesOf(folder.path);
       const victim = spawn(process.execPath, [VICTIM_SCRIPT, folder.path, guests, String(dieAt)], {
         stdio: ["ignore", "ignore", "inherit"],
-        env: { ...process.env, NODE_COMPILE_CACHE: compiled.path },
       });
       const [code, signal] = await once(victim, "exit");
       if (signal === null) {
