@@ -13,6 +13,7 @@ import standalone from "ajv/dist/standalone/index.js";
 import { type Plugin, rolldown } from "rolldown";
 import { compileDocument, compilerOfDocuments, WRITTEN_DOCUMENTS } from "../src/manifest/text/compile-documents.ts";
 import { compilerFor, compileShape, SHAPES } from "../src/wire/compile-shapes.ts";
+import { buildPage } from "./build-page.ts";
 
 const standaloneCode = standalone.default;
 
@@ -27,9 +28,12 @@ const NEVER_LOADED = ["x11", "typescript", "ts-node"];
 /** Of everything that a build depends on. Hexadecimal. */
 export function digestOfSources(): string {
   const digest = createHash("sha256");
-  const files = globSync(["src/**/*.ts", "schemas/*.json", "package.json", "package-lock.json", "scripts/build.ts"], {
-    cwd: ROOT,
-  });
+  const files = globSync(
+    ["src/**/*.{ts,tsx,css,html,svg}", "schemas/*.json", "package.json", "package-lock.json", "scripts/build.ts"],
+    {
+      cwd: ROOT,
+    },
+  );
   for (const file of files.sort()) digest.update(`\0${file}\0`).update(readFileSync(join(ROOT, file)));
   return digest.digest("hex");
 }
@@ -43,6 +47,7 @@ export async function build(into: string, more: Readonly<Record<string, string>>
   } finally {
     rmSync(checks, { recursive: true });
   }
+  modules.push(...(await buildPage(join(into, "page"))));
   writeFileSync(join(into, "NOTICES.txt"), noticesOf(modules));
 }
 

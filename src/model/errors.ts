@@ -135,7 +135,7 @@ export const isOdoroboError = (error: unknown, code?: ErrorCode): error is Odoro
   error instanceof OdoroboError && (code === undefined || error.code === code);
 /** A system error of Node with this code: `isErrno(error, "ENOENT")`. */
 export const isErrno = (error: unknown, code: string): boolean =>
-  error instanceof Error && (error as NodeJS.ErrnoException).code === code;
+  error instanceof Error && (error as { readonly code?: unknown }).code === code;
 export const isAbort = (error: unknown): boolean => error instanceof Error && error.name === "AbortError";
 
 /** The step of another run that has this VM, or had it last. */

@@ -54,6 +54,8 @@ const REQUIREMENTS = {
   promtool: onPath("prometheus", "promtool"),
   virsh: onPath("libvirt-clients", "virsh"),
   curl: onPath("curl", "curl"),
+  /** Looks at the page as people do. */
+  chromium: onPath("chromium", "chromium"),
   /** Some have one to talk to; everybody has the stand-in. */
   gitea: {
     debianPackage: null,

@@ -28,7 +28,6 @@ const REPORT: HypervisorReport = {
       diskDetach: true,
       nicAttach: true,
       nicDetach: true,
-      forwards: true,
     },
     pause: true,
     migrate: true,

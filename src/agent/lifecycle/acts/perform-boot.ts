@@ -15,7 +15,6 @@ import type { GuestRecord, RestartRecord, VmRecord } from "../../store/vm-record
 import { driftOf } from "../guest/booted-spec.ts";
 import { checkSources } from "../guest/check-sources.ts";
 import { claimDisks } from "../guest/claim-disks.ts";
-import { claimHostPorts } from "../guest/claim-host-ports.ts";
 import { clearAway } from "../guest/clear-away.ts";
 import { launchInput } from "../guest/guest-input.ts";
 import { watchGuest } from "../guest/guest-watch.ts";
@@ -47,7 +46,7 @@ export interface Launch {
   readonly input: LaunchInput;
   readonly command: LaunchCommand | null;
   /** For the record, before the guest learns of it. */
-  readonly identity: Identity & Pick<VmRecord, "hostPorts">;
+  readonly identity: Identity;
 }
 
 /** Rejects with what makes the boot impossible; nothing has been done then. */
@@ -57,9 +56,9 @@ export async function prepareLaunch(
   vm: VmRecord,
   incoming: Pick<LaunchInput, "machine" | "incoming"> | null = null,
 ): Promise<Launch> {
-  await parts.reports.require(vm.spec.hypervisor);
-  const hypervisor = parts.hypervisors.get(vm.spec.hypervisor) as Hypervisor;
-  const { spec, ...chosen } = await claimHostPorts(parts, slot, vm);
+  const { spec } = vm;
+  await parts.reports.require(spec.hypervisor);
+  const hypervisor = parts.hypervisors.get(spec.hypervisor) as Hypervisor;
   if (hypervisor.disks === "real") {
     await checkBootFiles(vm.name, spec, new Set(notedDisks(vm).map((disk) => disk.name)));
     await checkImages(parts, vm);
@@ -77,7 +76,7 @@ export async function prepareLaunch(
     if (!mayCome || !(await hooksMayBringIt(parts))) throw error;
   }
   await claimDisks(parts, slot, spec, slot.guest === null ? null : (vm.guest?.bootedSpec ?? null));
-  return { hypervisor, input, command: hypervisor.compile(input), identity: { ...identity, ...chosen } };
+  return { hypervisor, input, command: hypervisor.compile(input), identity };
 }
 
 export interface BootOrder {
