@@ -50,6 +50,7 @@ import VmCh from "./vm/ch.ts";
 import VmConsole from "./vm/console.ts";
 import VmCoredump from "./vm/coredump.ts";
 import VmCounters from "./vm/counters.ts";
+import VmCp from "./vm/cp.ts";
 import VmCreate from "./vm/create.ts";
 import VmDelete from "./vm/delete.ts";
 import VmDestroy from "./vm/destroy.ts";
@@ -72,6 +73,8 @@ import VmResume from "./vm/resume.ts";
 import VmShutdown from "./vm/shutdown.ts";
 import VmSnapshot from "./vm/snapshot.ts";
 import VmSpawn from "./vm/spawn.ts";
+import VmSsh from "./vm/ssh.ts";
+import VmWait from "./vm/wait.ts";
 import Watch from "./watch.ts";
 
 export const COMMANDS = {
@@ -119,6 +122,9 @@ export const COMMANDS = {
   "vm:resume": VmResume,
   "vm:delete": VmDelete,
   "vm:purge": VmPurge,
+  "vm:ssh": VmSsh,
+  "vm:cp": VmCp,
+  "vm:wait": VmWait,
   "vm:console": VmConsole,
   "vm:logs": VmLogs,
   "vm:attach": VmAttach,

@@ -15,6 +15,7 @@ import {
 } from "../model/desired-state.ts";
 import type { FleetDocument, GatewayPolicyManifest, NodeDocument } from "../model/documents.ts";
 import { byName, type Instant, instant, nodeName } from "../model/names.ts";
+import type { Window } from "../model/windows/window.ts";
 import type { Diagnostic } from "./text/diagnostic.ts";
 import type { Segments } from "./text/places.ts";
 import { diagnose, type SourceDocument, whereNamed } from "./text/source-document.ts";
@@ -34,6 +35,7 @@ export function buildFleet(catalog: Catalog, report: Report): FleetSettings | nu
   const [fleet] = catalog.all("Fleet");
   if (fleet === undefined) return null;
   const { metadata, spec } = fleet.content;
+  const own = windowsOf(fleet, spec?.policy?.gateway?.windows, ["spec", "policy", "gateway", "windows"], report);
   const { destroyGuard, maxClass, parallelism, disruption, moves, gateway } = spec?.policy ?? {};
   const windows = windowsOf(fleet, spec?.policy?.windows, ["spec", "policy", "windows"], report);
   const rules = DISRUPTIVE_CLASSES.flatMap((each): [DisruptiveClass, DisruptionRule][] => {
@@ -56,17 +58,21 @@ export function buildFleet(catalog: Catalog, report: Report): FleetSettings | nu
       total: parallelism?.total ?? DEFAULT_POLICY.parallelism.total,
       perNode: parallelism?.perNode ?? DEFAULT_POLICY.parallelism.perNode,
     },
-    ...(gateway ? { gateway: gatewayOf(gateway) } : {}),
+    ...(gateway ? { gateway: gatewayOf(gateway, own) } : {}),
   };
   if (gateway) warnOfFutileApprovals(fleet, policy, report);
   return { name: metadata.name, policy };
 }
 
-const gatewayOf = ({ auto, approve, suspend, healDrift }: NonNullable<GatewayPolicyManifest>): GatewayPolicy => ({
+const gatewayOf = (
+  { auto, approve, suspend, healDrift }: NonNullable<GatewayPolicyManifest>,
+  windows: readonly Window[],
+): GatewayPolicy => ({
   auto: auto ?? DEFAULT_GATEWAY_POLICY.auto,
   approve: approve ?? DEFAULT_GATEWAY_POLICY.approve,
   suspend: suspend ?? DEFAULT_GATEWAY_POLICY.suspend,
   healDrift: healDrift ?? DEFAULT_GATEWAY_POLICY.healDrift,
+  ...(windows.length === 0 ? {} : { windows }),
 });
 
 /** What is refused anyway would wait for an approval that changes nothing. */

@@ -51,6 +51,8 @@ export interface GatewayPolicy {
   readonly approve: readonly ChangeClass[] | null;
   /** Nothing is done, whoever approves it. */
   readonly suspend: boolean;
+  /** Guests are disturbed without asking only in these. Left out: at any time. Never empty. */
+  readonly windows?: readonly Window[];
   /** What becomes of guests that somebody else changed. */
   readonly healDrift: "revert" | "report" | "off";
 }

@@ -405,6 +405,7 @@ export type GatewayPolicyManifest = {
    * Changes of these classes wait for a person's approval, also where auto would allow them. What is neither in auto nor here is refused. Left out: everything worse than auto.
    */
   approve?: ("metadata" | "live" | "pause" | "migrate" | "reboot" | "replace" | "destroy")[] | null;
+  windows?: CommonWindows;
   /**
    * Nothing is done, whoever approves it: plans are made and shown.
    */

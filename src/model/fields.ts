@@ -108,7 +108,7 @@ const withImageNames = (live: readonly Disk[], spec: readonly Disk[]): readonly 
     return { ...disk, origin: { ...bytes, image: wanted.image, ...remote } };
   });
 
-const inWordsOfNics = (live: readonly Nic[], spec: readonly Nic[]): readonly Nic[] =>
+export const inWordsOfNics = (live: readonly Nic[], spec: readonly Nic[]): readonly Nic[] =>
   live.map((nic) => {
     const wanted = spec.find((each) => each.name === nic.name);
     if (wanted === undefined) return nic;

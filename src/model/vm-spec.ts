@@ -190,6 +190,11 @@ export interface CloudInit {
   readonly userData: Digest | null;
   readonly networkConfig: Digest | null;
   readonly sshKeys: readonly string[];
+  /** Who the guest's user is, for who logs in. Left out: the manifest does not say. */
+  readonly user?: string;
+  /** Digests of texts, as `userData`. Left out: none. */
+  readonly vendorData?: Digest;
+  readonly metaData?: Digest;
   /** Another word makes the guest a new instance at its next boot: cloud-init begins anew. Left out: as it has ever been. */
   readonly instance?: string;
 }
@@ -221,6 +226,7 @@ export function wantsRunning(strategy: RunStrategy, endedByItself: boolean): boo
 
 /** Texts (by digest) that an agent must be given together with this spec. */
 export function referencedFiles(spec: VmSpec): readonly Digest[] {
-  const digests = [spec.cloudInit?.userData, spec.cloudInit?.networkConfig];
+  const { userData, networkConfig, vendorData, metaData } = spec.cloudInit ?? {};
+  const digests = [userData, networkConfig, vendorData, metaData];
   return digests.filter((d): d is Digest => d !== null && d !== undefined);
 }

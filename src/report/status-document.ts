@@ -86,6 +86,8 @@ export interface VmStatus {
   readonly commit: string | null;
   readonly appliedAt: Instant;
   readonly drift: readonly DriftedField[];
+  /** Where its guest can be found, as its agent knows it. Left out: nothing is known. */
+  readonly addresses?: VmReport["addresses"];
   /** Which of `drift` is nobody's doing: it was applied and waits for the guest, or for its next boot. Left out where there is none. */
   readonly pending?: readonly OwedChange[];
   /** The agent starts the guest again by itself, or has given that up; left out while there is nothing to tell. */
@@ -210,6 +212,7 @@ export function toVmStatus(vm: VmReport, node: NodeName, fleet: string | null, n
     appliedAt: vm.appliedAt,
     ...(vm.left === undefined ? {} : { left: vm.left }),
     drift: vm.drift,
+    ...(vm.addresses === undefined ? {} : { addresses: vm.addresses }),
     ...(vm.owed === undefined || vm.owed.length === 0 ? {} : { pending: vm.owed }),
     ...(vm.restart === undefined ? {} : { restart: vm.restart }),
     ...bootRefusal(vm),

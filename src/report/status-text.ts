@@ -1,6 +1,7 @@
 /** Status, and the tables of nodes and VMs, for people. Rendered from the documents. */
 import { describeMaintenance } from "../model/maintenance.ts";
 import { driftedOf, type NodeStatus, type StatusDocument, type VmStatus } from "./status-document.ts";
+import { showAddresses } from "./words/addresses.ts";
 import { plural, showNames } from "./words/names.ts";
 import { type Paint, paintWith } from "./words/paint.ts";
 import { safeLine } from "./words/safe-text.ts";
@@ -106,8 +107,12 @@ function describeNotes(vm: VmStatus): string {
 const describeRefusal = ({ disk, code }: NonNullable<VmStatus["bootRefused"]>): string =>
   `the image below disk ${safeLine(disk)} ${code === "IMAGE_MISSING" ? "is missing" : "was exchanged"} (${code})`;
 
-export const renderVms = (vms: readonly VmStatus[], options: TableOptions): string =>
-  vms.length === 0 ? "No VMs." : renderTable(VM_COLUMNS, vms, options);
+const ADDRESSES: Column<VmStatus> = { title: "ADDRESSES", show: ({ addresses = [] }) => showAddresses(addresses) };
+const WIDE_COLUMNS = [...VM_COLUMNS.slice(0, -1), ADDRESSES, ...VM_COLUMNS.slice(-1)];
+
+/** `wide`: with where guests can be found. */
+export const renderVms = (vms: readonly VmStatus[], options: TableOptions & { readonly wide?: boolean }): string =>
+  vms.length === 0 ? "No VMs." : renderTable(options.wide === true ? WIDE_COLUMNS : VM_COLUMNS, vms, options);
 
 function renderDrift(vms: readonly VmStatus[], paint: Paint): string[] {
   const section = (title: string, of: (vm: VmStatus) => VmStatus["drift"]): string[] => {

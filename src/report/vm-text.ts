@@ -10,6 +10,7 @@ import type {
   VmReport,
 } from "../model/observed-state.ts";
 import { driftLines } from "./status-text.ts";
+import { showAddresses } from "./words/addresses.ts";
 import { plural } from "./words/names.ts";
 import { type Paint, paintWith } from "./words/paint.ts";
 import { safeLine } from "./words/safe-text.ts";
@@ -52,12 +53,27 @@ function rowsOf(vm: VmReport, node: string): readonly Row[] {
     ...(awaitsConfig(spec)
       ? [["config", `none yet: odorobo vm create ${vm.name} CONFIG gives it one`] as const]
       : describeSpec(spec)),
+    ...describePlaces(vm),
     ...(vm.images ?? []).map((image): Row => [`below ${image.disk}`, describeImage(image)]),
     ...(vm.owed ?? []).map((each): Row => ["pending", describeOwed(each)]),
     ...vm.drift.flatMap((field) => {
       const key = vm.owed?.some(({ path }) => path === field.path) ? "pending" : "drift";
       return driftLines([field]).map((line): Row => [key, line]);
     }),
+  ];
+}
+
+/** Forwards by themselves: with what they lead to. */
+function describePlaces({ addresses = [], forwards = [] }: VmReport): readonly Row[] {
+  const own = addresses.filter(({ source }) => source !== "forward");
+  return [
+    ...(own.length === 0 ? [] : [["addresses", showAddresses(own)] as const]),
+    ...forwards.map(
+      ({ host, hostPort, guestPort, protocol }): Row => [
+        "forward",
+        `${host}:${hostPort} of its node leads to its port ${guestPort}${protocol === "udp" ? "/udp" : ""}`,
+      ],
+    ),
   ];
 }
 

@@ -1,5 +1,6 @@
 /** What the loop decides, in stories that a person could tell. */
 import { expect, test } from "vitest";
+import { findStateError } from "../../src/gateway/loop/memory-shape.ts";
 import { decide } from "../../src/gateway/revision/decide.ts";
 import {
   type Act,
@@ -314,4 +315,58 @@ test("what somebody deleted is not made anew while something else of the revisio
   expect(story.state.revisions.at(-1)?.because?.message).toBe(
     `for approval: ${["a", "new", "c", "d"].map((name) => `${name} (made anew: somebody deleted it)`).join(", ")}, b (reboot)`,
   );
+});
+
+test("outside of policy.gateway.windows what disturbs waits for the next one, what does not is done, and a person's yes counts at once", () => {
+  // The stories begin on a Saturday at 12:00.
+  const window = { days: ["sat" as const], from: "14:00", until: "15:00", timezone: "UTC", source: null };
+  const policy = { windows: [window] };
+  const story = begun(policy);
+  story.seen("r2");
+  story.read("r2", policy);
+  const changes = [change("web", "live"), change("new", "none"), change("db", "reboot")];
+  expect(story.planned("r2", changes)).toEqual(["plan r2 -db -web"]);
+  expect(story.planned("r2", [change("new", "none")])).toEqual(["apply r2 new"]);
+  expect(story.ended("done")).toEqual(["plan r2"]);
+  // What is asked for does not wait.
+  expect(story.planned("r2", [change("web", "live"), change("db", "reboot")])).toEqual(["plan r2 -web"]);
+  expect(story.planned("r2", [change("db", "reboot")])).toEqual(["ask r2 db"]);
+  const { asked } = story.state;
+  expect(story.post({ event: "approve", revision: "r2", plan: asked!.plan.id, by: "ada" })).toEqual(["apply r2 db"]);
+  expect(story.ended("done")).toEqual(["plan r2"]);
+  expect(story.planned("r2", [change("web", "live")])).toEqual(["plan r2 -web"]);
+  expect(story.planned("r2", [])).toEqual([]);
+  expect(story.standing("r2")).toBe("waiting");
+  const { because } = story.state.revisions.at(-1)!;
+  expect(because?.message).toBe("for a window, the next opens at 2026-11-28T14:00:00.000Z: web");
+  expect(wakeAt(story.state)).toBe("2026-11-28T14:00:00.000Z");
+  expect(findStateError(JSON.parse(JSON.stringify(story.state)))).toBe(null);
+  expect(story.wait(3_600_000)).toEqual([]);
+  expect(story.wait(3_600_000)).toEqual(["plan r2"]);
+  expect(story.planned("r2", [change("web", "live")])).toEqual(["apply r2 web"]);
+  expect(story.ended("done")).toEqual([]);
+  expect(story.standing("r2")).toBe("applied");
+  // Drift of a guest that runs is reverted in windows, too; one that is off is started.
+  expect(story.wait(3_600_000)).toEqual([]);
+  story.post({ event: "look", why: "drift" });
+  const drift = [change("web", "live", true), change("db", "none", true)];
+  expect(story.planned("r2", drift)).toEqual(["plan r2 -web"]);
+  expect(story.planned("r2", [change("db", "none", true)])).toEqual(["apply r2 db"]);
+  expect(story.ended("done")).toEqual(["plan r2"]);
+  expect(story.planned("r2", [change("web", "live", true)])).toEqual(["plan r2 -web"]);
+  expect(story.planned("r2", [])).toEqual([]);
+  expect(wakeAt(story.state)).toBe("2026-12-05T14:00:00.000Z");
+});
+
+test("a window that opens while the rest is planned is not missed", () => {
+  const policy = {
+    windows: [{ days: ["sat" as const], from: "14:00", until: "15:00", timezone: "UTC", source: null }],
+  };
+  const story = begun(policy);
+  story.seen("r2");
+  story.read("r2", policy);
+  expect(story.planned("r2", [change("web", "live")])).toEqual(["plan r2 -web"]);
+  story.wait(7_200_000);
+  expect(story.planned("r2", [])).toEqual(["plan r2"]);
+  expect(story.planned("r2", [change("web", "live")])).toEqual(["apply r2 web"]);
 });

@@ -215,6 +215,13 @@ test("what may be done by itself", () => {
     },
   );
   expect(gatewayOf("policy: { gateway: {} }")).toEqual(DEFAULT_GATEWAY_POLICY);
+  const nights = "{ days: [mon, tue], from: 02:00, until: 04:00, timezone: Europe/Berlin }";
+  expect(gatewayOf(`policy: { gateway: { windows: [${nights}] } }`)).toEqual({
+    ...DEFAULT_GATEWAY_POLICY,
+    windows: [
+      expect.objectContaining({ days: ["mon", "tue"], from: "02:00", until: "04:00", timezone: "Europe/Berlin" }),
+    ],
+  });
   for (const none of ["policy: {}", "policy: { gateway: null }"]) expect(gatewayOf(none)).toBe(undefined);
   const futile = (policy: string) =>
     read({ "_fleet.yaml": aFleetDocument(`policy:\n${policy}`) }).diagnostics.map(
@@ -226,6 +233,9 @@ test("what may be done by itself", () => {
   expect(futile("  disruption: { destroy: refuse }\n  gateway: { approve: [destroy] }")).toContain(
     "warning 8:26 no-effect: destroy is refused whoever approves it: policy.disruption refuses it",
   );
+  expect(futile("  gateway: { windows: [{ from: 02:00, until: 04:00, timezone: Mars/Olympus }] }")).toEqual([
+    expect.stringContaining("error 7:65 bad-value: there is no such time zone"),
+  ]);
   expect(futile("  gateway: { approve: [none] }")).toEqual([expect.stringContaining("error 7:26 bad-value")]);
 });
 

@@ -108,6 +108,7 @@ export async function anSshServer(folder: string): Promise<SshServer> {
         "KbdInteractiveAuthentication=no",
         "PermitRootLogin=prohibit-password",
         "PidFile=none",
+        "Subsystem=sftp internal-sftp",
       ].flatMap((option) => ["-o", option]);
       return spawn("/usr/sbin/sshd", ["-D", "-e", "-f", "/dev/null", "-p", String(port), ...options], {
         detached: true,

@@ -9,6 +9,7 @@ import type { StartAfterReboot } from "../config.ts";
 import { noSerialLines, type SerialLines } from "../console/serial-lines.ts";
 import { type Hooks, NO_HOOKS } from "../hooks/hooks.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import { Neighbours } from "../network/neighbours.ts";
 import { type HostNetwork, hostNetwork } from "../network/tap.ts";
 import { type DiskStorage, diskStorage } from "../storage/disk-storage.ts";
 import { ImageWatch } from "../storage/image-watch.ts";
@@ -73,6 +74,7 @@ export async function makeParts(
 ): Promise<{ readonly parts: Parts; readonly slots: Map<string, Slot> }> {
   const { clock, logger = silentLogger } = options;
   const startedAt = clock.now();
+  const network = options.network ?? hostNetwork({ owner: null });
   const reserve = await openReserve(options.dataFolder);
   const store = options.store ?? (await openVmStore({ ...options, reserve }));
   const [stored, whereabouts, history, verdicts, reports] = await Promise.all([
@@ -95,7 +97,8 @@ export async function makeParts(
     images: new ImageWatch(),
     looks: new PatientLooks(),
     claims: new DiskClaims(slots),
-    network: options.network ?? hostNetwork({ owner: null }),
+    network,
+    neighbours: new Neighbours(async (signal) => (await network.neighbours?.(signal)) ?? [], clock),
     consoles: options.consoles ?? noSerialLines,
     clock,
     logger,

@@ -5,9 +5,11 @@
 import { execFile } from "node:child_process";
 import { access, readFile, readlink } from "node:fs/promises";
 import { basename } from "node:path";
+import { promisify } from "node:util";
 import { isErrno, OdoroboError } from "../../model/errors.ts";
 import type { Nic } from "../../model/vm-spec.ts";
 import { tapName } from "../launch-command.ts";
+import { type Neighbour, parseNeighbours } from "./neighbours.ts";
 
 export interface HostNetwork {
   /** Makes the taps of these NICs and puts them on their bridges. Doing it again is harmless. Other NICs need nothing. */
@@ -20,6 +22,8 @@ export interface HostNetwork {
   bridgeOf(vm: string, nic: Nic): Promise<string | null>;
   /** Whether there is a network interface of this name. Left out: nobody knows. Rejects with UNSUPPORTED where that cannot be asked. */
   hasBridge?(name: string, signal: AbortSignal): Promise<boolean>;
+  /** Whom the node has heard from. Left out: nobody knows. */
+  neighbours?(signal: AbortSignal): Promise<readonly Neighbour[]>;
 }
 
 /** `owner`: the user that may open the taps, so that no hypervisor needs to be privileged; null: root alone. */
@@ -43,6 +47,7 @@ export const hostNetwork = ({ owner }: { readonly owner: string | null }): HostN
       if (attachment.kind === "bridge") await removeTap(tapName(vm, name), signal);
   },
   hasBridge: async (name, signal) => (await ip(["link", "show", "dev", name], signal)) === null,
+  neighbours: async (signal) => parseNeighbours(await output(["-json", "neigh", "show"], signal)),
 });
 
 interface Plug {
@@ -122,4 +127,10 @@ function ip(args: readonly string[], signal: AbortSignal): Promise<Error | null>
       resolve(new Error(stderr.trim() || error.message));
     });
   });
+}
+
+/** What `ip` printed; a table of tens of thousands is not asked for anything. */
+async function output(args: readonly string[], signal: AbortSignal): Promise<string> {
+  const { stdout } = await promisify(execFile)("ip", args, { signal, maxBuffer: 8 * 1024 * 1024 });
+  return stdout;
 }

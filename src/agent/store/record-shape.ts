@@ -120,6 +120,9 @@ const HEAD: Shape = {
   images: orAbsent(isObject),
   uuid: orAbsent(isText),
   instanceId: orAbsent(isText),
+  hostPorts: orAbsent(
+    listOf(has({ nic: isText, host: isText, hostPort: isCount, guestPort: isCount, protocol: oneOf("tcp", "udp") })),
+  ),
   unfinished: orNull(
     has({ id: isText, kind: isKind, graceSeconds: orNull(isNumber), begunAt: isInstant, run: orAbsent(isText) }),
   ),

@@ -10,6 +10,7 @@ import type {
   DriftedField,
   GuestEvent,
   MigrationState,
+  OpenForward,
   RestartState,
   StalledState,
   VmReport,
@@ -40,6 +41,8 @@ interface RecordHead {
   readonly uuid?: string;
   /** By which cloud-init knows what it has set up; what the manifest adds to it is not in it. */
   readonly instanceId?: string;
+  /** Ports of the node that were chosen for its forwards: it gets the same ones at each boot. Left out: none. */
+  readonly hostPorts?: readonly OpenForward[];
 }
 
 /** A VM that was applied. */

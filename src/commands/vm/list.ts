@@ -11,6 +11,7 @@ export default class VmListCommand extends OdoroboCommand {
   static override description = "Exits 0, or 4 when some nodes did not answer: their VMs are not in the list.";
   static override flags = {
     deleted: Flags.boolean({ summary: "those that were deleted and whose disks are kept, until when" }),
+    output: Flags.option({ char: "o", summary: "wide: with where guests can be found", options: ["wide"] as const })(),
     ...nodesFlags,
   };
   static override hiddenAliases = ["vm:ls"];
@@ -27,7 +28,10 @@ export default class VmListCommand extends OdoroboCommand {
     const { screen } = this;
     const isBlind = list.vms.length === 0 && list.silent.length > 0;
     if (flags.deleted) screen.print(renderDeletedVms(list.deleted, screen));
-    else screen.print(isBlind ? "No VM could be seen." : renderVms(list.vms, screen));
+    else
+      screen.print(
+        isBlind ? "No VM could be seen." : renderVms(list.vms, { ...screen, wide: flags.output === "wide" }),
+      );
     if (list.silent.length > 0) screen.note(renderSilent(list.silent));
     process.exitCode = list.silent.length > 0 ? 4 : 0;
     return list;

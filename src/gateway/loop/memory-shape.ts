@@ -51,11 +51,13 @@ const plan = record({
   awaited: list(text),
   opens: orNull(moment),
 });
+const window = record({ days: list(text), from: text, until: text, timezone: text });
 const policy = record({
   auto: changeClass,
   approve: orNull(list(changeClass)),
   suspend: flag,
   healDrift: oneOf("revert", "report", "off"),
+  "windows?": list(window),
 });
 const revision = record({
   id: text,

@@ -283,6 +283,6 @@ function choose(draft: Draft) {
 }
 
 function plan(draft: Draft, revision: string) {
-  draft.set({ look: null, turn: { kind: "planning", revision, left: [], aside: [], isTogether: false } });
+  draft.set({ look: null, turn: { kind: "planning", revision, left: [], aside: [], later: [], isTogether: false } });
   draft.acts.push({ act: "plan", revision, leaveOut: [] });
 }

@@ -34,6 +34,8 @@ export type Turn =
       readonly left: readonly VmName[];
       /** What is to be asked for when the rest is done. */
       readonly aside: readonly VmName[];
+      /** What is left to the policy's windows. */
+      readonly later: readonly VmName[];
       /** All that is left is asked for at once: the rest hangs on what must be asked for. */
       readonly isTogether: boolean;
     }

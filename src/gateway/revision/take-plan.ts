@@ -1,6 +1,8 @@
 /** A plan was made: is it applied, asked about, made smaller, or is there nothing to do? */
+import { isWorse } from "../../model/change-class.ts";
 import type { GatewayPolicy } from "../../model/desired-state.ts";
 import { type Instant, instant, type VmName } from "../../model/names.ts";
+import { type Opening, openingAt } from "../../model/windows/window.ts";
 import { type Draft, together } from "./draft.ts";
 import { judge } from "./judge.ts";
 import type { Turn } from "./loop-state.ts";
@@ -32,23 +34,28 @@ export function takePlan(draft: Draft, planning: Planning, made: Made, policy: G
   const forbidden = isInForce ? [] : verdict.forbidden.filter((change) => !isMere(change));
   if (forbidden.length > 0) return fail(draft, revision, saysNo(forbidden, policy));
   const left = [...verdict.left, ...verdict.forbidden];
-  const { auto, ask } = verdict;
+  const closed = closedAt(policy, draft.now);
+  const later = closed === null ? [] : verdict.auto.filter((change) => isWorse(change.class, DISTURBS_NOBODY));
+  const auto = verdict.auto.filter((change) => !later.includes(change));
+  const { ask } = verdict;
 
   const wanted = plan.changes.filter((change) => !change.isDrift && !left.includes(change)).map(({ name }) => name);
   draft.change(revision.id, { own: together(revision.own, wanted), unseen: stillUnseen(plan, revision) });
-  draft.set({ inForce: revision.id, opens: plan.opens });
+  const isLater = later.length + planning.later.length > 0;
+  draft.set({ inForce: revision.id, opens: earlier(plan.opens, isLater ? (closed?.opens ?? draft.now) : null) });
   draft.stand(revision.id, revision.standing === "read" ? "planned" : revision.standing, revision.because);
   if (isWhole(planning))
-    tellDrift(draft, auto.filter(isMere), [...left, ...ask.filter(isMadeAnew)].filter(isMere), policy);
-  if (policy.suspend && auto.length + ask.length > 0) return wait(draft, revision, SUSPENDED);
+    tellDrift(draft, auto.filter(isMere), [...left, ...later, ...ask.filter(isMadeAnew)].filter(isMere), policy);
+  if (policy.suspend && auto.length + later.length + ask.length > 0) return wait(draft, revision, SUSPENDED);
 
   // What may be done by itself does not wait for what may not.
   const isSplit = auto.length > 0 && ask.length > 0 && !planning.isTogether;
-  if (left.length > 0 || isSplit) {
+  if (left.length > 0 || later.length > 0 || isSplit) {
     const more = { left: namesOf(left), aside: isSplit ? namesOf(ask) : [] };
     return planAgain(draft, {
       ...planning,
       left: together(planning.left, more.left),
+      later: together(planning.later, namesOf(later)),
       aside: together(planning.aside, more.aside),
     });
   }
@@ -56,8 +63,20 @@ export function takePlan(draft: Draft, planning: Planning, made: Made, policy: G
   if (auto.length > 0) return apply(draft, revision, planning, plan);
   // It hangs on what was put aside.
   if (planning.aside.length > 0) return planAgain(draft, { ...planning, aside: [], isTogether: true });
-  nothingToDo(draft, revision, plan);
+  nothingToDo(draft, revision, planning, plan);
 }
+
+/** What a window is there for: guests that run. */
+const DISTURBS_NOBODY = "metadata";
+
+/** The next window, while none is open; null: nothing is left to windows now. */
+function closedAt({ windows = [] }: GatewayPolicy, now: Instant): Opening | null {
+  const opening = openingAt(windows, now);
+  return opening?.isOpen === false ? opening : null;
+}
+
+const earlier = (a: Instant | null, b: Instant | null): Instant | null =>
+  [a, b].filter((each) => each !== null).sort()[0] ?? null;
 
 const isMadeAnew = (change: ChangeFacts): boolean => change.isMadeAnew === true;
 
@@ -77,7 +96,7 @@ function stillUnseen({ blocked, unknown, awaited }: PlanFacts, { standing, unsee
 }
 
 const namesOf = (changes: readonly Pick<ChangeFacts, "name">[]): VmName[] => changes.map(({ name }) => name);
-const isWhole = ({ left, aside }: Planning): boolean => left.length + aside.length === 0;
+const isWhole = ({ left, aside, later }: Planning): boolean => left.length + aside.length + later.length === 0;
 
 const SUSPENDED = "all is suspended: policy.gateway.suspend";
 
@@ -135,7 +154,7 @@ function wait(draft: Draft, revision: Revision, message: string) {
 
 function planAgain(draft: Draft, turn: Planning) {
   draft.set({ turn });
-  draft.acts.push({ act: "plan", revision: turn.revision, leaveOut: together(turn.left, turn.aside) });
+  draft.acts.push({ act: "plan", revision: turn.revision, leaveOut: together(turn.left, turn.aside, turn.later) });
 }
 
 function askFor(draft: Draft, revision: Revision, planning: Planning, { run, ...plan }: Made) {
@@ -155,14 +174,15 @@ function apply(draft: Draft, { id }: Revision, planning: Planning, { run, ...pla
   draft.acts.push({ act: "apply", revision: id, plan, approvedBy: null, run });
 }
 
-function nothingToDo(draft: Draft, revision: Revision, plan: PlanFacts) {
+function nothingToDo(draft: Draft, revision: Revision, { later }: Planning, plan: PlanFacts) {
+  const awaited = together(plan.awaited, later);
   const trouble = whatIsMissing(plan);
   // What is asked about may be there still: whether it is can be told when all is seen again. The rest is kept meanwhile, at once.
   if (plan.unknown.length > 0 && plan.blocked.length === 0 && draft.state.asked?.revision === revision.id) return;
   draft.withdraw(revision.id, "there is nothing left to be done");
   if (trouble === null) draft.set({ failures: 0, notBefore: null });
   if (isFinal(revision.standing)) {
-    const isDone = trouble === null && plan.awaited.length === 0 && revision.declined.length === 0;
+    const isDone = trouble === null && awaited.length === 0 && revision.declined.length === 0;
     if (isDone && draft.state.inForce === revision.id) draft.stand(revision.id, "applied");
     return;
   }
@@ -170,9 +190,10 @@ function nothingToDo(draft: Draft, revision: Revision, plan: PlanFacts) {
     draft.stand(revision.id, "failed", trouble);
     return backOff(draft);
   }
-  if (plan.awaited.length > 0) {
-    const when = plan.opens === null ? "and none is written" : `the next opens at ${plan.opens}`;
-    return wait(draft, revision, `for a window, ${when}: ${plan.awaited.join(", ")}`);
+  if (awaited.length > 0) {
+    const { opens } = draft.state;
+    const when = opens === null ? "and none is written" : `the next opens at ${opens}`;
+    return wait(draft, revision, `for a window, ${when}: ${awaited.join(", ")}`);
   }
   draft.stand(revision.id, "applied");
 }

@@ -42,6 +42,7 @@ export function holdBelow(policy: GatewayPolicy, ceiling: PolicyCeiling | null):
       approve: CHANGE_CLASSES.filter((each) => verdict(each) === "ask"),
       suspend,
       healDrift,
+      ...(policy.windows === undefined ? {} : { windows: policy.windows }),
     },
     note: `held below the gateway's ceiling: ${taken.join(", ")}`,
   };

@@ -56,8 +56,8 @@ export class GitSource implements RevisionSource {
   #recalled: (SeenRevision & { readonly commit: string }) | null = null;
   /** Why what was seen last is to be told of once more when it is seen again; null: it is not. */
   #again: (() => Promise<string | null>) | null = null;
-  /** When the last look did. */
-  #began = 0;
+  /** When the last look ended: what it found takes its time, too, and two of those are to be no closer. */
+  #ended = 0;
   #poked: string | null = null;
   #wake: (() => void) | null = null;
 
@@ -87,9 +87,9 @@ export class GitSource implements RevisionSource {
     let count = 0;
     try {
       for (let why = "it is followed from now on"; ; why = await this.#nextReason(signal)) {
-        this.#began = this.#options.clock.monotonicMs();
         this.#poked = null;
         const seen = await this.#look(why, signal);
+        this.#ended = this.#options.clock.monotonicMs();
         if (seen === null) continue;
         yield seen;
         if (++count % TIDY_EVERY !== 0) continue;
@@ -201,7 +201,7 @@ export class GitSource implements RevisionSource {
     const backOff = failed === 0 ? 1 : Math.min(BACK_OFF_AT_MOST, 2 ** (failed - 1));
     const reason =
       (await this.#untilPoked(intervalMs * backOff * (1 - JITTER * jitter()), signal)) ?? "it was looked again";
-    const rest = this.#began + LOOK_APART_MS - this.#options.clock.monotonicMs();
+    const rest = this.#ended + LOOK_APART_MS - this.#options.clock.monotonicMs();
     if (rest > 0) await this.#sleep(rest, signal);
     return this.#poked ?? reason;
   }

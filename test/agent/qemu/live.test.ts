@@ -4,7 +4,7 @@ import { toGuestStatus } from "../../../src/agent/hypervisor/qemu/guest.ts";
 import { LIVE_CAPABILITIES, liveChanges } from "../../../src/agent/hypervisor/qemu/live-changes.ts";
 import { toLiveConfig as fromAnswers } from "../../../src/agent/hypervisor/qemu/live-config.ts";
 import { toLiveConfig } from "../../../src/model/fields.ts";
-import type { Disk, Nic, VmSpec } from "../../../src/model/vm-spec.ts";
+import type { Disk, Forward, Nic, VmSpec } from "../../../src/model/vm-spec.ts";
 import { aSpec } from "../../support/a-fleet.ts";
 
 const blank = (name: string, sizeMiB: number): Disk => ({ name, origin: { kind: "blank", sizeMiB }, readonly: false });
@@ -15,6 +15,8 @@ const nic = (name: string, mac = "52:54:00:00:00:01"): Nic => ({
   mac,
   address: null,
 });
+
+const FORWARD: Forward = { guestPort: 22, protocol: "tcp", host: "127.0.0.1", hostPort: 2222 };
 
 const BOOTED = aSpec({
   hypervisor: "qemu",
@@ -35,6 +37,9 @@ const changesTo = (over: Partial<VmSpec>) =>
         return `attach-disk ${change.disk.name}`;
       case "attach-nic":
         return `attach-nic ${change.nic.name}`;
+      case "add-forward":
+      case "remove-forward":
+        return `${change.kind} ${change.nic} ${change.forward.hostPort}:${change.forward.guestPort}`;
       default:
         return `${change.kind} ${change.name}`;
     }
@@ -75,6 +80,7 @@ test("the capabilities promise exactly what is done", () => {
     diskDetach: changesTo({ disks: [] }),
     nicAttach: changesTo({ nics: [...BOOTED.nics, nic("eth1")] }),
     nicDetach: changesTo({ nics: [] }),
+    forwards: changesTo({ nics: [{ ...nic("eth0"), forwards: [FORWARD] }] }),
   };
   const promised = Object.fromEntries(Object.entries(done).map(([name, changes]) => [name, changes.length > 0]));
   expect(promised).toEqual(LIVE_CAPABILITIES);

@@ -28,6 +28,7 @@ const REPORT: HypervisorReport = {
       diskDetach: true,
       nicAttach: true,
       nicDetach: true,
+      forwards: true,
     },
     pause: true,
     migrate: true,

@@ -19,6 +19,7 @@ import { type Attached, withDisk, withNic, withReleased, withReleasing, writeAtt
 import { attachedFile } from "./compile.ts";
 import { deviceIdOf, diskId } from "./device-ids.ts";
 import type { QemuHost } from "./host.ts";
+import { listForwards } from "./host-forwards.ts";
 import { liveChanges } from "./live-changes.ts";
 import { toLiveConfig } from "./live-config.ts";
 import { movable } from "./moving/movable.ts";
@@ -113,14 +114,19 @@ export class QemuGuest implements RunningVm {
     const known = this.#devices;
     if (known !== null && clock.monotonicMs() - known.askedAtMs < DEVICES_KNOWN_MS) return known.live;
     const [askedAtMs, changes] = [clock.monotonicMs(), this.#changes];
-    const [peripherals, cpuSlots, memory, blocks] = await Promise.all([
+    const hasUserNetwork = [...vm.spec.nics, ...this.#attached.nics].some((nic) => nic.attachment.kind === "user");
+    const [peripherals, cpuSlots, memory, blocks, forwards] = await Promise.all([
       qmp.call("qom-list", { path: "/machine/peripheral" }, { signal }),
       qmp.call("query-hotpluggable-cpus", { signal }),
       qmp.call("query-memory-size-summary", { signal }),
       qmp.call("query-block", { signal }),
+      hasUserNetwork ? listForwards(qmp, signal) : undefined,
     ]);
     await this.#forgetReleased(new Set(peripherals.map(({ name }) => name)), signal);
-    const live = toLiveConfig(vm.spec, this.#attached, { peripherals, cpuSlots, memory, blocks });
+    const live = toLiveConfig(vm.spec, this.#attached, {
+      ...{ peripherals, cpuSlots, memory, blocks },
+      ...(forwards === undefined ? {} : { forwards }),
+    });
     if (changes === this.#changes) this.#devices = { live, askedAtMs };
     return live;
   }

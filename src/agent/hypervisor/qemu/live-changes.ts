@@ -2,8 +2,10 @@
  * LiveConfig × spec → what can be done about the difference while the guest runs. Pure; `perform-changes.ts` does it.
  * It must offer exactly what LIVE_CAPABILITIES promises: the planner believes that table.
  */
+
+import { sameValue } from "../../../model/fields.ts";
 import type { HypervisorCapabilities, LiveConfig } from "../../../model/observed-state.ts";
-import type { Disk, Nic, VmSpec } from "../../../model/vm-spec.ts";
+import type { Disk, Forward, Nic, VmSpec } from "../../../model/vm-spec.ts";
 
 export type LiveChange =
   | { readonly kind: "add-cpus"; readonly count: number }
@@ -11,7 +13,9 @@ export type LiveChange =
   | { readonly kind: "detach-disk"; readonly name: string }
   | { readonly kind: "attach-disk"; readonly disk: Disk }
   | { readonly kind: "detach-nic"; readonly name: string }
-  | { readonly kind: "attach-nic"; readonly nic: Nic };
+  | { readonly kind: "attach-nic"; readonly nic: Nic }
+  | { readonly kind: "remove-forward"; readonly nic: string; readonly forward: Forward }
+  | { readonly kind: "add-forward"; readonly nic: string; readonly forward: Forward };
 
 export const LIVE_CAPABILITIES: HypervisorCapabilities["live"] = {
   cpusUp: true,
@@ -24,6 +28,7 @@ export const LIVE_CAPABILITIES: HypervisorCapabilities["live"] = {
   diskDetach: true,
   nicAttach: true,
   nicDetach: true,
+  forwards: true,
 };
 
 /** Detaching comes before attaching: it frees ports. A disk or NIC that differs in more than its size waits for a reboot. */
@@ -41,6 +46,26 @@ export function liveChanges(live: LiveConfig, spec: VmSpec): LiveChange[] {
     ),
     ...missingFrom(live.disks, spec.disks).map((disk) => ({ kind: "attach-disk", disk }) as const),
     ...missingFrom(live.nics, spec.nics).map((nic) => ({ kind: "attach-nic", nic }) as const),
+    ...forwardChanges(live, spec),
+  ];
+}
+
+/** First those that go: one of them may have the port that another is to have. */
+function forwardChanges(live: LiveConfig, spec: VmSpec): LiveChange[] {
+  const both = spec.nics.flatMap((nic) => {
+    const now = live.nics.find((other) => other.name === nic.name);
+    const isUser = nic.attachment.kind === "user" && now?.attachment.kind === "user";
+    return isUser ? [{ nic: nic.name, wanted: nic.forwards ?? [], has: now.forwards ?? [] }] : [];
+  });
+  const missing = (from: readonly Forward[], list: readonly Forward[]) =>
+    from.filter((forward) => forward.hostPort !== null && !list.some((each) => sameValue(each, forward)));
+  return [
+    ...both.flatMap(({ nic, wanted, has }) =>
+      missing(has, wanted).map((forward) => ({ kind: "remove-forward", nic, forward }) as const),
+    ),
+    ...both.flatMap(({ nic, wanted, has }) =>
+      missing(wanted, has).map((forward) => ({ kind: "add-forward", nic, forward }) as const),
+    ),
   ];
 }
 

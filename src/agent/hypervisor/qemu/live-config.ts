@@ -9,6 +9,7 @@ import type { LiveConfig } from "../../../model/observed-state.ts";
 import type { Disk, Nic, VmSpec } from "../../../model/vm-spec.ts";
 import type { Attached } from "./attached.ts";
 import { deviceIdOf, diskId, nicId } from "./device-ids.ts";
+import { type ListedForwards, withListed } from "./host-forwards.ts";
 import type { BlockBackend, CpuSlot, MemorySummary } from "./qmp/qmp-commands.ts";
 
 const MIB = 1024 * 1024;
@@ -18,6 +19,8 @@ export interface QemuAnswers {
   readonly cpuSlots: readonly CpuSlot[];
   readonly memory: MemorySummary;
   readonly blocks: readonly BlockBackend[];
+  /** Left out where the guest has no user network. */
+  readonly forwards?: ListedForwards;
 }
 
 export function toLiveConfig(booted: VmSpec, attached: Attached, answers: QemuAnswers): LiveConfig {
@@ -37,7 +40,9 @@ export function toLiveConfig(booted: VmSpec, attached: Attached, answers: QemuAn
     disks: known(booted.disks, attached.disks)
       .filter((disk) => present.has(diskId(disk.name)))
       .map((disk) => liveDisk(disk, blocks.get(diskId(disk.name)))),
-    nics: known(booted.nics, attached.nics).filter((nic) => present.has(nicId(nic.name))),
+    nics: known(booted.nics, attached.nics)
+      .filter((nic) => present.has(nicId(nic.name)))
+      .map((nic) => (answers.forwards === undefined ? nic : withListed(nic, answers.forwards))),
     cloudInit: booted.cloudInit,
     passthrough: booted.passthrough,
   };

@@ -3,6 +3,7 @@ import type { Nic } from "../../../model/vm-spec.ts";
 import { tapName } from "../../launch-command.ts";
 import { nicId } from "./device-ids.ts";
 import type { QemuHost } from "./host.ts";
+import { forwardRules } from "./host-forwards.ts";
 import type { Properties } from "./option-text.ts";
 
 export interface NetBackend {
@@ -15,7 +16,7 @@ export function netBackend(vm: string, nic: Nic, host: Pick<QemuHost, "vhostNet"
   const id = nicId(nic.name);
   switch (nic.attachment.kind) {
     case "user":
-      return { type: "user", properties: { id } };
+      return { type: "user", properties: { id, ...hostForwards(nic) } };
     case "bridge":
       // The tap is made before the guest starts, with the rights that takes; QEMU itself runs no scripts.
       return {
@@ -25,6 +26,11 @@ export function netBackend(vm: string, nic: Nic, host: Pick<QemuHost, "vhostNet"
     case "none":
       return null;
   }
+}
+
+function hostForwards({ forwards = [] }: Nic): Properties {
+  const hostfwd = forwardRules(forwards);
+  return hostfwd.length === 0 ? {} : { hostfwd };
 }
 
 /** Without its option ROM: 250 ms of firmware time, for booting from a network that nobody asked for. */

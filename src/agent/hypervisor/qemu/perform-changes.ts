@@ -6,8 +6,10 @@ import type { Releasing } from "./attached.ts";
 import { blockNode, diskDevice } from "./block-node.ts";
 import { deviceIdOf, diskId, isDiskId, nicId } from "./device-ids.ts";
 import type { QemuHost } from "./host.ts";
+import { addForward, removeForward } from "./host-forwards.ts";
 import type { LiveChange } from "./live-changes.ts";
 import { netBackend, nicDevice } from "./net-backend.ts";
+import { asQmpArguments } from "./option-text.ts";
 import type { QmpClient } from "./qmp/qmp.ts";
 import type { CpuSlot } from "./qmp/qmp-commands.ts";
 import { maxPorts, type PortKind, placeInPort } from "./topology.ts";
@@ -49,6 +51,10 @@ export async function performChange(change: LiveChange, context: ChangeContext):
       return detach({ list: "nics", name: change.name }, context);
     case "attach-nic":
       return attachNic(change.nic, context);
+    case "remove-forward":
+      return removeForward(change.nic, change.forward, context.qmp, context.signal);
+    case "add-forward":
+      return addForward(change.nic, change.forward, context.qmp, context.signal);
   }
 }
 
@@ -89,7 +95,7 @@ async function attachNic(nic: Nic, context: ChangeContext): Promise<void> {
   await removeNetdev(nic.name, context);
   await context.remember({ nic });
   const backend = netBackend(vm.name, nic, host);
-  if (backend) await qmp.call("netdev_add", { type: backend.type, ...backend.properties }, { signal });
+  if (backend) await qmp.call("netdev_add", asQmpArguments({ type: backend.type, ...backend.properties }), { signal });
   try {
     await qmp.call("device_add", { driver: "virtio-net-pci", ...nicDevice(nic), ...place }, { signal });
   } catch (error) {

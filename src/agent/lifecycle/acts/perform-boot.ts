@@ -15,6 +15,7 @@ import type { GuestRecord, RestartRecord, VmRecord } from "../../store/vm-record
 import { driftOf } from "../guest/booted-spec.ts";
 import { checkSources } from "../guest/check-sources.ts";
 import { claimDisks } from "../guest/claim-disks.ts";
+import { claimHostPorts } from "../guest/claim-host-ports.ts";
 import { clearAway } from "../guest/clear-away.ts";
 import { launchInput } from "../guest/guest-input.ts";
 import { watchGuest } from "../guest/guest-watch.ts";
@@ -46,7 +47,7 @@ export interface Launch {
   readonly input: LaunchInput;
   readonly command: LaunchCommand | null;
   /** For the record, before the guest learns of it. */
-  readonly identity: Identity;
+  readonly identity: Identity & Pick<VmRecord, "hostPorts">;
 }
 
 /** Rejects with what makes the boot impossible; nothing has been done then. */
@@ -56,9 +57,9 @@ export async function prepareLaunch(
   vm: VmRecord,
   incoming: Pick<LaunchInput, "machine" | "incoming"> | null = null,
 ): Promise<Launch> {
-  const { spec } = vm;
-  await parts.reports.require(spec.hypervisor);
-  const hypervisor = parts.hypervisors.get(spec.hypervisor) as Hypervisor;
+  await parts.reports.require(vm.spec.hypervisor);
+  const hypervisor = parts.hypervisors.get(vm.spec.hypervisor) as Hypervisor;
+  const { spec, ...chosen } = await claimHostPorts(parts, slot, vm);
   if (hypervisor.disks === "real") {
     await checkBootFiles(vm.name, spec, new Set(notedDisks(vm).map((disk) => disk.name)));
     await checkImages(parts, vm);
@@ -76,7 +77,7 @@ export async function prepareLaunch(
     if (!mayCome || !(await hooksMayBringIt(parts))) throw error;
   }
   await claimDisks(parts, slot, spec, slot.guest === null ? null : (vm.guest?.bootedSpec ?? null));
-  return { hypervisor, input, command: hypervisor.compile(input), identity };
+  return { hypervisor, input, command: hypervisor.compile(input), identity: { ...identity, ...chosen } };
 }
 
 export interface BootOrder {

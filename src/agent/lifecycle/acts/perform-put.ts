@@ -133,6 +133,7 @@ function created(parts: Parts, slot: Slot, before: StoredVm | null, request: Put
     ...(before?.images === undefined ? {} : { images: before.images }),
     ...(before?.uuid === undefined ? {} : { uuid: before.uuid }),
     ...(before?.instanceId === undefined ? {} : { instanceId: before.instanceId }),
+    ...(before?.hostPorts === undefined ? {} : { hostPorts: before.hostPorts }),
   };
 }
 

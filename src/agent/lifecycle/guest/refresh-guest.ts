@@ -58,6 +58,7 @@ export async function refresh(parts: Parts, slot: Slot): Promise<void> {
   noteSeen(slot, seen.devices);
   slot.changeRules = seen.changeRules;
   slot.movable = seen.movable;
+  slot.heard = guest.hypervisor.disks === "real" ? parts.neighbours.of(vm.spec.nics, parts.stopping) : [];
   await noteChanges(parts, slot, vm, seen.status);
 }
 

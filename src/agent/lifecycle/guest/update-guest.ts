@@ -11,6 +11,7 @@ import type { Guest } from "../parts/guest.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Slot } from "../parts/slot.ts";
 import { bootedSpecAfterUpdate, driftOf } from "./booted-spec.ts";
+import { claimHostPorts } from "./claim-host-ports.ts";
 import { prepareNewTaps, removeOldTaps, replugTaps, withTaps } from "./host-side.ts";
 import { letAtSpec } from "./let-at.ts";
 
@@ -24,17 +25,20 @@ const UPDATE_DEADLINE_MS = 60_000;
 export async function updateGuest(
   parts: Parts,
   slot: Slot,
-  vm: VmRecord,
-  wanted: VmSpec,
+  before: VmRecord,
+  asked: VmSpec,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const { guest } = slot;
-  if (guest === null || vm.guest === null) return { stored: vm, error: null };
-  const booted = vm.guest.bootedSpec;
-  if (awaitsConfig(booted) && !awaitsConfig(wanted)) return learnGuest(parts, slot, vm, wanted, signal);
+  if (guest === null || before.guest === null) return { stored: before, error: null };
+  const booted = before.guest.bootedSpec;
+  if (awaitsConfig(booted) && !awaitsConfig(asked)) return learnGuest(parts, slot, before, asked, signal);
   const heldBefore = slot.held;
+  let [vm, wanted] = [before, asked];
   let error: OdoroboError | null = null;
   try {
+    const { spec, ...chosen } = await claimHostPorts(parts, slot, { ...before, spec: asked });
+    [vm, wanted] = [{ ...before, ...chosen }, spec];
     await prepareNewTaps(parts, { ...vm, spec: wanted }, booted, signal);
     await replugTaps(parts, { ...vm, spec: wanted }, booted, signal);
     await letAtSpec(parts, slot, vm, wanted);

@@ -8,7 +8,9 @@
 import { rm } from "node:fs/promises";
 import { digestOf } from "../../../model/digest.ts";
 import { isOdoroboError, OdoroboError } from "../../../model/errors.ts";
+import { inWordsOfNics } from "../../../model/fields.ts";
 import { type Digest, digest } from "../../../model/names.ts";
+import type { VmSpec } from "../../../model/vm-spec.ts";
 import type { TravellingVm } from "../../../wire/move-line.ts";
 import type { Admission } from "../../hypervisor/hypervisor.ts";
 import { ownDiskFile } from "../../launch-command.ts";
@@ -42,7 +44,7 @@ export async function prepareGuest(
   refuseSecondLife(parts, slot);
   const texts = new Map(Object.entries(travelling.files).map(([key, text]) => [digest(key), text]));
   await parts.store.saveTexts(vm.name, texts as ReadonlyMap<Digest, string>);
-  const asBooted = { ...arriving, spec: travelling.bootedSpec };
+  const asBooted = { ...arriving, spec: withOwnPorts(travelling.bootedSpec, travelling.spec) };
   await runBeforeHooks(parts, asBooted, "migrate-receive", null);
   const launch = await prepareLaunch(parts, slot, asBooted, { machine: travelling.machine, incoming: true });
   const isReal = launch.hypervisor.disks === "real";
@@ -65,6 +67,12 @@ export async function prepareGuest(
   const admission = await started.guest.admit({ again: false, deadlineMs: LISTEN_DEADLINE_MS }, parts.stopping);
   return { guest: started.guest, admission, shallow: sameBelow(travelling.disks, disks.images ?? {}) };
 }
+
+/** Ports that were chosen where it comes from are chosen anew here. */
+const withOwnPorts = (booted: VmSpec, spec: VmSpec): VmSpec => ({
+  ...booted,
+  nics: inWordsOfNics(booted.nics, spec.nics),
+});
 
 async function removeOldDisks(parts: Parts, vm: VmRecord, { bootedSpec, disks }: TravellingVm): Promise<void> {
   for (const disk of bootedSpec.disks) {

@@ -9,6 +9,7 @@ import type { StartAfterReboot } from "../../config.ts";
 import type { SerialLines } from "../../console/serial-lines.ts";
 import type { Hooks } from "../../hooks/hooks.ts";
 import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
+import type { Neighbours } from "../../network/neighbours.ts";
 import type { HostNetwork } from "../../network/tap.ts";
 import type { DiskStorage } from "../../storage/disk-storage.ts";
 import type { ImageWatch } from "../../storage/image-watch.ts";
@@ -40,6 +41,7 @@ export interface Parts {
   readonly looks: PatientLooks;
   readonly claims: DiskClaims;
   readonly network: HostNetwork;
+  readonly neighbours: Neighbours;
   readonly consoles: SerialLines;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -5,7 +5,15 @@
  * `stored` is what is on disk, except while `unsaved` says that the disk did not take it.
  */
 import type { Instant, VmName } from "../../../model/names.ts";
-import type { ChangeRule, ImageBelow, LiveConfig, MigrationProgress, Movable } from "../../../model/observed-state.ts";
+import type {
+  ChangeRule,
+  GuestAddress,
+  ImageBelow,
+  LiveConfig,
+  MigrationProgress,
+  Movable,
+  OpenForward,
+} from "../../../model/observed-state.ts";
 import type { OperationKind, OperationResult } from "../../../wire/operations.ts";
 import type { HeldDevice } from "../../hypervisor/hypervisor.ts";
 import {
@@ -46,6 +54,10 @@ export class Slot {
   live: LiveConfig | null = null;
   /** What this very guest takes without an outage, as it said last; null: its hypervisor has nothing finer than its capabilities. */
   changeRules: readonly ChangeRule[] | null = null;
+  /** Addresses at which its guest was heard of, as last looked. */
+  heard: readonly GuestAddress[] = [];
+  /** Ports of the node that are chosen for it and may not be in its record yet. */
+  hostPorts: readonly OpenForward[] = [];
   /** What its own disks stand on, as last looked at. */
   images: readonly ImageBelow[] = [];
   /** What the guest was asked to let go of and has not, as it was last seen. */
@@ -121,6 +133,7 @@ export class Slot {
     const { guest } = this;
     this.guest = null;
     this.live = null;
+    this.heard = [];
     this.changeRules = null;
     this.movable = null;
     this.held = [];

@@ -14,6 +14,7 @@ import type { StoredVm, TombstoneRecord, VmRecord } from "../../store/vm-record.
 import { keptUntil } from "../parts/kept-until.ts";
 import { stillOwed } from "../parts/owed.ts";
 import type { Slot } from "../parts/slot.ts";
+import { foundAt } from "./found-at.ts";
 
 export function toVmReport(slot: Slot, vm: VmRecord): VmReport {
   return {
@@ -42,6 +43,7 @@ export function toVmReport(slot: Slot, vm: VmRecord): VmReport {
     ...(vm.left === undefined ? {} : { left: { bytes: vm.left.bytes, until: keptUntil(vm.spec, vm.left.since) } }),
     ...(slot.movable === null ? {} : { movable: slot.movable }),
     ...(vm.stalled && vm.phase === "paused" ? { stalled: vm.stalled } : {}),
+    ...foundAt(vm, slot),
     disks: Object.keys(vm.ownDisks).sort(byName),
     ...(slot.images.length === 0 ? {} : { images: slot.images }),
   };

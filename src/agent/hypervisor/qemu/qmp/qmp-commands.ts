@@ -4,6 +4,7 @@ import type { Properties } from "../option-text.ts";
 
 export interface QmpCommands {
   qmp_capabilities: { args: undefined; answer: object };
+  "human-monitor-command": { args: { "command-line": string }; answer: string };
   "query-status": { args: undefined; answer: { readonly status: string } };
   stop: { args: undefined; answer: object };
   cont: { args: undefined; answer: object };
@@ -46,7 +47,7 @@ export interface QmpCommands {
   block_resize: { args: { "node-name": string; size: number }; answer: object };
   "blockdev-add": { args: BlockNode; answer: object };
   "blockdev-del": { args: { "node-name": string }; answer: object };
-  netdev_add: { args: Properties; answer: object };
+  netdev_add: { args: Readonly<Record<string, unknown>>; answer: object };
   netdev_del: { args: { id: string }; answer: object };
   device_add: { args: Properties; answer: object };
   device_del: { args: { id: string }; answer: object };

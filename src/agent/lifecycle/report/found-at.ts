@@ -1,0 +1,28 @@
+/** Where a guest can be found, for the report. From what is in memory: a report waits for nobody. Pure. */
+import type { GuestAddress, OpenForward, VmReport } from "../../../model/observed-state.ts";
+import type { VmRecord } from "../../store/vm-record.ts";
+import type { Slot } from "../parts/slot.ts";
+
+/** Declared addresses are told of a guest that is off, too: it will have them. What was heard is told of one that runs. */
+export function foundAt(vm: VmRecord, slot: Slot): Pick<VmReport, "addresses" | "forwards"> {
+  const forwards = openForwards(slot);
+  const addresses: GuestAddress[] = [
+    ...vm.spec.nics.flatMap(({ name, address }) =>
+      address === null ? [] : [{ address: address.split("/")[0] ?? address, source: "declared", nic: name } as const],
+    ),
+    ...slot.heard,
+    ...forwards.map(({ nic, host, hostPort }) => ({ address: `${host}:${hostPort}`, source: "forward", nic }) as const),
+  ];
+  return {
+    ...(addresses.length === 0 ? {} : { addresses }),
+    ...(forwards.length === 0 ? {} : { forwards }),
+  };
+}
+
+function openForwards({ live }: Slot): readonly OpenForward[] {
+  return (live?.nics ?? []).flatMap(({ name, forwards = [] }) =>
+    forwards.flatMap(({ hostPort, guestPort, protocol, host }) =>
+      hostPort === null ? [] : [{ nic: name, host, hostPort, guestPort, protocol }],
+    ),
+  );
+}
