@@ -62,9 +62,19 @@ export type ForgeKind = (typeof FORGE_KINDS)[number];
 export interface ForgeEntry {
   readonly kind: ForgeKind;
   /** Of its API; null: nothing is told to it, and only its hooks are heard. */
-  readonly api: { readonly url: string; readonly repository: string; readonly tokenFile: string } | null;
+  readonly api: ForgeApi | null;
   readonly hookSecretFile: string | null;
   readonly pullRequests: boolean;
+  /** Those of forks, too; left out: not. */
+  readonly forks?: boolean;
+}
+
+export interface ForgeApi {
+  readonly url: string;
+  readonly repository: string;
+  readonly tokenFile: string;
+  /** Left out: what Node trusts. */
+  readonly caFile?: string;
 }
 
 export const NOTIFY_TOPICS = ["failed", "waiting", "drift", "silent", "healed"] as const;

@@ -60,8 +60,9 @@ export async function openOutlets(config: FleetConfig, parts: OutletParts): Prom
   };
 }
 
-/** Those of forks are not planned: see the threat model. */
-function planningOf({ repository, agents }: FleetConfig, { dataFolder }: OutletParts): PullRequestPlanning {
+/** Those of forks only where somebody said so: see the threat model. */
+function planningOf({ repository, agents, forge }: FleetConfig, { dataFolder }: OutletParts): PullRequestPlanning {
   const { url, ref, path, ...credentials } = repository;
-  return { repository: new Repository({ url, credentials }, dataFolder), ref, path, access: agents, forks: false };
+  const forks = forge?.forks ?? false;
+  return { repository: new Repository({ url, credentials }, dataFolder), ref, path, access: agents, forks };
 }

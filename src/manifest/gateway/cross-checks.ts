@@ -65,6 +65,18 @@ function* checkFleet(fleet: GatewayFleetEntry, at: Segments, { publicUrl }: Gate
       hint: "say url, repository and tokenFile",
     };
   }
+  if (forge.forks && !forge.pullRequests)
+    yield { at: [...place, "forks"], ...noEffect("pull requests are not planned: pullRequests is not said") };
+  if (forge.caFile !== undefined && !/^https:/.test(forge.url ?? ""))
+    yield { at: [...place, "caFile"], ...noEffect("there is no https address that it would be for") };
+  if (forge.kind === "bitbucket" && forge.url !== undefined && !isBitbucketCloud(forge.url)) {
+    yield {
+      at: [...place, "url"],
+      code: "bad-value",
+      message: "a Bitbucket of your own (Data Center) has another API, and is told nothing",
+      hint: "its hooks are heard: leave url, repository, tokenFile and pullRequests out, and keep hookSecretFile",
+    };
+  }
   if (forge.kind === "generic" && missing.length < 3)
     yield { at: [...place, "kind"], ...noEffect("a generic forge has hooks only: nothing is told to it") };
   if (missing.length === 3 && forge.hookSecretFile === undefined)
@@ -72,6 +84,11 @@ function* checkFleet(fleet: GatewayFleetEntry, at: Segments, { publicUrl }: Gate
   if (missing.length === 0 && publicUrl === undefined)
     yield { at: place, ...noEffect("commit statuses have no link, because publicUrl is not said") };
 }
+
+const isBitbucketCloud = (url: string): boolean => {
+  const host = URL.parse(url)?.hostname ?? "";
+  return host === "bitbucket.org" || host === "api.bitbucket.org";
+};
 
 function* checkRepository({ repository }: GatewayFleetEntry, at: Segments): Generator<Finding> {
   const { url, sshKeyFile, knownHostsFile, tokenFile, caFile, username } = repository;

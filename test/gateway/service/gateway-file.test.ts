@@ -103,6 +103,46 @@ fleets:
   });
 });
 
+const forgeFile = (forge: string) => `kind: Gateway
+publicUrl: https://odorobo.example.net
+fleets:
+  - name: shop
+    repository: { url: "https://forge.example/team/fleet.git", ref: main }
+    forge: { ${forge} }
+`;
+
+test("a forge that signs its own certificate, and pull requests of forks where somebody wants them planned", async () => {
+  await using folder = await written(
+    forgeFile(
+      'kind: gitea, url: "https://forge.example", repository: team/fleet, tokenFile: t, caFile: ca.pem, pullRequests: true, forks: true',
+    ),
+    { t: 0o600, "ca.pem": 0o644 },
+  );
+  const { config, warningsText } = await loadGatewayFile(folder.file);
+  expect(warningsText).toBe("");
+  expect(config.fleets[0]?.forge).toEqual({
+    kind: "gitea",
+    api: {
+      ...{ url: "https://forge.example", repository: "team/fleet" },
+      ...{ tokenFile: join(folder.path, "t"), caFile: join(folder.path, "ca.pem") },
+    },
+    hookSecretFile: null,
+    pullRequests: true,
+    forks: true,
+  });
+});
+
+test("a Bitbucket of one's own is told to be heard only, and forks and caFile to have no effect where they have none", async () => {
+  const of = (host: string, more = "") =>
+    forgeFile(`kind: bitbucket, url: "${host}", repository: team/fleet, tokenFile: t${more}`);
+  const message = await messageOf(of("https://bitbucket.corp.example"), { t: 0o600 });
+  expect(message).toContain("a Bitbucket of your own (Data Center) has another API, and is told nothing");
+  expect(message).toContain("its hooks are heard: leave url, repository, tokenFile and pullRequests out");
+  await using folder = await written(of("https://bitbucket.org", ", forks: true"), { t: 0o600 });
+  const { warningsText } = await loadGatewayFile(folder.file);
+  expect(warningsText).toContain("pull requests are not planned: pullRequests is not said");
+});
+
 test("every mistake is told at once, with its place and what to do", async () => {
   const message = await messageOf(
     `kind: Gateway

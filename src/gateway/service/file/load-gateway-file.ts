@@ -111,15 +111,30 @@ function toFleet(entry: GatewayFleetEntry, base: string): FleetConfig {
 }
 
 function toForge(
-  { kind, url, repository, tokenFile, hookSecretFile, pullRequests }: NonNullable<GatewayFleetEntry["forge"]>,
+  {
+    kind,
+    url,
+    repository,
+    tokenFile,
+    caFile,
+    hookSecretFile,
+    pullRequests,
+    forks,
+  }: NonNullable<GatewayFleetEntry["forge"]>,
   at: (path: string) => string,
 ): FleetConfig["forge"] {
   const isTold = url !== undefined && repository !== undefined && tokenFile !== undefined;
   return {
     kind,
-    api: isTold ? { url: url.replace(/\/+$/, ""), repository, tokenFile: at(tokenFile) } : null,
+    api: isTold
+      ? {
+          ...{ url: url.replace(/\/+$/, ""), repository, tokenFile: at(tokenFile) },
+          ...(caFile === undefined ? {} : { caFile: at(caFile) }),
+        }
+      : null,
     hookSecretFile: hookSecretFile === undefined ? null : at(hookSecretFile),
     pullRequests: pullRequests ?? false,
+    ...(forks === true ? { forks } : {}),
   };
 }
 
