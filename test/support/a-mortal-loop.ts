@@ -7,7 +7,7 @@ import { LiveWorld } from "../../src/gateway/loop/live-world.ts";
 import { Loop } from "../../src/gateway/loop/loop.ts";
 import { LoopMemoryFile } from "../../src/gateway/loop/memory-file.ts";
 import type { LoopMemory, LoopWatcher, RevisionSource } from "../../src/gateway/loop/parts.ts";
-import { systemClock } from "../../src/platform/clock.ts";
+import { type Clock, systemClock } from "../../src/platform/clock.ts";
 import type { RunClaim, RunStore } from "../../src/run/run-store.ts";
 import { FileRunStore } from "../../src/run-store/file-run-store.ts";
 import { type Fleet, loadFleet } from "../../src/turn/read-fleet.ts";
@@ -68,9 +68,12 @@ export interface MortalPlace {
   readonly state: string;
   /** 0: never. */
   readonly dieAt: number;
+  /** At each boundary; what it throws is thrown there, as by a disk that is full. */
+  readonly at?: ((name: string) => void) | undefined;
+  readonly clock?: Clock | undefined;
 }
 
-export function aMortalLoop({ branch, folder, state, dieAt }: MortalPlace): MortalLoop {
+export function aMortalLoop({ branch, folder, state, dieAt, at, clock = systemClock }: MortalPlace): MortalLoop {
   const passed: string[] = [];
   const stop = new AbortController();
   let isDead = false;
@@ -78,6 +81,7 @@ export function aMortalLoop({ branch, folder, state, dieAt }: MortalPlace): Mort
   const boundary = (name: string) => {
     if (!isDead) {
       passed.push(name);
+      at?.(name);
       if (passed.length !== dieAt) return;
       isDead = true;
       stop.abort();
@@ -118,7 +122,6 @@ export function aMortalLoop({ branch, folder, state, dieAt }: MortalPlace): Mort
       return store[name].bind(store);
     },
   });
-  const clock = systemClock;
   const path = join(state, "loop.json");
   const onTrouble = (message: string) => {
     throw new Error(message);

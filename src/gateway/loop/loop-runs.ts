@@ -172,6 +172,7 @@ export class LoopRuns {
     order.onTrouble({ code: error.code, message: error.message, hint: error.hint });
     for (;;) {
       await sleep(ROOM_MS, undefined, { signal });
+      if (claim.state().outcome !== null) return this.#endOf(claim, reportOf(claim.plan, claim.state()));
       try {
         claim.append({ event: "taken-up", at: clock.now(), by: whoami() });
         break;

@@ -71,7 +71,8 @@ export async function executeRun(request: ExecuteRequest): Promise<ApplyReport> 
       },
     });
   } catch (error) {
-    if (claim.state().steps.size === 0) giveUp(claim, clock, error);
+    // Where there was no room, there may be again: whoever carries it on has its approval.
+    if (claim.state().steps.size === 0 && !isOdoroboError(error, "FILE_UNWRITABLE")) giveUp(claim, clock, error);
     throw error;
   } finally {
     signal.removeEventListener("abort", pause);
