@@ -293,7 +293,54 @@ export type VirtualMachineFirewallPort = number | string;
  */
 export type VirtualMachineCloudInit = {
   /**
-   * The text itself (several lines, or beginning with #), or the path of a file beside this manifest, beginning with ./ or ../.
+   * The guest's user: sshKeys, password and its distribution's rights are this one's, instead of debian, ubuntu, …
+   */
+  user?: string | null;
+  /**
+   * Public keys that may log in.
+   */
+  sshKeys?: string[] | null;
+  /**
+   * For the console. Only its hash is ever written down: openssl passwd -6.
+   */
+  password?: {
+    /**
+     * As in /etc/shadow.
+     */
+    hash: string;
+  } | null;
+  /**
+   * Left out: the VM's name.
+   */
+  hostname?: string | null;
+  /**
+   * Such as Europe/Berlin. Left out: the image's.
+   */
+  timezone?: string | null;
+  /**
+   * Installed at the first boot, after the lists of packages were fetched.
+   *
+   * @maxItems 256
+   */
+  packages?: string[] | null;
+  /**
+   * Written at the first boot.
+   *
+   * @maxItems 64
+   */
+  files?: GuestFileManifest[] | null;
+  /**
+   * Run once, at the end of the first boot: lines for sh, or a program and its arguments.
+   *
+   * @maxItems 256
+   */
+  runcmd?: (string | string[])[] | null;
+  /**
+   * Whether the guest's root file system grows to its disk. Left out: as the image does it, which is yes nearly everywhere.
+   */
+  growRoot?: boolean | null;
+  /**
+   * In cloud-init's own words: the text itself (several lines, or beginning with #), or the path of a file beside this manifest, beginning with ./ or ../. What is said in words is added to it, and it wins where both say something.
    */
   userData?: string | null;
   /**
@@ -301,9 +348,15 @@ export type VirtualMachineCloudInit = {
    */
   networkConfig?: string | null;
   /**
-   * Public keys that may log in.
+   * As userData; what userData says counts for more.
    */
-  sshKeys?: string[] | null;
+  vendorData?: string | null;
+  /**
+   * More of the instance's metadata; its id and name are odorobo's.
+   */
+  metaData?: {
+    [k: string]: string;
+  } | null;
   /**
    * Another word makes the guest a new instance at its next boot: cloud-init's first boot runs again (users, keys, runcmd, write_files), and makes new SSH host keys. Whatever else changes, it stays the instance that it is.
    */
@@ -628,6 +681,27 @@ export interface FirewallRuleManifest {
    * any: all that is IP.
    */
   protocol?: "tcp" | "udp" | "icmp" | "any" | null;
+}
+/**
+ * A file in the guest.
+ */
+export interface GuestFileManifest {
+  /**
+   * Absolute.
+   */
+  path: string;
+  /**
+   * The text itself, or the path of a file beside this manifest, beginning with ./ or ../.
+   */
+  content: string;
+  /**
+   * Default: 0644.
+   */
+  mode?: string | null;
+  /**
+   * Default: root:root.
+   */
+  owner?: string | null;
 }
 /**
  * From a time of the day until another, on some days of the week.

@@ -13,7 +13,9 @@ export function cloudInitNote(from: CloudInit | null, to: CloudInit | null): str
   if (from === null) return "the guest gets its first seed at its next boot, and cloud-init sets it up by it";
   if (from.instance !== to.instance) return `the guest becomes a new instance at its next boot: ${FIRST_BOOT}`;
   const parts: string[] = [];
-  if (from.userData !== to.userData || !sameValue(from.sshKeys, to.sshKeys))
+  const { networkConfig: _before, ...before } = from;
+  const { networkConfig: _after, ...after } = to;
+  if (!sameValue(before, after))
     parts.push(
       "of the same instance cloud-init runs bootcmd at each boot, and users, keys, runcmd and write_files no more",
     );

@@ -57,12 +57,16 @@ export function seedFiles({
   return {
     "user-data": cloudInit.userData === null ? "#cloud-config\n{}\n" : text(cloudInit.userData, "cloud-init userData"),
     "meta-data": json({
+      ...(cloudInit.metaData === undefined ? {} : (JSON.parse(text(cloudInit.metaData, "metaData")) as object)),
       // Another id makes cloud-init begin anew, host keys and all (ADR 0020): only where the manifest says so.
       "instance-id": cloudInit.instance === undefined ? instanceId : `${instanceId}-${cloudInit.instance}`,
       "local-hostname": name,
       "public-keys": cloudInit.sshKeys,
     }),
     ...(network === null ? {} : { "network-config": network }),
+    ...(cloudInit.vendorData === undefined
+      ? {}
+      : { "vendor-data": text(cloudInit.vendorData, "cloud-init vendorData") }),
   };
 }
 
@@ -85,16 +89,36 @@ export async function readInstanceId(path: string, name: string): Promise<string
   return metaData.exec(image.toString("latin1"))?.[1] ?? null;
 }
 
-/** Version 2 network configuration: NICs with an address get it, the others ask DHCP. Null: no NIC has one, cloud-init's own default is right. */
+/**
+ * Version 2 network configuration: NICs with an address get it, the others ask DHCP. Null: no NIC has one, cloud-init's own default is right.
+ * In the words that netplan, networkd, ifupdown and NetworkManager all take: never `default` for a route, of which all but netplan make no
+ * network at all, and MAC addresses in lower case.
+ */
 function addressing({ nics }: VmSpec): string | null {
   if (nics.every((nic) => nic.address === null)) return null;
-  const ethernets = nics.map((nic) => [
-    nic.name,
-    {
-      match: { macaddress: nic.mac },
-      ...(nic.address === null ? { dhcp4: true } : { addresses: [nic.address] }),
-    },
-  ]);
+  const ethernets = nics.map(({ name, mac, address, config = {} }) => {
+    const { gateway, dns = [], domain, routes = [], mtu } = config;
+    const ways = [
+      ...(gateway === undefined || address === null
+        ? []
+        : [{ to: gateway.includes(":") ? "::/0" : "0.0.0.0/0", via: gateway }]),
+      ...routes.map(({ to, via }) => ({ to, via })),
+    ];
+    const names = {
+      ...(dns.length === 0 ? {} : { addresses: dns }),
+      ...(domain === undefined ? {} : { search: [domain] }),
+    };
+    return [
+      name,
+      {
+        match: { macaddress: mac },
+        ...(address === null ? { dhcp4: true } : { addresses: [address] }),
+        ...(ways.length === 0 ? {} : { routes: ways }),
+        ...(address === null || Object.keys(names).length === 0 ? {} : { nameservers: names }),
+        ...(mtu === undefined ? {} : { mtu }),
+      },
+    ];
+  });
   return json({ version: 2, ethernets: Object.fromEntries(ethernets) });
 }
 

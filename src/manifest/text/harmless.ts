@@ -76,6 +76,7 @@ export function isHarmless(nodes: Nodes, text: string): boolean {
   if (text === "" || nodes.length === 0 || text.length > 253) return text === "";
   if (nodes.every(isClosed) && (PLAIN.test(text) || QUANTITY.test(text))) return true;
   return nodes.some((node) => {
+    if (isHash(node)) return false;
     if (PATH_OF_TEXT.test(text) && node.holdsSecrets === true) return true;
     if (Array.isArray(node.enum) || typeof node.const === "string") {
       const words = [node.const, ...((node.enum ?? []) as unknown[])].filter((each) => typeof each === "string");
@@ -99,9 +100,13 @@ const TAME = /^[\w./:[\]+-]*$/;
 const isLoose = ({ title }: SchemaNode): boolean =>
   title === "a firmware name or absolute path" || title === "an interface name of at most 15 characters";
 
+/** Of a password: not the password, and near enough to it. */
+const isHash = ({ title }: SchemaNode): boolean => title === "a hash as openssl passwd -6 prints it";
+
 /** Has no room for a free text. */
 const isClosed = (node: SchemaNode): boolean =>
   node.holdsSecrets !== true &&
+  !isHash(node) &&
   (!typesOf(node).includes("string") || typeof node.pattern === "string" || node.enum !== undefined);
 
 const typesOf = (node: SchemaNode): readonly unknown[] => [node.type ?? []].flat();
@@ -132,10 +137,11 @@ function withPlace(node: SchemaNode, root: SchemaNode): SchemaNode {
   const properties = propertiesOf(node);
   if (properties.userData === undefined) return { ...node, [ROOT]: root };
   const secret = (field: SchemaNode | undefined): SchemaNode => ({ ...field, holdsSecrets: true });
-  const { userData, networkConfig } = properties;
+  const { userData, networkConfig, vendorData } = properties;
+  const texts = { userData: secret(userData), networkConfig: secret(networkConfig), vendorData: secret(vendorData) };
   return {
     ...node,
-    properties: { ...properties, userData: secret(userData), networkConfig: secret(networkConfig) },
+    properties: { ...properties, ...texts },
     [ROOT]: root,
   };
 }

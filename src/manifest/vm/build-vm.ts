@@ -131,9 +131,25 @@ function buildBoot({ boot }: LayerValues, hasDisks: boolean, report: ReportField
 }
 
 function buildCloudInit({ cloudInit }: LayerValues): CloudInit | null {
-  const { userData = null, networkConfig = null, sshKeys, instance = null } = cloudInit ?? {};
-  if (userData === null && networkConfig === null && !sshKeys?.length) return null;
-  return { userData, networkConfig, sshKeys: sshKeys ?? [], ...(instance === null ? {} : { instance }) };
+  const {
+    userData = null,
+    networkConfig = null,
+    sshKeys,
+    instance = null,
+    user,
+    vendorData,
+    metaDataText,
+  } = cloudInit ?? {};
+  const texts = [userData, networkConfig, vendorData, metaDataText];
+  if (texts.every((text) => text == null) && !sshKeys?.length) return null;
+  return {
+    ...{ userData, networkConfig, sshKeys: sshKeys ?? [] },
+    // Not spelled out where there is none: agents of before refuse what they do not know.
+    ...(instance === null ? {} : { instance }),
+    ...(user == null ? {} : { user }),
+    ...(vendorData == null ? {} : { vendorData }),
+    ...(metaDataText === undefined ? {} : { metaData: metaDataText }),
+  };
 }
 
 function buildReady({ ready }: LayerValues, report: ReportField): ReadyProbe | null {

@@ -68,7 +68,8 @@ export class SizeCheck {
   check(spec: VmSpec, written: number, report: ReportField): void {
     const userData = this.#bytesOf(spec.cloudInit?.userData);
     const networkConfig = this.#bytesOf(spec.cloudInit?.networkConfig);
-    const texts = userData + networkConfig;
+    const others = this.#bytesOf(spec.cloudInit?.vendorData) + this.#bytesOf(spec.cloudInit?.metaData);
+    const texts = userData + networkConfig + others;
     if (texts + 6 * written < MAX_VM_BYTES) return;
     const bytes = texts + bytesAsJson(spec);
     if (bytes <= MAX_VM_BYTES) return;

@@ -6,6 +6,7 @@
  */
 import type {
   DiskManifest,
+  GuestFileManifest,
   NicManifest,
   VirtualMachineBoot,
   VirtualMachineCloudInit,
@@ -19,6 +20,7 @@ import type { Digest } from "../../model/names.ts";
 import type { Segments } from "../text/places.ts";
 import type { SourceDocument } from "../text/source-document.ts";
 import { parseDurationMs, parseDurationSeconds, parseSizeMiB, type Quantity } from "./quantities.ts";
+import { isPath } from "./user-texts.ts";
 
 export interface Layer {
   readonly document: SourceDocument;
@@ -40,8 +42,21 @@ export interface LayerValues {
   cloudInit?: {
     userData?: Digest | null;
     networkConfig?: Digest | null;
+    vendorData?: Digest | null;
     sshKeys?: string[] | null;
     instance?: string | null;
+    user?: string | null;
+    password?: { hash: string } | null;
+    hostname?: string | null;
+    timezone?: string | null;
+    packages?: string[] | null;
+    /** A file that was beside the manifest is its digest here. */
+    files?: (Omit<GuestFileManifest, "content"> & { content?: string; contentDigest?: Digest })[] | null;
+    runcmd?: (string | string[])[] | null;
+    growRoot?: boolean | null;
+    metaData?: Readonly<Record<string, string>> | null;
+    /** Made of `metaData`, after merging. */
+    metaDataText?: Digest;
   } | null;
   ready?: (Omit<NonNullable<VirtualMachineReady>, "timeout"> & { timeout?: number | null }) | null;
   migration?:
@@ -144,11 +159,19 @@ function withRoot(root: DiskValues, disks: DiskValues[] | null | undefined, at: 
 
 function spellCloudInit(cloudInit: NonNullable<VirtualMachineCloudInit>, at: Segments, context: LayerContext) {
   const spelled: Record<string, unknown> = { ...cloudInit };
-  for (const key of ["userData", "networkConfig"] as const) {
+  for (const key of ["userData", "networkConfig", "vendorData"] as const) {
     const text = cloudInit[key];
     if (typeof text === "string") spelled[key] = context.textDigest([...at, key], text);
   }
+  if (cloudInit.files)
+    spelled.files = cloudInit.files.map((file, index) => spellFile(file, [...at, "files", index], context));
   return spelled;
+}
+
+function spellFile({ content, ...file }: GuestFileManifest, at: Segments, context: LayerContext) {
+  if (!isPath(content)) return { ...file, content };
+  const contentDigest = context.textDigest([...at, "content"], content);
+  return contentDigest === null ? { ...file, content: "" } : { ...file, contentDigest };
 }
 
 function asWritten(value: unknown): unknown {

@@ -14,6 +14,9 @@ import { checkAbilities, SizeCheck } from "./check-abilities.ts";
 import { checkCloudHypervisor } from "./check-cloud-hypervisor.ts";
 import { SshKeysCheck } from "./check-ssh-keys.ts";
 import { buildIgnore, checkPassthrough, PlacementCheck } from "./check-vm.ts";
+import { UserDataCheck } from "./cloud-init/check-user-data.ts";
+import { hasWords } from "./cloud-init/compose.ts";
+import { resolveCloudInit } from "./cloud-init/resolve-cloud-init.ts";
 import type { ResolvedVm } from "./kept-reading.ts";
 import { type Layer, type LayerContext, type LayerValues, spellOut } from "./layer.ts";
 import { mergeLayers } from "./merge-layers.ts";
@@ -63,6 +66,7 @@ class Resolver {
   readonly #profiles: Profiles;
   readonly #placements: PlacementCheck;
   readonly #sshKeys: SshKeysCheck;
+  readonly #userData: UserDataCheck;
   readonly #sizes: SizeCheck;
   /** Documents of which something was refused. */
   readonly #troubled = new Set<SourceDocument>();
@@ -81,6 +85,7 @@ class Resolver {
     this.#placements = new PlacementCheck(catalog);
     this.#sizes = new SizeCheck(texts);
     this.#sshKeys = new SshKeysCheck(texts);
+    this.#userData = new UserDataCheck(texts);
     this.#profiles = new Profiles(catalog, (document, at) => this.#toLayer(document, at), this.#report);
   }
 
@@ -123,11 +128,23 @@ class Resolver {
       key = null;
       this.reportAbout(layers, at, finding);
     };
-    const resolved = this.#before(inputs) ?? this.#resolve(content, mergeLayers(below.values, own.values), report);
+    const values = this.#withTexts(own, below, report, texts);
+    const resolved =
+      this.#before(inputs) ?? this.#resolve(content, values ?? mergeLayers(below.values, own.values), report);
     const written = layers.reduce((sum, { document }) => sum + document.file.length, 0);
     this.#sizes.check(resolved.spec, written, report);
     const derivedMacs = resolved.spec.nics.filter(({ mac }) => mac === "").map(({ name }) => name);
     return { name: vmName(content.metadata.name), layers, ...resolved, derivedMacs, key };
+  }
+
+  /** What cloudInit says in words becomes a text, which must be there whatever is known of before. Null: it says nothing in words. */
+  #withTexts(own: Layer, below: Underneath, report: ReportField, texts: [string, Digest][]): LayerValues | null {
+    const isSaid = [own.values, below.values].some(
+      ({ cloudInit }) => hasWords(cloudInit) || cloudInit?.metaData != null,
+    );
+    if (!isSaid) return null;
+    const merged = mergeLayers(below.values, own.values);
+    return resolveCloudInit(merged, this.#texts, report, (text, digest) => texts.push([text, digest]));
   }
 
   /** From nothing but what `VmInputs` makes a key of: what else is looked at must be looked at each time. */
@@ -145,6 +162,7 @@ class Resolver {
     checkCloudHypervisor(spec, report);
     checkAbilities(spec, report);
     this.#sshKeys.check(spec, report);
+    this.#userData.check(spec, report);
     const windows = buildWindows(values.windows, { at: ["windows"], report, whereIs: () => null });
     return { spec, placement, windows, ignore: buildIgnore(values.ignore, report) };
   }

@@ -17,7 +17,7 @@ export class UserTexts {
 
   /** The digest of a text, or of the file that a path names, seen from the manifest that says so. */
   digestOf(written: string, manifestPath: string): Digest | Finding {
-    if (!isPath(written)) return isText(written) ? this.#keep(written) : notText();
+    if (!isPath(written)) return isText(written) ? this.keep(written) : notText();
     const path = resolvePath(manifestPath, written);
     if (path === null) {
       const hint = "keep the file beside the manifests";
@@ -26,7 +26,7 @@ export class UserTexts {
     const text = this.#files.get(path);
     this.#referred.add(path);
     if (text !== undefined) {
-      const digest = this.#keep(text);
+      const digest = this.keep(text);
       this.#paths.set(digest, path);
       return digest;
     }
@@ -51,7 +51,8 @@ export class UserTexts {
     return this.#referred.has(path);
   }
 
-  #keep(text: string): Digest {
+  /** A text that was made of others, or is one itself. */
+  keep(text: string): Digest {
     let digest = this.#digests.get(text);
     if (digest === undefined) {
       digest = digestOfText(text);
@@ -62,7 +63,8 @@ export class UserTexts {
   }
 }
 
-const isPath = (written: string): boolean => /^\.{1,2}\//.test(written) && !written.trimEnd().includes("\n");
+/** Of a file beside the manifest; everything else is the text itself. */
+export const isPath = (written: string): boolean => /^\.{1,2}\//.test(written) && !written.trimEnd().includes("\n");
 
 /** A path has no reason to look like a command line. */
 const shownPath = (path: string): string => (/^[\w./+-]{1,200}$/.test(path.trim()) ? path.trim() : "with this path");
