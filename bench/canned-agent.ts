@@ -33,6 +33,7 @@ export const cannedLifecycle = (reports: string, node: string, { events, now } =
   vm: () => nothingElse(),
   putVm: () => nothingElse(),
   operate: () => nothingElse(),
+  images: { fetch: () => nothingElse(), list: () => nothingElse(), prune: () => nothingElse() },
   letIn: () => {
     throw new Error("nobody is expected here");
   },

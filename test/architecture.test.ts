@@ -16,6 +16,7 @@ const LIFECYCLE = [
   "agent/supervisor",
   "agent/store",
   "agent/storage",
+  "agent/images",
   "agent/network",
   "agent/hooks",
   "agent/console",
@@ -229,6 +230,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "agent/inventory": ["model", "platform"],
   "agent/store": ["model", "platform", "wire", "agent", "agent/supervisor", "agent/storage"],
   "agent/storage": ["model", "platform", "agent"],
+  "agent/images": ["model", "platform", "agent", "agent/storage"],
   "agent/network": ["model", "platform", "agent"],
   commands: [
     "model",

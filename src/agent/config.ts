@@ -45,6 +45,12 @@ export interface AgentConfig {
   readonly allowedRoots: readonly string[];
   /** GET /metrics has series for each VM, too. */
   readonly metricsPerVm: boolean;
+  readonly images: {
+    /** Of all that is fetched; null: as much as there is. */
+    readonly bytesPerSecond: number | null;
+    /** Redirects may lead into private networks though the source is not in one. */
+    readonly allowPrivate: boolean;
+  };
   readonly cloudHypervisor: {
     readonly executable: string;
     /** As its own flag: what happens at a system call it does not know. `errno` and `log` keep guests alive on distributions it was not built for. */
@@ -111,6 +117,8 @@ export interface AgentSettings {
   readonly rateLimit?: number | undefined;
   readonly allowPath?: readonly string[] | undefined;
   readonly metricsPerVm?: boolean | undefined;
+  readonly imageBandwidth?: number | undefined;
+  readonly imagePrivateRedirects?: boolean | undefined;
   readonly cloudHypervisor?: string | undefined;
   readonly seccomp?: string | undefined;
   readonly landlock?: boolean | undefined;
@@ -148,6 +156,13 @@ export function parseAgentConfig(settings: AgentSettings): AgentConfig {
     accessFile: settings.accessFile === undefined ? null : resolve(settings.accessFile),
     allowedRoots: (settings.allowPath ?? []).map((each) => resolve(each)),
     metricsPerVm: settings.metricsPerVm ?? false,
+    images: {
+      bytesPerSecond:
+        settings.imageBandwidth === undefined
+          ? null
+          : positive("image-bandwidth", settings.imageBandwidth) * 1024 * 1024,
+      allowPrivate: settings.imagePrivateRedirects ?? false,
+    },
     cloudHypervisor: {
       executable: settings.cloudHypervisor ?? "cloud-hypervisor",
       seccomp: oneOf("seccomp", SECCOMP, settings.seccomp ?? "true"),

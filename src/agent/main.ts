@@ -97,6 +97,7 @@ export async function startAgent(config: AgentConfig, parts: AgentParts = {}): P
       hooks: createHooks({ folder: config.hooksFolder, logger: log }),
       startAfterReboot: config.startAfterReboot,
       allowedRoots: config.allowedRoots,
+      imageSettings: config.images,
     }),
   );
   // Before lifecycle lets go of the guests: they go on, so their lines will not end by themselves.

@@ -72,6 +72,14 @@ export default class AgentCommand extends OdoroboCommand {
       helpValue: "N",
       min: 0,
     }),
+    "image-bandwidth": Flags.integer({
+      summary: "MiB a second that fetching images may take in all; left out: as much as there is",
+      helpValue: "MIB",
+      min: 1,
+    }),
+    "image-private-redirects": Flags.boolean({
+      summary: "images from public sources may be redirected into private networks",
+    }),
     "metrics-per-vm": Flags.boolean({
       summary: "let GET /metrics name each VM (the first 1,000), not only count them",
     }),
@@ -119,6 +127,8 @@ export function toAgentSettings(flags: AgentFlags): AgentSettings {
     rateLimit: flags["rate-limit"],
     allowPath: flags["allow-path"],
     metricsPerVm: flags["metrics-per-vm"],
+    imageBandwidth: flags["image-bandwidth"],
+    imagePrivateRedirects: flags["image-private-redirects"],
     startAfterReboot: flags["start-after-reboot"],
   };
 }

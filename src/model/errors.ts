@@ -67,6 +67,8 @@ export const ERROR_CODES = {
   UNSUPPORTED: facts(422, 1),
   IMAGE_MISSING: facts(422, 1),
   IMAGE_CHANGED: facts(409, 1),
+  IMAGE_REFUSED: facts(422, 1),
+  IMAGE_FETCH_FAILED: facts(502, 1),
   DISK_IN_USE: facts(409, 1),
   INSUFFICIENT_STORAGE: facts(507, 1),
   STORAGE_FAILED: facts(507, 1),

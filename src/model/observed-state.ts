@@ -46,8 +46,23 @@ export interface NodeReport {
   /** How long things took here lately, also of VMs that have left; left out: nothing is known. Sorted by name. */
   readonly history?: readonly VmHistory[];
   readonly whereabouts?: readonly Whereabouts[];
+  /** What it has fetched, or is fetching, sorted by digest; left out where there is none, and by agents that fetch nothing. */
+  readonly images?: readonly CachedImage[];
   /** Who keeps the guests' processes: `systemd`, `spawn`. For people. */
   readonly supervisor?: string;
+}
+
+/** An image of an agent's cache. */
+export interface CachedImage {
+  /** As the manifests called it when it was fetched. */
+  readonly name: string;
+  /** `sha256:…` of the file as it is fetched. */
+  readonly digest: string;
+  readonly state: "ready" | "fetching" | "converting";
+  /** Fetched so far; of one that is ready: what it takes of the node's disk. */
+  readonly bytes: number;
+  /** To fetch; null: nobody says. */
+  readonly totalBytes: number | null;
 }
 
 /**

@@ -43,8 +43,20 @@ export const isChecksumsFile = (checksum: ImageSource["checksum"]): checksum is 
 /** What an image of this name says instead of a path: no file has it. */
 export const remotePath = (image: string): string => `image:${image}`;
 
+/** What a node of that architecture would fetch; null: there is nothing for it. */
+export const sourceFor = ({ sources }: RemoteImage, architecture: Architecture): ImageSource | null =>
+  sources.find((source) => source.architecture === architecture) ??
+  sources.find((source) => source.architecture === null) ??
+  null;
+
 /** The same for two that would fetch the same in the same manner. */
 export const remoteKey = (remote: RemoteImage): string => digestOf(remote);
+
+/** `sha256-HEX`, and how it is unpacked where that is not plain: by this a node's cache knows it. Two of the same name are the same bytes. */
+export function cacheKey(checksum: ImageChecksum, compression: Compression, format: ImageFormat): string {
+  const packed = compression === "none" ? "" : `.${compression}`;
+  return `${checksum.algorithm}-${checksum.digest}${packed}.${format}`;
+}
 
 /** By the ending of a URL's path. */
 export function compressionOf(url: string): Compression {

@@ -7,6 +7,7 @@ import { bootNeeds, type LookQuestion, type Looks, type Need, questionKey } from
 import type { Action, Blocked, Change } from "../model/changes.ts";
 import type { NodeName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
+import { remotePath } from "../model/remote-image.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
 
 export const looksByNode = (observed: ObservedState): ReadonlyMap<NodeName, Looks> =>
@@ -23,7 +24,7 @@ export function needsFor(
 ): Need[] {
   if (NEEDS_NOTHING.has(action) || changeClass === "metadata") return [];
   const needs = homeNeeds(spec).filter(
-    ({ question, path }) => question.kind !== "image" || !made.some((name) => path === `disks.${name}`),
+    ({ question, path }) => (question.kind !== "image" && question.kind !== "fetch") || !made.some((name) => path === `disks.${name}`),
   );
   // Who listens for one guest may take its socket away once that is connected, and make it anew when the guest lets go.
   const fresh =
@@ -44,13 +45,13 @@ export function whyLacking(spec: VmSpec, needs: readonly Need[], looks: Looks | 
     const answer = looks[questionKey(question)];
     if (answer === undefined) continue;
     if (!answer.found) return `lacks ${what}: ${answer.problem}`;
-    if (question.kind !== "image" || answer.sizeMiB === undefined) continue;
+    if ((question.kind !== "image" && question.kind !== "fetch") || answer.sizeMiB === undefined) continue;
+    const path = question.kind === "image" ? question.path : remotePath(question.image);
     const small = spec.disks.find(
-      ({ origin }) =>
-        origin.kind === "image" && origin.path === question.path && origin.sizeMiB < (answer.sizeMiB as number),
+      ({ origin }) => origin.kind === "image" && origin.path === path && origin.sizeMiB < (answer.sizeMiB as number),
     );
     if (small !== undefined)
-      return `has an image of ${answer.sizeMiB} MiB for disk ${small.name}, more than its size: ${question.path}`;
+      return `has an image of ${answer.sizeMiB} MiB for disk ${small.name}, more than its size: ${path}`;
   }
   return null;
 }

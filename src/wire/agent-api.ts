@@ -3,8 +3,10 @@
  * Every method rejects with an OdoroboError: AGENT_UNREACHABLE, AGENT_TIMEOUT, AGENT_PROTOCOL, UNAUTHORIZED, or what the agent answered.
  */
 import type { LookAnswer, LookQuestion } from "../model/boot/boot-needs.ts";
+import type { ImageFetch } from "../model/image-fetch.ts";
 import type { VmName } from "../model/names.ts";
 import type { NodeReport } from "../model/observed-state.ts";
+import type { ImageWish } from "./images.ts";
 import type { OperationRequest, OperationResult, PutVmRequest } from "./operations.ts";
 
 export interface AgentApi {
@@ -17,5 +19,10 @@ export interface AgentApi {
    * others do, and with NOT_FOUND for an agent that does not know the question.
    */
   lookFor?(questions: readonly LookQuestion[], signal: AbortSignal): Promise<readonly (LookAnswer | null)[]>;
+  /**
+   * Resolves when its node has the image, and tells meanwhile how far that is. Left out: it fetches images only when a disk needs them. Rejects as the
+   * others do, and with IMAGE_REFUSED, IMAGE_FETCH_FAILED, INSUFFICIENT_STORAGE, STORAGE_FAILED or UNSUPPORTED.
+   */
+  fetchImage?(wish: ImageWish, onProgress: (progress: ImageFetch) => void, signal: AbortSignal): Promise<ImageFetch>;
   close(): Promise<void>;
 }

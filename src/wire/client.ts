@@ -4,6 +4,7 @@
  *   observe/, apply/, commands/ → [client.ts] → transport.ts → the agent's node-server.ts
  */
 import type { DoctorReport } from "../model/doctor-report.ts";
+import type { NodeImage, Pruned, PruneRequest } from "../model/image-fetch.ts";
 import type { VmName } from "../model/names.ts";
 import type { NodeReport, VmReport, Whereabouts } from "../model/observed-state.ts";
 import type { AgentApi } from "./agent-api.ts";
@@ -13,6 +14,7 @@ import type { ConsoleOptions } from "./console-protocol.ts";
 import type { CredentialSettings } from "./credentials.ts";
 import { withDeadline } from "./deadline.ts";
 import { type EventLine, followEvents, pastEvents } from "./follow-events.ts";
+import { fetchImage, listImages, pruneImages } from "./images.ts";
 import { askIfNew, type KeptReports, keptAnswer } from "./kept-reports.ts";
 import type { Lease, LeaseRequest } from "./lease.ts";
 import { look } from "./look.ts";
@@ -57,6 +59,9 @@ export interface AgentClient extends AgentApi {
   spawnVm(name: VmName, config: unknown, signal: AbortSignal): Promise<void>;
   giveConfig(name: VmName, config: unknown, signal: AbortSignal): Promise<void>;
   callHypervisor(name: VmName, call: HypervisorCall, signal: AbortSignal): Promise<HypervisorAnswer>;
+  /** What its node has fetched, and who stands on it. */
+  images(signal: AbortSignal): Promise<readonly NodeImage[]>;
+  pruneImages(request: PruneRequest, signal: AbortSignal): Promise<Pruned>;
   /** Resolves when the agent has it on disk. */
   tellWhereabouts(told: Whereabouts, signal: AbortSignal): Promise<void>;
   /** Who has it then. Of an agent that knows of no leases: rejects with NOT_FOUND. */
@@ -151,6 +156,10 @@ export function connectAgent(options: ConnectOptions): AgentClient {
       return value;
     },
     lookFor: (questions, signal) => look(transport, questions, answerMs, signal),
+    fetchImage: (wish, onProgress, signal) =>
+      fetchImage(transport, wish, { answerMs, awayMs: patience.awayMs }, onProgress, signal),
+    images: (signal) => listImages(transport, answerMs, signal),
+    pruneImages: (request, signal) => pruneImages(transport, request, answerMs, signal),
     async *followLog(name, { tailLines, tailBytes, follow }, signal) {
       const query = new URLSearchParams();
       if (tailLines !== null) query.set("tailLines", String(tailLines));

@@ -32,6 +32,10 @@ export const routes = {
   compatVm: (name: VmName) => `/vms/${encodeURIComponent(name)}`,
   /** What this node has of files and bridges; see `model/boot/boot-needs.ts`. */
   look: () => "/v1/look",
+  images: () => "/v1/images",
+  /** Brings one; `?waitSeconds=N`. */
+  imageFetch: () => "/v1/images/fetch",
+  imagePrune: () => "/v1/images/prune",
   /** Server-sent events; `?once=1`: those that are kept, and no more. */
   events: () => "/v1/events",
   whereabouts: (fleet: string) => `/v1/fleets/${encodeURIComponent(fleet)}/whereabouts`,

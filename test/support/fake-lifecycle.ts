@@ -5,6 +5,7 @@ import type { Lifecycle, SerialLineAt } from "../../src/agent/lifecycle/lifecycl
 import type { EventLog } from "../../src/agent/lifecycle/parts/event-log.ts";
 import type { LookAnswer, LookQuestion } from "../../src/model/boot/boot-needs.ts";
 import { OdoroboError } from "../../src/model/errors.ts";
+import type { ImageFetch, ImageFetchRequest, NodeImage, Pruned } from "../../src/model/image-fetch.ts";
 import { instant, type VmName } from "../../src/model/names.ts";
 import type { NodeReport, VmReport, Whereabouts } from "../../src/model/observed-state.ts";
 import type { Lease, LeaseRequest } from "../../src/wire/lease.ts";
@@ -60,13 +61,22 @@ export class FakeLifecycle implements Lifecycle {
     return (stream) => stream.pipe(stream);
   }
 
+  readonly images = {
+    fetch: async ({ digest }: ImageFetchRequest): Promise<ImageFetch> => ({
+      ...{ state: "ready", digest, bytes: 1, totalBytes: 1, bytesPerSecond: null, noop: true, error: null },
+    }),
+    list: async (): Promise<readonly NodeImage[]> => [],
+    prune: async (): Promise<Pruned> => ({ removed: [], kept: [] }),
+  };
+
   /** Paths and bridges that are there. */
   readonly there = new Set<string>();
 
   async lookFor(questions: readonly (LookQuestion | null)[]): Promise<readonly (LookAnswer | null)[]> {
     return questions.map((question) => {
       if (question === null) return null;
-      const name = question.kind === "bridge" ? question.name : question.path;
+      const name =
+        question.kind === "bridge" ? question.name : question.kind === "fetch" ? question.image : question.path;
       return this.there.has(name) ? { found: true } : { found: false, problem: `${name} is not there` };
     });
   }

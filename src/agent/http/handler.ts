@@ -16,6 +16,7 @@ import { getCounters } from "./routes/counters.ts";
 import { getDoctor, getSupport } from "./routes/doctor.ts";
 import { streamEvents } from "./routes/events.ts";
 import { getHealth } from "./routes/health.ts";
+import { getImages, postImageFetch, postImagePrune } from "./routes/images.ts";
 import { putLease } from "./routes/lease.ts";
 import { getLog } from "./routes/log.ts";
 import { postLook } from "./routes/look.ts";
@@ -37,6 +38,9 @@ export const ROUTES: readonly Route[] = [
   { path: "/v1/vms/{name}/counters", methods: { GET: ["observe", getCounters] } },
   { path: "/v1/vms/{name}/console", methods: { GET: ["observe", explainConsole] } },
   { path: "/v1/operations/{id}", methods: { GET: ["observe", getOperation] } },
+  { path: "/v1/images", methods: { GET: ["observe", getImages] } },
+  { path: "/v1/images/fetch", methods: { POST: ["apply", postImageFetch] } },
+  { path: "/v1/images/prune", methods: { POST: ["apply", postImagePrune] } },
   { path: "/v1/look", methods: { POST: ["observe", postLook] } },
   { path: "/v1/doctor", methods: { GET: ["observe", getDoctor] } },
   { path: "/v1/support", methods: { GET: ["admin", getSupport] } },

@@ -11,6 +11,7 @@ import type { Lease, LeaseRequest } from "../../wire/lease.ts";
 import type { OperationRequest, OperationResult, PutVmRequest } from "../../wire/operations.ts";
 import type { GuestCounters, RawAnswer, RawRequest } from "../hypervisor/hypervisor.ts";
 
+import type { NodeImages } from "./acts/node-images.ts";
 import type { EventLog } from "./parts/event-log.ts";
 
 export type { EventLog, GuestCounters, RawAnswer, RawRequest };
@@ -33,6 +34,8 @@ export interface Lifecycle extends AsyncDisposable {
   lease(fleet: string, request: LeaseRequest): Promise<Lease>;
   /** In the order of the questions; null for a null, and for what cannot be said. */
   lookFor(questions: readonly (LookQuestion | null)[], signal: AbortSignal): Promise<readonly (LookAnswer | null)[]>;
+  /** The images that this node fetches. */
+  readonly images: Pick<NodeImages, "fetch" | "list" | "prune">;
   readonly events: EventLog;
   /**
    * For a guest that another agent brings, which shows its ticket: what takes over the connection. Throws UNAUTHORIZED, ARRIVAL_REFUSED,

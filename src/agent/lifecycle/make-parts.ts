@@ -9,9 +9,10 @@ import type { StartAfterReboot } from "../config.ts";
 import { noSerialLines, type SerialLines } from "../console/serial-lines.ts";
 import { type Hooks, NO_HOOKS } from "../hooks/hooks.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import { DEFAULT_IMAGE_SETTINGS, ImageCache, type ImageSettings } from "../images/image-cache.ts";
 import { Neighbours } from "../network/neighbours.ts";
 import { type HostNetwork, hostNetwork } from "../network/tap.ts";
-import { type DiskStorage, diskStorage } from "../storage/disk-storage.ts";
+import { createDiskStorage, type DiskStorage } from "../storage/disk-storage.ts";
 import { ImageWatch } from "../storage/image-watch.ts";
 import { PatientLooks } from "../storage/patient-looks.ts";
 import { openArrivalVerdicts } from "../store/arrival-verdicts.ts";
@@ -62,6 +63,8 @@ export interface LifecycleOptions extends Pace, MovePace {
   /** How long things took, in the data folder when left out. */
   readonly history?: HistoryStore;
   readonly storage?: DiskStorage;
+  /** How images are fetched. */
+  readonly imageSettings?: Partial<ImageSettings>;
   readonly network?: HostNetwork;
   /** Who keeps guests' serial lines. Left out: nobody does. */
   readonly consoles?: SerialLines;
@@ -76,6 +79,10 @@ export async function makeParts(
   const startedAt = clock.now();
   const network = options.network ?? hostNetwork({ owner: null });
   const reserve = await openReserve(options.dataFolder);
+  const imageCache = await ImageCache.open({
+    ...{ ...DEFAULT_IMAGE_SETTINGS, ...options.imageSettings },
+    ...{ dataFolder: options.dataFolder, now: () => clock.now(), stopping },
+  });
   const store = options.store ?? (await openVmStore({ ...options, reserve }));
   const [stored, whereabouts, history, verdicts, reports] = await Promise.all([
     store.load(),
@@ -93,8 +100,9 @@ export async function makeParts(
     store,
     reserve,
     runFolder: options.runFolder,
-    storage: options.storage ?? diskStorage,
+    storage: options.storage ?? createDiskStorage(imageCache),
     images: new ImageWatch(),
+    imageCache,
     looks: new PatientLooks(),
     claims: new DiskClaims(slots),
     network,

@@ -17,6 +17,7 @@ import { mapWithLimit } from "../../platform/limit.ts";
 import { findGuests } from "../supervisor/find-guests.ts";
 import { countersOf, rawCall } from "./acts/call-hypervisor.ts";
 import { lookFromFar } from "./acts/look-ahead.ts";
+import { NodeImages } from "./acts/node-images.ts";
 import { lookAtGuest } from "./guest/look-at-guest.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { type LifecycleOptions, makeParts } from "./make-parts.ts";
@@ -96,6 +97,7 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
       signal.throwIfAborted();
       return looked.map((each) => (each.status === "fulfilled" ? each.value : null));
     },
+    images: new NodeImages(parts),
     lease: (fleet, request) => parts.leases.ask(fleet, request),
     tellWhereabouts: (told) => parts.whereabouts.keep(told),
     operation(id, near = "") {
@@ -119,6 +121,7 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
       stop.abort(new OdoroboError("AGENT_STOPPING", "the agent stops", { hint: "ask again once it runs again" }));
       await Promise.all([...slots.values()].map((slot) => slot.idle()));
       await Promise.all([...slots.values()].map((slot) => slot.letGo()));
+      await parts.imageCache.idle();
       await parts.history[Symbol.asyncDispose]();
       await parts.reserve[Symbol.asyncDispose]();
     },

@@ -8,6 +8,7 @@ import { open, readdir, realpath, rename, rm, stat, truncate, writeFile } from "
 import { basename, dirname, join } from "node:path";
 import { isErrno, OdoroboError } from "../../model/errors.ts";
 import { byName } from "../../model/names.ts";
+import type { RemoteImage } from "../../model/remote-image.ts";
 import type { Disk } from "../../model/vm-spec.ts";
 import { syncFolder } from "../../platform/atomic-write.ts";
 import { makeFolders } from "../../platform/make-folders.ts";
@@ -51,7 +52,20 @@ export interface EnsureOptions {
 
 const MIB = 1024 * 1024;
 
-export const diskStorage: DiskStorage = {
+/** Images that the agent fetches; each stays as it is while `use` makes a disk over it. */
+export interface FetchedImages {
+  /** Null: it is not here yet. */
+  find(remote: RemoteImage): Promise<{ readonly path: string } | null>;
+  hold<Result>(
+    name: string,
+    remote: RemoteImage,
+    signal: AbortSignal,
+    use: (image: { readonly path: string }) => Promise<Result>,
+  ): Promise<Result>;
+}
+
+/** `images`: null where nothing is fetched. */
+export const createDiskStorage = (images: FetchedImages | null): DiskStorage => ({
   async ensure(paths, disks, options) {
     const own = disks.flatMap((disk) => {
       const path = ownDiskFile(paths, disk);
@@ -65,7 +79,7 @@ export const diskStorage: DiskStorage = {
         options.signal.throwIfAborted();
         if (options.kind === "placeholder") await ensurePlaceholder(`${path}.placeholder`, disk);
         else {
-          const made = await ensureReal(path, disk, options);
+          const made = await ensureReal(path, disk, options, images);
           const note = disk.origin.kind === "image" ? (made ?? (await noteOld(path, disk, options))) : null;
           if (note !== null) notes[disk.name] = note;
         }
@@ -84,8 +98,11 @@ export const diskStorage: DiskStorage = {
   async standsOn(paths, disk) {
     const path = ownDiskFile(paths, disk);
     if (disk.origin.kind !== "image" || path === null) return [];
-    if (!(await sizeOf(path))) return [await realpath(disk.origin.path)];
-    return await chainBelow(path);
+    if (await sizeOf(path)) return await chainBelow(path);
+    const { remote, path: image } = disk.origin;
+    if (remote === undefined) return [await realpath(image)];
+    const fetched = (await images?.find(remote)) ?? null;
+    return fetched === null ? [] : [fetched.path];
   },
 
   async setAside(paths, disk) {
@@ -105,10 +122,18 @@ export const diskStorage: DiskStorage = {
     const files = await readdir(paths.diskFolder).catch(() => []);
     return files.filter((file) => !file.endsWith(".tmp")).sort(byName);
   },
-};
+});
+
+/** That fetches nothing. */
+export const diskStorage: DiskStorage = createDiskStorage(null);
 
 /** What a new overlay stands on; null: nothing was made that stands on anything. */
-async function ensureReal(path: string, disk: Disk, options: EnsureOptions): Promise<readonly ImageNote[] | null> {
+async function ensureReal(
+  path: string,
+  disk: Disk,
+  options: EnsureOptions,
+  images: FetchedImages | null,
+): Promise<readonly ImageNote[] | null> {
   const { origin } = disk;
   if (origin.kind === "external") return null;
   const wanted = origin.sizeMiB * MIB;
@@ -125,8 +150,12 @@ async function ensureReal(path: string, disk: Disk, options: EnsureOptions): Pro
     if (origin.kind === "blank") {
       await (await open(temporary, "wx", 0o600)).close();
       await grow(temporary, wanted);
-    } else notes = await makeOverlay(temporary, disk.name, origin, wanted, options.signal);
-    await rename(temporary, path);
+      await rename(temporary, path);
+    } else
+      await overImage(disk.name, origin, options.signal, images, async (image) => {
+        notes = await makeOverlay(temporary, disk.name, { ...origin, path: image }, wanted, options.signal);
+        await rename(temporary, path);
+      });
     return notes;
   } catch (error) {
     await rm(temporary, { force: true });
@@ -134,11 +163,27 @@ async function ensureReal(path: string, disk: Disk, options: EnsureOptions): Pro
   }
 }
 
+type OverImage = Extract<Disk["origin"], { readonly kind: "image" }>;
+
+/** With the file of the image; one that is fetched is not pruned meanwhile. */
+async function overImage(
+  disk: string,
+  { image, path, remote }: OverImage,
+  signal: AbortSignal,
+  images: FetchedImages | null,
+  use: (path: string) => Promise<void>,
+): Promise<void> {
+  if (remote === undefined) return await use(path);
+  if (images === null)
+    throw new OdoroboError("UNSUPPORTED", `disk ${disk} needs the image ${image}, and images are not fetched here`);
+  await images.hold(image, remote, signal, (fetched) => use(fetched.path));
+}
+
 /** Over the file that the image's path leads to now: who points a link at the next image means the next disks. */
 async function makeOverlay(
   path: string,
   disk: string,
-  origin: Extract<Disk["origin"], { readonly kind: "image" }>,
+  origin: OverImage,
   bytes: number,
   signal: AbortSignal,
 ): Promise<readonly ImageNote[]> {

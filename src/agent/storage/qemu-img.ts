@@ -11,7 +11,7 @@ export interface Overlay {
 }
 
 /** A copy-on-write disk: reads what is not written from the backing image. */
-export const createOverlay = (overlay: Overlay, signal: AbortSignal): Promise<void> =>
+export const createOverlay = (overlay: Overlay, signal: AbortSignal): Promise<unknown> =>
   run(
     [
       "create",
@@ -30,7 +30,7 @@ export const createOverlay = (overlay: Overlay, signal: AbortSignal): Promise<vo
     signal,
   );
 
-export const growImage = (path: string, bytes: number, signal: AbortSignal): Promise<void> =>
+export const growImage = (path: string, bytes: number, signal: AbortSignal): Promise<unknown> =>
   run(["resize", "-q", "-f", "qcow2", "--", path, `${bytes}`], `could not grow ${path}`, signal);
 
 /**
@@ -61,7 +61,7 @@ export function dataExtents(path: string): Promise<readonly (readonly [start: nu
 const MOST_MAP_BYTES = 64 * 1024 * 1024;
 
 /** All that a reader of the overlay sees, as one file that stands alone. */
-export const flatten = (overlay: string, to: string, signal: AbortSignal): Promise<void> =>
+export const flatten = (overlay: string, to: string, signal: AbortSignal): Promise<unknown> =>
   run(
     ["convert", "-q", "-f", "qcow2", "-O", "qcow2", "--", overlay, to],
     `could not make one file of ${overlay}`,
@@ -69,24 +69,66 @@ export const flatten = (overlay: string, to: string, signal: AbortSignal): Promi
   );
 
 /** Only the name in its header: what is below must be the same bytes. */
-export const setBacking = ({ path, backing, format }: Omit<Overlay, "bytes">, signal: AbortSignal): Promise<void> =>
+export const setBacking = ({ path, backing, format }: Omit<Overlay, "bytes">, signal: AbortSignal): Promise<unknown> =>
   run(
     ["rebase", "-u", "-q", "-f", "qcow2", "-b", backing, "-F", format, "--", path],
     `could not have ${path} stand on ${backing}`,
     signal,
   );
 
-async function run(args: readonly string[], message: string, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    execFile("qemu-img", args, { signal }, (error, _stdout, stderr) => {
-      if (error === null) return resolve();
+/** All that a guest would see of a qcow2 image that stands alone, with its holes. Rejects with IMAGE_REFUSED where it is damaged. */
+export const convertToRaw = async (image: string, to: string, signal: AbortSignal): Promise<void> => {
+  // Out of order: what is packed is unpacked by several threads.
+  await run(
+    ["convert", "-q", "-W", "-f", "qcow2", "-O", "raw", "--", image, to],
+    "it is no whole qcow2 image",
+    signal,
+    "IMAGE_REFUSED",
+  );
+};
+
+/** Clusters that nothing points to: they take room, and nothing is wrong. */
+const ONLY_LEAKS = 3;
+
+/** Rejects with IMAGE_REFUSED: `convert` takes what lies behind the end of a file that was cut short for zeros, and says nothing. */
+export const checkWhole = async (image: string, signal: AbortSignal): Promise<void> => {
+  await run(
+    ["check", "-q", "-f", "qcow2", "--", image],
+    "it is no whole qcow2 image",
+    signal,
+    "IMAGE_REFUSED",
+    ONLY_LEAKS,
+  );
+};
+
+/** What `convertToRaw` will take of the disk. Rejects as it does. */
+export async function rawBytesNeeded(image: string, signal: AbortSignal): Promise<number> {
+  const said = await run(
+    ["measure", "--output=json", "-f", "qcow2", "-O", "raw", image],
+    "it is no whole qcow2 image",
+    signal,
+    "IMAGE_REFUSED",
+  );
+  return Number((JSON.parse(said) as { readonly required: number }).required);
+}
+
+async function run(
+  args: readonly string[],
+  message: string,
+  signal: AbortSignal,
+  code: "STORAGE_FAILED" | "IMAGE_REFUSED" = "STORAGE_FAILED",
+  goodStatus = 0,
+): Promise<string> {
+  return await new Promise<string>((resolve, reject) => {
+    execFile("qemu-img", args, { signal }, (error, stdout, stderr) => {
+      if (error === null || error.code === goodStatus) return resolve(stdout);
       if (error.name === "AbortError") return reject(error);
       const missing = isErrno(error, "ENOENT");
       const said = stderr.trim().split("\n").at(-1) ?? "";
       const isFull = /No space left on device|Disk quota exceeded/.test(said);
       reject(
         new OdoroboError(
-          isFull ? "INSUFFICIENT_STORAGE" : "STORAGE_FAILED",
+          isFull ? "INSUFFICIENT_STORAGE" : missing ? "STORAGE_FAILED" : code,
           `${message}: ${missing ? "qemu-img is not installed" : said}`,
           {
             cause: error,

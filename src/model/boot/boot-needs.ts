@@ -7,6 +7,7 @@
 
 import { filePath } from "../identity/disk-url.ts";
 import { namedPaths } from "../named-paths.ts";
+import { type RemoteImage, remoteKey } from "../remote-image.ts";
 import type { ImageFormat, VmSpec } from "../vm-spec.ts";
 
 export type LookQuestion =
@@ -16,14 +17,29 @@ export type LookQuestion =
   | { readonly kind: "image"; readonly image: string; readonly path: string; readonly format: ImageFormat }
   /** A file or block device that a guest is given as it is. */
   | { readonly kind: "disk"; readonly path: string; readonly readonly: boolean }
+  /** An image that the node has in its cache, or can fetch. */
+  | { readonly kind: "fetch"; readonly image: string; readonly remote: RemoteImage }
   | { readonly kind: "bridge"; readonly name: string }
   /** Something that is there: a device, a folder; a socket, if `socket`. */
   | { readonly kind: "node"; readonly path: string; readonly socket: boolean };
 
 export type LookAnswer =
-  | { readonly found: true; readonly sizeMiB?: number }
+  | { readonly found: true; readonly sizeMiB?: number; readonly image?: ImageAnswer }
   /** For people: what is wrong with it, with its name in it. */
   | { readonly found: false; readonly problem: string };
+
+/** Of an image that a node fetches. */
+export interface ImageAnswer {
+  /** `sha256:…` of the file as it is fetched: what a disk would be made over now. */
+  readonly digest: string;
+  readonly present: boolean;
+  /** To fetch; null: nobody says. */
+  readonly bytes: number | null;
+  /** For a guest; null: known when it is there. */
+  readonly virtualBytes: number | null;
+  /** As fast as the last one came; null: none has. */
+  readonly bytesPerSecond: number | null;
+}
 
 /** What one node answered, by `questionKey`. What is not in it is unknown. */
 export type Looks = Readonly<Record<string, LookAnswer>>;
@@ -36,16 +52,20 @@ export interface Need {
   readonly path: string | null;
 }
 
+export const fetchKey = (remote: RemoteImage): string => `fetch ${remoteKey(remote)}`;
+
 export const questionKey = (question: LookQuestion): string =>
   question.kind === "bridge"
     ? `bridge ${question.name}`
-    : question.kind === "image"
-      ? `image ${question.format} ${question.path}`
-      : question.kind === "disk"
-        ? `disk ${question.readonly ? "r" : "rw"} ${question.path}`
-        : question.kind === "node"
-          ? `${question.socket ? "socket" : "node"} ${question.path}`
-          : `file ${question.path}`;
+    : question.kind === "fetch"
+      ? fetchKey(question.remote)
+      : question.kind === "image"
+        ? `image ${question.format} ${question.path}`
+        : question.kind === "disk"
+          ? `disk ${question.readonly ? "r" : "rw"} ${question.path}`
+          : question.kind === "node"
+            ? `${question.socket ? "socket" : "node"} ${question.path}`
+            : `file ${question.path}`;
 
 /** Of a hypervisor that opens what it is given. Names that are no paths (`builtin:tiny`, a firmware's name) are the hypervisor's to find. */
 export function bootNeeds({ hypervisor, boot, disks, nics, passthrough }: VmSpec): Need[] {
@@ -60,8 +80,12 @@ export function bootNeeds({ hypervisor, boot, disks, nics, passthrough }: VmSpec
   }
   for (const { name, origin, readonly } of disks) {
     const path = `disks.${name}`;
-    if (origin.kind === "image" && origin.remote === undefined) {
-      const { image, path: file, format } = origin;
+    if (origin.kind === "image") {
+      const { image, path: file, format, remote } = origin;
+      if (remote !== undefined) {
+        needs.push({ question: { kind: "fetch", image, remote }, what: `the image of disk ${name}`, path });
+        continue;
+      }
       needs.push({ question: { kind: "image", image, path: file, format }, what: `the image of disk ${name}`, path });
     }
     const source = origin.kind === "external" ? filePath(origin.url) : null;

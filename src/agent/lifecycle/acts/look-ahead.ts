@@ -7,6 +7,7 @@ import { access, stat } from "node:fs/promises";
 import { bootNeeds, type LookAnswer, type LookQuestion, questionKey } from "../../../model/boot/boot-needs.ts";
 import { isErrno, isOdoroboError, OdoroboError } from "../../../model/errors.ts";
 import type { VmName } from "../../../model/names.ts";
+import type { RemoteImage } from "../../../model/remote-image.ts";
 import type { VmSpec } from "../../../model/vm-spec.ts";
 import { checkImage } from "../../storage/check-format.ts";
 import { untilAborted } from "../parts/deadline.ts";
@@ -26,6 +27,8 @@ export async function lookFor(parts: Parts, question: LookQuestion, signal: Abor
         const bytes = await checkImage(question.image, question.path, question.format);
         return { found: true, sizeMiB: Math.ceil(bytes / MIB) };
       }
+      case "fetch":
+        return await lookForFetched(parts, question.remote, signal);
       case "disk":
         return await lookForDisk(parts, question);
       case "node":
@@ -39,7 +42,7 @@ export async function lookFor(parts: Parts, question: LookQuestion, signal: Abor
   } catch (error) {
     signal.throwIfAborted();
     if (isOdoroboError(error)) return missing(error.message);
-    if (question.kind === "bridge") return null;
+    if (question.kind === "bridge" || question.kind === "fetch") return null;
     return missing(describe(question.path, error));
   }
 }
@@ -50,12 +53,31 @@ export async function lookFromFar(
   question: LookQuestion,
   signal: AbortSignal,
 ): Promise<LookAnswer | null> {
-  if (question.kind === "bridge") return await lookFor(parts, question, signal);
+  if (question.kind === "bridge" || question.kind === "fetch") return await lookFor(parts, question, signal);
   const shared = parts.looks.look(questionKey(question), () => lookFor(parts, question, parts.stopping));
   return await untilAborted(
     shared.catch(() => null),
     signal,
   );
+}
+
+/** A source that does not answer just now is no reason: it may when the image is fetched. */
+async function lookForFetched(
+  { imageCache }: Parts,
+  remote: RemoteImage,
+  signal: AbortSignal,
+): Promise<LookAnswer | null> {
+  try {
+    const image = await imageCache.look(remote, signal);
+    return {
+      found: true,
+      ...(image.virtualBytes === null ? {} : { sizeMiB: Math.ceil(image.virtualBytes / MIB) }),
+      image,
+    };
+  } catch (error) {
+    signal.throwIfAborted();
+    return isOdoroboError(error) && error.code !== "IMAGE_FETCH_FAILED" ? missing(error.message) : null;
+  }
 }
 
 async function lookForDisk(

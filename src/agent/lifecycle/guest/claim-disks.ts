@@ -111,8 +111,11 @@ async function refuseImages(parts: Parts, slot: Slot, uses: readonly DiskUse[]):
     for (const [disk, notes] of Object.entries(stored.images ?? {}))
       for (const { path } of notes) below.set(path, below.get(path) ?? { path, disk, name });
     for (const [disk, origin] of Object.entries(stored.ownDisks))
-      if (origin.kind === "image") below.set(origin.path, below.get(origin.path) ?? { path: origin.path, disk, name });
+      if (origin.kind === "image" && origin.remote === undefined)
+        below.set(origin.path, below.get(origin.path) ?? { path: origin.path, disk, name });
   }
+  for (const path of parts.imageCache.paths())
+    if (!below.has(path)) below.set(path, { path, disk: "that is yet to be made", name: "this node" });
   const images = await Promise.all(
     [...below.values()].map(async (each) => ({ ...each, identities: await imageIdentities(parts, each.path) })),
   );

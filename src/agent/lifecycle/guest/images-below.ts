@@ -44,8 +44,17 @@ async function look(parts: Parts, vm: VmRecord, disk: Disk, isOff: boolean): Pro
     return { ...seen, problem: { code: code as "IMAGE_CHANGED" | "IMAGE_MISSING", message, hint } };
   }
   // Of interest to who is about to boot it, and expects the new image.
-  const pathNow = isOff && disk.origin.kind === "image" ? await realpath(disk.origin.path).catch(() => file) : file;
+  const pathNow = isOff ? await imageNow(parts, disk).catch(() => file) : file;
   return pathNow === file ? seen : { ...seen, pathNow };
+}
+
+/** What a new disk like it would be made over. Rejects when that is not here. */
+async function imageNow({ imageCache }: Parts, { origin }: Disk): Promise<string> {
+  if (origin.kind !== "image") throw new Error("it stands on no image");
+  if (origin.remote === undefined) return await realpath(origin.path);
+  const fetched = await imageCache.find(origin.remote);
+  if (fetched === null) throw new Error("it is not fetched");
+  return await realpath(fetched.path);
 }
 
 /** Those whose file is there, and was looked below. */

@@ -73,6 +73,8 @@ async function checkCanLive(parts: Parts, slot: Slot, spec: VmSpec, isCold: bool
     });
   if (hypervisor?.disks !== "real") return;
   for (const { question, what } of bootNeeds(spec)) {
+    // What is below its disks comes with them where it is not here.
+    if (question.kind === "fetch") continue;
     const answer = await lookFor(parts, question, parts.stopping);
     if (answer === null || answer.found) continue;
     throw new OdoroboError(

@@ -9,6 +9,7 @@ import type { StartAfterReboot } from "../../config.ts";
 import type { SerialLines } from "../../console/serial-lines.ts";
 import type { Hooks } from "../../hooks/hooks.ts";
 import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
+import type { ImageCache } from "../../images/image-cache.ts";
 import type { Neighbours } from "../../network/neighbours.ts";
 import type { HostNetwork } from "../../network/tap.ts";
 import type { DiskStorage } from "../../storage/disk-storage.ts";
@@ -37,6 +38,8 @@ export interface Parts {
   readonly runFolder: string;
   readonly storage: DiskStorage;
   readonly images: ImageWatch;
+  /** What this node has fetched. */
+  readonly imageCache: ImageCache;
   /** At files whose storage may not answer. */
   readonly looks: PatientLooks;
   readonly claims: DiskClaims;

@@ -20,6 +20,7 @@ export function nodeReport(
 ): NodeReport {
   const sorted = [...slots].sort((a, b) => byName(a.name, b.name));
   const told = sorted.flatMap((slot) => tell(parts, slot) ?? []);
+  const images = parts.imageCache.shown();
   const unreadable = told.flatMap((each) => ("problem" in each ? [each] : []));
   return {
     apiVersion: 1,
@@ -35,6 +36,7 @@ export function nodeReport(
     ...(unreadable.length === 0 ? {} : { unreadable }),
     ...(history.length === 0 ? {} : { history }),
     ...(whereabouts.length === 0 ? {} : { whereabouts }),
+    ...(images.length === 0 ? {} : { images }),
     supervisor: parts.supervisor.kind,
   };
 }

@@ -66,7 +66,9 @@ async function imagesBelow(
     const { name, below } = disk;
     const origin = origins[name];
     if (origin?.kind !== "image" || below.length === 0) continue;
-    const found = await findSame(disk, [origin.path, ...(below[0]?.path === undefined ? [] : [below[0].path])]);
+    const fetched = origin.remote === undefined ? null : await parts.imageCache.find(origin.remote);
+    const here = fetched?.path ?? origin.path;
+    const found = await findSame(disk, [here, ...(below[0]?.path === undefined ? [] : [below[0].path])]);
     if (found !== null) notes[name] = found;
     else flat.push(name);
   }
