@@ -56,6 +56,15 @@ export type ApplyEvent =
       readonly error: ErrorBody;
       readonly inMilliseconds: number;
     }
+  /** Of an image that is being fetched. `totalBytes` null: its source does not say. */
+  | {
+      readonly event: "step-progress";
+      readonly at: Instant;
+      readonly id: string;
+      readonly bytes: number;
+      readonly totalBytes: number | null;
+      readonly bytesPerSecond: number | null;
+    }
   | { readonly event: "step-ended"; readonly at: Instant; readonly report: StepReport }
   | { readonly event: "interrupting"; readonly at: Instant; readonly inFlight: number }
   | { readonly event: "ended"; readonly report: ApplyReport };

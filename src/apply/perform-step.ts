@@ -5,11 +5,12 @@
  *   apply.ts → retry.ts → [perform-step.ts] → wire/agent-api.ts
  */
 import { fromErrorBody, OdoroboError } from "../model/errors.ts";
+import type { ImageFetch } from "../model/image-fetch.ts";
 import type { Digest, NodeName } from "../model/names.ts";
 import { referencedFiles, type VmSpec } from "../model/vm-spec.ts";
 import type { Plan } from "../plan/plan-document.ts";
 import type { Sleep } from "../platform/sleep.ts";
-import type { Step, StepKind, StepOf } from "../schedule/step.ts";
+import type { Step, StepOf, VmStepKind } from "../schedule/step.ts";
 import type { AgentApi } from "../wire/agent-api.ts";
 import type { Expectation, OperationArgs, OperationResult, PutVmRequest } from "../wire/operations.ts";
 import { performMove } from "./perform-move.ts";
@@ -24,6 +25,8 @@ export interface PerformContext {
   /** Which run the step belongs to; undefined: none that is kept. */
   readonly run?: string | undefined;
   readonly signal: AbortSignal;
+  /** Told of how far an image is. */
+  readonly onProgress?: (progress: ImageFetch) => void;
 }
 
 /** What a guest that moves between two agents needs beside the one that the step names. */
@@ -39,7 +42,7 @@ export interface Moving {
 }
 
 type Performers = {
-  readonly [K in StepKind]: (step: StepOf<K>, context: PerformContext) => Promise<OperationResult>;
+  readonly [K in VmStepKind]: (step: StepOf<K>, context: PerformContext) => Promise<OperationResult>;
 };
 
 /** The VM's own `shutdownGraceSeconds` counts wherever a guest is asked to power off. */
@@ -57,8 +60,19 @@ const performers: Performers = {
   deleteVm: (step, context) => operate(step, { kind: "delete", ...GRACE_OF_SPEC }, context),
 };
 
+/** What is known of a step that was done. */
+export type Performed = Pick<OperationResult, "noop" | "after" | "detail">;
+
+/** Of an agent that fetches images only when it makes disks there is nothing to ask. */
+async function fetchImage(step: StepOf<"fetch">, { agent, onProgress, signal }: PerformContext): Promise<Performed> {
+  const { image: name, remote, digest } = step;
+  const fetched = await agent.fetchImage?.({ name, remote, digest }, (progress) => onProgress?.(progress), signal);
+  return { noop: fetched?.noop ?? true, after: null };
+}
+
 /** Resolves when the agent has done it; rejects with an OdoroboError when it has not, or did not say so. */
-export async function performStep(step: Step, context: PerformContext): Promise<OperationResult> {
+export async function performStep(step: Step, context: PerformContext): Promise<Performed> {
+  if (step.kind === "fetch") return await fetchImage(step, context);
   const perform = performers[step.kind] as (step: Step, context: PerformContext) => Promise<OperationResult>;
   const result = await perform(step, context);
   if (result.outcome === "done") return requireAnswerTo(step, result);
@@ -73,7 +87,7 @@ export async function performStep(step: Step, context: PerformContext): Promise<
 /** The step's request of the plan, resolved: throws where the plan or the texts beside it are not complete. */
 export function toPutRequest(
   step: StepOf<"createVm"> | StepOf<"updateVm">,
-  context: Omit<PerformContext, "agent" | "moving" | "signal">,
+  context: Omit<PerformContext, "agent" | "moving" | "signal" | "onProgress">,
 ): PutVmRequest {
   const { plan, files, expect, run } = context;
   const spec = specOf(step, plan);

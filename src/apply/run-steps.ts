@@ -12,8 +12,9 @@
  */
 import type { ErrorBody } from "../model/errors.ts";
 import type { Step } from "../schedule/step.ts";
-import { type Limits, ReadyQueue } from "./ready-queue.ts";
+import type { Limits } from "./ready-queue.ts";
 import { closureOf, type StepGraph } from "./step-graph.ts";
+import { StepQueue } from "./step-queue.ts";
 
 export type StepResult =
   | { readonly succeeded: true; readonly noop: boolean; readonly warnings?: readonly string[] }
@@ -55,7 +56,7 @@ class Walk {
   readonly #graph: StepGraph;
   readonly #actions: StepActions;
   readonly #options: RunOptions;
-  readonly #queue: ReadyQueue;
+  readonly #queue: StepQueue;
   readonly #waitsFor: number[];
   readonly #settled: boolean[];
   readonly #inFlight = new Set<number>();
@@ -69,7 +70,7 @@ class Walk {
     this.#graph = graph;
     this.#actions = actions;
     this.#options = options;
-    this.#queue = new ReadyQueue(graph.steps, options.limits);
+    this.#queue = new StepQueue(graph.steps, options.limits);
     this.#waitsFor = [...graph.waitsFor];
     this.#settled = graph.steps.map(() => false);
   }

@@ -6,11 +6,12 @@
  */
 import type { ErrorBody, OdoroboError } from "../model/errors.ts";
 import { toErrorBody } from "../model/errors.ts";
+import type { ImageFetch } from "../model/image-fetch.ts";
 import type { Digest, NodeName, VmName } from "../model/names.ts";
 import type { Plan } from "../plan/plan-document.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Sleep } from "../platform/sleep.ts";
-import { describeStep, type Step } from "../schedule/step.ts";
+import { describeStep, isOfVm, type Step } from "../schedule/step.ts";
 import type { AgentApi } from "../wire/agent-api.ts";
 import type { Expectation } from "../wire/operations.ts";
 import type { EndedStep, StepReport } from "./apply-report.ts";
@@ -83,7 +84,8 @@ export class StepRunner implements StepActions {
     // That it began could not be written down: whoever carries on would not know of it, so it does not.
     if (events.broken.aborted) return { succeeded: false, error: notBegun(step) };
     events.emit({ event: "step-started", at: clock.now(), id: step.id, title: describeStep(step) });
-    const refusal = refused.get(step.vm);
+    // What is fetched for one is fetched for others, too.
+    const refusal = isOfVm(step) ? refused.get(step.vm) : undefined;
     if (refusal !== undefined) return { succeeded: false, error: refusal };
     const expect = step.expect ?? this.#left.by(step);
     try {
@@ -93,7 +95,9 @@ export class StepRunner implements StepActions {
         hardSignal.throwIfAborted();
         await this.#settled();
         tries.attempts = number;
-        return performStep(step, { plan, files, agent: agents(step.node), moving, expect, run, signal: hardSignal });
+        const agent = agents(step.node);
+        const onProgress = (progress: ImageFetch) => this.#tellProgress(step, progress);
+        return performStep(step, { plan, files, agent, moving, expect, run, signal: hardSignal, onProgress });
       };
       const result = await withRetries(attempt, {
         node: step.node,
@@ -148,6 +152,12 @@ export class StepRunner implements StepActions {
   interrupting(inFlight: number): void {
     const { clock, events } = this.#parts;
     events.emit({ event: "interrupting", at: clock.now(), inFlight });
+  }
+
+  #tellProgress({ id }: Step, { bytes, totalBytes, bytesPerSecond }: ImageFetch): void {
+    const { clock, events, hardSignal } = this.#parts;
+    if (hardSignal.aborted) return;
+    events.emit({ event: "step-progress", at: clock.now(), id, bytes, totalBytes, bytesPerSecond });
   }
 
   #tellRetry(step: Step, error: OdoroboError, inMilliseconds: number): void {

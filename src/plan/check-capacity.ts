@@ -22,7 +22,7 @@ import type { NodeName, VmName } from "../model/names.ts";
 import type { VmReport } from "../model/observed-state.ts";
 import { wantsRunning } from "../model/vm-spec.ts";
 import type { Sightings } from "../reconcile/locate-vms.ts";
-import type { Step } from "../schedule/step.ts";
+import { isOfVm, type Step } from "../schedule/step.ts";
 import { bestClosure } from "./max-flow.ts";
 import type { Plan } from "./plan-document.ts";
 
@@ -100,7 +100,7 @@ function effectsByNode(plan: Plan, sightings: Sightings): Map<NodeName, Effect[]
     if (ofNode === undefined) effects.set(node, [effect]);
     else ofNode.push(effect);
   };
-  const vms: Map<VmName, Step[]> = Map.groupBy(plan.steps, (step) => step.vm);
+  const vms: Map<VmName, Step[]> = Map.groupBy(plan.steps.filter(isOfVm), (step) => step.vm);
   for (const [name, steps] of vms) {
     const location = sightings.locate(name);
     const vm = location.kind === "present" ? location.vm : null;
@@ -168,6 +168,8 @@ function heldAfter(step: Step, { rest, isUp, held, vm, plan }: Moment): Amount {
       return wantsRunning(spec.runStrategy, false) === true ? held : NOTHING;
     case "deleteVm":
       return NOTHING;
+    case "fetch":
+      return held;
   }
 }
 

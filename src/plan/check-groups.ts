@@ -8,7 +8,7 @@
 import type { Change } from "../model/changes.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import type { VmName } from "../model/names.ts";
-import type { Step } from "../schedule/step.ts";
+import { isOfVm, type Step } from "../schedule/step.ts";
 import type { Plan } from "./plan-document.ts";
 
 const TAKES_DOWN: ReadonlySet<string> = new Set(["reboot", "stop", "replace"]);
@@ -38,6 +38,7 @@ function waitsFor(
   const lastStep = new Map<VmName, string>();
   const firstStep = new Map<VmName, string>();
   for (const step of steps) {
+    if (!isOfVm(step)) continue;
     if (!firstStep.has(step.vm)) firstStep.set(step.vm, step.id);
     lastStep.set(step.vm, step.id);
   }

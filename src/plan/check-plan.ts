@@ -5,7 +5,7 @@
  *   make-plan.ts → [check-plan.ts] → report/, apply/
  */
 
-import type { Looks } from "../model/boot/boot-needs.ts";
+import { fetchKey, type Looks } from "../model/boot/boot-needs.ts";
 import { type ChangeClass, isWorse } from "../model/change-class.ts";
 import type { DesiredState } from "../model/desired-state.ts";
 import { OdoroboError } from "../model/errors.ts";
@@ -13,9 +13,10 @@ import type { NodeName, VmName } from "../model/names.ts";
 import type { ObservedState } from "../model/observed-state.ts";
 import { locateVms, type Sightings } from "../reconcile/locate-vms.ts";
 import { looksByNode, needsFor, whyLacking } from "../reconcile/look-ahead.ts";
-import { describeStep, type Step } from "../schedule/step.ts";
+import { describeStep, isOfVm, type Step } from "../schedule/step.ts";
 import { findOverfilled } from "./check-capacity.ts";
 import { findCrowdedGroups } from "./check-groups.ts";
+import { wantedImages } from "./fetches.ts";
 import type { Plan } from "./plan-document.ts";
 import { Hours, ruleFor } from "./windows.ts";
 
@@ -28,6 +29,7 @@ interface World {
   readonly plan: Plan;
   readonly desired: DesiredState;
   readonly sightings: Sightings;
+  /** What acts on it; what is fetched for it is not. */
   readonly stepsOf: ReadonlyMap<VmName, readonly Step[]>;
   readonly looks: ReadonlyMap<NodeName, Looks>;
   readonly observed: ObservedState;
@@ -39,6 +41,7 @@ const RULES: readonly ((world: World) => Violation[])[] = [
   nothingUnannounced,
   nobodyIsDisturbedUnasked,
   nothingIsLacking,
+  imagesComeFirst,
   capacityHolds,
   dataOutlives,
   isADag,
@@ -48,6 +51,7 @@ const RULES: readonly ((world: World) => Violation[])[] = [
 export function checkPlan(plan: Plan, desired: DesiredState, observed: ObservedState): Violation[] {
   const stepsOf = new Map<VmName, Step[]>();
   for (const step of plan.steps) {
+    if (!isOfVm(step)) continue;
     const known = stepsOf.get(step.vm);
     if (known) known.push(step);
     else stepsOf.set(step.vm, [step]);
@@ -210,6 +214,31 @@ function nothingIsLacking({ plan, sightings, looks }: World): Violation[] {
     const why = whyLacking(spec, needsFor(change, spec, made), looks.get(step.node));
     if (why !== null) violations.push({ promise: "no-surprise", message: `${describeStep(step)}: the node ${why}` });
   }
+  return violations;
+}
+
+/** Nothing is begun with a VM before its node has the images that it needs; each is fetched once, and for somebody. */
+function imagesComeFirst({ plan, sightings, stepsOf, looks }: World): Violation[] {
+  const violations: Violation[] = [];
+  const complain = (message: string) => violations.push({ promise: "order", message });
+  const fetches = new Map<string, Step>();
+  const wanted = new Set<string>();
+  for (const step of plan.steps) {
+    if (isOfVm(step)) continue;
+    const key = `${step.node} ${fetchKey(step.remote)}`;
+    if (fetches.has(key)) complain(`${describeStep(step)}: twice`);
+    fetches.set(key, step);
+  }
+  for (const { vm, node, question } of wantedImages({ ...plan, sightings, looks })) {
+    const key = `${node} ${fetchKey(question.remote)}`;
+    wanted.add(key);
+    const fetch = fetches.get(key);
+    const first = stepsOf.get(vm)?.[0];
+    if (first === undefined) continue;
+    if (fetch === undefined) complain(`${describeStep(first)}: nobody fetches ${question.image} before`);
+    else if (!comesBefore(fetch, first, plan.steps)) complain(`${describeStep(first)} does not wait for its image`);
+  }
+  for (const [key, step] of fetches) if (!wanted.has(key)) complain(`${describeStep(step)}: nobody needs it`);
   return violations;
 }
 

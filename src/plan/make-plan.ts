@@ -22,6 +22,7 @@ import { unmatchedPatterns } from "../reconcile/select.ts";
 import { unknownNode } from "../reconcile/unknown-node.ts";
 import type { StuckVm } from "../schedule/order-moves.ts";
 import { scheduleChains } from "../schedule/schedule-chains.ts";
+import { withFetches } from "./fetches.ts";
 import { type Allowances, allowsMoves, allowsReboot, allowsReplace, findRefusals } from "./guards.ts";
 import { holdGroups } from "./hold-groups.ts";
 import { findWaves } from "./maintenance-waves.ts";
@@ -190,7 +191,12 @@ function draftPlan({ input, sightings, findings, heldBack, isPinned, waiting, ho
     if (hour.kind === "closed") tooEarly.push({ change, window: hour.window });
     if (hour.kind === "open") closings.set(change.name, hour.until);
   }
-  const steps = withClosings(scheduled.steps, closings);
+  const specs = Object.fromEntries(
+    chains
+      .flatMap((chain) => (chain.spec === null ? [] : [[chain.vm, chain.spec] as const]))
+      .sort(([a], [b]) => byName(a, b)),
+  );
+  const steps = withFetches(withClosings(scheduled.steps, closings), { changes, specs, sightings, looks });
 
   const atStake = { size: sightings.ofFleet.size, deletionIsAsked: input.removedBecause !== undefined };
   const refusals = [...refusePatterns(input, sightings), ...findRefusals(changes, desired, allowances, atStake)];
@@ -228,11 +234,7 @@ function draftPlan({ input, sightings, findings, heldBack, isPinned, waiting, ho
     refusals,
     complete: unknown.length === 0 && blocked.length === 0 && waiting.size === 0 && refusals.length === 0 && !leftOut,
     applyable: steps.length > 0 && refusals.length === 0,
-    specs: Object.fromEntries(
-      chains
-        .flatMap((chain) => (chain.spec === null ? [] : [[chain.vm, chain.spec] as const]))
-        .sort(([a], [b]) => byName(a, b)),
-    ),
+    specs,
   };
   return { plan: { ...plan, id: planIdOf(plan) }, stuck, movedForOthers, tooEarly };
 }

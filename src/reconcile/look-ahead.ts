@@ -24,7 +24,8 @@ export function needsFor(
 ): Need[] {
   if (NEEDS_NOTHING.has(action) || changeClass === "metadata") return [];
   const needs = homeNeeds(spec).filter(
-    ({ question, path }) => (question.kind !== "image" && question.kind !== "fetch") || !made.some((name) => path === `disks.${name}`),
+    ({ question, path }) =>
+      (question.kind !== "image" && question.kind !== "fetch") || !made.some((name) => path === `disks.${name}`),
   );
   // Who listens for one guest may take its socket away once that is connected, and make it anew when the guest lets go.
   const fresh =

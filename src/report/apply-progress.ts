@@ -12,6 +12,8 @@ export interface ApplyProgress {
   readonly skipped: number;
   /** Titles of what runs now, by step id, oldest first. */
   readonly inFlight: ReadonlyMap<string, string>;
+  /** How far those are of which that is known, by step id. */
+  readonly howFar?: ReadonlyMap<string, string>;
 }
 
 export const NO_PROGRESS: ApplyProgress = { steps: 0, done: 0, failed: 0, skipped: 0, inFlight: new Map() };
@@ -25,8 +27,17 @@ export function advance(progress: ApplyProgress, event: ApplyEvent): ApplyProgre
     case "step-ended": {
       const inFlight = new Map(progress.inFlight);
       inFlight.delete(event.report.id);
-      return { ...progress, inFlight, [event.report.outcome]: progress[event.report.outcome] + 1 };
+      const howFar = new Map(progress.howFar);
+      howFar.delete(event.report.id);
+      return {
+        ...progress,
+        inFlight,
+        ...(howFar.size === 0 ? {} : { howFar }),
+        [event.report.outcome]: progress[event.report.outcome] + 1,
+      };
     }
+    case "step-progress":
+      return { ...progress, howFar: new Map(progress.howFar).set(event.id, describeFetched(event)) };
     case "step-retried":
     case "interrupting":
     case "ended":
@@ -57,9 +68,21 @@ export function renderApplyEvent(
       );
     case "started":
     case "step-started":
+    case "step-progress":
     case "ended":
       return null;
   }
+}
+
+/** `: 120 of 412 MiB, 55 MiB/s`. */
+function describeFetched({
+  bytes,
+  totalBytes,
+  bytesPerSecond,
+}: Extract<ApplyEvent, { readonly event: "step-progress" }>): string {
+  const mib = (count: number) => Math.floor(count / 1024 ** 2);
+  const rate = bytesPerSecond === null ? "" : `, ${mib(bytesPerSecond)} MiB/s`;
+  return `: ${mib(bytes)}${totalBytes === null ? "" : ` of ${Math.ceil(totalBytes / 1024 ** 2)}`} MiB${rate}`;
 }
 
 const renderStepEnd = (outcome: "done" | "failed" | "skipped", paint: Paint): string =>
@@ -86,7 +109,7 @@ export function renderProgressBlock(
   const parts = [`${done}/${steps} done`];
   if (failed > 0) parts.push(`${failed} failed`);
   if (skipped > 0) parts.push(`${skipped} skipped`);
-  const titles = [...inFlight.values()];
+  const titles = [...inFlight].map(([id, title]) => `${title}${progress.howFar?.get(id) ?? ""}`);
   const shown = titles.slice(0, options.rows).map((title) => clip(`  ${safeLine(title)}`, options.width));
   if (titles.length > options.rows) shown.push(clip(`  and ${titles.length - options.rows} more`, options.width));
   return [paint("bold", clip(parts.join(", "), options.width)), ...shown];

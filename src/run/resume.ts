@@ -4,7 +4,7 @@ import { notWaitedFor } from "../apply/explain-failure.ts";
 import type { SeenVm } from "../model/changes.ts";
 import type { NodeName, VmName } from "../model/names.ts";
 import type { Plan } from "../plan/plan-document.ts";
-import { describeStep, type Step } from "../schedule/step.ts";
+import { describeStep, isOfVm, type Step } from "../schedule/step.ts";
 import type { RunEvent } from "./journal.ts";
 import type { RunState, StepEnded } from "./state.ts";
 
@@ -125,7 +125,7 @@ export interface ExpectedVm {
 
 export function expectedVms(plan: Plan, state: RunState): ReadonlyMap<VmName, ExpectedVm> {
   const expected = new Map<VmName, ExpectedVm>();
-  for (const [vm, steps] of Map.groupBy(plan.steps, (step) => step.vm)) {
+  for (const [vm, steps] of Map.groupBy(plan.steps.filter(isOfVm), (step) => step.vm)) {
     let seen = plan.base.vms[vm] ?? null;
     const orOn: NodeName[] = [];
     let isOpen = false;

@@ -15,7 +15,7 @@ import type { Tombstone } from "../model/observed-state.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
 import type { Placed } from "../placement/place-vms.ts";
 import type { Draft, Travel } from "../reconcile/draft.ts";
-import type { Step, StepKind } from "./step.ts";
+import type { Step, VmStepKind } from "./step.ts";
 
 /** All the steps of one VM, in order. */
 export interface Chain {
@@ -41,7 +41,7 @@ export interface Holding {
 
 export function stepsOfDraft(draft: Draft): Chain {
   const generation = draft.seen.generation + (draft.put === null ? 0 : 1);
-  const kinds: StepKind[] = [];
+  const kinds: VmStepKind[] = [];
   if (draft.put !== null) kinds.push("updateVm");
   // A guest that is to be off is stopped first: it need not grow for its last second. One that stands still lets go of nothing.
   if (draft.power === "shutdown") kinds.unshift("shutdownVm");
@@ -122,7 +122,7 @@ export function stepsOfPlaced(
   // Above all former lives, wherever they were: an agent that still knows one takes less for an old plan.
   const last = Math.max(from?.seen.generation ?? 0, above, ...remains.map(({ tombstone }) => tombstone.generation));
   const wokenFrom = remains.find((each) => each.node === node && each.tombstone.disks.length > 0)?.tombstone ?? null;
-  const kinds: { kind: StepKind; node: NodeName; class: ChangeClass }[] = [];
+  const kinds: { kind: VmStepKind; node: NodeName; class: ChangeClass }[] = [];
   if (from) kinds.push({ kind: "deleteVm", node: from.seen.node, class: "replace" });
   kinds.push({ kind: "createVm", node, class: from ? "replace" : "live" });
   if (startsNow) kinds.push({ kind: "bootVm", node, class: from ? "replace" : "live" });
@@ -149,16 +149,16 @@ const POWER_STEPS = {
   reboot: "rebootVm",
   pause: "pauseVm",
   delete: "deleteVm",
-} as const satisfies Partial<Record<NonNullable<Draft["power"]>, StepKind>>;
+} as const satisfies Partial<Record<NonNullable<Draft["power"]>, VmStepKind>>;
 
 /** Giving a spec disturbs nobody by itself: what a reboot is needed for happens in the reboot. */
-const classOf = (kind: StepKind, changeClass: ChangeClass): ChangeClass => {
+const classOf = (kind: VmStepKind, changeClass: ChangeClass): ChangeClass => {
   if (kind !== "updateVm") return changeClass;
   return changeClass === "metadata" ? "metadata" : "live";
 };
 
 interface StepKindAt {
-  readonly kind: StepKind;
+  readonly kind: VmStepKind;
   readonly node: NodeName;
   readonly class: ChangeClass;
   readonly mode?: "live" | "cold";
@@ -205,5 +205,5 @@ const expectationOf = (seen: Pick<SeenVm, "generation" | "serial"> | null): Step
  * The same act on the same VM in the same state has the same id, so an agent does it once however often it is asked;
  * the VM's serial moves with everything that happens to it, so the next act has another.
  */
-const stepId = (kind: StepKind, vm: VmName, node: NodeName, seen: SeenVm): string =>
+const stepId = (kind: VmStepKind, vm: VmName, node: NodeName, seen: SeenVm): string =>
   `${kind}-${vm}-${digestOf([kind, vm, node, seen.generation, seen.serial]).slice(0, 8)}`;

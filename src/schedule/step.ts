@@ -6,6 +6,7 @@
  */
 import type { ChangeClass } from "../model/change-class.ts";
 import type { Instant, NodeName, VmName } from "../model/names.ts";
+import type { RemoteImage } from "../model/remote-image.ts";
 
 interface StepArgs {
   /** Defines the VM on the node with `specs[vm]` of the plan. Its disks are made, or taken back from a tombstone. */
@@ -27,9 +28,23 @@ interface StepArgs {
   migrateVm: { readonly fromNode: NodeName; readonly mode?: "live" | "cold"; readonly bandwidthMiBps?: number };
   /** Stops it and leaves a tombstone; disks stay until the retention ends. */
   deleteVm: object;
+  /**
+   * The node has the image in its cache afterwards. `vm` is the first of those that wait for it. `digest`: what the plan saw at its source, and nothing
+   * else is taken; null: what it says by then. `bytes` and `estimatedSeconds` null: nobody says. `basis`: how fast the node fetched before; left out: assumed.
+   */
+  fetch: {
+    readonly image: string;
+    readonly remote: RemoteImage;
+    readonly digest: string | null;
+    readonly bytes: number | null;
+    readonly estimatedSeconds: number | null;
+    readonly basis?: "measured";
+  };
 }
 
 export type StepKind = keyof StepArgs;
+/** Those that act on a VM. */
+export type VmStepKind = Exclude<StepKind, "fetch">;
 
 interface StepHead<K extends StepKind> {
   /** Same VM, same kind, same state of the world: same id. Agents use it to do a thing once. */
@@ -63,7 +78,16 @@ const sentences: { readonly [K in StepKind]: (step: StepOf<K>) => string } = {
   pauseVm: (step) => `pause ${step.vm} on ${step.node}`,
   resumeVm: (step) => `resume ${step.vm} on ${step.node}`,
   deleteVm: (step) => `delete ${step.vm} from ${step.node}, keeping its disks`,
+  fetch: ({ image, node, bytes, estimatedSeconds, basis }) =>
+    bytes === null || estimatedSeconds === null
+      ? `fetch image ${image} to ${node} (unknown size)`
+      : `fetch image ${image} to ${node} (${Math.ceil(bytes / MIB)} MiB, about ${estimatedSeconds} s${basis === undefined ? " if 50 MiB come in one" : ""})`,
 };
+
+const MIB = 1024 * 1024;
+
+/** Acts on its VM. What is fetched for several is nobody's act. */
+export const isOfVm = (step: Step): step is Exclude<Step, StepOf<"fetch">> => step.kind !== "fetch";
 
 export const STEP_KINDS = Object.keys(sentences) as readonly StepKind[];
 

@@ -43,7 +43,11 @@ export async function planLookingAhead(
     remember(asked, questions);
     seen = withLooks(seen, answers);
     const homeless = refutedNeeds(made, seen);
-    if (homeless === null) return { plan: made, observed: seen };
+    if (homeless === null) {
+      // What is to be fetched, and how much that is, is part of the plan.
+      if (!asksForImages(questions)) return { plan: made, observed: seen };
+      continue;
+    }
     // Whoever may have to go elsewhere is asked for everywhere at once, not node by node.
     const everywhere = new Map<NodeName, Map<string, LookQuestion>>();
     for (const node of seen.nodes) if (node.reach === "answered") note(everywhere, asked, node.name, homeless);
@@ -51,6 +55,9 @@ export async function planLookingAhead(
     seen = withLooks(seen, await ask(everywhere, agentOf, signal));
   }
 }
+
+const asksForImages = (questions: Asked): boolean =>
+  [...questions.values()].some((asked) => [...asked.values()].some(({ kind }) => kind === "fetch"));
 
 /** What the plan relies on and nobody was asked. */
 function questionsOf(plan: Plan, observed: ObservedState, asked: Asked): Asked {

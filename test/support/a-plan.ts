@@ -4,7 +4,7 @@ import { ACTIONS, type Action, type Blocked, type Change, type Reason, type Unkn
 import { digest, instant, nodeName, type VmName, vmName } from "../../src/model/names.ts";
 import type { VmSpec } from "../../src/model/vm-spec.ts";
 import type { Plan, PlanSummary, Refusal } from "../../src/plan/plan-document.ts";
-import type { Step, StepKind } from "../../src/schedule/step.ts";
+import type { Step, VmStepKind } from "../../src/schedule/step.ts";
 
 type ReasonInput = Partial<Omit<Reason, "source">> & { readonly text: string; readonly at?: string };
 
@@ -39,7 +39,7 @@ export class PlanBuilder {
   }
 
   /** A step whose id is its sentence: `createVm web-1`. `after` are such ids. */
-  step(kind: Exclude<StepKind, "migrateVm">, vm: string, on: string, ...after: string[]): this {
+  step(kind: Exclude<VmStepKind, "migrateVm">, vm: string, on: string, ...after: string[]): this {
     const head = {
       id: `${kind} ${vm}`,
       vm: vmName(vm),

@@ -9,7 +9,7 @@ import { byName, instant, nodeName, type VmName, vmName } from "../../src/model/
 import type { VmSpec } from "../../src/model/vm-spec.ts";
 import type { Plan, PlanSummary } from "../../src/plan/plan-document.ts";
 import { planIdOf } from "../../src/plan/plan-id.ts";
-import type { Step, StepKind } from "../../src/schedule/step.ts";
+import type { Step, VmStepKind } from "../../src/schedule/step.ts";
 import { aSpec, NOON } from "./a-fleet.ts";
 
 interface StepInput {
@@ -28,7 +28,7 @@ export class RunnablePlan {
   #over: Partial<Plan> = {};
 
   /** Its id is `createVm-web-1`; `after` are such ids. Creates and updates get a spec. */
-  step(kind: Exclude<StepKind, "migrateVm">, vm: string, on: string, input: StepInput = {}): this {
+  step(kind: Exclude<VmStepKind, "migrateVm">, vm: string, on: string, input: StepInput = {}): this {
     const { after = [], generation = 1, expect = null, spec = aSpec(), untilMs } = input;
     const node = nodeName(on);
     const name = vmName(vm);

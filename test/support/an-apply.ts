@@ -61,6 +61,8 @@ function tell(event: ApplyEvent): string {
       return `begin ${event.title}`;
     case "step-retried":
       return `retry ${event.title} in ${event.inMilliseconds} ms: ${event.error.code}`;
+    case "step-progress":
+      return `progress ${event.id}: ${event.bytes}`;
     case "step-ended":
       return tellEnd(event.report);
     case "interrupting":

@@ -56,6 +56,8 @@ const REQUIREMENTS = {
   curl: onPath("curl", "curl"),
   /** Looks at the page as people do. */
   chromium: onPath("chromium", "chromium"),
+  xz: onPath("xz-utils", "xz"),
+  bzip2: onPath("bzip2", "bzip2"),
   /** Some have one to talk to; everybody has the stand-in. */
   gitea: {
     debianPackage: null,

@@ -19,6 +19,7 @@ const verbs: { readonly [K in StepKind]: string } = {
   resumeVm: "resume",
   migrateVm: "migrate",
   deleteVm: "delete",
+  fetch: "fetch",
 };
 
 /** Steps by the length of the longest chain before them; within a wave in the plan's order. */
@@ -75,7 +76,7 @@ function countSteps(wave: readonly Step[]): string[] {
   }
   return [...byKind].map(
     ([kind, steps]) =>
-      `${verbs[kind]} ${plural(steps.length, "VM")} on ${showCounts(
+      `${verbs[kind]} ${plural(steps.length, kind === "fetch" ? "image" : "VM")} on ${showCounts(
         steps.map((step) => step.node),
         8,
       )}`,
