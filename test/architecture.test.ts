@@ -383,7 +383,7 @@ test("the pure core reads no clock, no chance and no environment", () => {
 
 test("a foreign system appears in its own place only", () => {
   const HOMES: Readonly<Record<string, RegExp>> = {
-    undici: /^(wire|agent\/hypervisor\/cloud-hypervisor)\//,
+    undici: /^(wire|agent\/hypervisor\/cloud-hypervisor|agent\/images)\//,
     "simple-git": /^source\//,
     yaml: /^(manifest|import)\//,
     saxes: /^import\/xml\//,
