@@ -1,9 +1,17 @@
 /** A loop whose disk is full for a while, and one whose clock jumps: the same story comes out. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { OdoroboError } from "../../src/model/errors.ts";
 import { instant } from "../../src/model/names.ts";
 import { systemClock } from "../../src/platform/clock.ts";
+import { FileRunStore } from "../../src/run-store/file-run-store.ts";
+import { commandRun } from "../../src/turn/runs/command-run.ts";
+import { aLiveFleet } from "../support/a-live-fleet.ts";
 import { aStoryteller } from "../support/a-loop-story.ts";
+import { aMortalLoop, Branch } from "../support/a-mortal-loop.ts";
+import { until } from "../support/until.ts";
 
 const WRITTEN = ["remembered", "begun", "approved", "step-started", "step-succeeded", "ended"];
 
@@ -42,4 +50,42 @@ test("a clock that jumps by years, there and back, changes nothing of the story"
   const story = await teller.tell("jumping", { clock, at: jump });
   expect(story.done).toEqual(whole.done);
   expect(story.approved).toBe(whole.approved);
+});
+
+test("an approval that is given while its agent is silent is kept until that agent is back, also by the next loop", {
+  timeout: 300_000,
+}, async () => {
+  await using fleet = await aLiveFleet("n1", "n2");
+  await fleet.vm("web-1", ["placement: { node: n1 }"]);
+  const branch = new Branch(fleet.folder);
+  const state = join(fleet.scratch, "state");
+  const store = new FileRunStore(state);
+  const start = () => aMortalLoop({ branch, folder: fleet.folder, state, dieAt: 0 });
+  const memory = async () => {
+    const report = await fetch(`${fleet.url("n1")}/v1/report`).then((answer) => answer.json());
+    const { vms } = report as { vms: { phase: string; spec: { memory: { sizeMiB: number } } }[] };
+    return vms.find(({ phase }) => phase === "running")?.spec.memory.sizeMiB;
+  };
+  const asked = async () => (await store.list()).runs.filter((run) => run.state.begun.asks !== undefined);
+  await branch.push("one");
+  {
+    await using _ = start();
+    await until("it runs", async () => (await memory()) === 64);
+    await fleet.vm("web-1", ["placement: { node: n1 }", "memory: 128MiB"]);
+    await branch.push("two");
+    await until("it waits", async () => (await asked()).some((run) => run.state.outcome === null));
+    await fleet.stop("n1");
+    const [run] = await asked();
+    await commandRun(store, run!.id, { kind: "approve", by: "ada" }, systemClock);
+    const isKept = async () => (await readFile(join(state, "loop.json"), "utf8")).includes('"notBefore":"2');
+    await until("it is found that the agent is silent", isKept, 60_000);
+  }
+  // The next one has nothing but what is written down.
+  await using _ = start();
+  await sleep(300);
+  expect((await asked()).map((run) => run.state.outcome)).toEqual([null]);
+  await fleet.answerAgain("n1");
+  await until("it is done", async () => (await memory()) === 128, 60_000);
+  await until("its run is over", async () => (await asked()).every((run) => run.state.outcome !== null));
+  expect((await asked()).map((run) => [run.state.approvedBy, run.state.outcome])).toEqual([["ada", "done"]]);
 });

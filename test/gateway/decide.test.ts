@@ -61,7 +61,7 @@ class Story {
     const plan = { ...nothing, changes, id: `p${++this.#plans}`, substance, ...more };
     return this.post({ event: "planned", revision, plan, run: `run-${this.#plans}` });
   }
-  ended(outcome: "done" | "failed" | "stopped" | "stale" | "held", undone: readonly string[] = []): string[] {
+  ended(outcome: "done" | "failed" | "stopped" | "stale" | "held" | "away", undone: readonly string[] = []): string[] {
     const { turn } = this.state;
     if (turn?.kind !== "applying") throw new Error("nothing is applied");
     const { revision, plan } = turn;
@@ -369,4 +369,28 @@ test("a window that opens while the rest is planned is not missed", () => {
   story.wait(7_200_000);
   expect(story.planned("r2", [])).toEqual(["plan r2"]);
   expect(story.planned("r2", [change("web", "live")])).toEqual(["apply r2 web"]);
+});
+
+test("what was approved and needs a silent agent waits for it with its approval, and goes on when something is heard", () => {
+  const story = begun();
+  story.seen("r2");
+  story.read("r2");
+  story.planned("r2", [change("b", "reboot")]);
+  const { run, plan } = story.state.asked!;
+  expect(story.post({ event: "approve", revision: "r2", plan: plan.id, by: "ada" })).toEqual(["apply r2 b"]);
+  expect(story.ended("away")).toEqual([]);
+  expect(story.standing("r2")).toBe("waiting");
+  expect(story.state.asked).toMatchObject({ run, approvedBy: "ada" });
+  expect(findStateError(JSON.parse(JSON.stringify(story.state)))).toBe(null);
+  expect(wakeAt(story.state)).not.toBe(null);
+  expect(story.wait(1)).toEqual([]);
+  expect(story.wait(60_000)).toEqual(["apply r2 b"]);
+  expect(story.ended("away")).toEqual([]);
+  expect(story.post({ event: "look", why: "n1 is back" })).toEqual(["apply r2 b"]);
+  // A newer one takes its place, as of anything that is not begun.
+  story.seen("r3");
+  story.read("r3");
+  expect(story.ended("away")).toEqual(["plan r3"]);
+  expect(story.standing("r2")).toBe("replaced");
+  expect(story.state.asked).toBe(null);
 });

@@ -20,6 +20,8 @@ export interface LiveFleet extends AsyncDisposable {
   vm(name: string, spec?: readonly string[], annotations?: Readonly<Record<string, string>>): Promise<void>;
   /** The node goes silent; its VMs are still there. */
   stop(node: string): Promise<void>;
+  /** One that was stopped comes back with its folders, where it was. */
+  answerAgain(node: string): Promise<void>;
   /** One that was stopped comes back with its folders, at another address, which is written into its manifest. */
   comeBack(node: string): Promise<void>;
 }
@@ -37,11 +39,11 @@ export async function aLiveFleet(...nodes: string[]): Promise<LiveFleet> {
   await write("fleet.yaml", document("Fleet", "test", ["defaults: { hypervisor: noop, cpus: 1, memory: 64MiB }"]));
   const node = (name: string) =>
     write(`nodes/${name}.yaml`, document("Node", name, [`address: ${agents.get(name)!.urls[0]}`]));
-  const start = (name: string) =>
+  const start = (name: string, listen = "127.0.0.1:0") =>
     startAgent(
       parseAgentConfig({
         name,
-        listen: ["127.0.0.1:0"],
+        listen: [listen],
         data: join(scratch.path, name, "d"),
         run: join(scratch.path, name, "r"),
         hypervisor: ["noop"],
@@ -71,6 +73,9 @@ export async function aLiveFleet(...nodes: string[]): Promise<LiveFleet> {
       addresses.set(node, agent.urls[0]!);
       await agent[Symbol.asyncDispose]();
       agents.delete(node);
+    },
+    async answerAgain(name) {
+      agents.set(name, await start(name, new URL(addresses.get(name)!).host));
     },
     async comeBack(name) {
       agents.set(name, await start(name));

@@ -6,6 +6,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ApplyReport } from "../../apply/apply-report.ts";
 import { isOdoroboError, type OdoroboError } from "../../model/errors.ts";
+import type { ObservedState } from "../../model/observed-state.ts";
+import type { Plan } from "../../plan/plan-document.ts";
 import { whoami } from "../../platform/whoami.ts";
 import { endOf } from "../../run/decide.ts";
 import { reportOf } from "../../run/resume.ts";
@@ -21,6 +23,9 @@ import type { ApplyEnd, ApplyOrder, RunListener } from "./parts.ts";
 
 /** How often it is tried to write again where there was no room. */
 const ROOM_MS = 2_000;
+
+/** As long as a plan waits for a report. */
+const ANSWER_MS = 10_000;
 
 const NOT_BEGUN = { run: null, undone: [], because: null } as const;
 
@@ -70,8 +75,28 @@ export class LoopRuns {
       await using claim = waiting;
       return await this.#execute(claim, seen, order, listener);
     } catch (error) {
-      return await this.#notBegun(waiting, error);
+      const isKept = this.#claims.held(run) !== undefined && approvedBy !== null && isOdoroboError(error, "PLAN_STALE");
+      const silent = isKept ? await this.#silentOf(planned) : [];
+      if (silent.length === 0) return await this.#notBegun(waiting, error);
+      return away(silent);
     }
+  }
+
+  /** Nodes that the plan needs, and that say nothing now. */
+  async #silentOf({ plan, agents }: PlannedFleet): Promise<readonly string[]> {
+    const { access, signal } = this.#options;
+    const within = AbortSignal.any([signal, AbortSignal.timeout(access.answerMs ?? ANSWER_MS)]);
+    const nodes = [...new Set(plan.steps.map(({ node }) => node))];
+    const isSilent = (node: (typeof nodes)[number]) =>
+      agents
+        .of(node)
+        .report(within)
+        .then(
+          () => false,
+          () => true,
+        );
+    const silent = await Promise.all(nodes.map(isSilent));
+    return nodes.filter((_, index) => silent[index]);
   }
 
   async #notBegun(claim: RunClaim, error: unknown): Promise<ApplyEnd> {
@@ -123,7 +148,11 @@ export class LoopRuns {
       const fleet = await order.fleet();
       await using taken = await takeUpRun(claim, { location, access, clock, fleet }, signal);
       const [moved] = taken.refused.values();
-      if (!isBegun && moved !== undefined) return await this.#stale(claim, moved.message);
+      if (!isBegun && moved !== undefined) {
+        const silent = silentIn(taken.observed, claim.plan);
+        if (silent.length > 0 && order.approvedBy !== null) return away(silent);
+        return await this.#stale(claim, moved.message);
+      }
       const { fleet: read, observed, agents, refused } = taken;
       const onEvent = (event: Parameters<RunListener>[0]) => listener(event, claim.id);
       const parts = { claim, desired: read.desired, observed, agents, clock, signal, hardSignal, onEvent, refused };
@@ -186,6 +215,17 @@ export class LoopRuns {
   #endOf(claim: RunClaim, report: ApplyReport): ApplyEnd {
     return { run: claim.id, ...endOfReport(report, claim.state().by) };
   }
+}
+
+/** The approval is kept, and so is the run. */
+function away(silent: readonly string[]): ApplyEnd {
+  const message = `${silent.join(", ")}, which ${silent.length === 1 ? "does" : "do"} not answer`;
+  return { ...NOT_BEGUN, outcome: "away", because: { code: "AGENT_UNREACHABLE", message } };
+}
+
+function silentIn({ nodes }: ObservedState, { steps }: Plan): readonly string[] {
+  const needed = new Set(steps.map(({ node }) => node));
+  return nodes.filter(({ name, reach }) => reach === "silent" && needed.has(name)).map(({ name }) => name);
 }
 
 /** Of one that is over, whoever was at it. */

@@ -73,7 +73,7 @@ const revision = record({
   "unseen?": list(text),
   declined: list(text),
 });
-const asked = { revision: text, plan, isWhole: flag, approvedBy: orNull(text), run: text };
+const asked = { revision: text, plan, isWhole: flag, approvedBy: orNull(text), run: text, "notBefore?": moment };
 const planning = record({ revision: text, left: list(text), aside: list(text), isTogether: flag });
 const applying = record(asked);
 const turn: Check = (value, place) => {

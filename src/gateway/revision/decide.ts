@@ -14,7 +14,7 @@ import type { Instant } from "../../model/names.ts";
 import { Draft, together, without } from "./draft.ts";
 import { type Act, type LoopEvent, type LoopState, showHolder, type Told } from "./loop-state.ts";
 import { isFinal, type Revision } from "./revision.ts";
-import { backOff, fail, shortenPause, takePlan, whatIsMissing } from "./take-plan.ts";
+import { backOff, fail, shortenPause, soon, takePlan, whatIsMissing } from "./take-plan.ts";
 
 export interface Decision {
   readonly state: LoopState;
@@ -62,6 +62,8 @@ function take(draft: Draft, event: LoopEvent, said: Partial<GatewayPolicy>) {
     case "taken-up":
       return takeUp(draft);
     case "look":
+      // It may be an agent that is back.
+      noLongerAway(draft);
       return draft.set({ look: draft.state.look ?? event.why });
     case "released":
       return draft.set({ heldBy: null, look: draft.state.look ?? "somebody else's run is over" });
@@ -69,7 +71,8 @@ function take(draft: Draft, event: LoopEvent, said: Partial<GatewayPolicy>) {
     case "decline":
       return takeAnswer(draft, event, said);
     case "tick": {
-      const { opens } = draft.state;
+      const { opens, asked } = draft.state;
+      if (asked?.notBefore !== undefined && asked.notBefore <= draft.now) noLongerAway(draft);
       if (opens !== null && opens <= draft.now) draft.set({ opens: null, look: draft.state.look ?? "a window opens" });
     }
   }
@@ -181,6 +184,13 @@ function takeEnd(draft: Draft, event: EventOf<"ended">) {
       if (turn.approvedBy !== null) draft.set({ asked });
       return notBegun(draft, revision);
     }
+    case "away": {
+      if (turn.approvedBy === null || draft.hasHeir(id)) return notBegun(draft, revision);
+      const { kind: _, ...asked } = turn;
+      draft.set({ asked: { ...asked, notBefore: soon(draft.now) } });
+      const message = `approved by ${turn.approvedBy}, for ${event.because?.message ?? "an agent that is silent"}`;
+      return draft.stand(id, "waiting", { ...event.because, code: event.because?.code ?? null, message });
+    }
     case "stale":
       return notBegun(draft, revision);
     case "stopped":
@@ -205,6 +215,13 @@ function takeEnd(draft: Draft, event: EventOf<"ended">) {
       draft.set({ look: "what is left of it" });
     }
   }
+}
+
+function noLongerAway(draft: Draft) {
+  const { asked } = draft.state;
+  if (asked?.notBefore === undefined) return;
+  const { notBefore: _, ...rest } = asked;
+  draft.set({ asked: rest });
 }
 
 const BEFORE_THE_END = { code: null, message: "a newer one came when not all of it was done" };
@@ -267,7 +284,8 @@ function choose(draft: Draft) {
   // What was seen may say something else than what would be begun.
   if (reading !== null || turn !== null || heldBy !== null) return;
   const next = draft.state.revisions.findLast(({ standing }) => standing === "read");
-  if (asked !== null && asked.approvedBy !== null && (next === undefined || next.id === asked.revision)) {
+  const isDue = asked !== null && asked.approvedBy !== null && asked.notBefore === undefined;
+  if (isDue && (next === undefined || next.id === asked.revision)) {
     const { revision, plan, isWhole, approvedBy, run } = asked;
     draft.stand(revision, "applying");
     draft.set({ asked: null, turn: { kind: "applying", revision, plan, isWhole, approvedBy, run } });

@@ -58,6 +58,8 @@ export interface Asked {
   readonly approvedBy: string | null;
   /** The run that waits. */
   readonly run: string;
+  /** Approved, and an agent that it needs is silent: when it is tried again, if nothing is heard before. Left out: at once. */
+  readonly notBefore?: Instant;
 }
 
 export const NOTHING_SEEN: LoopState = {
@@ -95,9 +97,9 @@ export type LoopEvent =
       readonly run: string | null;
       /**
        * `stopped`: a person paused or aborted it. `stale`: a VM has moved on since the plan was made. `held`: somebody else's
-       * run has the fleet, of which `run` is the id.
+       * run has the fleet, of which `run` is the id. `away`: what was approved needs an agent that is silent; its run is there still.
        */
-      readonly outcome: "done" | "failed" | "stopped" | "stale" | "held";
+      readonly outcome: "done" | "failed" | "stopped" | "stale" | "held" | "away";
       /** VMs of which not all was done. */
       readonly undone: readonly VmName[];
       readonly because: Because | null;
@@ -177,7 +179,9 @@ export const awakened = (state: LoopState): LoopState => ({
 });
 
 /** When `decide` wants to be asked again though nothing happened; null: never. */
-export function wakeAt({ look, notBefore, opens }: LoopState): Instant | null {
-  const times = [look === null ? null : notBefore, opens].filter((each) => each !== null).sort();
+export function wakeAt({ look, notBefore, opens, asked }: LoopState): Instant | null {
+  const times = [look === null ? null : notBefore, opens, asked?.notBefore ?? null]
+    .filter((each) => each !== null)
+    .sort();
   return times[0] ?? null;
 }

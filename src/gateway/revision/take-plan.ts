@@ -134,6 +134,9 @@ export function backOff(draft: Draft) {
   draft.set({ failures: failures + 1, notBefore, look: draft.state.look ?? "it failed before" });
 }
 
+/** When an agent that was silent is asked again, should nothing be heard of it. */
+export const soon = (now: Instant): Instant => instantAfter(now, FIRST_PAUSE_MS);
+
 const pauseAfter = (failures: number): number =>
   Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10));
 const instantAfter = (now: Instant, milliseconds: number): Instant =>
@@ -160,6 +163,8 @@ function planAgain(draft: Draft, turn: Planning) {
 function askFor(draft: Draft, revision: Revision, planning: Planning, { run, ...plan }: Made) {
   const { asked } = draft.state;
   const isSame = asked?.revision === revision.id && asked.plan.substance === plan.substance;
+  // Approved, and not to be begun yet: it says for whom it waits.
+  if (isSame && asked.approvedBy !== null) return;
   const message = `for approval: ${plan.changes.map(showChange).join(", ")}`;
   draft.stand(revision.id, "waiting", { code: null, message });
   if (isSame) return;
