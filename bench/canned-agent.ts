@@ -26,6 +26,7 @@ const NOTHING_HAPPENS: Happenings = {
 };
 
 export const cannedLifecycle = (reports: string, node: string, { events, now } = NOTHING_HAPPENS): Lifecycle => ({
+  admit: async () => {},
   report: async () => now(JSON.parse(await readFile(reportFile(reports, node), "utf8")) as NodeReport),
   known: () => {
     throw new Error("this agent only reports");

@@ -62,7 +62,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   /** Of what touches the world only types, and what of the wire is pure: the console's frames. */
   page: ["model", "schedule", "plan", "apply", "run", "report", ...below("report", "plan", "gateway", "words"), "wire"],
   run: ["model", "schedule", "plan", "apply", "wire"],
+  etcd: ["model"],
   "run-store": ["model", "plan", "apply", "run", "platform"],
+  "run-store/etcd": ["model", "plan", "apply", "run", "platform", "etcd", "run-store"],
   platform: ["model"],
   wire: ["model", "platform"],
   source: ["model", ...MANIFEST, "platform", "source/git"],
@@ -137,6 +139,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "gateway/revision",
   ],
   "gateway/sources": ["model", "manifest/vm", "source", "turn", "platform", ...below("gateway", "revision", "loop")],
+  "gateway/cluster": [
+    "model",
+    "run",
+    "run-store/etcd",
+    "etcd",
+    "turn",
+    "turn/held",
+    "turn/runs",
+    "wire",
+    "platform",
+    ...below("gateway", "revision", "loop"),
+  ],
   "gateway/hooks": ["model", "platform"],
   "gateway/forge": [
     "model",
@@ -164,7 +178,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "turn/runs",
     "wire",
     "platform",
-    ...below("gateway", "revision", "loop", "sources", "hooks", "forge", "notify", "metrics"),
+    ...below("gateway", "revision", "loop", "cluster", "sources", "hooks", "forge", "notify", "metrics"),
   ],
   doctor: ["model", "platform"],
   agent: [

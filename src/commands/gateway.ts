@@ -44,9 +44,9 @@ export default class GatewayCommand extends OdoroboCommand {
     using _hangups = onHangup(async () => {
       if (flags.config === undefined) return log.info({}, "there is no file to be read again");
       const again = await toGatewayConfig(flags);
-      const { listen, dataFolder, door, publicUrl } = config;
       const { fleets, ...rest } = again.config;
-      if (JSON.stringify(rest) !== JSON.stringify({ listen, dataFolder, publicUrl, door }))
+      const { fleets: _, ...before } = config;
+      if (JSON.stringify(rest) !== JSON.stringify(before))
         log.warn({}, "what the file says beside fleets counts from the next start on");
       log.info(await gateway.reload(fleets), "the file was read again");
     }, log);

@@ -44,6 +44,10 @@ export const ERROR_CODES = {
   RUN_UNREADABLE: facts(422, 1),
   RUN_WAITING: facts(409, 3),
   RUN_NOT_WAITING: facts(409, 1),
+  // Gateways that share an etcd
+  NOT_LEADER: facts(503, 1),
+  ETCD_UNREACHABLE: facts(503, 1, true),
+  ETCD_REFUSED: facts(502, 1),
   // Talking to an agent
   AGENT_UNREACHABLE: facts(502, 1, true),
   AGENT_TIMEOUT: facts(504, 1, true),
@@ -61,6 +65,7 @@ export const ERROR_CODES = {
   PAYLOAD_TOO_LARGE: facts(413, 1),
   STALE_GENERATION: facts(409, 5),
   STALE_SERIAL: facts(409, 5),
+  STALE_TERM: facts(409, 1),
   FLEET_MISMATCH: facts(409, 3),
   PROTECTED: facts(409, 3),
   WRONG_PHASE: facts(409, 1),

@@ -35,6 +35,10 @@ export class FileRunStore implements RunStore {
   }
 
   /** Its executor is behind the door before the run is to be seen: whoever answers at once is heard. */
+  isElsewhere(): boolean {
+    return false;
+  }
+
   async create(plan: Plan, begun: RunBegun): Promise<RunClaim> {
     const id = begun.run;
     const temporary = this.#path(`.${id}.tmp`);

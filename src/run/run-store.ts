@@ -54,6 +54,8 @@ export type Seat =
   | { readonly kind: "taken"; readonly by: string | null; readonly since: Instant | null };
 
 export interface RunStore {
+  /** Runs are carried out and written by another process, of another machine say: all that is wanted of them goes there, by `tell`. */
+  isElsewhere(): boolean;
   /** The plan and the journal's first event are kept when this resolves. */
   create(plan: Plan, begun: RunBegun): Promise<RunClaim>;
   list(): Promise<KnownRuns>;

@@ -1,11 +1,14 @@
 /** What we show an agent: a bearer token, a client certificate. Read from their files once, when first needed. */
 import { readFile } from "node:fs/promises";
 import { OdoroboError } from "../model/errors.ts";
+import type { OrderTerm } from "./order-term.ts";
 
 export interface CredentialSettings {
   readonly token?: string | undefined;
   readonly tokenFile?: string | undefined;
   readonly tls?: TlsFiles | undefined;
+  /** In which term of a cluster it is ordered, asked at each order; null, or left out: in none. */
+  readonly term?: (() => OrderTerm | null) | undefined;
 }
 
 export interface TlsFiles {

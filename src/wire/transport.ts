@@ -3,6 +3,7 @@ import { Pool } from "undici";
 import { type Conflict, fromErrorBody, isErrorCode, OdoroboError } from "../model/errors.ts";
 import { type AgentAddress, parseAgentAddress } from "./agent-address.ts";
 import { type CredentialSettings, type Credentials, readCredentials } from "./credentials.ts";
+import { formatTerm, TERM_HEADER } from "./order-term.ts";
 import { ERROR_CODE_HEADER } from "./routes.ts";
 import { type BrokenOff, toAgentError } from "./transport-errors.ts";
 
@@ -68,6 +69,7 @@ export class Transport {
           accept: "application/json",
           ...(hasBody ? { "content-type": "application/json" } : {}),
           ...credentials.headers,
+          ...(question.method === "GET" ? {} : this.#termHeader()),
           ...question.headers,
         },
         body: hasBody ? toBody(question.body) : null,
@@ -88,6 +90,11 @@ export class Transport {
       signal.throwIfAborted();
       throw toAgentError(this.address.text, error, null);
     }
+  }
+
+  #termHeader(): Readonly<Record<string, string>> {
+    const term = this.#settings.term?.() ?? null;
+    return term === null ? {} : { [TERM_HEADER]: formatTerm(term) };
   }
 
   /** The answer and all of its body, whatever its status. */

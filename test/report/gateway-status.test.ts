@@ -26,7 +26,12 @@ const QUIET: GatewayFleetSummary = {
 const notes = (fleet: Partial<GatewayFleetSummary>): string[] =>
   renderGatewayStatus(
     {
-      ...{ kind: "GatewayFleetList", version: 1, now: at, gateway: { version: "1.0.0", since: at } },
+      ...{
+        kind: "GatewayFleetList",
+        version: 1,
+        now: at,
+        gateway: { version: "1.0.0", since: at, leader: { mode: "alone" } },
+      },
       fleets: [{ ...QUIET, ...fleet }],
     },
     { colour: false, address: ADDRESS },

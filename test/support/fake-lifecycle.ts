@@ -34,6 +34,8 @@ export class FakeLifecycle implements Lifecycle {
     this.reported = aNodeReport(node, { vms });
   }
 
+  async admit(): Promise<void> {}
+
   async report(): Promise<NodeReport> {
     if (this.refusal !== null) throw this.refusal;
     return this.reported;

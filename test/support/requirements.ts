@@ -58,6 +58,8 @@ const REQUIREMENTS = {
   chromium: onPath("chromium", "chromium"),
   xz: onPath("xz-utils", "xz"),
   bzip2: onPath("bzip2", "bzip2"),
+  etcd: onPath("etcd-server", "etcd"),
+  etcdctl: onPath("etcd-client", "etcdctl"),
   /** Some have one to talk to; everybody has the stand-in. */
   gitea: {
     debianPackage: null,

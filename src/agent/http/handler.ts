@@ -8,6 +8,7 @@
 import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
 import { openCallSignal, whenGiven } from "../../platform/http/call-signal.ts";
 import type { Caller } from "../../platform/http/door/caller.ts";
+import { parseTerm, TERM_HEADER } from "../../wire/order-term.ts";
 import { noNotes, type RequestNotes } from "./audit/audit-trail.ts";
 import { ANY_METHOD, type Parts, type Route, requireRole } from "./calls/call.ts";
 import { errorAnswerAt } from "./compat/answers.ts";
@@ -101,7 +102,18 @@ async function dispatch(
   const [role, handle] = access;
   notes.vm = found.params.name ?? found.params.id ?? null;
   requireRole(caller, role);
+  if (role !== "observe") await admitTerm(request, notes, parts);
   return await handle({ request, caller, query: searchParams, params: found.params, parts, notes, signal });
+}
+
+/** A gateway that led, and leads no more, orders nothing. */
+async function admitTerm(request: Request, notes: RequestNotes, { lifecycle }: Parts): Promise<void> {
+  const text = request.headers.get(TERM_HEADER);
+  if (text === null) return;
+  const term = parseTerm(text);
+  if (term === null) throw new OdoroboError("BAD_REQUEST", `${TERM_HEADER} is not FLEET EPOCH NUMBER`);
+  notes.term = term;
+  await lifecycle.admit(term);
 }
 
 function findRoute(

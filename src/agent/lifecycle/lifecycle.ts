@@ -9,6 +9,7 @@ import type { VmName } from "../../model/names.ts";
 import type { NodeReport, VmReport, Whereabouts } from "../../model/observed-state.ts";
 import type { Lease, LeaseRequest } from "../../wire/lease.ts";
 import type { OperationRequest, OperationResult, PutVmRequest } from "../../wire/operations.ts";
+import type { OrderTerm } from "../../wire/order-term.ts";
 import type { GuestCounters, RawAnswer, RawRequest } from "../hypervisor/hypervisor.ts";
 
 import type { NodeImages } from "./acts/node-images.ts";
@@ -31,6 +32,8 @@ export interface Lifecycle extends AsyncDisposable {
   /** Remembers it for the fleet's sake, and says it in the next reports. Durable when it resolves. */
   tellWhereabouts(told: Whereabouts): Promise<void>;
   /** Resolves with who has it then. */
+  /** Before each order that is given in a term. Rejects with STALE_TERM, or with STORAGE_FAILED. */
+  admit(term: OrderTerm): Promise<void>;
   lease(fleet: string, request: LeaseRequest): Promise<Lease>;
   /** In the order of the questions; null for a null, and for what cannot be said. */
   lookFor(questions: readonly (LookQuestion | null)[], signal: AbortSignal): Promise<readonly (LookAnswer | null)[]>;

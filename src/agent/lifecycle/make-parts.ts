@@ -19,6 +19,7 @@ import { openArrivalVerdicts } from "../store/arrival-verdicts.ts";
 import { type HistoryStore, openHistoryStore } from "../store/history-store.ts";
 import { Leases } from "../store/leases.ts";
 import { openReserve } from "../store/reserve.ts";
+import { Terms } from "../store/terms.ts";
 import { openVmStore, type VmStore } from "../store/vm-store.ts";
 import { openWhereaboutsStore } from "../store/whereabouts-store.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
@@ -115,6 +116,7 @@ export async function makeParts(
     hooks: options.hooks ?? NO_HOOKS,
     whereabouts,
     leases: new Leases(options.dataFolder, clock),
+    terms: new Terms(options.dataFolder),
     history,
     verdicts,
     dial: options.dial ?? openMoveChannel,

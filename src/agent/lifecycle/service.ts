@@ -98,6 +98,7 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
       return looked.map((each) => (each.status === "fulfilled" ? each.value : null));
     },
     images: new NodeImages(parts),
+    admit: (term) => parts.terms.admit(term),
     lease: (fleet, request) => parts.leases.ask(fleet, request),
     tellWhereabouts: (told) => parts.whereabouts.keep(told),
     operation(id, near = "") {

@@ -7,6 +7,7 @@ import { HeldFleet } from "../../turn/held/held-fleet.ts";
 import { type PlannedFleet, unlessEmptying } from "../../turn/plan-fleet.ts";
 import type { Fleet } from "../../turn/read-fleet.ts";
 import { newRunId } from "../../turn/runs/begun-run.ts";
+import type { OrderTerm } from "../../wire/order-term.ts";
 import type { Holder } from "../revision/loop-state.ts";
 import { abandonRuns } from "./abandon-runs.ts";
 import { FleetLease } from "./fleet-lease.ts";
@@ -31,6 +32,8 @@ export interface LiveWorldOptions extends LoopRunsOptions {
   readonly intervalMs: number;
   /** How long a loop elsewhere that is gone keeps this one out; left out: 30. */
   readonly leaseSeconds?: number | undefined;
+  /** In which agents are ordered; null, or left out: in none. */
+  readonly term?: Omit<OrderTerm, "fleet"> | null;
 }
 
 export class LiveWorld implements World {
@@ -44,8 +47,13 @@ export class LiveWorld implements World {
   readonly #held: HeldFleet;
   #follower: AgentFollower | null = null;
   #nodes: Fleet["desired"]["nodes"] = [];
+  /** Its name in its manifests, once they were read. */
+  #fleet: string | null = null;
 
-  constructor(options: LiveWorldOptions) {
+  constructor(given: LiveWorldOptions) {
+    const { term = null } = given;
+    const inTerm = () => (term === null || this.#fleet === null ? null : { ...term, fleet: this.#fleet });
+    const options = { ...given, access: { ...given.access, term: inTerm } };
     this.#options = options;
     this.#held = new HeldFleet(options.access, options.clock);
     this.#claims = new LoopClaims(options);
@@ -57,6 +65,7 @@ export class LiveWorld implements World {
 
   async know({ desired }: Fleet): Promise<void> {
     this.#nodes = desired.nodes;
+    this.#fleet = desired.fleet.name;
     this.#follower?.follow(desired.nodes);
   }
 
@@ -87,7 +96,8 @@ export class LiveWorld implements World {
   }
 
   async plan(fleet: Fleet, leaveOut: readonly VmName[], signal: AbortSignal): Promise<PlannedFleet> {
-    const holder = await this.#lease.take(fleet.desired.fleet.name, fleet.desired.nodes);
+    this.#fleet = fleet.desired.fleet.name;
+    const holder = await this.#lease.take(this.#fleet, fleet.desired.nodes);
     if (holder !== null) throw new HeldElsewhere(holder);
     const selection = leaveOut.length === 0 ? null : { targets: [], excludes: leaveOut };
     const allowances = { maxClass: null, allowDestroy: null };
@@ -123,6 +133,7 @@ export class LiveWorld implements World {
     if (typeof read === "string") return await this.#runs.giveUp(order.run, read);
     const { desired } = read;
     const fleet = desired.fleet.name;
+    this.#fleet = fleet;
     const holder = await this.#lease.take(fleet, desired.nodes);
     if (holder !== null) return await this.#runs.leave(order, holder);
     const other = await this.#claims.other(fleet, order.run);

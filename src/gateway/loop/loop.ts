@@ -48,8 +48,9 @@ export class Loop {
   #lookTimer: NodeJS.Timeout | null = null;
   #wakeTimer: NodeJS.Timeout | null = null;
   #keepTimer: NodeJS.Timeout | null = null;
-  /** What happened while the memory could not be written: nothing of it is decided before it can. */
+  /** What happened while the memory was not, or could not be, written: nothing of it is decided before it is. */
   #unkept: LoopEvent[] = [];
+  #isKeeping = false;
 
   /** `said`: what the person who started it says of policy, above what the manifests say. */
   constructor(parts: LoopParts, watcher: LoopWatcher, said: Partial<GatewayPolicy>) {
@@ -152,14 +153,55 @@ export class Loop {
   #post(event: LoopEvent): void {
     if (this.#stop.signal.aborted) return;
     this.#unkept.push(event);
-    if (this.#keepTimer === null) this.#decide();
+    if (this.#keepTimer === null && !this.#isKeeping) this.#decide();
   }
 
+  /** Kept before anything is done of what was decided. */
   #decide(): void {
     const now = this.#parts.clock.now();
-    const { state, acts } = decide(this.#state, this.#unkept, this.#said, now);
-    if (!this.#keep(state, now)) return;
-    this.#unkept = [];
+    const events = this.#unkept;
+    const decision = decide(this.#state, events, this.#said, now);
+    const { memory } = this.#parts;
+    if (memory === null || isKeptBy(this.#kept, decision.state)) {
+      this.#become(decision, events.length, now);
+      return;
+    }
+    try {
+      const keeping = memory.keep(decision.state);
+      if (keeping === undefined) {
+        this.#kept = decision.state;
+        this.#become(decision, events.length, now);
+      } else this.#wait(this.#becomeWhen(keeping, decision, events.length, now));
+    } catch (error) {
+      this.#keepLater(error, now);
+    }
+  }
+
+  /** What comes in meanwhile is decided when that is over. */
+  async #becomeWhen(
+    keeping: Promise<void>,
+    decision: ReturnType<typeof decide>,
+    count: number,
+    now: string,
+  ): Promise<void> {
+    this.#isKeeping = true;
+    try {
+      await keeping;
+    } catch (error) {
+      this.#isKeeping = false;
+      if (!this.#stop.signal.aborted) this.#keepLater(error, now);
+      return;
+    }
+    this.#isKeeping = false;
+    this.#kept = decision.state;
+    // The next loop does what was decided.
+    if (this.#stop.signal.aborted) return;
+    this.#become(decision, count, now);
+    if (this.#unkept.length > 0) this.#decide();
+  }
+
+  #become({ state, acts }: ReturnType<typeof decide>, count: number, now: string): void {
+    this.#unkept = this.#unkept.slice(count);
     this.#state = state;
     for (const act of acts) this.#perform(act, now);
     this.#forget();
@@ -167,22 +209,12 @@ export class Loop {
     this.#watcher.changed(state);
   }
 
-  /** Before anything is done of what was decided. False: it could not be, and is tried again. */
-  #keep(state: LoopState, now: string): boolean {
-    const { memory } = this.#parts;
-    if (memory === null || isKeptBy(this.#kept, state)) return true;
-    try {
-      memory.keep(state);
-      this.#kept = state;
-      return true;
-    } catch (error) {
-      this.#watcher.told({ kind: "unkept", because: becauseOf(error) }, now);
-      this.#keepTimer = setTimeout(() => {
-        this.#keepTimer = null;
-        if (!this.#stop.signal.aborted) this.#decide();
-      }, KEEP_MS);
-      return false;
-    }
+  #keepLater(error: unknown, now: string): void {
+    this.#watcher.told({ kind: "unkept", because: becauseOf(error) }, now);
+    this.#keepTimer = setTimeout(() => {
+      this.#keepTimer = null;
+      if (!this.#stop.signal.aborted) this.#decide();
+    }, KEEP_MS);
   }
 
   #perform(act: Act, now: string): void {

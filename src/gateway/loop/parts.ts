@@ -146,8 +146,11 @@ export interface LoopMemory {
   own(signal: AbortSignal, onHeld: (holder: Holder) => void): Promise<AsyncDisposable>;
   /** Null: nothing is remembered, or it cannot be understood. */
   load(): Promise<LoopState | null>;
-  /** Kept when this returns, which is before anything is done of what was decided. Throws FILE_UNWRITABLE. */
-  keep(state: LoopState): void;
+  /**
+   * Kept when this returns, or when what it returns resolves: nothing is done before of what was decided. Throws, or rejects, with
+   * FILE_UNWRITABLE, or because it is another's to remember by now.
+   */
+  keep(state: LoopState): void | Promise<void>;
 }
 
 /** One that is told what is to be seen of a loop. Each method may do nothing; none may throw or wait. */

@@ -10,6 +10,12 @@ import type { Clock } from "../../platform/clock.ts";
 import { addProcessMetrics } from "../../platform/process-metrics.ts";
 import type { HookOutcome } from "../hooks/hook-door.ts";
 import type { LoopWatcher } from "../loop/parts.ts";
+import {
+  type ClusterInstruments,
+  type FollowedCluster,
+  makeClusterInstruments,
+  refreshCluster,
+} from "./cluster-instruments.ts";
 import { FleetWatcher } from "./fleet-watcher.ts";
 import { type Instruments, makeInstruments, removeFleet } from "./instruments.ts";
 
@@ -22,6 +28,7 @@ export class GatewayMetrics {
   readonly #instruments: Instruments = makeInstruments(this.#registry);
   readonly #watchers = new Map<string, FleetWatcher>();
   readonly #clock: Clock;
+  #cluster: { readonly cluster: FollowedCluster; readonly instruments: ClusterInstruments } | null = null;
   /** Fleets whose series are to go before anybody is told of them again. */
   readonly #gone = new Set<string>();
 
@@ -48,6 +55,11 @@ export class GatewayMetrics {
     });
   }
 
+  /** Whose gateways share an etcd: asked when Prometheus asks. */
+  follow(cluster: FollowedCluster): void {
+    this.#cluster = { cluster, instruments: makeClusterInstruments(this.#registry) };
+  }
+
   /** `fleet` null: there is none of the name that was asked for; strangers make no series of their own. */
   hook(fleet: string | null, result: HookOutcome): void {
     this.#instruments.hooks.inc({ fleet: fleet ?? "", result });
@@ -62,6 +74,7 @@ export class GatewayMetrics {
     for (const fleet of this.#gone) await removeFleet(this.#instruments, fleet);
     this.#gone.clear();
     for (const watcher of this.#watchers.values()) watcher.refresh();
+    if (this.#cluster !== null) refreshCluster(this.#cluster.instruments, this.#cluster.cluster);
     return await this.#registry.metrics();
   }
 }

@@ -8,12 +8,15 @@ import type { RunClaim, RunStore } from "../../run/run-store.ts";
 import type { FleetLocation } from "../../turn/read-fleet.ts";
 import { executeRun } from "../../turn/runs/execute-run.ts";
 import { takeUpRun } from "../../turn/runs/take-up-run.ts";
+import type { OrderTerm } from "../../wire/order-term.ts";
 
 export interface CarryOnParts {
   readonly runs: RunStore;
   readonly clock: Clock;
   readonly log: Logger;
   readonly hardSignal: AbortSignal;
+  /** In which agents are ordered about that fleet; left out, or null: in none. */
+  readonly termOf?: (fleet: string) => OrderTerm | null;
 }
 
 /** Those that were taken up here. Disposing lets end what is in flight, and leaves the rest paused. */
@@ -37,8 +40,10 @@ export class CarriedOn implements AsyncDisposable {
     const decision = decide(claim.state(), { kind: "resume", at: clock.now(), by }, "nobody");
     if (decision.next === "refuse") throw new OdoroboError(decision.code, decision.message, { hint: decision.hint });
     if (decision.next !== "execute") return;
-    const { origin, commit } = claim.state().begun;
-    const request = { location: locationOf(origin, commit), access: origin, clock };
+    const { origin, commit, fleet } = claim.state().begun;
+    const { termOf = () => null } = this.#parts;
+    const access = { tokenFile: origin.tokenFile, tls: origin.tls, term: () => termOf(fleet) };
+    const request = { location: locationOf(origin, commit), access, clock };
     const taken = held.use(await takeUpRun(claim, request, this.#stop.signal));
     for (const event of decision.append) claim.append(event);
     const owned = held.move();

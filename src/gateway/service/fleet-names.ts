@@ -3,14 +3,32 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isErrno, OdoroboError } from "../../model/errors.ts";
 import { writeFileAtomically } from "../../platform/atomic-write.ts";
+import type { KnownNames } from "../cluster/etcd-fleet-names.ts";
 import { type FleetNames, mismatch } from "./guarded-source.ts";
 
 /** Rejects with FILE_UNWRITABLE when what is there cannot be read. */
-export async function openFleetNames(
-  dataFolder: string,
-): Promise<FleetNames & { keepOnly(entries: readonly string[]): void }> {
+export async function openFleetNames(dataFolder: string): Promise<KeptFleetNames> {
   const path = join(dataFolder, "fleets.json");
   const known = await readNames(path);
+  return keptNames({
+    read: async () => known,
+    async put(entry, fleet) {
+      known.set(entry, fleet);
+      await writeFileAtomically(path, `${JSON.stringify(Object.fromEntries(known), null, 2)}\n`).catch((cause) => {
+        known.delete(entry);
+        throw new OdoroboError("FILE_UNWRITABLE", `cannot write ${path}`, {
+          cause,
+          hint: "is the disk full, or the folder another user's?",
+        });
+      });
+    },
+  });
+}
+
+export type KeptFleetNames = FleetNames & { keepOnly(entries: readonly string[]): void };
+
+/** What is checked is the same wherever the names are kept. */
+export function keptNames({ read, put }: KnownNames): KeptFleetNames {
   let configured: ReadonlySet<string> | null = null;
   let turn = Promise.resolve();
   return {
@@ -20,6 +38,7 @@ export async function openFleetNames(
     },
     claim(entry, fleet) {
       const mine = turn.then(async () => {
+        const known = await read();
         const before = known.get(entry);
         if (before === fleet) return;
         if (before !== undefined)
@@ -35,14 +54,7 @@ export async function openFleetNames(
             `the repository names the fleet ${fleet}, which ${other[0]} turns already`,
             "two entries would undo what the other does: remove one of them, or give the fleet in one repository another name",
           );
-        known.set(entry, fleet);
-        await writeFileAtomically(path, `${JSON.stringify(Object.fromEntries(known), null, 2)}\n`).catch((cause) => {
-          known.delete(entry);
-          throw new OdoroboError("FILE_UNWRITABLE", `cannot write ${path}`, {
-            cause,
-            hint: "is the disk full, or the folder another user's?",
-          });
-        });
+        await put(entry, fleet);
       });
       turn = mine.catch(() => {});
       return mine;

@@ -13,6 +13,7 @@ import type { HookEvent } from "../hooks/hook-event.ts";
 import { LiveWorld } from "../loop/live-world.ts";
 import { Loop } from "../loop/loop.ts";
 import type { LoopMemory, LoopWatcher, RevisionSource, SourceTrouble } from "../loop/parts.ts";
+import type { Reign, Turn } from "../loop/reign.ts";
 import { fanOut } from "./fan-out.ts";
 import { FleetView } from "./fleet-view.ts";
 import type { FleetConfig } from "./gateway-config.ts";
@@ -37,6 +38,10 @@ export interface FleetParts {
   readonly openSource: (config: FleetConfig, onTrouble: (trouble: SourceTrouble | null) => void) => PokedSource;
   readonly runs: RunStore;
   readonly memory: LoopMemory | null;
+  /** When it is this process that turns it. */
+  readonly reign: Reign;
+  /** While it is another; left out: nothing is seen then. Until the signal. */
+  readonly lookOn?: (fleet: StoodBy, signal: AbortSignal) => Promise<void>;
   readonly names: FleetNames;
   readonly clock: Clock;
   readonly log: Logger;
@@ -50,6 +55,13 @@ export interface FleetParts {
   readonly hook: Pick<HookFleet, "kind" | "secrets"> | null;
   /** Nothing is waited for any more. */
   readonly hardSignal: AbortSignal;
+}
+
+/** A fleet that another process turns. */
+export interface StoodBy {
+  readonly config: FleetConfig;
+  readonly view: FleetView;
+  readonly source: RevisionSource;
 }
 
 /** After a loop that could not go on, before it is begun again. */
@@ -111,7 +123,9 @@ export class FleetService {
     const { clock, log } = this.#parts;
     while (!this.#stop.signal.aborted) {
       try {
-        await this.#loop().run(this.#stop.signal);
+        using turn = await this.#ours();
+        const over = AbortSignal.any([this.#stop.signal, turn.lost]);
+        await this.#loop(turn, over).run(over);
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         const because = isOdoroboError(error)
@@ -127,7 +141,21 @@ export class FleetService {
     }
   }
 
-  #loop(): Loop {
+  async #ours(): Promise<Turn> {
+    const { reign, lookOn } = this.#parts;
+    const { signal } = this.#stop;
+    const ours = new AbortController();
+    const { config, view } = this;
+    const looking = lookOn?.({ config, view, source: this.#guarded }, AbortSignal.any([signal, ours.signal]));
+    try {
+      return await reign.begins(signal);
+    } finally {
+      ours.abort();
+      await looking;
+    }
+  }
+
+  #loop({ term }: Turn, signal: AbortSignal): Loop {
     const { repository, agents, intervalMs } = this.config;
     const { runs, clock, memory, hardSignal } = this.#parts;
     const world = new LiveWorld({
@@ -136,7 +164,8 @@ export class FleetService {
       runs,
       clock,
       who: WHO,
-      signal: this.#stop.signal,
+      term,
+      signal,
       hardSignal,
       intervalMs,
     });

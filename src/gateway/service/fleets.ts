@@ -5,12 +5,15 @@ import type { Logger } from "../../platform/logger.ts";
 import { whoami } from "../../platform/whoami.ts";
 import type { RunStore } from "../../run/run-store.ts";
 import { originOf } from "../../turn/runs/begun-run.ts";
+import type { Cluster } from "../cluster/cluster.ts";
+import { lookOn } from "../cluster/look-on.ts";
 import { LoopMemoryFile } from "../loop/memory-file.ts";
 import type { LoopMemory, LoopWatcher } from "../loop/parts.ts";
+import { ALONE } from "../loop/reign.ts";
 import type { GatewayMetrics } from "../metrics/gateway-metrics.ts";
 import type { GatewayEvents } from "./event-log.ts";
 import { openFleetHook } from "./fleet-hook.ts";
-import { type FleetParts, FleetService } from "./fleet-service.ts";
+import { type FleetParts, FleetService, type StoodBy } from "./fleet-service.ts";
 import type { FleetConfig } from "./gateway-config.ts";
 import type { FleetNames } from "./guarded-source.ts";
 import { heldMemory } from "./held-memory.ts";
@@ -19,6 +22,8 @@ import { openOutlets } from "./open-outlets.ts";
 
 export interface FleetsParts {
   readonly runs: RunStore;
+  /** Null: this gateway is alone. */
+  readonly cluster: Cluster | null;
   readonly clock: Clock;
   readonly log: Logger;
   readonly hardSignal: AbortSignal;
@@ -77,7 +82,8 @@ export class Fleets implements AsyncDisposable {
   }
 
   async #begin(config: FleetConfig): Promise<FleetService> {
-    const { dataFolder, clock, log, events } = this.#parts;
+    const { dataFolder, clock, log, events, cluster } = this.#parts;
+    const inEtcd = cluster?.memoryOf(config.name, placeOf(config)) ?? null;
     return new FleetService(config, {
       ...this.#parts,
       openSource:
@@ -88,7 +94,20 @@ export class Fleets implements AsyncDisposable {
         isHeard: () => events.isHeard,
         onNews: (news, at) => events.tellNews(config.name, news, at),
       },
-      memory: heldMemory(memoryIn(config, this.#parts), config.ceiling),
+      memory: heldMemory(inEtcd ?? memoryIn(config, this.#parts), config.ceiling),
+      reign: cluster?.reign ?? ALONE,
+      ...(cluster !== null &&
+        inEtcd !== null && {
+          lookOn: (fleet: StoodBy, signal: AbortSignal) =>
+            lookOn(
+              {
+                ...{ cluster, entry: config.name, look: () => inEtcd.look(), source: fleet.source, view: fleet.view },
+                ...{ access: config.agents, clock, intervalMs: config.intervalMs },
+                onTrouble: (err) => log.warn({ fleet: config.name, err }, "the fleet that another turns is not seen"),
+              },
+              signal,
+            ),
+        }),
       outlets: await openOutlets(config, this.#parts),
       hook: await openFleetHook(config, log),
     });
@@ -109,11 +128,15 @@ export class Fleets implements AsyncDisposable {
   }
 }
 
-function memoryIn({ name, repository }: FleetConfig, { dataFolder, runs, clock, log }: FleetsParts): LoopMemory {
-  const { url, ref, path } = repository;
+/** What the loop of it turns. */
+const placeOf = ({ repository: { url, ref, path } }: FleetConfig): string =>
+  JSON.stringify(originOf({ kind: "git", url, ref, path }));
+
+function memoryIn(config: FleetConfig, { dataFolder, runs, clock, log }: FleetsParts): LoopMemory {
+  const { name } = config;
   return new LoopMemoryFile({
     path: join(dataFolder, "loops", `${name}.json`),
-    of: JSON.stringify(originOf({ kind: "git", url, ref, path })),
+    of: placeOf(config),
     ...{ runs, clock, by: `odorobo gateway of ${whoami()}` },
     onTrouble: (message) => log.warn({ fleet: name }, message),
   });

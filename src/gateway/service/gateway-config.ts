@@ -4,8 +4,11 @@ import type { GatewayPolicy } from "../../model/desired-state.ts";
 import type { ListenAddress } from "../../platform/http/listen-address.ts";
 import type { TlsFiles } from "../../platform/http/tls-files.ts";
 import type { AgentAccess } from "../../turn/connect-agents.ts";
+import type { ClusterSettings } from "../cluster/cluster.ts";
 
 export interface GatewayConfig {
+  /** Null, or left out: this gateway is alone. */
+  readonly cluster?: ClusterSettings | null;
   readonly listen: ListenAddress;
   /** Runs, what loops remember, and which fleet each entry turned. */
   readonly dataFolder: string;

@@ -9,12 +9,14 @@ import type { Logger } from "../../platform/logger.ts";
 import { makeOwnFolder } from "../../platform/make-folders.ts";
 import { packageVersion } from "../../platform/package-version.ts";
 import type { RunStore } from "../../run/run-store.ts";
+import { type Cluster, openCluster } from "../cluster/cluster.ts";
+import { etcdNames } from "../cluster/etcd-fleet-names.ts";
 import { hookHandler } from "../hooks/hook-door.ts";
 import type { LoopWatcher } from "../loop/parts.ts";
 import { GatewayMetrics } from "../metrics/gateway-metrics.ts";
 import { CarriedOn } from "./carry-on.ts";
 import { GatewayEvents } from "./event-log.ts";
-import { openFleetNames } from "./fleet-names.ts";
+import { keptNames, openFleetNames } from "./fleet-names.ts";
 import type { FleetParts } from "./fleet-service.ts";
 import { Fleets, type Reloaded } from "./fleets.ts";
 import type { FleetConfig, GatewayConfig } from "./gateway-config.ts";
@@ -49,17 +51,33 @@ export interface RunningGateway extends AsyncDisposable {
  * Rejects with AGENT_CONFIG, AGENT_INSECURE, ADDRESS_IN_USE, DATA_FOLDER_IN_USE or FILE_UNWRITABLE, with everything closed again.
  */
 export async function startGateway(config: GatewayConfig, parts: GatewayParts): Promise<RunningGateway> {
-  const { clock, log, runs, hardSignal } = parts;
+  const { clock, log, hardSignal } = parts;
   const { dataFolder } = config;
   const version = packageVersion();
   await using opened = new AsyncDisposableStack();
   await makeOwnFolder({ path: dataFolder, flag: "--data", code: "FILE_UNWRITABLE" }, log);
   opened.use(await lockDataFolder(dataFolder, "gateway"));
-  const names = await openFleetNames(dataFolder);
   const events = new GatewayEvents(clock);
   const metrics = new GatewayMetrics({ version, clock });
-  const carried = opened.use(new CarriedOn({ runs, clock, log, hardSignal }));
-  const fleets = opened.use(new Fleets({ ...parts, publicUrl: config.publicUrl, dataFolder, names, events, metrics }));
+  const inCluster = config.cluster ?? null;
+  const cluster: Cluster | null =
+    inCluster === null
+      ? null
+      : opened.use(
+          await openCluster(inCluster, {
+            ...{ clock, log, url: config.publicUrl },
+            carryOn: (run, by) => carried.carryOn(run, by),
+            told: () => {},
+          }),
+        );
+  const runs: RunStore = cluster?.runs ?? parts.runs;
+  const termOf = (fleet: string) =>
+    cluster === null || cluster.term === null ? null : { fleet, epoch: cluster.epoch, number: cluster.term.number };
+  const carried: CarriedOn = opened.use(new CarriedOn({ runs, clock, log, hardSignal, termOf }));
+  const names = cluster === null ? await openFleetNames(dataFolder) : keptNames(etcdNames(cluster.etcd));
+  if (cluster !== null) metrics.follow(cluster);
+  const { publicUrl } = config;
+  const fleets = opened.use(new Fleets({ ...parts, runs, cluster, publicUrl, dataFolder, names, events, metrics }));
   const door = opened.use(
     await openGatewayDoor({
       config,
@@ -69,7 +87,8 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
       runs,
       events,
       metrics,
-      carryOn: (run, by) => carried.carryOn(run, by),
+      carryOn: (run, by) => (cluster ?? carried).carryOn(run, by),
+      cluster,
       hooks: hookHandler((name) => fleets.all.get(name)?.hook ?? null, {
         clock,
         log,
@@ -82,6 +101,7 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     }),
   );
   await fleets.turn(config.fleets);
+  cluster?.begin();
   log.info({ url: door.url, fleets: [...fleets.all.keys()], data: dataFolder }, "the gateway answers");
   const running = opened.move();
   return {

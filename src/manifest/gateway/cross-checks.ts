@@ -9,6 +9,7 @@ type Finding = GatewayFinding & { readonly at: Segments };
 export function crossChecks(file: GatewayFile): readonly Finding[] {
   return [
     ...checkDoor(file),
+    ...checkCluster(file),
     ...file.fleets.flatMap((fleet, index) => [...checkFleet(fleet, ["fleets", index], file)]),
     ...findTwins(file),
   ];
@@ -26,6 +27,28 @@ function* checkDoor({ listen = "", tokenFile, accessFile, tls }: GatewayFile): G
     };
   }
   if (tls !== undefined && isUnix) yield { at: ["tls"], ...noEffect("a Unix socket is served without TLS") };
+}
+
+function* checkCluster({ cluster }: GatewayFile): Generator<Finding> {
+  if (cluster === undefined) return;
+  const { endpoints, tls } = cluster.etcd;
+  const at = ["cluster", "etcd"];
+  const secure = endpoints.filter((endpoint) => endpoint.startsWith("https:")).length;
+  if (secure > 0 && secure < endpoints.length)
+    yield {
+      at: [...at, "endpoints"],
+      code: "conflicting-fields",
+      message: "some members are asked with TLS, and some without",
+      hint: "https:// for all of them",
+    };
+  if (tls !== undefined && secure === 0) yield { at: [...at, "tls"], ...noEffect("these endpoints have no TLS") };
+  if ((tls?.certFile === undefined) !== (tls?.keyFile === undefined))
+    yield {
+      at: [...at, "tls"],
+      code: "missing-field",
+      message: `${tls?.certFile === undefined ? "certFile" : "keyFile"} is missing`,
+      hint: "a certificate and its key go together",
+    };
 }
 
 const isLoopback = (listen: string): boolean => /^(127\.[0-9.]+|\[::1\]|localhost):/i.test(listen);

@@ -1,6 +1,6 @@
 /** Generated from schemas/gateway.schema.json by scripts/generate-types.ts: `npm run schemas`. */
 export const GATEWAY_SCHEMA: Readonly<Record<string, unknown>> =
-  {"$schema":"https://json-schema.org/draft/2020-12/schema","$id":"https://odorobo.dev/schemas/gateway.schema.json","title":"GatewayFile","type":"object","properties":{"apiVersion":{"const":"odorobo.dev/v1"},"kind":{"const":"Gateway"},"listen":{"type":"string","pattern":"^(unix:///.+|(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5})$","title":"an address such as 127.0.0.1:8900 or unix:///run/odorobo-gateway.sock"},"publicUrl":{"type":"string","pattern":"^https?://[^\\s@]+$","title":"an address such as https://forge.example"},"data":{"type":"string","minLength":1},"tokenFile":{"type":"string","minLength":1},"accessFile":{"type":"string","minLength":1},"tls":{"type":"object","properties":{"certFile":{"type":"string","minLength":1},"keyFile":{"type":"string","minLength":1},"clientCaFile":{"type":"string","minLength":1}},"required":["certFile","keyFile"],"additionalProperties":false},"fleets":{"type":"array","minItems":1,"maxItems":1000,"items":{"$ref":"#/$defs/fleet"}}},"required":["kind","fleets"],"additionalProperties":false,"$defs":{"fleet":{"title":"GatewayFleetEntry","type":"object","properties":{"name":{"type":"string","pattern":"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$","title":"a name of lower-case letters, digits and dashes"},"repository":{"$ref":"#/$defs/repository"},"interval":{"type":"string","pattern":"^([0-9]+(\\.[0-9]+)?(ms|s|m|h|d|w))+$","title":"a duration such as 90s or 10m"},"requireSigned":{"type":"string","minLength":1},"allowRewind":{"type":"boolean"},"ceiling":{"title":"PolicyCeilingEntry","type":"object","properties":{"auto":{"enum":["none","metadata","live","pause","migrate","reboot","replace","destroy"]},"approve":{"type":"array","items":{"enum":["metadata","live","pause","migrate","reboot","replace","destroy"]},"uniqueItems":true},"suspend":{"type":"boolean"},"healDrift":{"enum":["revert","report","off"]}},"additionalProperties":false},"forge":{"title":"ForgeEntryFile","type":"object","properties":{"kind":{"enum":["github","gitlab","gitea","forgejo","bitbucket","generic"]},"url":{"type":"string","pattern":"^https?://[^\\s@]+$","title":"an address such as https://forge.example"},"repository":{"type":"string","pattern":"^[^\\s/]+(/[^\\s/]+)+$","title":"a repository's name such as team/fleet"},"tokenFile":{"type":"string","minLength":1},"hookSecretFile":{"type":"string","minLength":1},"caFile":{"type":"string","minLength":1},"pullRequests":{"type":"boolean"},"forks":{"type":"boolean"}},"required":["kind"],"additionalProperties":false},"notify":{"type":"array","items":{"title":"NotifyEntryFile","type":"object","properties":{"kind":{"enum":["json","slack"]},"urlFile":{"type":"string","minLength":1},"on":{"type":"array","items":{"enum":["failed","waiting","drift","silent","healed"]},"minItems":1,"uniqueItems":true}},"required":["kind","urlFile"],"additionalProperties":false}},"agents":{"title":"AgentsEntry","type":"object","properties":{"tokenFile":{"type":"string","minLength":1},"timeout":{"type":"string","pattern":"^([0-9]+(\\.[0-9]+)?(ms|s|m|h|d|w))+$","title":"a duration such as 90s or 10m"},"tls":{"type":"object","properties":{"caFile":{"type":"string","minLength":1},"certFile":{"type":"string","minLength":1},"keyFile":{"type":"string","minLength":1}},"additionalProperties":false}},"additionalProperties":false}},"required":["name","repository"],"additionalProperties":false},"repository":{"title":"RepositoryEntry","type":"object","properties":{"url":{"type":"string","minLength":1},"ref":{"type":"string","minLength":1},"path":{"type":"string","minLength":1},"sshKeyFile":{"type":"string","minLength":1},"knownHostsFile":{"type":"string","minLength":1},"tokenFile":{"type":"string","minLength":1},"username":{"type":"string","minLength":1},"caFile":{"type":"string","minLength":1}},"required":["url"],"additionalProperties":false}}};
+  {"$schema":"https://json-schema.org/draft/2020-12/schema","$id":"https://odorobo.dev/schemas/gateway.schema.json","title":"GatewayFile","type":"object","properties":{"apiVersion":{"const":"odorobo.dev/v1"},"kind":{"const":"Gateway"},"listen":{"type":"string","pattern":"^(unix:///.+|(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5})$","title":"an address such as 127.0.0.1:8900 or unix:///run/odorobo-gateway.sock"},"publicUrl":{"type":"string","pattern":"^https?://[^\\s@]+$","title":"an address such as https://forge.example"},"data":{"type":"string","minLength":1},"tokenFile":{"type":"string","minLength":1},"accessFile":{"type":"string","minLength":1},"tls":{"type":"object","properties":{"certFile":{"type":"string","minLength":1},"keyFile":{"type":"string","minLength":1},"clientCaFile":{"type":"string","minLength":1}},"required":["certFile","keyFile"],"additionalProperties":false},"cluster":{"title":"GatewayClusterEntry","type":"object","properties":{"name":{"type":"string","minLength":1,"maxLength":100},"epoch":{"type":"integer","minimum":0,"maximum":1000000},"etcd":{"type":"object","properties":{"endpoints":{"type":"array","minItems":1,"maxItems":9,"items":{"type":"string","pattern":"^https?://[^\\s/@]+$","title":"an address such as https://etcd-1:2379"}},"tls":{"type":"object","properties":{"caFile":{"type":"string","minLength":1},"certFile":{"type":"string","minLength":1},"keyFile":{"type":"string","minLength":1}},"required":["caFile"],"additionalProperties":false},"prefix":{"type":"string","pattern":"^/[A-Za-z0-9._/-]*$","title":"a path such as /odorobo/"},"leaseSeconds":{"type":"integer","minimum":3,"maximum":60}},"required":["endpoints"],"additionalProperties":false}},"required":["etcd"],"additionalProperties":false},"fleets":{"type":"array","minItems":1,"maxItems":1000,"items":{"$ref":"#/$defs/fleet"}}},"required":["kind","fleets"],"additionalProperties":false,"$defs":{"fleet":{"title":"GatewayFleetEntry","type":"object","properties":{"name":{"type":"string","pattern":"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$","title":"a name of lower-case letters, digits and dashes"},"repository":{"$ref":"#/$defs/repository"},"interval":{"type":"string","pattern":"^([0-9]+(\\.[0-9]+)?(ms|s|m|h|d|w))+$","title":"a duration such as 90s or 10m"},"requireSigned":{"type":"string","minLength":1},"allowRewind":{"type":"boolean"},"ceiling":{"title":"PolicyCeilingEntry","type":"object","properties":{"auto":{"enum":["none","metadata","live","pause","migrate","reboot","replace","destroy"]},"approve":{"type":"array","items":{"enum":["metadata","live","pause","migrate","reboot","replace","destroy"]},"uniqueItems":true},"suspend":{"type":"boolean"},"healDrift":{"enum":["revert","report","off"]}},"additionalProperties":false},"forge":{"title":"ForgeEntryFile","type":"object","properties":{"kind":{"enum":["github","gitlab","gitea","forgejo","bitbucket","generic"]},"url":{"type":"string","pattern":"^https?://[^\\s@]+$","title":"an address such as https://forge.example"},"repository":{"type":"string","pattern":"^[^\\s/]+(/[^\\s/]+)+$","title":"a repository's name such as team/fleet"},"tokenFile":{"type":"string","minLength":1},"hookSecretFile":{"type":"string","minLength":1},"caFile":{"type":"string","minLength":1},"pullRequests":{"type":"boolean"},"forks":{"type":"boolean"}},"required":["kind"],"additionalProperties":false},"notify":{"type":"array","items":{"title":"NotifyEntryFile","type":"object","properties":{"kind":{"enum":["json","slack"]},"urlFile":{"type":"string","minLength":1},"on":{"type":"array","items":{"enum":["failed","waiting","drift","silent","healed"]},"minItems":1,"uniqueItems":true}},"required":["kind","urlFile"],"additionalProperties":false}},"agents":{"title":"AgentsEntry","type":"object","properties":{"tokenFile":{"type":"string","minLength":1},"timeout":{"type":"string","pattern":"^([0-9]+(\\.[0-9]+)?(ms|s|m|h|d|w))+$","title":"a duration such as 90s or 10m"},"tls":{"type":"object","properties":{"caFile":{"type":"string","minLength":1},"certFile":{"type":"string","minLength":1},"keyFile":{"type":"string","minLength":1}},"additionalProperties":false}},"additionalProperties":false}},"required":["name","repository"],"additionalProperties":false},"repository":{"title":"RepositoryEntry","type":"object","properties":{"url":{"type":"string","minLength":1},"ref":{"type":"string","minLength":1},"path":{"type":"string","minLength":1},"sshKeyFile":{"type":"string","minLength":1},"knownHostsFile":{"type":"string","minLength":1},"tokenFile":{"type":"string","minLength":1},"username":{"type":"string","minLength":1},"caFile":{"type":"string","minLength":1}},"required":["url"],"additionalProperties":false}}};
 
 /**
  * What `odorobo gateway --config gateway.yaml` turns: one document. Secrets are never in it, only the files that hold them. Relative paths are relative to this file.
@@ -51,6 +51,7 @@ export interface GatewayFile {
      */
     clientCaFile?: string;
   };
+  cluster?: GatewayClusterEntry;
   /**
    * Each with a repository of its own.
    *
@@ -58,6 +59,53 @@ export interface GatewayFile {
    * @maxItems 1000
    */
   fleets: GatewayFleetEntry[];
+}
+/**
+ * Several gateways with the same file, of which one leads: who that is, what runs have come to and what loops remember is in etcd. Left out: one process, with its data folder.
+ */
+export interface GatewayClusterEntry {
+  /**
+   * Of this gateway, for people. Default: its host's name and process.
+   */
+  name?: string;
+  /**
+   * Raised by hand, in all gateways' files, after etcd was restored from a backup: agents refuse what is older than they have seen.
+   */
+  epoch?: number;
+  etcd: {
+    /**
+     * All members: http://host:2379, or https:// for all of them.
+     *
+     * @minItems 1
+     * @maxItems 9
+     */
+    endpoints: string[];
+    /**
+     * How members are known, and what is shown to them.
+     */
+    tls?: {
+      /**
+       * Who signs the members' certificates, PEM.
+       */
+      caFile: string;
+      /**
+       * Client certificate, PEM. With etcd's roles, its common name is the user.
+       */
+      certFile?: string;
+      /**
+       * Its key, PEM.
+       */
+      keyFile?: string;
+    };
+    /**
+     * Of all keys. Two clusters in one etcd have two.
+     */
+    prefix?: string;
+    /**
+     * How long a leader that is gone keeps the next one out.
+     */
+    leaseSeconds?: number;
+  };
 }
 /**
  * One fleet.

@@ -47,6 +47,19 @@ export interface ShownQuestion {
   readonly approvedBy: string | null;
 }
 
+/** `leader`: of whoever leads, as last seen; null: nobody does, or nobody can be asked. `since`: since when that is so. */
+export type ShownLeader =
+  | { readonly mode: "alone" }
+  | {
+      readonly mode: "cluster";
+      readonly leads: boolean;
+      readonly leader: string | null;
+      /** Where people reach that one; null: nobody said. */
+      readonly url: string | null;
+      readonly term: number | null;
+      readonly since: Instant;
+    };
+
 export interface GatewayFleetSummary {
   /** Of the gateway's entry. */
   readonly name: string;
@@ -76,7 +89,7 @@ export interface GatewayFleetList {
   readonly version: 1;
   /** By the gateway's clock. */
   readonly now: Instant;
-  readonly gateway: { readonly version: string; readonly since: Instant };
+  readonly gateway: { readonly version: string; readonly since: Instant; readonly leader: ShownLeader };
   readonly fleets: readonly GatewayFleetSummary[];
 }
 

@@ -20,6 +20,7 @@ async function commandOnce(store: RunStore, id: string, order: RunOrder, clock: 
   const decision = decide(run.state, { ...order, at: clock.now() }, run.isExecuted ? "other" : "nobody");
   if (decision.next === "tell") return await store.tell(id, order);
   if (toAppend(decision).length === 0) return true;
+  if (store.isElsewhere()) return await store.tell(id, order);
   await using claim = await store.claim(id);
   if (claim === null) return false;
   const again = decide(claim.state(), { ...order, at: clock.now() }, "nobody");

@@ -41,6 +41,8 @@ export interface AuditedRequest extends AuditedVisitor {
   readonly outcome: "done" | "failed" | "running" | "refused";
   readonly code: ErrorCode | null;
   readonly durationMs: number;
+  /** In which a cluster's leader ordered it: `FLEET EPOCH.NUMBER`. */
+  readonly term?: string;
 }
 
 export interface AuditedEnd {

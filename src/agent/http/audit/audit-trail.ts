@@ -10,6 +10,7 @@ import type { Clock } from "../../../platform/clock.ts";
 import type { Caller } from "../../../platform/http/door/caller.ts";
 import { TokenBuckets } from "../../../platform/http/door/token-buckets.ts";
 import type { OperationKind, OperationResult } from "../../../wire/operations.ts";
+import type { OrderTerm } from "../../../wire/order-term.ts";
 import type { Lifecycle } from "../../lifecycle/lifecycle.ts";
 import type { AuditEntry, AuditedRequest, AuditLog } from "./audit-log.ts";
 
@@ -20,9 +21,11 @@ export interface RequestNotes {
   operation: { readonly id: string; readonly kind: OperationKind | null } | null;
   /** Why it was refused. */
   code: ErrorCode | null;
+  /** In which a cluster's leader ordered it; null: nobody's. */
+  term: OrderTerm | null;
 }
 
-export const noNotes = (): RequestNotes => ({ vm: null, operation: null, code: null });
+export const noNotes = (): RequestNotes => ({ vm: null, operation: null, code: null, term: null });
 
 /** What is known before anybody looks at who it is. */
 export interface Asked {
@@ -127,6 +130,7 @@ export function openAuditTrail(
         status,
         ...outcomeOf(result, notes, status),
         durationMs: Math.round(durationMs),
+        ...(notes.term !== null && { term: `${notes.term.fleet} ${notes.term.epoch}.${notes.term.number}` }),
       };
       write(entry, caller === null);
       if (entry.outcome === "running" && entry.operation !== null && !followed.has(entry.operation.id))

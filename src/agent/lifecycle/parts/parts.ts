@@ -19,6 +19,7 @@ import type { ArrivalVerdicts } from "../../store/arrival-verdicts.ts";
 import type { HistoryStore } from "../../store/history-store.ts";
 import type { Leases } from "../../store/leases.ts";
 import type { Reserve } from "../../store/reserve.ts";
+import type { Terms } from "../../store/terms.ts";
 import type { VmStore } from "../../store/vm-store.ts";
 import type { WhereaboutsStore } from "../../store/whereabouts-store.ts";
 import type { Supervisor } from "../../supervisor/supervisor.ts";
@@ -53,6 +54,7 @@ export interface Parts {
   readonly hooks: Hooks;
   readonly whereabouts: WhereaboutsStore;
   readonly leases: Leases;
+  readonly terms: Terms;
   readonly history: HistoryStore;
   /** What became of guests that others brought here, or were to. */
   readonly verdicts: ArrivalVerdicts;

@@ -8,11 +8,12 @@ import { dirname, resolve } from "node:path";
 import { readGatewayFile } from "../../../manifest/gateway/read-gateway-file.ts";
 import { showGatewayLine } from "../../../manifest/gateway/show-gateway-line.ts";
 import { type Diagnostic, hasErrors, sortDiagnostics } from "../../../manifest/text/diagnostic.ts";
-import type { GatewayFile, GatewayFleetEntry } from "../../../manifest/text/gateway-schema.ts";
+import type { GatewayClusterEntry, GatewayFile, GatewayFleetEntry } from "../../../manifest/text/gateway-schema.ts";
 import { renderDiagnostics } from "../../../manifest/text/render-diagnostics.ts";
 import { parseDurationMs } from "../../../manifest/vm/quantities.ts";
 import { OdoroboError } from "../../../model/errors.ts";
 import { parseListenAddress } from "../../../platform/http/listen-address.ts";
+import type { ClusterSettings } from "../../cluster/cluster.ts";
 import {
   DEFAULT_GATEWAY_DATA,
   DEFAULT_GATEWAY_LISTEN,
@@ -57,6 +58,7 @@ function toConfig(file: GatewayFile, base: string): GatewayConfig {
   const at = (path: string | undefined) => (path === undefined ? null : resolve(base, path));
   const { tls } = file;
   return {
+    ...(file.cluster === undefined ? {} : { cluster: toCluster(file.cluster, base) }),
     listen: parseListenAddress(file.listen ?? DEFAULT_GATEWAY_LISTEN),
     dataFolder: resolve(base, file.data ?? DEFAULT_GATEWAY_DATA),
     publicUrl: file.publicUrl?.replace(/\/+$/, "") ?? null,
@@ -73,6 +75,19 @@ function toConfig(file: GatewayFile, base: string): GatewayConfig {
             },
     },
     fleets: file.fleets.map((fleet) => toFleet(fleet, base)),
+  };
+}
+
+function toCluster({ name, epoch, etcd }: GatewayClusterEntry, base: string): ClusterSettings {
+  const at = (path: string | undefined) => (path === undefined ? null : resolve(base, path));
+  const { endpoints, tls, prefix = "/odorobo/", leaseSeconds = 5 } = etcd;
+  return {
+    ...{ name: name ?? null, epoch: epoch ?? 0, endpoints, leaseSeconds },
+    prefix: prefix.endsWith("/") ? prefix : `${prefix}/`,
+    tls:
+      tls === undefined
+        ? null
+        : { caFile: resolve(base, tls.caFile), certFile: at(tls.certFile), keyFile: at(tls.keyFile) },
   };
 }
 

@@ -4,6 +4,7 @@ import type { Clock } from "../../../platform/clock.ts";
 import type { Caller } from "../../../platform/http/door/caller.ts";
 import type { Logger } from "../../../platform/logger.ts";
 import type { RunStore } from "../../../run/run-store.ts";
+import type { Cluster } from "../../cluster/cluster.ts";
 import type { GatewayMetrics } from "../../metrics/gateway-metrics.ts";
 import type { GatewayEvents } from "../event-log.ts";
 import type { FleetView } from "../fleet-view.ts";
@@ -24,6 +25,8 @@ export interface Parts {
   readonly sessions: Sessions;
   /** Resolves when the run goes on. */
   readonly carryOn: (run: string, by: string) => Promise<void>;
+  /** Whose gateways share an etcd; null, or left out: this one is alone. */
+  readonly cluster?: Pick<Cluster, "leads" | "leader" | "since"> | null;
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
