@@ -73,7 +73,7 @@ export default class AgentCommand extends OdoroboCommand {
       min: 0,
     }),
     "image-bandwidth": Flags.integer({
-      summary: "MiB a second that fetching images may take in all; left out: as much as there is",
+      summary: "how many MiB a second fetching images may take in all (default: as many as there are)",
       helpValue: "MIB",
       min: 1,
     }),

@@ -4,7 +4,8 @@
  *
  *   SEES cpus=2 vda=4096 vdb=2048 eth0
  *
- * (disk sizes in sectors of 512 bytes), brings new CPUs online, reads a cloud-init seed aloud, and answers the power button.
+ * (disk sizes in sectors of 512 bytes), brings new CPUs online, reads a cloud-init seed aloud, and answers the power button
+ * and, as an SSH server begins, whoever comes to port 22 of its first NIC by a user network.
  * With `writes` it fills its first disk to the end, and says FILLED when it has; with `idle` it does nothing once it is up.
  */
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
@@ -25,6 +26,10 @@ for disk in /sys/block/vd*; do
   for file in /mnt/*; do echo "SEED \${file##*/}: $(cat $file)"; done
   umount /mnt
 done
+if [ -e /sys/class/net/eth0 ]; then
+  ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up
+  (while echo SSH-2.0-busybox | nc -l -p 22; do :; done) &
+fi
 echo LINUX-UP
 if grep -q odorobo.writes /proc/cmdline; then
   (dd if=/dev/zero of=/dev/vda bs=64k conv=fsync 2>/dev/null; echo FILLED) &

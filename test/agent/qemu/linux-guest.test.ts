@@ -1,9 +1,11 @@
 /** What only a real operating system can show: that what we change from outside is seen, and given back, inside. */
+import { createConnection } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { toLiveConfig } from "../../../src/model/fields.ts";
 import { digest } from "../../../src/model/names.ts";
 import type { Disk, Nic } from "../../../src/model/vm-spec.ts";
+import { freePort } from "../../support/free-port.ts";
 import { linuxBoot } from "../../support/linux-guest.ts";
 import { aQemuWorld } from "../../support/qemu-world.ts";
 import { requires } from "../../support/requirements.ts";
@@ -12,6 +14,20 @@ import { until } from "../../support/until.ts";
 /** Linux boots in 2 to 3 s under TCG on an idle machine, and everything in it takes its time on a busy one. */
 const LINUX_MS = 60_000;
 const linuxPatience = () => AbortSignal.timeout(LINUX_MS);
+
+/** What is said first at this port of the node; nothing where nobody answers. */
+const firstWords = (port: number): Promise<string> =>
+  new Promise((resolve) => {
+    const socket = createConnection({ host: "127.0.0.1", port });
+    const end = (words: string) => {
+      socket.destroy();
+      resolve(words);
+    };
+    socket.setTimeout(LINUX_MS, () => end(""));
+    socket.once("data", (bytes) => end(bytes.toString("latin1")));
+    socket.once("error", () => end(""));
+    socket.once("close", () => end(""));
+  });
 
 const blank = (name: string, sizeMiB: number): Disk => ({ name, origin: { kind: "blank", sizeMiB }, readonly: false });
 const nic = (name: string): Nic => ({
@@ -29,6 +45,11 @@ describe.runIf(requires("a Linux guest that sees live changes", "qemu-system-x86
       "sees CPUs, disks and NICs come, grow and go while it runs, reads its seed, and powers off when asked",
       async () => {
         await using world = await aQemuWorld(LINUX_MS);
+        const port = await freePort();
+        const eth0: Nic = {
+          ...nic("eth0"),
+          forwards: [{ guestPort: 22, protocol: "tcp", host: "127.0.0.1", hostPort: port }],
+        };
         const userData = digest("cd".repeat(32));
         const guest = await world.boot(
           "linux-1",
@@ -37,7 +58,7 @@ describe.runIf(requires("a Linux guest that sees live changes", "qemu-system-x86
             cpus: { count: 1, max: 2 },
             memory: { sizeMiB: 256, maxMiB: 256 },
             disks: [blank("root", 2)],
-            nics: [nic("eth0")],
+            nics: [eth0],
             cloudInit: { userData, networkConfig: null, sshKeys: ["ssh-ed25519 AAAA me"] },
           },
           { [userData]: "#cloud-config\nhostname: linux-1\n" },
@@ -53,6 +74,12 @@ describe.runIf(requires("a Linux guest that sees live changes", "qemu-system-x86
         expect(await guest.log()).toMatch(/SEED network-config: .*10\.0\.2\.77/);
         await sees(/cpus=1 vda=4096 /);
         await sees(/eth0/);
+        // Through the node's port to the guest's, and back.
+        await until(
+          "it answers at its forward",
+          async () => (await firstWords(port)).startsWith("SSH-2.0-busybox"),
+          LINUX_MS,
+        );
 
         const { spec } = guest.input;
         const grown = {
