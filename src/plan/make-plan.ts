@@ -17,7 +17,7 @@ import { findDifferences } from "../reconcile/diff.ts";
 import type { Finding } from "../reconcile/diff-vm.ts";
 import type { Draft, Homeless } from "../reconcile/draft.ts";
 import { locateVms, type Sightings } from "../reconcile/locate-vms.ts";
-import { lackingAt, looksByNode, needsFor, whyLacking } from "../reconcile/look-ahead.ts";
+import { lackingAt, looksByNode, needsFor, whyLacking, whyPortTaken } from "../reconcile/look-ahead.ts";
 import { unmatchedPatterns } from "../reconcile/select.ts";
 import { unknownNode } from "../reconcile/unknown-node.ts";
 import type { StuckVm } from "../schedule/order-moves.ts";
@@ -256,11 +256,13 @@ function mayMakeWay(
 /** Null: its node has what it needs, or nobody knows otherwise. */
 function whyDraftLacks(draft: Draft, sightings: Sightings, looks: ReadonlyMap<NodeName, Looks>): Blocked | null {
   const answers = looks.get(draft.node);
-  if (answers === undefined) return null;
   const location = sightings.locate(draft.name);
   if (location.kind !== "present") return null;
   const { spec: applied, disks } = location.vm;
   const spec = draft.put ?? applied;
+  const taken = draft.action === "boot" ? whyPortTaken(draft.name, spec, sightings.reports.get(draft.node)) : null;
+  if (taken !== null) return lackingAt(draft.name, draft.node, taken, draft.source);
+  if (answers === undefined) return null;
   const why = whyLacking(spec, needsFor(draft, spec, disks ?? applied.disks.map((disk) => disk.name)), answers);
   return why === null ? null : lackingAt(draft.name, draft.node, why, draft.source);
 }

@@ -5,8 +5,8 @@
  */
 import { bootNeeds, type LookQuestion, type Looks, type Need, questionKey } from "../model/boot/boot-needs.ts";
 import type { Action, Blocked, Change } from "../model/changes.ts";
-import type { NodeName } from "../model/names.ts";
-import type { ObservedState } from "../model/observed-state.ts";
+import type { NodeName, VmName } from "../model/names.ts";
+import type { NodeReport, ObservedState } from "../model/observed-state.ts";
 import { remotePath } from "../model/remote-image.ts";
 import type { VmSpec } from "../model/vm-spec.ts";
 
@@ -54,6 +54,24 @@ export function whyLacking(spec: VmSpec, needs: readonly Need[], looks: Looks | 
     if (small !== undefined)
       return `has an image of ${answer.sizeMiB} MiB for disk ${small.name}, more than its size: ${path}`;
   }
+  return null;
+}
+
+/** Null: nobody has the ports that it names. Whoever has one, of whatever fleet, has it while it runs. */
+export function whyPortTaken(name: VmName, spec: VmSpec, report: NodeReport | undefined): string | null {
+  const open = (report?.vms ?? []).filter((vm) => vm.name !== name);
+  for (const { forwards = [] } of spec.nics)
+    for (const { hostPort, protocol, host } of forwards) {
+      const owner = open.find((vm) =>
+        (vm.forwards ?? []).some(
+          (each) =>
+            each.hostPort === hostPort &&
+            each.protocol === protocol &&
+            (each.host === host || each.host === "0.0.0.0" || host === "0.0.0.0"),
+        ),
+      );
+      if (owner !== undefined) return `has no port ${hostPort} at ${host} left: it leads to ${owner.name}`;
+    }
   return null;
 }
 

@@ -65,3 +65,19 @@ test("a port that the agent chose is no drift, another or one less is", () => {
   expect(seen([{ ...forward, guestPort: 23, hostPort: 20_123 }])).toEqual(["nics.eth0"]);
   expect(seen([{ ...forward, host: "0.0.0.0", hostPort: 20_123 }])).toEqual(["nics.eth0"]);
 });
+
+test("two VMs that run on one node cannot have one port of it", () => {
+  const node = (name: string) => aDocument("Node", name, `address: http://${name}:8890`);
+  const vm = (name: string, more: string) =>
+    aVm(name, `boot: { kernel: 'builtin:tiny' }\nnics: [{ name: eth0, forwards: ['2222:22'] }]\n${more}`);
+  const said = (nodes: readonly string[], ...vms: readonly string[]) =>
+    mistakesIn({ "n.yaml": nodes.map(node).join("---\n"), "v.yaml": vms.join("---\n") }).map((each) =>
+      each.replace(/^\S+ /, ""),
+    );
+  expect(said(["n1"], vm("a", "cpus: 1"), vm("b", "cpus: 1"))).toEqual([
+    "conflicting-fields: a is to have port 2222 of n1 too (name another one, or none: forwards: [22] has the agent choose one that is free)",
+  ]);
+  expect(said(["n1", "n2"], vm("a", "cpus: 1"), vm("b", "cpus: 1"))).toEqual([]);
+  expect(said(["n1", "n2"], vm("a", "placement: { node: n2 }"), vm("b", "placement: { node: n2 }"))).toHaveLength(1);
+  expect(said(["n1"], vm("a", "runStrategy: Manual"), vm("b", "cpus: 1"))).toEqual([]);
+});

@@ -20,6 +20,7 @@ import { resolveCloudInit } from "./cloud-init/resolve-cloud-init.ts";
 import type { ResolvedVm } from "./kept-reading.ts";
 import { type Layer, type LayerContext, type LayerValues, spellOut } from "./layer.ts";
 import { mergeLayers } from "./merge-layers.ts";
+import { checkPorts } from "./networks/check-ports.ts";
 import { Profiles, type Underneath } from "./profiles.ts";
 import type { ReadingMemory, RememberedVm } from "./reading-memory.ts";
 import { checkReferences } from "./references.ts";
@@ -48,6 +49,7 @@ export function resolveVms(catalog: Catalog, fleet: string, context: ResolveCont
     .all("Image")
     .flatMap(({ content: { metadata, spec } }) => (spec.path ? [{ image: metadata.name, path: spec.path }] : []));
   checkBetweenVms(built, images, reportAbout);
+  checkPorts(built, [...catalog.names("Node")], reportAbout);
   return withGroups(withMacs(fleet, built, reportAbout, context.memory), reportAbout);
 }
 
