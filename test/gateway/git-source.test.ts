@@ -378,3 +378,20 @@ test("two gateways share a copy", async () => {
     expect(both.map(({ fleet }) => fleet.desired.vms.length)).toEqual([push + 2, push + 2]);
   }
 });
+
+test("a tag that has the name of a branch which was deleted is not followed in its place", () =>
+  following(async (world) => {
+    await world.next();
+    await git(world.repo, "tag", "main");
+    await git(world.repo, "checkout", "--quiet", "--detach");
+    await git(world.repo, "branch", "--quiet", "-D", "main");
+    await commitFiles(world.repo, { "b.yaml": aVm("b") });
+    await git(world.repo, "tag", "--force", "main");
+    await world.nothing();
+    expect(world.troubles).toMatchObject([
+      { code: "SOURCE_REF_NOT_FOUND", message: "the branch main is gone, and what is called so now is a tag" },
+    ]);
+    await git(world.repo, "branch", "--quiet", "main");
+    expect((await world.next()).what).toContain("a commit");
+    expect(world.troubles.at(-1)).toBe(null);
+  }));

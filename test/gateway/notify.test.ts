@@ -92,6 +92,21 @@ test("what was told before the gateway was started anew is not told again", () =
   expect(other.said()).toEqual([]);
 });
 
+test("what was refused before a restart and is refused again for the same reason is not told again", () => {
+  const { loop, said } = aTold();
+  const refused = (id: string, message: string, again?: true) => {
+    const because = { code: "MANIFEST_INVALID", message } as const;
+    const revision = { ...loop.state.revisions[0]!, id, commit: "abc", standing: "refused", because } as const;
+    return loop.tell({ kind: "revision", revision, ...(again && { again }) });
+  };
+  loop.push("r1").plan("r1");
+  refused("abc", "1 mistake", true);
+  refused("abc~2", "1 mistake");
+  expect(said()).toEqual([]);
+  refused("abc~3", "2 mistakes");
+  expect(said()).toEqual(["failed: revision abc~3 is refused: 2 mistakes"]);
+});
+
 test("what waits for a person is told with the command that answers it, again only when it is another plan", () => {
   const { loop, said } = aTold();
   loop

@@ -2,7 +2,7 @@
 import type { ApplyEvent, StepReport } from "../../src/apply/apply-report.ts";
 import type { LoopWatcher } from "../../src/gateway/loop/parts.ts";
 import { decide } from "../../src/gateway/revision/decide.ts";
-import { type LoopEvent, type LoopState, NOTHING_SEEN } from "../../src/gateway/revision/loop-state.ts";
+import { type LoopEvent, type LoopState, NOTHING_SEEN, type Told } from "../../src/gateway/revision/loop-state.ts";
 import type { ChangeFacts, PlanFacts } from "../../src/gateway/revision/plan-facts.ts";
 import { DEFAULT_GATEWAY_POLICY, type GatewayPolicy } from "../../src/model/desired-state.ts";
 import { type Digest, instant, nodeName, vmName } from "../../src/model/names.ts";
@@ -38,6 +38,12 @@ export class ToldLoop {
       if (act.act === "ask") this.#tell((watcher) => watcher.asked(act.revision, plannedOf(), "20261128-120000-abcd"));
     }
     this.#tell((watcher) => watcher.changed(state));
+    return this;
+  }
+
+  /** Nothing is decided: it is only told. */
+  tell(told: Told): this {
+    this.#tell((watcher) => watcher.told(told, this.#clock.now()));
     return this;
   }
 

@@ -2,7 +2,7 @@
 import type { Logger } from "../../platform/logger.ts";
 import type { LoopWatcher } from "../loop/parts.ts";
 import type { LoopState } from "../revision/loop-state.ts";
-import type { Revision } from "../revision/revision.ts";
+import type { Revision, Standing } from "../revision/revision.ts";
 import { standsAs } from "../revision/stands-as.ts";
 import type { CommitStatus, Forge } from "./forge.ts";
 import { shorten } from "./shorten.ts";
@@ -49,6 +49,8 @@ export async function tellStatuses(options: TellStatusesOptions): Promise<Status
     const status: CommitStatus = { ...said, line, commit: revision.commit, context, link: link(revision) };
     const text = JSON.stringify(status);
     const before = handed.get(revision.commit);
+    // A commit that is looked at once more, as after a restart, stands as it did until something else comes of it.
+    if (before === undefined && BEGINNING.has(revision.standing) && told.knows(status)) return;
     if (before === text) return;
     handed.set(revision.commit, text);
     // What was told before this process began need not be told again; later on another may be on its way.
@@ -81,6 +83,8 @@ export async function tellStatuses(options: TellStatusesOptions): Promise<Status
     },
   };
 }
+
+const BEGINNING: ReadonlySet<Standing> = new Set(["seen", "read", "planned"]);
 
 /** One commit may have been seen again later, as `abc~2`: what counts is the last time. */
 function latestOfCommits({ revisions }: LoopState): Iterable<Revision> {

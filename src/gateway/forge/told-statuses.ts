@@ -32,6 +32,11 @@ export class ToldStatuses {
     return this.#told.get(keyOf(status)) === digestOf(status);
   }
 
+  /** Whatever it was told of that. */
+  knows(status: Pick<CommitStatus, "commit" | "context">): boolean {
+    return this.#told.has(keyOf(status));
+  }
+
   note(status: CommitStatus): void {
     const key = keyOf(status);
     this.#told.delete(key);
@@ -63,7 +68,7 @@ export class ToldStatuses {
   }
 }
 
-const keyOf = ({ commit, context }: CommitStatus): string => `${commit} ${context}`;
+const keyOf = ({ commit, context }: Pick<CommitStatus, "commit" | "context">): string => `${commit} ${context}`;
 
 function parse(text: string): Map<string, string> {
   try {

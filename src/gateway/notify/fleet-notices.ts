@@ -26,6 +26,8 @@ export class FleetNotices implements LoopWatcher {
   /** The revision in force while something of it fails. */
   #failing: RevisionId | null = null;
   #drift: Extract<Told, { readonly kind: "drift" }> | null = null;
+  /** Why commits were refused by a gateway before this one, which told of it. */
+  readonly #refused = new Map<string, string>();
   /** The run that holds the plan which waits. */
   #asked: { readonly revision: RevisionId; readonly run: string | null } | null = null;
 
@@ -38,8 +40,11 @@ export class FleetNotices implements LoopWatcher {
   told(told: Told): void {
     this.#healing.told(told);
     if (told.kind === "revision") {
-      // After a restart: it was said before.
+      const { commit, because } = told.revision;
+      // After a restart: it was said before, and what was refused is looked at once more.
       if (!told.again) this.#tellRevision(told.revision);
+      else if (told.revision.standing === "refused" && commit !== null)
+        this.#refused.set(commit, because?.message ?? "");
     } else if (told.kind === "drift") this.#drift = told;
     else if (told.kind === "trouble") {
       const { code, message, hint = null } = told.because;
@@ -117,6 +122,7 @@ export class FleetNotices implements LoopWatcher {
       // A person who turned it down knows.
       if (because === null || (standing === "refused" && because.code === null)) return;
       const { code, message, hint = null } = because;
+      if (standing === "refused" && commit !== null && this.#refused.get(commit) === message) return;
       this.#bulletin.say(about, `${standing} ${code} ${message}`, () =>
         this.#notice("failed", `revision ${id} is ${standing}: ${message}`, { ...more, code, hint }),
       );

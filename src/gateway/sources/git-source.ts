@@ -5,10 +5,10 @@
 import { hash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { ReadingMemory } from "../../manifest/vm/reading-memory.ts";
-import { isOdoroboError, type OdoroboError } from "../../model/errors.ts";
+import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
 import type { Clock } from "../../platform/clock.ts";
 import { type Sleep, systemSleep } from "../../platform/sleep.ts";
-import type { Repository } from "../../source/repository.ts";
+import type { FoundRef, Repository } from "../../source/repository.ts";
 import { loadFleetAt } from "../../turn/read-fleet.ts";
 import type { ReadRevision, RevisionSource, SeenRevision, SourceTrouble } from "../loop/parts.ts";
 import type { Revision, RevisionId } from "../revision/revision.ts";
@@ -56,6 +56,8 @@ export class GitSource implements RevisionSource {
   #recalled: (SeenRevision & { readonly commit: string }) | null = null;
   /** Why what was seen last is to be told of once more when it is seen again; null: it is not. */
   #again: (() => Promise<string | null>) | null = null;
+  /** What is followed was one when it was seen. */
+  #isBranch = false;
   /** When the last look ended: what it found takes its time, too, and two of those are to be no closer. */
   #ended = 0;
   #poked: string | null = null;
@@ -154,6 +156,7 @@ export class GitSource implements RevisionSource {
     const { ref } = this.#options;
     try {
       const found = await this.#repository.find(ref ?? "HEAD", signal);
+      this.#refuseTagInPlace(found);
       const recalled = this.#recalled;
       this.#recalled = null;
       if (recalled?.commit === found.commit) {
@@ -179,6 +182,16 @@ export class GitSource implements RevisionSource {
       this.#isUnwell(error);
       return null;
     }
+  }
+
+  /** Who deletes a branch does not mean that a tag of its name is to be followed. */
+  #refuseTagInPlace({ name }: FoundRef): void {
+    if (name?.startsWith("refs/heads/")) this.#isBranch = true;
+    if (!this.#isBranch || !name?.startsWith("refs/tags/")) return;
+    const { ref } = this.#options;
+    throw new OdoroboError("SOURCE_REF_NOT_FOUND", `the branch ${ref} is gone, and what is called so now is a tag`, {
+      hint: `push the branch again; to follow the tag: --ref refs/tags/${ref}`,
+    });
   }
 
   #isWell(): void {

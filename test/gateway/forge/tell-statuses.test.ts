@@ -174,6 +174,27 @@ test("after a restart nothing is told twice, and what changed meanwhile is told"
   expect(stand.latest(COMMIT_A)?.state).toBe("success");
 });
 
+test("what was refused and is read again after a restart is not told again, unless something else comes of it", async () => {
+  await using stand = await aForge("gitea");
+  await using folder = await aTempFolder();
+  const path = join(folder.path, "told.json");
+  const no = { code: "SOURCE_REWOUND", message: "its history does not contain b" } as const;
+  const inForce = revision("applied", null, { id: "b", commit: COMMIT_B });
+  const first = await aTeller(stand, path);
+  first.changed(state(inForce, revision("refused", no)));
+  await first.settled();
+  const second = await aTeller(stand, path);
+  const again = (standing: Standing, because: Because | null = null) =>
+    state(inForce, revision("refused", no), revision(standing, because, { id: "aaaaaaaaaaaa~2" }));
+  for (const standing of ["seen", "read", "planned"] as const) second.changed(again(standing));
+  second.changed(again("refused", no));
+  await second.settled();
+  expect(stand.statuses.filter(({ commit }) => commit === COMMIT_A)).toHaveLength(1);
+  second.changed(again("applying"));
+  await second.settled();
+  expect(stand.latest(COMMIT_A)?.state).toBe("pending");
+});
+
 test("a forge with every kind of bad day is told the newest in the end, once a cause is said, and nobody waits", async () => {
   await using stand = await aForge("github");
   const lines: string[] = [];
