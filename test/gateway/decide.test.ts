@@ -324,9 +324,10 @@ test("outside of policy.gateway.windows what disturbs waits for the next one, wh
   const story = begun(policy);
   story.seen("r2");
   story.read("r2", policy);
-  const changes = [change("web", "live"), change("new", "none"), change("db", "reboot")];
+  const made = { ...change("new", "live"), action: "create" as const };
+  const changes = [change("web", "live"), made, change("db", "reboot")];
   expect(story.planned("r2", changes)).toEqual(["plan r2 -db -web"]);
-  expect(story.planned("r2", [change("new", "none")])).toEqual(["apply r2 new"]);
+  expect(story.planned("r2", [made])).toEqual(["apply r2 new"]);
   expect(story.ended("done")).toEqual(["plan r2"]);
   // What is asked for does not wait.
   expect(story.planned("r2", [change("web", "live"), change("db", "reboot")])).toEqual(["plan r2 -web"]);
@@ -349,9 +350,9 @@ test("outside of policy.gateway.windows what disturbs waits for the next one, wh
   // Drift of a guest that runs is reverted in windows, too; one that is off is started.
   expect(story.wait(3_600_000)).toEqual([]);
   story.post({ event: "look", why: "drift" });
-  const drift = [change("web", "live", true), change("db", "none", true)];
-  expect(story.planned("r2", drift)).toEqual(["plan r2 -web"]);
-  expect(story.planned("r2", [change("db", "none", true)])).toEqual(["apply r2 db"]);
+  const started = { ...change("db", "live", true), action: "boot" as const };
+  expect(story.planned("r2", [change("web", "live", true), started])).toEqual(["plan r2 -web"]);
+  expect(story.planned("r2", [started])).toEqual(["apply r2 db"]);
   expect(story.ended("done")).toEqual(["plan r2"]);
   expect(story.planned("r2", [change("web", "live", true)])).toEqual(["plan r2 -web"]);
   expect(story.planned("r2", [])).toEqual([]);

@@ -1,11 +1,12 @@
 /** All that one fleet's forge is told: statuses of its revisions, plans of its pull requests. What a gateway opens for each fleet. */
 import { join } from "node:path";
+import type { GatewayPolicy } from "../../model/desired-state.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import type { Repository } from "../../source/repository.ts";
 import type { AgentAccess } from "../../turn/connect-agents.ts";
 import { planFor, unlessEmptying } from "../../turn/plan-fleet.ts";
-import type { FleetLocation } from "../../turn/read-fleet.ts";
+import type { Fleet, FleetLocation } from "../../turn/read-fleet.ts";
 import type { HookEvent } from "../hooks/hook-event.ts";
 import type { LoopWatcher } from "../loop/parts.ts";
 import type { Revision } from "../revision/revision.ts";
@@ -35,6 +36,7 @@ export interface PullRequestPlanning {
   readonly path: string | null;
   readonly access: AgentAccess;
   readonly forks: boolean;
+  readonly policyOf?: (fleet: Fleet) => GatewayPolicy;
 }
 
 export interface FleetForge extends AsyncDisposable {
@@ -70,7 +72,7 @@ export async function openFleetForge(options: FleetForgeOptions): Promise<FleetF
 }
 
 function planPulls(
-  { repository, ref, path, access, forks }: PullRequestPlanning,
+  { repository, ref, path, access, forks, policyOf }: PullRequestPlanning,
   { fleet, clock, log }: FleetForgeOptions,
   parts: Pick<ConstructorParameters<typeof PullRequests>[0], "forge" | "queue" | "signal">,
 ): PullRequests {
@@ -84,6 +86,7 @@ function planPulls(
     base: (ref ?? "main").replace(/^refs\/heads\//, ""),
     path,
     forks,
+    policyOf,
     plan: async (read, signal) =>
       await unlessEmptying(await planFor(read, { location, access, selection: null, allowances, clock }, signal)),
   });

@@ -7,7 +7,7 @@
  * Invariants: one is planned at a time; who may not be asked is in `known-nodes.ts`; forks are planned only where that is allowed.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DesiredNode } from "../../model/desired-state.ts";
+import { DEFAULT_GATEWAY_POLICY, type DesiredNode, type GatewayPolicy } from "../../model/desired-state.ts";
 import { digestOf } from "../../model/digest.ts";
 import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
 import type { Instant } from "../../model/names.ts";
@@ -22,6 +22,7 @@ import type { LoopWatcher } from "../loop/parts.ts";
 import type { Forge, OpenPullRequest } from "./forge.ts";
 import { askOnlyKnown } from "./known-nodes.ts";
 import { markerOf, type PlannedPull, renderPullComment } from "./pull-comment.ts";
+import { verdictOf } from "./pull-verdict.ts";
 import { firstLine, type Said } from "./status-of.ts";
 import type { StatusQueue } from "./status-queue.ts";
 
@@ -36,6 +37,8 @@ export interface PullRequestOptions {
   readonly path: string | null;
   /** As `planFor`, of a fleet that may be anybody's. */
   readonly plan: (fleet: Fleet, signal: AbortSignal) => Promise<PlannedFleet>;
+  /** What a gateway may do by itself with it, once it is merged. Left out: as it says itself. */
+  readonly policyOf?: ((fleet: Fleet) => GatewayPolicy) | undefined;
   /** Default: as `loadFleetAt` does, from the repository. */
   readonly load?: (commit: string, shownAs: string, signal: AbortSignal) => Promise<Fleet>;
   readonly queue: Pick<StatusQueue, "put">;
@@ -225,7 +228,7 @@ export class PullRequests {
     base: string,
     nodes: readonly DesiredNode[],
   ): Promise<[head: string, Omit<PlannedPull, "fleet" | "base" | "stale"> | null]> {
-    const { repository, signal, log, fleet, plan, planMs = PLAN_MS } = this.#options;
+    const { repository, signal, log, fleet, plan, planMs = PLAN_MS, policyOf = ownPolicy } = this.#options;
     const load = this.#options.load ?? this.#load;
     if (place.ref === null) {
       log.warn({ fleet, pullRequest: number }, "the head of a pull request cannot be fetched from here");
@@ -242,7 +245,8 @@ export class PullRequests {
       const read = askOnlyKnown(await load(merged, `pull request ${number} (${head.slice(0, 12)})`, within), nodes);
       unasked = read.unasked;
       await using planned = await plan(read.fleet, within);
-      return [head, { head, mergeBase, unasked, result: { plan: planned.plan } }];
+      const verdict = verdictOf(planned.plan, policyOf(read.fleet));
+      return [head, { head, mergeBase, unasked, result: { plan: planned.plan, verdict } }];
     } catch (error) {
       signal.throwIfAborted();
       return [head, { head, mergeBase, unasked, result: { error: toError(error) } }];
@@ -263,12 +267,14 @@ export class PullRequests {
   }
 }
 
+const ownPolicy = ({ desired }: Fleet): GatewayPolicy => desired.fleet.policy.gateway ?? DEFAULT_GATEWAY_POLICY;
+
 /** A plan is another one at another moment, though it says the same. */
 function substanceOf(result: PlannedPull["result"]): unknown {
   if ("error" in result) return result.error.message;
   if ("conflict" in result) return result;
   const { id: _, base, ...rest } = result.plan;
-  return { ...rest, base: { ...base, observedAt: "" as Instant, observedDigest: "" } };
+  return { ...rest, verdict: result.verdict, base: { ...base, observedAt: "" as Instant, observedDigest: "" } };
 }
 
 function saidOf({ result, unasked, base }: PlannedPull): Said {
@@ -278,10 +284,16 @@ function saidOf({ result, unasked, base }: PlannedPull): Said {
     const isOurs = code.startsWith("AGENT_") || code === "INTERNAL";
     return { state: isOurs ? "error" : "failure", line: `no plan: ${firstLine(result.error)}` };
   }
-  const { plan } = result;
+  const { plan, verdict } = result;
   const [refusal] = plan.refusals;
   if (refusal !== undefined) return { state: "failure", line: `would be refused: ${refusal.message}` };
-  const line = plan.changes.length === 0 ? describeNothing(plan) : summarize(plan);
+  if (verdict.forbidden.length > 0)
+    return {
+      state: "failure",
+      line: `would be refused: policy.gateway lets nobody do ${verdict.forbidden.join(", ")}`,
+    };
+  const asks = verdict.asks.length === 0 ? "" : `; ${verdict.asks.length} would wait for approval`;
+  const line = `${plan.changes.length === 0 ? describeNothing(plan) : summarize(plan)}${asks}`;
   return { state: blockedOf(plan), line: unasked.length === 0 ? line : `${line}; ${unasked.length} not asked` };
 }
 

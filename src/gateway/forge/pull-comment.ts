@@ -6,6 +6,7 @@ import { renderPlan } from "../../report/plan/plan-text.ts";
 import { cut, escapeMarkdown, fenced } from "../../report/words/markdown.ts";
 import { safeLines } from "../../report/words/safe-text.ts";
 import type { ForgeLimits } from "./forge.ts";
+import type { PullVerdict } from "./pull-verdict.ts";
 
 export interface PlannedPull {
   /** Of the gateway's entry. */
@@ -17,7 +18,10 @@ export interface PlannedPull {
   readonly mergeBase: string | null;
   /** Names of nodes of the pull request that are not asked before it is merged. */
   readonly unasked: readonly string[];
-  readonly result: { readonly plan: Plan } | { readonly error: OdoroboError } | { readonly conflict: true };
+  readonly result:
+    | { readonly plan: Plan; readonly verdict: PullVerdict }
+    | { readonly error: OdoroboError }
+    | { readonly conflict: true };
   /** Why it holds no more; null: it does. */
   readonly stale: string | null;
 }
@@ -36,11 +40,24 @@ export function renderPullComment(pull: PlannedPull, limits: ForgeLimits): strin
   const parts = [
     markerOf(fleet, limits),
     ...(stale === null ? [] : [`> **Stale: ${escapeMarkdown(stale)}.** It is planned again soon.`]),
-    ...("plan" in result ? planned(result.plan, limits) : failed(pull, limits)),
+    ...("plan" in result ? [...judged(result.verdict), ...planned(result.plan, limits)] : failed(pull, limits)),
     ...unasked(pull),
     footer(pull, limits),
   ];
   return `${parts.join("\n\n")}\n`;
+}
+
+/** More are in the plan itself. */
+const NAMED_AT_MOST = 20;
+
+function judged({ forbidden, asks }: PullVerdict): string[] {
+  const list = (changes: readonly string[]) => {
+    const more = changes.length > NAMED_AT_MOST ? ` and ${changes.length - NAMED_AT_MOST} more` : "";
+    return `${changes.slice(0, NAMED_AT_MOST).map(escapeMarkdown).join(", ")}${more}`;
+  };
+  if (forbidden.length > 0)
+    return [`**Merged like this it would be refused:** policy.gateway lets nobody do ${list(forbidden)}.`];
+  return asks.length === 0 ? [] : [`Merged, it waits for an approval of ${list(asks)}.`];
 }
 
 function planned(plan: Plan, { html, comment }: ForgeLimits): string[] {

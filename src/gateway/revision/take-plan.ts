@@ -35,7 +35,7 @@ export function takePlan(draft: Draft, planning: Planning, made: Made, policy: G
   if (forbidden.length > 0) return fail(draft, revision, saysNo(forbidden, policy));
   const left = [...verdict.left, ...verdict.forbidden];
   const closed = closedAt(policy, draft.now);
-  const later = closed === null ? [] : verdict.auto.filter((change) => isWorse(change.class, DISTURBS_NOBODY));
+  const later = closed === null ? [] : verdict.auto.filter(disturbs);
   const auto = verdict.auto.filter((change) => !later.includes(change));
   const { ask } = verdict;
 
@@ -66,8 +66,9 @@ export function takePlan(draft: Draft, planning: Planning, made: Made, policy: G
   nothingToDo(draft, revision, planning, plan);
 }
 
-/** What a window is there for: guests that run. */
-const DISTURBS_NOBODY = "metadata";
+/** What a window is there for: guests that run, as `plan/windows.ts` has it. */
+const disturbs = ({ action, class: each }: ChangeFacts): boolean =>
+  action !== "create" && action !== "boot" && isWorse(each, "metadata");
 
 /** The next window, while none is open; null: nothing is left to windows now. */
 function closedAt({ windows = [] }: GatewayPolicy, now: Instant): Opening | null {

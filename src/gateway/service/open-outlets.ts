@@ -2,9 +2,12 @@
  * All who are told what becomes of one fleet. One that cannot be opened costs itself: the fleet is turned all the same, and the log says
  * so.
  */
+
+import { DEFAULT_GATEWAY_POLICY } from "../../model/desired-state.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { Repository } from "../../source/repository.ts";
+import type { Fleet } from "../../turn/read-fleet.ts";
 import { openFleetForge, type PullRequestPlanning } from "../forge/fleet-forge.ts";
 import type { HookEvent } from "../hooks/hook-event.ts";
 import type { LoopWatcher } from "../loop/parts.ts";
@@ -13,6 +16,7 @@ import { openNotifier } from "../notify/notifier.ts";
 import type { GatewayEvents } from "./event-log.ts";
 import type { Outlets } from "./fleet-service.ts";
 import type { FleetConfig } from "./gateway-config.ts";
+import { holdBelow } from "./policy-ceiling.ts";
 
 export interface OutletParts {
   readonly publicUrl: string | null;
@@ -61,8 +65,13 @@ export async function openOutlets(config: FleetConfig, parts: OutletParts): Prom
 }
 
 /** Those of forks only where somebody said so: see the threat model. */
-function planningOf({ repository, agents, forge }: FleetConfig, { dataFolder }: OutletParts): PullRequestPlanning {
+function planningOf(
+  { repository, agents, forge, ceiling }: FleetConfig,
+  { dataFolder }: OutletParts,
+): PullRequestPlanning {
   const { url, ref, path, ...credentials } = repository;
   const forks = forge?.forks ?? false;
-  return { repository: new Repository({ url, credentials }, dataFolder), ref, path, access: agents, forks };
+  const policyOf = ({ desired }: Fleet) =>
+    holdBelow(desired.fleet.policy.gateway ?? DEFAULT_GATEWAY_POLICY, ceiling).policy;
+  return { repository: new Repository({ url, credentials }, dataFolder), ref, path, access: agents, forks, policyOf };
 }

@@ -128,7 +128,7 @@ const hook = (head: string) =>
   }) as const;
 
 test("the plan of a pull request is one comment, changed in place when it is pushed to and when main moves on, and a status at its head", async () => {
-  await using stage = await aStage({ againMs: 1_500 });
+  await using stage = await aStage({ againMs: 10_000 });
   const { stand, fleet, pulls } = stage;
   const base = await git(fleet.folder, "rev-parse", "main");
   const head = await stage.propose(7, () => fleet.vm("db"));
@@ -167,6 +167,32 @@ test("the plan of a pull request is one comment, changed in place when it is pus
   expect(stage.comment(7)).not.toContain("destroy");
   expect(stand.comments(7)).toHaveLength(1);
   expect(stand.statuses.every(({ context }) => context === "odorobo/shop/plan")).toBe(true);
+});
+
+test("what policy would refuse after the merge is no success, and what would wait for a person is said", async () => {
+  await using stage = await aStage();
+  const { stand, fleet } = stage;
+  const fleetOf = (gateway: string) =>
+    fleet.write(
+      "fleet.yaml",
+      `apiVersion: odorobo.dev/v1\nkind: Fleet\nmetadata: { name: test }\nspec: { defaults: { hypervisor: noop, cpus: 1, memory: 64MiB }, policy: { gateway: ${gateway} } }\n`,
+    );
+  const refused = await stage.propose(1, () => fleetOf("{ auto: none, approve: [] }"));
+  const asked = await stage.propose(2, () => fleetOf("{ auto: none }"));
+  stage.pull(1, refused);
+  stage.pull(2, asked);
+  await stage.see();
+  await until(
+    "both are planned",
+    () => [refused, asked].every((each) => stand.latest(each)?.state !== "pending"),
+    60_000,
+  );
+  await until("they have their comments", () => stage.comment(1) !== "" && stage.comment(2) !== "", 60_000);
+  expect(stand.latest(refused)?.state).toBe("failure");
+  expect(stand.latest(refused)?.line).toMatch(/^would be refused: policy\.gateway lets nobody do web \(/);
+  expect(stage.comment(1)).toContain("**Merged like this it would be refused:**");
+  expect(stand.latest(asked)).toMatchObject({ state: "success", line: "1 to create; 1 would wait for approval" });
+  expect(stage.comment(2)).toContain("Merged, it waits for an approval of web");
 });
 
 test("what is broken is told with its place, a conflict as one, and neither holds up the others", async () => {

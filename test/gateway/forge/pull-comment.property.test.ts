@@ -91,7 +91,12 @@ test("in a plan", () => {
         .blocked("db", "SHRINK", b, c)
         .silentNode("n3", c)
         .build();
-      const pull: PlannedPull = { ...base, unasked: [a, b], result: { plan: { ...plan, fleet: c } }, stale: b };
+      const pull: PlannedPull = {
+        ...base,
+        unasked: [a, b],
+        result: { plan: { ...plan, fleet: c }, verdict: { forbidden: kind === "github" ? [a] : [], asks: [b, c] } },
+        stale: b,
+      };
       expectHarmless(renderPullComment(pull, FORGE_LIMITS[kind as "github"]), kind as "github");
     }),
     { numRuns: 300 },
@@ -117,7 +122,11 @@ test("ten thousand changes fit every forge, and the cut is said", () => {
     plan.change(`vm-${i}`, "update", "live", `n${i % 50}`, { text: `labels.owner ${i} → ${"because ".repeat(10)}` });
   for (const kind of ["github", "gitlab", "gitea", "forgejo", "bitbucket"] as const) {
     const comment = renderPullComment(
-      { ...base, unasked: Array(5_000).fill("n".repeat(63)), result: { plan: plan.build() } },
+      {
+        ...base,
+        unasked: Array(5_000).fill("n".repeat(63)),
+        result: { plan: plan.build(), verdict: { forbidden: [], asks: Array(10_000).fill("n".repeat(63)) } },
+      },
       FORGE_LIMITS[kind],
     );
     expect(comment.length).toBeLessThanOrEqual(FORGE_LIMITS[kind].comment);
