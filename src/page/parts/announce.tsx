@@ -19,6 +19,8 @@ export function announce(text: string): void {
     timer = null;
     const waiting = next;
     next = null;
+    // What was said is said: nobody who goes through the page later should come upon it.
+    spoken.value = "";
     if (waiting !== null) announce(waiting);
   }, QUIET_MS);
 }

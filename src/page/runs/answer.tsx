@@ -4,14 +4,13 @@ import type { Plan } from "../../plan/plan-document.ts";
 import { post, type Refused, refusedBy } from "../data/http.ts";
 import { may, me } from "../data/session.ts";
 import { announce } from "../parts/announce.tsx";
-import { Trouble } from "../parts/message.tsx";
 import { Impacts } from "./impacts.tsx";
 
 interface AnswerProps {
   readonly run: string;
   readonly plan: Plan;
-  /** The run is to be read again. */
-  readonly onAnswered: () => void;
+  /** The run is to be read again. Null: the answer was taken; else why not. */
+  readonly onAnswered: (refused: Refused | null) => void;
 }
 
 const LONGEST_REASON = 500;
@@ -19,21 +18,20 @@ const LONGEST_REASON = 500;
 export function Answer({ run, plan, onAnswered }: AnswerProps) {
   const [reason, setReason] = useState("");
   const [busy, setBusy] = useState<"approve" | "refuse" | null>(null);
-  const [refused, setRefused] = useState<Refused | null>(null);
   const id = useId();
   const isAllowed = may("apply");
   const answer = async (what: "approve" | "refuse"): Promise<void> => {
     setBusy(what);
-    setRefused(null);
+    let refused: Refused | null = null;
     try {
       const body = what === "refuse" && reason.trim() !== "" ? { reason: reason.trim() } : {};
       await post(`/v1/runs/${encodeURIComponent(run)}/${what}`, body);
       announce(what === "approve" ? "Approved" : "Refused");
     } catch (error) {
-      setRefused(refusedBy(error));
+      refused = refusedBy(error);
     }
     setBusy(null);
-    onAnswered();
+    onAnswered(refused);
   };
   return (
     <section class="card answer" aria-label="Your answer">
@@ -77,7 +75,6 @@ export function Answer({ run, plan, onAnswered }: AnswerProps) {
           )}
         </form>
       </div>
-      {refused === null ? null : <Trouble refused={refused} what="Not taken" />}
     </section>
   );
 }

@@ -8,7 +8,7 @@ import { readStream } from "../data/read-stream.ts";
 export interface FollowedRun {
   /** Null: nothing was told yet. */
   readonly state: RunState | null;
-  /** Raised by each event: the steps of a state go on with it. */
+  /** How many events there were: the steps of a state go on with them. */
   readonly turn: number;
   /** Somebody executes it, or waits for its answer: whatever happens is told. */
   readonly isFollowed: boolean;
@@ -59,6 +59,8 @@ async function follow(
         fold.add(told);
         turn++;
         failures = 0;
+        // Told again from its beginning: what was shown already is not taken back.
+        if (turn < followed.value.turn) continue;
         followed.value = { state: fold.state, turn, isFollowed: true };
         if (!told.event.startsWith("step-")) onTurn();
       }
@@ -66,7 +68,7 @@ async function follow(
       // That the gateway is gone is told where everybody looks; here it is tried again.
     }
     if (signal.aborted) return;
-    followed.value = { state: fold.state ?? followed.value.state, turn: turn + 1, isFollowed: false };
+    followed.value = { ...followed.value, isFollowed: false };
     onTurn();
     if (fold.state?.outcome != null) return;
     await new Promise((resolve) => setTimeout(resolve, PAUSES_MS[Math.min(failures++, PAUSES_MS.length - 1)]));

@@ -1,7 +1,9 @@
-import { Empty } from "../parts/message.tsx";
-
+/** An address that leads to no view. */
 export const NowhereView = ({ path }: { readonly path: string }) => (
-  <Empty title={`There is nothing at ${path.slice(0, 200)}`}>
-    <a href="#/">All fleets</a>
-  </Empty>
+  <div class="empty">
+    <h1>There is nothing at {path.slice(0, 200)}</h1>
+    <p class="empty-next">
+      <a href="#/">All fleets</a>
+    </p>
+  </div>
 );

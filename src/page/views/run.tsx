@@ -1,11 +1,12 @@
 /** One run: what it would do while it waits for an answer, what it does while it runs, what it did. */
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Plan } from "../../plan/plan-document.ts";
 import type { GatewayFleet, GatewayFleetList } from "../../report/gateway/gateway-documents.ts";
 import type { RunDocument } from "../../report/run-document.ts";
 import { plural } from "../../report/words/names.ts";
 import { statusOf } from "../../run/state.ts";
 import { never, ofPlan, ofRun } from "../data/concerns.ts";
+import type { Refused } from "../data/http.ts";
 import { refresh, useResource } from "../data/resource.ts";
 import { announce } from "../parts/announce.tsx";
 import { Commit } from "../parts/commit.tsx";
@@ -27,6 +28,8 @@ export function RunView({ run }: { readonly run: string }) {
   const { document, refused } = useResource<RunDocument>(path, ofRun(run));
   const { document: plan, refused: planRefused } = useResource<Plan>(`${path}/plan`, never);
   const fleets = useResource<GatewayFleetList>("/v1/fleets", never).document?.fleets;
+  // It outlives the question: whoever came second has to learn that somebody was first.
+  const [notTaken, setNotTaken] = useState<Refused | null>(null);
   const followed = useRunJournal(run, () => refresh(path)).value;
   const fleet = fleets?.find((each) => each.fleet === document?.fleet)?.name ?? null;
   const forge = useResource<GatewayFleet>(
@@ -67,7 +70,17 @@ export function RunView({ run }: { readonly run: string }) {
         )
       ) : (
         <>
-          {status === "waiting" ? <Answer run={run} plan={plan} onAnswered={() => refresh(path)} /> : null}
+          {notTaken === null ? null : <Trouble refused={notTaken} what="Your answer was not taken" />}
+          {status === "waiting" ? (
+            <Answer
+              run={run}
+              plan={plan}
+              onAnswered={(why) => {
+                setNotTaken(why);
+                refresh(path);
+              }}
+            />
+          ) : null}
           {states === undefined || status === "waiting" ? null : (
             <Progress states={states} total={plan.steps.length} isOver={isOver(status)} />
           )}
