@@ -18,6 +18,8 @@ export interface APerson extends AsyncDisposable {
   readonly faults: readonly string[];
   /** What is about to happen is meant to fail: mistakes of the network are none meanwhile. */
   mayBeCutOff(): void;
+  /** What it looks at has no serial line. */
+  hasNoConsole(): void;
 }
 
 export async function aBrowser(): Promise<ABrowser> {
@@ -38,6 +40,7 @@ async function aPerson(browser: Browser, options: BrowserContextOptions = {}): P
   const page = await context.newPage();
   const faults: string[] = [];
   let isCutOff = false;
+  let hasNoConsole = false;
   await page.addInitScript({
     content: `addEventListener("securitypolicyviolation", (e) =>
       console.error("CSP: " + e.violatedDirective + " forbids " + e.blockedURI + " " + e.sourceFile + ":" + e.lineNumber))`,
@@ -48,6 +51,7 @@ async function aPerson(browser: Browser, options: BrowserContextOptions = {}): P
     // The browser's own word for an answer that is no 2xx, or none: pages are asked to deal with these.
     if (/^Failed to load resource/.test(text) && (isCutOff || / 40[134] | 409 | 410 | 422 /.test(text))) return;
     if (isCutOff && /WebSocket connection/.test(text)) return;
+    if (hasNoConsole && /WebSocket connection.* response code: 422/.test(text)) return;
     faults.push(`console: ${text}`);
   });
   page.on("pageerror", (error) => faults.push(`thrown: ${error.stack ?? error.message}`));
@@ -62,6 +66,9 @@ async function aPerson(browser: Browser, options: BrowserContextOptions = {}): P
     faults,
     mayBeCutOff() {
       isCutOff = true;
+    },
+    hasNoConsole() {
+      hasNoConsole = true;
     },
     [Symbol.asyncDispose]: () => context.close(),
   };

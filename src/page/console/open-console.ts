@@ -6,7 +6,7 @@ import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
 import { CONSOLE_CLOSE, consoleQuery, parseConsoleMessage } from "../../wire/console-protocol.ts";
 import type { ConsoleState } from "./console-state.ts";
-import { documentWithoutInlineStyles } from "./strict-document.ts";
+import { openStrictly } from "./strict-document.ts";
 import { followColours } from "./terminal-colours.ts";
 
 export interface OpenConsole {
@@ -26,7 +26,6 @@ const SCROLLBACK_LINES = 5_000;
 
 export function openConsole(place: HTMLElement, { path, vm, mayType, onState }: ConsoleOptions): OpenConsole {
   const terminal = new Terminal({
-    documentOverride: documentWithoutInlineStyles(),
     cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches,
     disableStdin: !mayType,
     fontFamily: 'ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace',
@@ -36,7 +35,10 @@ export function openConsole(place: HTMLElement, { path, vm, mayType, onState }: 
   });
   const fit = new FitAddon();
   terminal.loadAddon(fit);
-  terminal.open(place);
+  openStrictly((strict) => {
+    terminal.options.documentOverride = strict;
+    terminal.open(place);
+  });
   terminal.textarea?.setAttribute("aria-label", `Console of ${vm}`);
   const colours = followColours(terminal);
   fit.fit();

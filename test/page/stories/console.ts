@@ -22,7 +22,6 @@ export function consoles(world: () => PageWorld): void {
         await agent.stop();
       },
     };
-    await agent.start();
     await writeFile(join(fleet.folder, "nodes/real.yaml"), nodeText(agent.url));
     await fleet.vm("guest-1", ["hypervisor: qemu", "placement: { node: real }"]);
     await push("a real guest");
