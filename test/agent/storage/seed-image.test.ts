@@ -149,3 +149,46 @@ test.runIf(requires("seed images as another program reads them", "isoinfo"))(
     expect(await isoinfo("-x", "/META-DATA;1")).toBe("{}\n");
   },
 );
+
+// Rendered by cloud-init 22.4.2 as ifupdown, netplan, networkd and NetworkManager: with `default` all but netplan make no network at all.
+test("a gateway, names and routes are said in the words that every renderer takes", () => {
+  const config = {
+    gateway: "10.0.0.1",
+    dns: ["10.0.0.2"],
+    domain: "lab",
+    routes: [{ to: "10.9.0.0/16", via: "10.0.0.9" }],
+  };
+  const nics = [
+    { ...nic("eth0", "10.0.0.11/24"), config: { ...config, mtu: 1450 } },
+    { ...nic("eth1", null), config },
+    { ...nic("eth2", "fd00::11/64"), config: { gateway: "fd00::1" } },
+  ];
+  const text = seedFiles(seed({ nics }))?.["network-config"] ?? "";
+  expect(text).not.toContain("default");
+  const { ethernets } = JSON.parse(text) as { readonly ethernets: Readonly<Record<string, unknown>> };
+  const route = { to: "10.9.0.0/16", via: "10.0.0.9" };
+  expect(ethernets.eth0).toEqual({
+    match: { macaddress: "52:54:00:00:00:01" },
+    addresses: ["10.0.0.11/24"],
+    routes: [{ to: "0.0.0.0/0", via: "10.0.0.1" }, route],
+    nameservers: { addresses: ["10.0.0.2"], search: ["lab"] },
+    mtu: 1450,
+  });
+  // Who is asked for an address says the rest.
+  expect(ethernets.eth1).toEqual({ match: { macaddress: "52:54:00:00:00:01" }, dhcp4: true, routes: [route] });
+  expect(ethernets.eth2).toMatchObject({ routes: [{ to: "::/0", via: "fd00::1" }] });
+});
+
+test("metadata of one's own stands beside the instance's, which stays odorobo's; vendor data is a file of its own", () => {
+  const cloudInit = { userData: null, networkConfig: null, sshKeys: [] };
+  const more = digest("ef".repeat(32));
+  const files = new Map([...FILES, [more, '{"role":"web","instance-id":"mine"}\n'] as const]);
+  const vm = { ...seed({ cloudInit: { ...cloudInit, metaData: more, vendorData: USER_DATA } }), files };
+  const seeded = seedFiles(vm);
+  expect(JSON.parse(seeded?.["meta-data"] ?? "")).toMatchObject({
+    role: "web",
+    "instance-id": "web-1",
+    "local-hostname": "web-1",
+  });
+  expect(seeded?.["vendor-data"]).toBe("#cloud-config\npackages: [nginx]\n");
+});
