@@ -107,23 +107,47 @@ export async function aNodeToKill(executable?: string): Promise<NodeToKill> {
   };
 }
 
-/** By the mark that each guest's process carries; its pid as systemd knows it. Null: it is none, or it ended meanwhile. */
-function guestOf(
-  pid: number,
-  folder: string,
-): { readonly vm: string; readonly pid: number; readonly parent: number } | null {
+interface MarkedProcess {
+  readonly vm: string;
+  /** As systemd knows it. */
+  readonly pid: number;
+  readonly parent: number;
+}
+
+/** By pid on the host: what was found at it. Between fork and exec a process bears its parent's marks, so none is believed at once; exec gives it another name. */
+const known = new Map<
+  number,
+  { readonly self: string; looks: number; readonly vm: string | null; readonly pid: number }
+>();
+const LOOKS_TO_BE_SURE = 20;
+
+/** By the mark that each guest's process carries. Null: it is none, or it ended meanwhile. */
+function guestOf(pid: number, folder: string): MarkedProcess | null {
   try {
-    const status = readFileSync(`/proc/${pid}/status`, "utf8");
-    if (/^State:\t[ZX]/m.test(status)) return null;
-    const [, parent] = /^PPid:\t(\d+)$/m.exec(status) ?? [];
-    const [, inside] = /^NSpid:.*\t(\d+)$/m.exec(status) ?? [];
-    const [, output = ""] =
-      /(?:^|\0)ODOROBO_OUTPUT_FILE=([^\0]*)/.exec(readFileSync(`/proc/${pid}/environ`, "utf8")) ?? [];
-    const [vm] = output.startsWith(`${folder}/d/vms/`) ? output.slice(`${folder}/d/vms/`.length).split("/") : [];
-    return vm === undefined ? null : { vm, pid: Number(inside), parent: Number(parent) };
+    // After the name, which may hold anything: state, parent, and as the twentieth the moment it began.
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const nameEnd = stat.lastIndexOf(")");
+    const [state = "Z", parent, ...rest] = stat.slice(nameEnd + 2).split(" ");
+    if (state === "Z" || state === "X") return null;
+    const self = `${stat.slice(0, nameEnd)} ${rest[17]}`;
+    let found = known.get(pid);
+    if (found === undefined || found.self !== self || found.looks < LOOKS_TO_BE_SURE) {
+      const looks = found?.self === self ? found.looks + 1 : 1;
+      found = { self, looks, ...markOf(pid, folder) };
+      known.set(pid, found);
+    }
+    return found.vm === null ? null : { vm: found.vm, pid: found.pid, parent: Number(parent) };
   } catch {
     return null;
   }
+}
+
+function markOf(pid: number, folder: string): { readonly vm: string | null; readonly pid: number } {
+  const [, inside] = /^NSpid:.*\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  const [, output = ""] =
+    /(?:^|\0)ODOROBO_OUTPUT_FILE=([^\0]*)/.exec(readFileSync(`/proc/${pid}/environ`, "utf8")) ?? [];
+  const [vm = null] = output.startsWith(`${folder}/d/vms/`) ? output.slice(`${folder}/d/vms/`.length).split("/") : [];
+  return { vm, pid: Number(inside) };
 }
 
 async function startAgent(system: System, double: string): Promise<AgentToKill> {

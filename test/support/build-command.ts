@@ -27,6 +27,7 @@ const KEPT = join(ROOT, "node_modules/.cache/odorobo");
 const PROGRAMS = {
   "agent-to-kill": "test/support/agent-to-kill.ts",
   "loop-to-kill": "test/support/loop-to-kill.ts",
+  "moving-agent": "test/support/moving-agent.ts",
   "systemd-agent-to-kill": "test/support/systemd-agent-to-kill.ts",
 };
 const A_DAY_MS = 86_400_000;

@@ -5,15 +5,19 @@
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const LONGEST = [
+  "test/system/kill-agent-systemd.test.ts",
+  "test/system/move-faults.test.ts",
+  "test/bench.test.ts",
   "test/system/kill-agent.test.ts",
   "test/system/kill-command.test.ts",
-  "test/system/kill-agent-systemd.test.ts",
-  "test/bench.test.ts",
   "test/agent/lifecycle/kill.test.ts",
+  "test/system/apply-moves.test.ts",
+  "test/system/watch-story.test.ts",
+  "test/agent/cloud-hypervisor/contract.test.ts",
   "test/agent/cloud-hypervisor/migration.test.ts",
+  "test/system/fuzz.test.ts",
   "test/system/systemd-node.test.ts",
   "test/system/bad-plans.test.ts",
-  "test/agent/cloud-hypervisor/contract.test.ts",
   "test/agent/qemu/console.test.ts",
   "test/system/qemu-guests.test.ts",
   "test/source/one-commit.test.ts",

@@ -8,7 +8,6 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import type { OdoroboError } from "../../src/model/errors.ts";
 import { nodeName, type VmName, vmName } from "../../src/model/names.ts";
 import type { VmReport } from "../../src/model/observed-state.ts";
@@ -17,12 +16,13 @@ import { type AgentClient, connectAgent } from "../../src/wire/client.ts";
 import { makeTicket, moveGuest } from "../../src/wire/move-guest.ts";
 import type { OperationResult } from "../../src/wire/operations.ts";
 import { aSpec, NEVER } from "./an-agent.ts";
+import { builtProgram } from "./built.ts";
 import { installDouble } from "./cloud-hypervisor-double/install.ts";
 import { aTempFolder } from "./temp-folder.ts";
 import { until } from "./until.ts";
 import { aPut } from "./wire-builders.ts";
 
-const AGENT = fileURLToPath(new URL("moving-agent.ts", import.meta.url));
+const AGENT = builtProgram("moving-agent");
 export const PATIENCE_MS = 60_000;
 const LOOK_MS = 30;
 
