@@ -404,6 +404,7 @@ test("a foreign system appears in its own place only", () => {
     "@oclif/core": /^commands\//,
     chokidar: /^source\//,
     ws: /^(wire|agent\/http|gateway\/service\/guests)\//,
+    "openid-client": /^gateway\/service\/oidc\//,
     pino: /^platform\//,
     "prom-client": /^(platform|agent\/metrics|gateway\/metrics)\//,
     "tar-stream": /^doctor\//,

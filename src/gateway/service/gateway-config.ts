@@ -5,6 +5,7 @@ import type { ListenAddress } from "../../platform/http/listen-address.ts";
 import type { TlsFiles } from "../../platform/http/tls-files.ts";
 import type { AgentAccess } from "../../turn/connect-agents.ts";
 import type { ClusterSettings } from "../cluster/cluster.ts";
+import type { OidcConfig } from "./oidc/oidc-config.ts";
 
 export interface GatewayConfig {
   /** Null, or left out: this gateway is alone. */
@@ -15,6 +16,8 @@ export interface GatewayConfig {
   /** As people and forges reach it, without a slash at its end; null: nobody said. */
   readonly publicUrl: string | null;
   readonly door: DoorFiles;
+  /** Left out: sessions of twelve hours, and nobody else is asked who people are. */
+  readonly signIn?: { readonly sessionMs: number; readonly oidc: OidcConfig | null };
   /** In the order of the file. Names differ, and so do places. */
   readonly fleets: readonly FleetConfig[];
 }

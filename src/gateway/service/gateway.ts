@@ -32,8 +32,6 @@ export interface GatewayParts {
   readonly watchersOf?: (fleet: FleetConfig) => readonly LoopWatcher[];
   /** Where the page lies; left out: where it is built. */
   readonly pageFolder?: string;
-  /** How long a session of it holds; left out: twelve hours. */
-  readonly sessionMs?: number;
   /** Left out: its repository, as `openGitSource` opens it. */
   readonly openSource?: FleetParts["openSource"];
 }
@@ -82,7 +80,6 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
     await openGatewayDoor({
       config,
       pageFolder: parts.pageFolder,
-      sessionMs: parts.sessionMs,
       fleets: fleets.all,
       runs,
       events,

@@ -10,14 +10,19 @@ export function crossChecks(file: GatewayFile): readonly Finding[] {
   return [
     ...checkDoor(file),
     ...checkCluster(file),
+    ...checkSignIn(file),
     ...file.fleets.flatMap((fleet, index) => [...checkFleet(fleet, ["fleets", index], file)]),
     ...findTwins(file),
   ];
 }
 
-function* checkDoor({ listen = "", tokenFile, accessFile, tls }: GatewayFile): Generator<Finding> {
+function* checkDoor({ listen = "", tokenFile, accessFile, tls, signIn }: GatewayFile): Generator<Finding> {
   const isUnix = listen.startsWith("unix:");
-  const isGuarded = tokenFile !== undefined || accessFile !== undefined || tls?.clientCaFile !== undefined;
+  const isGuarded =
+    tokenFile !== undefined ||
+    accessFile !== undefined ||
+    tls?.clientCaFile !== undefined ||
+    signIn?.oidc !== undefined;
   if (listen !== "" && !isUnix && !isLoopback(listen) && !isGuarded) {
     yield {
       at: ["listen"],
@@ -49,6 +54,36 @@ function* checkCluster({ cluster }: GatewayFile): Generator<Finding> {
       message: `${tls?.certFile === undefined ? "certFile" : "keyFile"} is missing`,
       hint: "a certificate and its key go together",
     };
+}
+
+function* checkSignIn({ signIn, publicUrl, listen = "" }: GatewayFile): Generator<Finding> {
+  if (signIn === undefined) return;
+  const at = ["signIn"];
+  yield* checkDuration(signIn.lifetime, [...at, "lifetime"], 1_000);
+  const { oidc } = signIn;
+  if (oidc === undefined) return;
+  if (publicUrl === undefined)
+    yield {
+      at: [...at, "oidc"],
+      code: "missing-field",
+      message: "people are sent back from the provider to publicUrl, which is not said",
+      hint: "say publicUrl, as people's browsers reach this gateway",
+    };
+  if (/^http:/.test(oidc.issuer) && !isLoopback(`${new URL(oidc.issuer).host}:`))
+    yield {
+      at: [...at, "oidc", "issuer"],
+      code: "bad-value",
+      message: "what this provider says could be changed on its way: it is asked without TLS",
+      hint: "use its https:// address; http:// is for one on this machine that is tried out",
+    };
+  if (!(oidc.scopes ?? ["openid"]).includes("openid"))
+    yield {
+      at: [...at, "oidc", "scopes"],
+      code: "bad-value",
+      message: "without the scope openid the provider says nothing of who somebody is",
+      hint: "add openid",
+    };
+  if (listen.startsWith("unix:")) yield { at, ...noEffect("who may open the Unix socket is in already") };
 }
 
 const isLoopback = (listen: string): boolean => /^(127\.[0-9.]+|\[::1\]|localhost):/i.test(listen);

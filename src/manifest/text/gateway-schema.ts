@@ -1,6 +1,6 @@
 /** Generated from schemas/gateway.schema.json by scripts/generate-types.ts: `npm run schemas`. */
 export const GATEWAY_SCHEMA: Readonly<Record<string, unknown>> =
-  {"$schema":"https://json-schema.org/draft/2020-12/schema","$id":"https://odorobo.dev/schemas/gateway.schema.json","title":"GatewayFile","type":"object","properties":{"apiVersion":{"const":"odorobo.dev/v1"},"kind":{"const":"Gateway"},"listen":{"type":"string","pattern":"^(unix:///.+|(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5})$","title":"an address such as 127.0.0.1:8900 or unix:///run/odorobo-gateway.sock"},"publicUrl":{"type":"string","pattern":"^https?://[^\\s@]+$","title":"an address such as https://forge.example"},"data":{"type":"string","minLength":1},"tokenFile":{"type":"string","minLength":1},"accessFile":{"type":"string","minLength":1},"tls":{"type":"object","properties":{"certFile":{"type":"string","minLength":1},"keyFile":{"type":"string","minLength":1},"clientCaFile":{"type":"string","minLength":1}},"required":["certFile","keyFile"],"additionalProperties":false},"cluster":{"title":"GatewayClusterEntry","type":"object","properties":{"name":{"type":"string","minLength":1,"maxLength":100},"epoch":{"type":"integer","minimum":0,"maximum":1000000},"etcd":{"type":"object","properties":{"endpoints":{"type":"array","minItems":1,"maxItems":9,"items":{"type":"string","pattern":"^https?://[^\\s/@]+$","title":"an address such as https://etcd-1:2379"}},"tls":{"type":"object","properties":{"caFile":{"type":"string","minLength":1},"certFile":{"type":"string","minLength":1},"keyFile":{"type":"string","minLength":1}},"required":["caFile"],"additionalProperties":false},"prefix":{"type":"string","pattern":"^/[A-Za-z0-9._/-]*$","title":"a path such as /odorobo/"},"leaseSeconds":{"type":"integer","minimum":3,"maximum":60}},"required":["endpoints"],"additionalProperties":false}},"required":["etcd"],"additionalProperties":false},"fleets":{"type":"array","minItems":1,"maxItems":1000,"items":{"$ref":"#/$defs/fleet"}}},"required":["kind","fleets"],"additionalProperties":false,"$defs":{"fleet":{"title":"GatewayFleetEntry","type":"object","properties":{"name":{"type":"string","pattern":"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$","title":"a name of lower-case letters, digits and dashes"},"repository":{"$ref":"#/$defs/repository"},"interval":{"type":"string","pattern":"^([0-9]+(\\.[0-9]+)?(ms|s|m|h|d|w))+$","title":"a duration such as 90s or 10m"},"requireSigned":{"type":"string","minLength":1},"allowRewind":{"type":"boolean"},"ceiling":{"title":"PolicyCeilingEntry","type":"object","properties":{"auto":{"enum":["none","metadata","live","pause","migrate","reboot","replace","destroy"]},"approve":{"type":"array","items":{"enum":["metadata","live","pause","migrate","reboot","replace","destroy"]},"uniqueItems":true},"suspend":{"type":"boolean"},"healDrift":{"enum":["revert","report","off"]}},"additionalProperties":false},"forge":{"title":"ForgeEntryFile","type":"object","properties":{"kind":{"enum":["github","gitlab","gitea","forgejo","bitbucket","generic"]},"url":{"type":"string","pattern":"^https?://[^\\s@]+$","title":"an address such as https://forge.example"},"repository":{"type":"string","pattern":"^[^\\s/]+(/[^\\s/]+)+$","title":"a repository's name such as team/fleet"},"tokenFile":{"type":"string","minLength":1},"hookSecretFile":{"type":"string","minLength":1},"caFile":{"type":"string","minLength":1},"pullRequests":{"type":"boolean"},"forks":{"type":"boolean"}},"required":["kind"],"additionalProperties":false},"notify":{"type":"array","items":{"title":"NotifyEntryFile","type":"object","properties":{"kind":{"enum":["json","slack"]},"urlFile":{"type":"string","minLength":1},"on":{"type":"array","items":{"enum":["failed","waiting","drift","silent","healed"]},"minItems":1,"uniqueItems":true}},"required":["kind","urlFile"],"additionalProperties":false}},"agents":{"title":"AgentsEntry","type":"object","properties":{"tokenFile":{"type":"string","minLength":1},"timeout":{"type":"string","pattern":"^([0-9]+(\\.[0-9]+)?(ms|s|m|h|d|w))+$","title":"a duration such as 90s or 10m"},"tls":{"type":"object","properties":{"caFile":{"type":"string","minLength":1},"certFile":{"type":"string","minLength":1},"keyFile":{"type":"string","minLength":1}},"additionalProperties":false}},"additionalProperties":false}},"required":["name","repository"],"additionalProperties":false},"repository":{"title":"RepositoryEntry","type":"object","properties":{"url":{"type":"string","minLength":1},"ref":{"type":"string","minLength":1},"path":{"type":"string","minLength":1},"sshKeyFile":{"type":"string","minLength":1},"knownHostsFile":{"type":"string","minLength":1},"tokenFile":{"type":"string","minLength":1},"username":{"type":"string","minLength":1},"caFile":{"type":"string","minLength":1}},"required":["url"],"additionalProperties":false}}};
+  {"$schema":"https://json-schema.org/draft/2020-12/schema","$id":"https://odorobo.dev/schemas/gateway.schema.json","title":"GatewayFile","type":"object","properties":{"apiVersion":{"const":"odorobo.dev/v1"},"kind":{"const":"Gateway"},"listen":{"type":"string","pattern":"^(unix:///.+|(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5})$","title":"an address such as 127.0.0.1:8900 or unix:///run/odorobo-gateway.sock"},"publicUrl":{"type":"string","pattern":"^https?://[^\\s@]+$","title":"an address such as https://forge.example"},"data":{"type":"string","minLength":1},"tokenFile":{"type":"string","minLength":1},"accessFile":{"type":"string","minLength":1},"tls":{"type":"object","properties":{"certFile":{"type":"string","minLength":1},"keyFile":{"type":"string","minLength":1},"clientCaFile":{"type":"string","minLength":1}},"required":["certFile","keyFile"],"additionalProperties":false},"cluster":{"title":"GatewayClusterEntry","type":"object","properties":{"name":{"type":"string","minLength":1,"maxLength":100},"epoch":{"type":"integer","minimum":0,"maximum":1000000},"etcd":{"type":"object","properties":{"endpoints":{"type":"array","minItems":1,"maxItems":9,"items":{"type":"string","pattern":"^https?://[^\\s/@]+$","title":"an address such as https://etcd-1:2379"}},"tls":{"type":"object","properties":{"caFile":{"type":"string","minLength":1},"certFile":{"type":"string","minLength":1},"keyFile":{"type":"string","minLength":1}},"required":["caFile"],"additionalProperties":false},"prefix":{"type":"string","pattern":"^/[A-Za-z0-9._/-]*$","title":"a path such as /odorobo/"},"leaseSeconds":{"type":"integer","minimum":3,"maximum":60}},"required":["endpoints"],"additionalProperties":false}},"required":["etcd"],"additionalProperties":false},"signIn":{"title":"SignInEntry","type":"object","properties":{"lifetime":{"type":"string","pattern":"^([0-9]+(\\.[0-9]+)?(ms|s|m|h|d|w))+$","title":"a duration such as 90s or 10m"},"oidc":{"title":"OidcEntry","type":"object","properties":{"issuer":{"type":"string","pattern":"^https?://[^\\s@]+$","title":"an address such as https://forge.example"},"clientId":{"type":"string","minLength":1},"clientSecretFile":{"type":"string","minLength":1},"name":{"type":"string","minLength":1,"maxLength":60},"scopes":{"type":"array","items":{"type":"string","pattern":"^[!-~]+$","title":"a word"},"minItems":1},"rolesClaim":{"type":"string","minLength":1},"roles":{"type":"object","minProperties":1,"additionalProperties":{"enum":["observe","operate","apply","admin"]}}},"required":["issuer","clientId","rolesClaim","roles"],"additionalProperties":false}},"additionalProperties":false},"fleets":{"type":"array","minItems":1,"maxItems":1000,"items":{"$ref":"#/$defs/fleet"}}},"required":["kind","fleets"],"additionalProperties":false,"$defs":{"fleet":{"title":"GatewayFleetEntry","type":"object","properties":{"name":{"type":"string","pattern":"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$","title":"a name of lower-case letters, digits and dashes"},"repository":{"$ref":"#/$defs/repository"},"interval":{"type":"string","pattern":"^([0-9]+(\\.[0-9]+)?(ms|s|m|h|d|w))+$","title":"a duration such as 90s or 10m"},"requireSigned":{"type":"string","minLength":1},"allowRewind":{"type":"boolean"},"ceiling":{"title":"PolicyCeilingEntry","type":"object","properties":{"auto":{"enum":["none","metadata","live","pause","migrate","reboot","replace","destroy"]},"approve":{"type":"array","items":{"enum":["metadata","live","pause","migrate","reboot","replace","destroy"]},"uniqueItems":true},"suspend":{"type":"boolean"},"healDrift":{"enum":["revert","report","off"]}},"additionalProperties":false},"forge":{"title":"ForgeEntryFile","type":"object","properties":{"kind":{"enum":["github","gitlab","gitea","forgejo","bitbucket","generic"]},"url":{"type":"string","pattern":"^https?://[^\\s@]+$","title":"an address such as https://forge.example"},"repository":{"type":"string","pattern":"^[^\\s/]+(/[^\\s/]+)+$","title":"a repository's name such as team/fleet"},"tokenFile":{"type":"string","minLength":1},"hookSecretFile":{"type":"string","minLength":1},"caFile":{"type":"string","minLength":1},"pullRequests":{"type":"boolean"},"forks":{"type":"boolean"}},"required":["kind"],"additionalProperties":false},"notify":{"type":"array","items":{"title":"NotifyEntryFile","type":"object","properties":{"kind":{"enum":["json","slack"]},"urlFile":{"type":"string","minLength":1},"on":{"type":"array","items":{"enum":["failed","waiting","drift","silent","healed"]},"minItems":1,"uniqueItems":true}},"required":["kind","urlFile"],"additionalProperties":false}},"agents":{"title":"AgentsEntry","type":"object","properties":{"tokenFile":{"type":"string","minLength":1},"timeout":{"type":"string","pattern":"^([0-9]+(\\.[0-9]+)?(ms|s|m|h|d|w))+$","title":"a duration such as 90s or 10m"},"tls":{"type":"object","properties":{"caFile":{"type":"string","minLength":1},"certFile":{"type":"string","minLength":1},"keyFile":{"type":"string","minLength":1}},"additionalProperties":false}},"additionalProperties":false}},"required":["name","repository"],"additionalProperties":false},"repository":{"title":"RepositoryEntry","type":"object","properties":{"url":{"type":"string","minLength":1},"ref":{"type":"string","minLength":1},"path":{"type":"string","minLength":1},"sshKeyFile":{"type":"string","minLength":1},"knownHostsFile":{"type":"string","minLength":1},"tokenFile":{"type":"string","minLength":1},"username":{"type":"string","minLength":1},"caFile":{"type":"string","minLength":1}},"required":["url"],"additionalProperties":false}}};
 
 /**
  * What `odorobo gateway --config gateway.yaml` turns: one document. Secrets are never in it, only the files that hold them. Relative paths are relative to this file.
@@ -52,6 +52,7 @@ export interface GatewayFile {
     clientCaFile?: string;
   };
   cluster?: GatewayClusterEntry;
+  signIn?: SignInEntry;
   /**
    * Each with a repository of its own.
    *
@@ -105,6 +106,53 @@ export interface GatewayClusterEntry {
      * How long a leader that is gone keeps the next one out.
      */
     leaseSeconds?: number;
+  };
+}
+/**
+ * How people sign in at the page, beside tokens and client certificates.
+ */
+export interface SignInEntry {
+  /**
+   * How long a session holds. Default: 12h.
+   */
+  lifetime?: string;
+  oidc?: OidcEntry;
+}
+/**
+ * A provider of OpenID Connect that is asked who people are. Needs publicUrl: at the provider the redirect URI is PUBLIC-URL/v1/session/oidc/callback.
+ */
+export interface OidcEntry {
+  /**
+   * As the provider calls itself, such as https://id.example/realms/team.
+   */
+  issuer: string;
+  /**
+   * As the gateway is called there.
+   */
+  clientId: string;
+  /**
+   * The secret that goes with it. Left out: a public client, which has PKCE alone.
+   */
+  clientSecretFile?: string;
+  /**
+   * What the button says. Default: the issuer's host.
+   */
+  name?: string;
+  /**
+   * What is asked for. Default: openid, profile, email.
+   *
+   * @minItems 1
+   */
+  scopes?: string[];
+  /**
+   * The claim that says what somebody is: groups, or realm_access.roles.
+   */
+  rolesClaim: string;
+  /**
+   * What a value of that claim lets one do; the highest counts. Who has none of them may not enter.
+   */
+  roles: {
+    [k: string]: "observe" | "operate" | "apply" | "admin";
   };
 }
 /**

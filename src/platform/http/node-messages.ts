@@ -61,7 +61,10 @@ export async function sendAnswer(
 ): Promise<void> {
   if (response.destroyed) return giveUp(answered);
   response.statusCode = answered.status;
-  for (const [name, value] of answered.headers) response.setHeader(name, value);
+  // Of cookies alone there may be several: they are not one value with commas.
+  for (const [name, value] of answered.headers) if (name !== "set-cookie") response.setHeader(name, value);
+  const cookies = answered.headers.getSetCookie();
+  if (cookies.length > 0) response.setHeader("set-cookie", cookies);
   // 503 is the answer of one that stops: nobody should keep a connection to it.
   if (!request.complete || answered.status === 503) response.setHeader("connection", "close");
   if (answered.headers.has("content-length") || answered.body === null) {

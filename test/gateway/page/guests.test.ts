@@ -28,7 +28,6 @@ const opened = new AsyncDisposableStack();
 let guest: SerialGuest;
 let agent: TestAgent;
 let url = "";
-const SESSION_MS = 60_000;
 
 beforeAll(async () => {
   const scratch = opened.use(await aTempFolder());
@@ -66,7 +65,6 @@ beforeAll(async () => {
       log: silentLogger,
       version: "0",
       since: systemClock.now(),
-      sessionMs: SESSION_MS,
     }),
   );
   url = door.url;

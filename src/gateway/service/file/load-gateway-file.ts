@@ -22,6 +22,8 @@ import {
   type GatewayConfig,
   NOTIFY_TOPICS,
 } from "../gateway-config.ts";
+import { DEFAULT_SCOPES } from "../oidc/oidc-config.ts";
+import { DEFAULT_SESSION_MS } from "../page/sessions.ts";
 import { checkNamedFiles } from "./named-files.ts";
 
 export interface LoadedGateway {
@@ -74,6 +76,7 @@ function toConfig(file: GatewayFile, base: string): GatewayConfig {
               clientCaFile: at(tls.clientCaFile),
             },
     },
+    ...(file.signIn === undefined ? {} : { signIn: toSignIn(file.signIn, at) }),
     fleets: file.fleets.map((fleet) => toFleet(fleet, base)),
   };
 }
@@ -88,6 +91,23 @@ function toCluster({ name, epoch, etcd }: GatewayClusterEntry, base: string): Cl
       tls === undefined
         ? null
         : { caFile: resolve(base, tls.caFile), certFile: at(tls.certFile), keyFile: at(tls.keyFile) },
+  };
+}
+
+function toSignIn(
+  { lifetime, oidc }: NonNullable<GatewayFile["signIn"]>,
+  at: (path: string | undefined) => string | null,
+): NonNullable<GatewayConfig["signIn"]> {
+  const sessionMs = millisecondsOf(lifetime) ?? DEFAULT_SESSION_MS;
+  if (oidc === undefined) return { sessionMs, oidc: null };
+  const { issuer, clientId, clientSecretFile, name, scopes, rolesClaim, roles } = oidc;
+  return {
+    sessionMs,
+    oidc: {
+      ...{ issuer, clientId, clientSecretFile: at(clientSecretFile), rolesClaim, roles },
+      name: name ?? new URL(issuer).hostname,
+      scopes: scopes ?? DEFAULT_SCOPES,
+    },
   };
 }
 

@@ -14,7 +14,15 @@ interface NamedFile {
 }
 
 /** By the names of their fields: what others may not read. */
-const SECRETS = new Set(["tokenFile", "accessFile", "keyFile", "sshKeyFile", "hookSecretFile", "urlFile"]);
+const SECRETS = new Set([
+  "tokenFile",
+  "accessFile",
+  "keyFile",
+  "sshKeyFile",
+  "hookSecretFile",
+  "urlFile",
+  "clientSecretFile",
+]);
 
 /** `written`: as read from YAML; other mistakes in it are somebody else's to find. */
 export async function checkNamedFiles(written: unknown, base: string): Promise<readonly Finding[]> {

@@ -18,6 +18,7 @@ import { followTlsFiles, readTlsFiles } from "../../../platform/http/tls-files.t
 import type { Logger } from "../../../platform/logger.ts";
 import type { GatewayConfig } from "../gateway-config.ts";
 import { ConsoleRelay } from "../guests/console-relay.ts";
+import { OIDC_START, OidcRoutes } from "../oidc/oidc-routes.ts";
 import { ownersOf } from "../page/credentials.ts";
 import { EVERY_ANSWER } from "../page/headers.ts";
 import { ownOrigin } from "../page/own-origin.ts";
@@ -30,13 +31,12 @@ import { createHandler } from "./handler.ts";
 import { unguardedRoutes } from "./unguarded.ts";
 
 export interface DoorOptions extends Omit<Parts, "stopping" | "sessions"> {
-  readonly config: Pick<GatewayConfig, "listen" | "door" | "publicUrl">;
+  readonly config: Pick<GatewayConfig, "listen" | "door" | "publicUrl" | "signIn">;
   /** Of what comes to `/v1/hooks/`; left out: nothing is heard there. */
   readonly hooks?: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   /** Left out: the one that was built. */
   readonly pageFolder?: string | undefined;
-  /** Left out: twelve hours. */
-  readonly sessionMs?: number | undefined;
+
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -53,8 +53,14 @@ export async function openGatewayDoor(options: DoorOptions): Promise<AsyncDispos
   const stopping = new AbortController();
   const clientCertificates = tls !== null && tls.clientCa !== null;
   const { listen, publicUrl } = config;
+  const oidc = config.signIn?.oidc ?? null;
+  if (oidc !== null && publicUrl === null)
+    throw new OdoroboError("AGENT_CONFIG", "people are sent back from the provider to publicUrl, which is not said", {
+      hint: "say publicUrl in gateway.yaml, as people's browsers reach this gateway",
+    });
+  const isOnlyWay = oidc !== null && token === null && access === null && !clientCertificates;
   const isOwnOrigin = ownOrigin({ listen, isTls: tls !== null, publicUrl });
-  const sessions = opened.use(new Sessions(clock, options.sessionMs));
+  const sessions = opened.use(new Sessions(clock, config.signIn?.sessionMs));
   const gate = sessionGate(
     lookersOnly(
       createGate({
@@ -66,7 +72,7 @@ export async function openGatewayDoor(options: DoorOptions): Promise<AsyncDispos
         isOwnOrigin,
       }),
     ),
-    { sessions, isOwnOrigin, clientCertificates },
+    { sessions, isOwnOrigin, clientCertificates, isOnlyWay },
   );
   const consoles = new ConsoleRelay({ fleets: options.fleets, log });
   const parts = { ...options, sessions, stopping: stopping.signal };
@@ -76,7 +82,9 @@ export async function openGatewayDoor(options: DoorOptions): Promise<AsyncDispos
     isOwnOrigin,
     isTls: tls !== null,
     asksFor: { token: token !== null || access !== null, certificate: clientCertificates },
-    oidc: null,
+    oidc: oidc === null ? null : { start: OIDC_START, name: oidc.name },
+    provider:
+      oidc === null || publicUrl === null ? null : new OidcRoutes({ config: oidc, publicUrl, sessions, clock, log }),
     ownerOf: ownersOf({ token, access }),
     clock,
     log,
@@ -116,7 +124,8 @@ export async function openGatewayDoor(options: DoorOptions): Promise<AsyncDispos
 }
 
 /** Who says yes to a plan changes guests: who can reach the gateway and nothing else must not be enough. */
-function refuseStrangers({ listen, door }: Pick<GatewayConfig, "listen" | "door">): void {
+function refuseStrangers({ listen, door, signIn }: DoorOptions["config"]): void {
+  if (signIn?.oidc) return;
   if (door.tokenFile !== null || door.accessFile !== null || door.tls?.clientCaFile || isLocal(listen)) return;
   throw new OdoroboError(
     "AGENT_INSECURE",

@@ -9,19 +9,26 @@ export interface SessionGateOptions {
   readonly isOwnOrigin: (origin: string, host: string | null) => boolean;
   /** Everybody on TCP shows a certificate, signed in or not. */
   readonly clientCertificates: boolean;
+  /** There is no other way in than a session: a provider says who people are, and nobody has a token. */
+  readonly isOnlyWay: boolean;
 }
 
 export const sessionGate =
-  (gate: Gate, { sessions, isOwnOrigin, clientCertificates }: SessionGateOptions): Gate =>
+  (gate: Gate, { sessions, isOwnOrigin, clientCertificates, isOnlyWay }: SessionGateOptions): Gate =>
   async (knock) => {
     const id = sessionIn(knock.headers);
     const mayBe = id !== null && knock.transport === "tcp" && !knock.headers.has("authorization");
-    if (!mayBe || (clientCertificates && knock.certificate === null)) return await gate(knock);
-    const caller = await sessions.find(id);
+    const caller = mayBe && !(clientCertificates && knock.certificate === null) ? await sessions.find(id) : null;
+    if (caller === null && isOnlyWay && knock.transport === "tcp") throw notSignedIn();
     if (caller === null) return await gate(knock);
     refuseOtherPages(knock, isOwnOrigin);
     return caller;
   };
+
+const notSignedIn = () =>
+  new OdoroboError("UNAUTHORIZED", "this gateway asks people to sign in", {
+    hint: "open its page in a browser; for programs say tokenFile or accessFile in gateway.yaml",
+  });
 
 /** A browser sends its cookie whoever asks it to; it says truly which page asked. */
 function refuseOtherPages({ headers, method, isUpgrade }: Knock, isOwnOrigin: SessionGateOptions["isOwnOrigin"]): void {
