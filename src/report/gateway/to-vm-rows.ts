@@ -52,7 +52,7 @@ function seenRow({ node, report, silentSince }: Sight, change: Change | undefine
     drift: silentSince === null ? driftClass(report, change) : null,
     cpus: size.cpus.count,
     memoryMiB: size.memory.sizeMiB,
-    addresses: addressesOf(report.spec),
+    addresses: report.addresses?.map(({ address, source }) => ({ address, source })) ?? addressesOf(report.spec),
   };
 }
 
