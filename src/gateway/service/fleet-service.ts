@@ -19,6 +19,7 @@ import { FleetView } from "./fleet-view.ts";
 import type { FleetConfig } from "./gateway-config.ts";
 import { type FleetNames, GuardedSource } from "./guarded-source.ts";
 import { AgentLines } from "./guests/agent-lines.ts";
+import type { CommitHistory } from "./history/vm-commits.ts";
 import { logWatcher } from "./log-watcher.ts";
 import { FleetSight, type SightOptions } from "./sight/fleet-sight.ts";
 
@@ -49,6 +50,8 @@ export interface FleetParts {
   readonly outlets: Outlets;
   /** Told beside them. */
   readonly watchers?: readonly LoopWatcher[];
+  /** Null: its manifests are in no repository. */
+  readonly history: CommitHistory | null;
   /** Who is told what is seen of it. */
   readonly sight: Omit<SightOptions, "clock">;
   /** Whose webhooks are believed; null: nobody's. */
@@ -71,6 +74,7 @@ export class FleetService {
   readonly config: FleetConfig;
   readonly view: FleetView;
   readonly agents: AgentLines;
+  readonly history: CommitHistory | null;
   readonly #parts: FleetParts;
   readonly #stop = new AbortController();
   readonly #source: PokedSource;
@@ -82,6 +86,7 @@ export class FleetService {
   constructor(config: FleetConfig, parts: FleetParts) {
     this.config = config;
     this.#parts = parts;
+    this.history = parts.history;
     this.agents = new AgentLines(config.agents);
     this.view = new FleetView(
       config,

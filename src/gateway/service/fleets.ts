@@ -4,6 +4,7 @@ import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { whoami } from "../../platform/whoami.ts";
 import type { RunStore } from "../../run/run-store.ts";
+import { Repository } from "../../source/repository.ts";
 import { originOf } from "../../turn/runs/begun-run.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { lookOn } from "../cluster/look-on.ts";
@@ -17,6 +18,7 @@ import { type FleetParts, FleetService, type StoodBy } from "./fleet-service.ts"
 import type { FleetConfig } from "./gateway-config.ts";
 import type { FleetNames } from "./guarded-source.ts";
 import { heldMemory } from "./held-memory.ts";
+import { CommitHistory } from "./history/vm-commits.ts";
 import { openGitSource } from "./open-git-source.ts";
 import { openOutlets } from "./open-outlets.ts";
 
@@ -89,6 +91,7 @@ export class Fleets implements AsyncDisposable {
       openSource:
         this.#parts.openSource ?? ((each, onTrouble) => openGitSource(each, { dataFolder, clock }, onTrouble)),
       watchers: this.#parts.watchersOf?.(config) ?? [],
+      history: historyOf(config, dataFolder),
       sight: {
         life: events.life,
         isHeard: () => events.isHeard,
@@ -126,6 +129,11 @@ export class Fleets implements AsyncDisposable {
     await this.#turn;
     await Promise.all([...this.#all.values()].map((fleet) => this.#end(fleet)));
   }
+}
+
+function historyOf({ repository }: FleetConfig, dataFolder: string): CommitHistory {
+  const { url, ref: _, path, ...credentials } = repository;
+  return new CommitHistory(new Repository({ url, credentials }, dataFolder), path);
 }
 
 /** What the loop of it turns. */

@@ -57,6 +57,9 @@ export function fileLink(
   return fill(links.file, { commit, file: path, line: String(line) });
 }
 
+export const commitLink = (links: Pick<ForgeLinks, "commit"> | null, commit: string | null): string | null =>
+  links === null || commit === null ? null : fill(links.commit, { commit });
+
 const fill = (pattern: string, values: Readonly<Record<string, string>>): string =>
   pattern.replaceAll(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
 

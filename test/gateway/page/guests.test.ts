@@ -56,7 +56,7 @@ beforeAll(async () => {
         publicUrl: null,
         door: { tokenFile: null, accessFile: people, tls: null },
       },
-      fleets: new Map([["shop", { view, agents }]]),
+      fleets: new Map([["shop", { view, agents, history: null }]]),
       runs: new FileRunStore(scratch.path),
       events,
       metrics: new GatewayMetrics({ version: "0", clock: systemClock }),

@@ -9,12 +9,15 @@ import type { GatewayMetrics } from "../../metrics/gateway-metrics.ts";
 import type { GatewayEvents } from "../event-log.ts";
 import type { FleetView } from "../fleet-view.ts";
 import type { AgentLines } from "../guests/agent-lines.ts";
+import type { CommitHistory } from "../history/vm-commits.ts";
 import type { Sessions } from "../page/sessions.ts";
 
 /** A fleet as the door sees it: of a gateway, or the one of a watch. */
 export interface ServedFleet {
   readonly view: FleetView;
   readonly agents: AgentLines;
+  /** Null: its manifests are in no repository. */
+  readonly history: CommitHistory | null;
 }
 
 export interface Parts {

@@ -15,6 +15,7 @@ import { getMe } from "./me.ts";
 import { getMetrics } from "./metrics.ts";
 import { followRun, getRun, getRunPlan, getRuns, orderRun, resumeRun } from "./runs.ts";
 import { getVm } from "./vm.ts";
+import { getVmHistory } from "./vm-history.ts";
 import { getVmEvents, getVmLog } from "./vm-log.ts";
 import { getFleetPlan, getNodes, getVms } from "./vms.ts";
 
@@ -27,6 +28,7 @@ const ROUTES: readonly Route[] = [
   { path: "/v1/fleets/{name}/vms/{vm}", method: "GET", role: "observe", handle: getVm },
   { path: "/v1/fleets/{name}/vms/{vm}/log", method: "GET", role: "observe", handle: getVmLog },
   { path: "/v1/fleets/{name}/vms/{vm}/events", method: "GET", role: "observe", handle: getVmEvents },
+  { path: "/v1/fleets/{name}/vms/{vm}/history", method: "GET", role: "observe", handle: getVmHistory },
   { path: "/v1/me", method: "GET", role: "observe", handle: getMe },
   { path: "/v1/events", method: "GET", role: "observe", handle: streamEvents },
   { path: "/v1/runs", method: "GET", role: "observe", handle: getRuns },

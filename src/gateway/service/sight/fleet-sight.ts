@@ -48,6 +48,9 @@ export interface VmRows {
 export class FleetSight implements Disposable {
   readonly #options: SightOptions;
   #sighting: Sighting | null = null;
+  #fleet: PlannedFleet["fleet"] | null = null;
+  /** Of VMs that are not named any more. */
+  readonly #oldFiles = new Map<VmName, string>();
   #isDue = false;
   #silence: ReadonlyMap<NodeName, Silence> = new Map();
   readonly #rows = new Map<VmName, KeptRow>();
@@ -66,6 +69,8 @@ export class FleetSight implements Disposable {
 
   /** A plan was made of this. */
   planned({ plan, fleet, observed }: Pick<PlannedFleet, "plan" | "fleet" | "observed">): void {
+    this.#noteFiles(fleet);
+    this.#fleet = fleet;
     this.#put({ desired: fleet.desired, observed, plan, silence: this.#remember(observed) });
   }
 
@@ -78,6 +83,26 @@ export class FleetSight implements Disposable {
   /** Null: nothing was seen yet. */
   get sighting(): Sighting | null {
     return this.#sighting;
+  }
+
+  /** As its manifests are; null: nothing was planned yet. */
+  get fleet(): PlannedFleet["fleet"] | null {
+    return this.#fleet;
+  }
+
+  /** The file that a VM is written in, or was while it was named; null: not known. */
+  fileOf(name: VmName): string | null {
+    const vm = this.#fleet?.desired.vms.find((each) => each.name === name);
+    return vm === undefined ? (this.#oldFiles.get(name) ?? null) : (vm.source?.file ?? null);
+  }
+
+  #noteFiles({ desired }: PlannedFleet["fleet"]): void {
+    const before = this.#fleet?.desired.vms ?? [];
+    if (before === desired.vms) return;
+    const named = new Set(desired.vms.map(({ name }) => name));
+    for (const { name, source } of before)
+      if (!named.has(name) && source !== null) this.#oldFiles.set(name, source.file);
+    for (const name of this.#oldFiles.keys()) if (this.#oldFiles.size > KEPT_GONE) this.#oldFiles.delete(name);
   }
 
   /** Those that did not answer when they were last asked, and since when. */
