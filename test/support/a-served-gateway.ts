@@ -74,7 +74,8 @@ export async function aServedGateway(options: ServedOptions = {}): Promise<Serve
     ceiling: null,
     forge: null,
     notify: [],
-    agents: {},
+    // A machine that is busy with other tests makes no agent silent.
+    agents: { answerMs: 60_000 },
     ...options.fleet,
   };
   const start = (listen: string) =>
