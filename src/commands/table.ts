@@ -19,6 +19,10 @@ import GatewayInstallCommand from "./gateway/install.ts";
 import GatewayStatusCommand from "./gateway/status.ts";
 import GatewayUninstallCommand from "./gateway/uninstall.ts";
 import GatewayCommand from "./gateway.ts";
+import ImageInfo from "./image/info.ts";
+import ImageListCommand from "./image/list.ts";
+import ImagePruneCommand from "./image/prune.ts";
+import ImagePullCommand from "./image/pull.ts";
 import Import from "./import.ts";
 import Init from "./init.ts";
 import NodeCordon from "./node/cordon.ts";
@@ -144,6 +148,10 @@ export const COMMANDS = {
   "vm:destroy": VmDestroy,
   "vm:ping": VmPing,
   "vm:spawn": VmSpawn,
+  "image:list": ImageListCommand,
+  "image:info": ImageInfo,
+  "image:pull": ImagePullCommand,
+  "image:prune": ImagePruneCommand,
   "node:list": NodeListCommand,
   "node:info": NodeInfoCommand,
   "node:cordon": NodeCordon,

@@ -59,6 +59,7 @@ export interface AgentClient extends AgentApi {
   spawnVm(name: VmName, config: unknown, signal: AbortSignal): Promise<void>;
   giveConfig(name: VmName, config: unknown, signal: AbortSignal): Promise<void>;
   callHypervisor(name: VmName, call: HypervisorCall, signal: AbortSignal): Promise<HypervisorAnswer>;
+  fetchImage: NonNullable<AgentApi["fetchImage"]>;
   /** What its node has fetched, and who stands on it. */
   images(signal: AbortSignal): Promise<readonly NodeImage[]>;
   pruneImages(request: PruneRequest, signal: AbortSignal): Promise<Pruned>;

@@ -39,6 +39,8 @@ test("each document is valid by its schema, in good times and bad", async () => 
     expectValid(await look("validate", fleet.folder), "validation");
     expectValid(await look("vm", "list", ...at), "vm-list");
     expectValid(await look("node", "list", ...at), "node-list");
+    expectValid(await look("image", "list", ...at), "image-list");
+    expectValid(await look("image", "prune", ...at), "image-prune");
     for (const node of ["n1", "n2"]) expectValid(await look("node", "info", node, ...at), "node-info");
   }
   await fleet.write("broken.yaml", "kind: [");
@@ -51,6 +53,9 @@ test("every schema of ours has an example, and it is valid", () => {
     "vm-list",
     "node-list",
     "node-info",
+    "image-list",
+    "image-pull",
+    "image-prune",
     "doctor-report",
     "validation",
     "agent-access",

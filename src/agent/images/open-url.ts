@@ -9,6 +9,7 @@
 import { lookup as dnsLookup, type LookupAddress } from "node:dns";
 import { open } from "node:fs/promises";
 import { isIP, type LookupFunction } from "node:net";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from "undici";
 import { OdoroboError } from "../../model/errors.ts";
@@ -136,14 +137,57 @@ function understand(
     const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(String(headers["content-range"] ?? ""));
     const start = range === null ? -1 : Number(range[1]);
     const totalBytes = range === null || range[2] === "*" ? null : Number(range[2]);
-    return { from: start, totalBytes, etag, body };
+    return { from: start, totalBytes, etag, body: allThatCame(body) };
   }
   // No such part: it has become shorter than what came before.
   if (statusCode === 416 && from > 0) return { from: -1, totalBytes: null, etag, body };
   if (statusCode !== 200) throw asStatusError(url, statusCode);
   if (/^text\/html\b/i.test(String(headers["content-type"] ?? "")))
     throw refused(`${url.href} answers with a page for people, not with an image`, "name the file itself");
-  return { from: 0, totalBytes: length, etag, body };
+  return { from: 0, totalBytes: length, etag, body: allThatCame(body) };
+}
+
+/** Chunks that wait for their reader before the sender is asked to wait. */
+const MOST_WAITING = 16;
+
+/**
+ * A stream that breaks forgets what it had not handed out yet: where each connection breaks early, nothing would ever come. So chunks are taken as
+ * they come, and the break is told behind them.
+ */
+function allThatCame(body: Readable): AsyncGenerator<Uint8Array> {
+  const waiting: Uint8Array[] = [];
+  let ended: { readonly error: unknown } | null = null;
+  let wake = () => {};
+  body.on("data", (chunk: Uint8Array) => {
+    waiting.push(chunk);
+    if (waiting.length >= MOST_WAITING) body.pause();
+    wake();
+  });
+  const end = (error: unknown) => {
+    ended ??= { error };
+    wake();
+  };
+  body.on("error", end);
+  body.on("end", () => end(null));
+  body.on("close", () => end(new Error("other side closed")));
+  // Listened to at once, and not only when somebody reads: it may break before.
+  const read = async function* (): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const chunk = waiting.shift();
+      if (chunk !== undefined) yield chunk;
+      else if (ended !== null) {
+        const { error } = ended as { readonly error: unknown };
+        if (error === null) return;
+        throw error;
+      } else {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        wake = resolve;
+        body.resume();
+        await promise;
+      }
+    }
+  };
+  return read();
 }
 
 /** What a server may say of itself for a while is worth another try. */

@@ -165,8 +165,16 @@ describe("a source that is bad", () => {
     const server = await serving({ "/a.raw": DISK }, breaksAtEveryTenth);
     const cache = await openCache();
     await expectWhole((await cache.need("a", remoteOf([server.url("/a.raw")], sha(DISK)), null, never)).path, DISK);
-    expect(server.asked.length).toBe(10);
-    expect(server.asked[1]).toBe(`GET /a.raw ${Math.ceil(DISK.length / 10)}-`);
+    expect(server.asked.length).toBeGreaterThanOrEqual(10);
+    expect(server.asked[1]).toMatch(/^GET \/a\.raw [1-9]\d*-$/);
+  });
+
+  test("breaks after a few bytes each time: what came before a break counts", async () => {
+    const small = randomBytes(5000);
+    const server = await serving({ "/a.raw": small }, breaksAtEveryTenth);
+    const cache = await openCache();
+    await expectWhole((await cache.need("a", remoteOf([server.url("/a.raw")], sha(small)), null, never)).path, small);
+    expect(server.asked.length).toBeGreaterThanOrEqual(10);
   });
 
   const OTHER = Buffer.concat([randomBytes(DISK.length)]);
@@ -275,7 +283,8 @@ describe("a source that is bad", () => {
     const cache = await openCache();
     const remote = remoteOf([bad.url("/nothing.raw"), bad.url("/a.raw"), good.url("/b.raw")], sha(DISK));
     await expectWhole((await cache.need("a", remote, null, never)).path, DISK);
-    expect(good.asked).toEqual([`GET /b.raw ${MIB}-`]);
+    // Some of what came may be lost in a break, but not all of it.
+    expect(good.asked.map((each) => each.replace(/[1-9]\d*-$/, "N-"))).toEqual(["GET /b.raw N-"]);
   });
 
   test("a mirror with another file is passed over", async () => {
