@@ -70,7 +70,7 @@ describe.runIf(requires("a guest from an image that was fetched", "qemu-system-x
         digest: `sha256:${sha256(first)}`,
       });
       const applied = await expectCode(world.cli("apply", world.fleet, "--yes"), 0);
-      expect(applied.stdout).toMatch(/done +fetch image os to n1/);
+      expect(applied.stderr).toMatch(/done +fetch image os to n1/);
       await until("it booted", async () => (await n1.serial("old")).includes("BOOTED FROM THE FIRST"), 60_000);
       await expectNothingToDo(world);
 

@@ -31,7 +31,7 @@ export default class ImagePruneCommand extends OdoroboCommand {
     const { renderPruned } = await import("../../report/images.ts");
     const { renderSilent } = await import("../../report/lists.ts");
     const digests = args.digest === undefined ? null : [args.digest];
-    const request = { digests, youngerThanSeconds: JUST_NOW_SECONDS, dryRun: flags["dry-run"] };
+    const request = { digests, youngerThanSeconds: JUST_NOW_SECONDS, dryRun: flags["dry-run"] ?? false };
     const pruned = await pruneNodeImages(reached, request, interrupts.first);
     this.screen.print(renderPruned(pruned));
     if (pruned.silent.length > 0) this.screen.note(renderSilent(pruned.silent));
