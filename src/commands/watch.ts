@@ -1,5 +1,7 @@
 import { join, resolve } from "node:path";
 import { Flags } from "@oclif/core";
+import type { LoopWatcher } from "../gateway/loop/parts.ts";
+import type { WatchDoor } from "../gateway/service/watch-door.ts";
 import { CHANGE_CLASSES, type ChangeClass } from "../model/change-class.ts";
 import { digestOfText } from "../model/digest.ts";
 import { OdoroboError } from "../model/errors.ts";
@@ -42,6 +44,16 @@ export default class Watch extends OdoroboCommand {
       default: "60s",
     }),
     data: Flags.string({ summary: "records and disks of an agent in here, as of odorobo agent", helpValue: "FOLDER" }),
+    listen: Flags.string({
+      summary: "serve the page there, and the API of a gateway: 127.0.0.1:8900, or unix:///path",
+      helpValue: "ADDRESS",
+      helpGroup: "PAGE",
+    }),
+    "page-token-file": Flags.string({
+      summary: "whoever shows this token at the page may do all; without it, on loopback everybody may look",
+      helpValue: "FILE",
+      helpGroup: "PAGE",
+    }),
     run: Flags.string({ summary: "sockets of an agent in here, as of odorobo agent", helpValue: "FOLDER" }),
     ...stateFlag,
     ...agentFlags,
@@ -64,6 +76,7 @@ export default class Watch extends OdoroboCommand {
     const { nextCommands } = await import("./cli/watch/next-commands.ts");
     const { Watcher } = await import("./cli/watch/watcher.ts");
     const { Keepers } = await import("./cli/watch/inside-agent.ts");
+    const { fanOut } = await import("../gateway/service/fan-out.ts");
     const { openRuns } = await import("./cli/runs/begin-run.ts");
 
     const folder = args.folder ?? flags.fleet ?? thisFolder();
@@ -84,6 +97,7 @@ export default class Watch extends OdoroboCommand {
       warn: (_, text) => screen.note(`agent: ${text}`),
       error: (_, text) => screen.note(`agent: ${text}`),
     };
+    const bothTold = (one: LoopWatcher, other: LoopWatcher) => fanOut([one, other], log);
     const onStart = (agent: { node: string; address: string }) => watcher.tell({ event: "agent", ...agent });
     await using keepers = new Keepers({ url: flags.agent, data: flags.data, run: flags.run, access, onStart, log });
     const clock = systemClock;
@@ -92,6 +106,7 @@ export default class Watch extends OdoroboCommand {
       { poll: flags.poll, rescanMs: intervalMs, onLimit: () => watcher.limited() },
       (fleet, signal) => keepers.serve(fleet, signal),
     );
+    let door: WatchDoor | null = null;
     const world = new LiveWorld({
       location: { kind: "folder", path: folder },
       access,
@@ -101,7 +116,19 @@ export default class Watch extends OdoroboCommand {
       signal: interrupts.first,
       hardSignal: interrupts.second,
       intervalMs,
+      onNews: () => door?.glancer.nudge(),
     });
+    await using opened = new AsyncDisposableStack();
+    if (flags.listen !== undefined) {
+      const { openWatchDoor } = await import("../gateway/service/watch-door.ts");
+      const options = { listen: flags.listen, tokenFile: flags["page-token-file"] ?? null, folder };
+      door = opened.use(
+        await openWatchDoor({ ...options, access, runs, clock, log, hardSignal: interrupts.second }, () =>
+          world.glance(),
+        ),
+      );
+      screen.note(`the page: ${door.url}/`);
+    }
     const of = `the folder ${resolve(folder)}`;
     const memory = new LoopMemoryFile({
       path: join(flags.state ?? stateFolder(), "loops", `${digestOfText(of).slice(0, 32)}.json`),
@@ -109,7 +136,11 @@ export default class Watch extends OdoroboCommand {
       onTrouble: (message) => screen.note(message),
     });
     const said = flags.auto === undefined ? {} : { auto: flags.auto as ChangeClass, approve: null };
-    const loop = new Loop({ source, world, clock, memory }, watcher, said);
+    const loop = new Loop(
+      { source, world, clock, memory },
+      door === null ? watcher : bothTold(watcher, door.watcher),
+      said,
+    );
     const onLine = (line: string) => {
       const answer = ({ yes: "approve", no: "decline" } as const)[line.trim()];
       if (answer !== undefined && watcher.question !== null) loop.answer(answer, watcher.question, whoami());

@@ -1,6 +1,7 @@
 /** The world as it is: plans by `turn/`, applies as runs that everybody on this machine can see, and the agents' own events. */
 import { randomBytes } from "node:crypto";
 import type { VmName } from "../../model/names.ts";
+import type { ObservedState } from "../../model/observed-state.ts";
 import { whoami } from "../../platform/whoami.ts";
 import type { RunOrder } from "../../run/decide.ts";
 import { HeldFleet } from "../../turn/held/held-fleet.ts";
@@ -30,6 +31,8 @@ import { Questions } from "./questions.ts";
 export interface LiveWorldOptions extends LoopRunsOptions {
   /** How often the fleet is looked at though nobody said anything. */
   readonly intervalMs: number;
+  /** Told that something may be another at an agent. Must not throw. */
+  readonly onNews?: (() => void) | undefined;
   /** How long a loop elsewhere that is gone keeps this one out; left out: 30. */
   readonly leaseSeconds?: number | undefined;
   /** In which agents are ordered; null, or left out: in none. */
@@ -72,6 +75,7 @@ export class LiveWorld implements World {
   async *changes(signal: AbortSignal): AsyncGenerator<string> {
     const note = (why: string) => {
       this.#changes.push(why);
+      this.#options.onNews?.();
       this.#wake?.();
     };
     await using held = this.#held;
@@ -102,6 +106,11 @@ export class LiveWorld implements World {
     const selection = leaveOut.length === 0 ? null : { targets: [], excludes: leaveOut };
     const allowances = { maxClass: null, allowDestroy: null };
     return await unlessEmptying(await this.#held.plan(fleet, { selection, allowances }, signal));
+  }
+
+  /** What is there now, for those who look on: nothing is decided by it. */
+  async glance(): Promise<ObservedState> {
+    return await this.#held.look(this.#nodes, this.#options.signal);
   }
 
   async begin({ remembered, holder }: Parameters<World["begin"]>[0]): Promise<void> {

@@ -22,6 +22,7 @@ import { AgentLines } from "./guests/agent-lines.ts";
 import type { CommitHistory } from "./history/vm-commits.ts";
 import { logWatcher } from "./log-watcher.ts";
 import { FleetSight, type SightOptions } from "./sight/fleet-sight.ts";
+import { Glancer } from "./sight/glancer.ts";
 
 /** A source that can be told to look now. */
 export interface PokedSource extends RevisionSource {
@@ -76,6 +77,8 @@ export class FleetService {
   readonly agents: AgentLines;
   readonly history: CommitHistory | null;
   readonly #parts: FleetParts;
+  readonly #glancer: Glancer;
+  #world: LiveWorld | null = null;
   readonly #stop = new AbortController();
   readonly #source: PokedSource;
   readonly #guarded: GuardedSource;
@@ -93,6 +96,11 @@ export class FleetService {
       (id) => this.#guarded.noteOf(id),
       new FleetSight({ ...parts.sight, clock: parts.clock }),
     );
+    const { sight } = this.view;
+    this.#glancer = new Glancer({
+      ...{ sight, clock: parts.clock, isWanted: () => this.view.isApplying && parts.sight.isHeard() },
+      glance: async () => await this.#world?.glance(),
+    });
     const watchers = [...parts.outlets.watchers, ...(parts.watchers ?? [])];
     this.#watcher = fanOut([this.view, logWatcher(config.name, parts.log), ...watchers], parts.log);
     this.#source = parts.openSource(config, (trouble) => this.#watcher.source(trouble));
@@ -118,6 +126,7 @@ export class FleetService {
   async stop(): Promise<string | null> {
     this.#stop.abort();
     await this.#ended;
+    this.#glancer[Symbol.dispose]();
     this.view.sight[Symbol.dispose]();
     await this.agents[Symbol.asyncDispose]();
     await this.#parts.outlets[Symbol.asyncDispose]();
@@ -173,7 +182,9 @@ export class FleetService {
       signal,
       hardSignal,
       intervalMs,
+      onNews: () => this.#glancer.nudge(),
     });
+    this.#world = world;
     return new Loop({ source: this.#guarded, world, clock, memory }, this.#watcher, {});
   }
 }

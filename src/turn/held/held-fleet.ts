@@ -65,6 +65,16 @@ export class HeldFleet implements AsyncDisposable {
     }
   }
 
+  /** What agents have now: those that have something new are asked. Nothing is planned of it. */
+  async look(nodes: readonly DesiredNode[], signal: AbortSignal): Promise<ObservedState> {
+    const agents = await this.#agents.lease(nodes);
+    try {
+      return await this.#observe(nodes, agents, new Set(), signal);
+    } finally {
+      await agents[Symbol.asyncDispose]();
+    }
+  }
+
   /** `held`: whose reports were held is noted there; null: everybody is asked. */
   #observe(
     nodes: readonly DesiredNode[],

@@ -9,6 +9,8 @@ export interface WatchFlags extends AgentFlags {
   readonly run?: string | undefined;
   readonly state?: string | undefined;
   readonly poll?: boolean | undefined;
+  readonly listen?: string | undefined;
+  readonly "page-token-file"?: string | undefined;
 }
 
 export interface NextCommands {
@@ -31,6 +33,8 @@ export function nextCommands(folder: string, flags: WatchFlags): NextCommands {
     ...listed("--agent", flags.agent),
     ...listed("--data", flags.data),
     ...listed("--run", flags.run),
+    ...listed("--listen", flags.listen),
+    ...listed("--page-token-file", flags["page-token-file"]),
     ...(flags.poll === true ? ["--poll"] : []),
   ];
   return {
