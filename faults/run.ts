@@ -7,6 +7,8 @@
  *
  *   npm run faults -- --gateway --seed 1 --minutes 5    two loops on one fleet, 25 faults a seed unless --count says so
  *
+ *   npm run faults -- --cluster --seed 1 --faults 50    three gateways over three members of etcd, 25 faults a seed unless told
+ *
  * A seed that fails is printed with its faults, its logs and the command that replays it. See docs/testing.md.
  */
 import { spawnSync } from "node:child_process";
@@ -27,6 +29,8 @@ const { values } = parseArgs({
     "without-qemu": { type: "boolean", default: false },
     without: { type: "string", multiple: true, default: [] },
     gateway: { type: "boolean", default: false },
+    cluster: { type: "boolean", default: false },
+    faults: { type: "string" },
     list: { type: "boolean", default: false },
   },
 });
@@ -128,6 +132,35 @@ async function runAllLoops(): Promise<number> {
   return failed.length === 0 ? 0 : 1;
 }
 
-if (values.gateway) process.exitCode = await runAllLoops();
+/** Needs etcd. */
+async function runAllClusters(): Promise<number> {
+  const { buildCommand } = await import("../test/support/build-command.ts");
+  // As tests find it that start the command.
+  process.env.ODOROBO_TEST_COMMAND = await buildCommand();
+  const { runCluster } = await import("./cluster/run-cluster.ts");
+  const over = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => over.abort());
+  const timer = setTimeout(() => over.abort(), whole("minutes", values.minutes ?? "30000") * 60_000);
+  const number = whole("faults", values.faults ?? "25");
+  const failed: number[] = [];
+  let done = 0;
+  for (let seed = first; seed < first + seeds && !over.signal.aborted; seed++) {
+    const began = performance.now();
+    const { byKind, violations, takeovers } = await runCluster(seed, number, over.signal);
+    done += [...byKind.values()].reduce((sum, each) => sum + each, 0);
+    const kinds = [...byKind].sort().map(([kind, times]) => `${kind} ${times}`);
+    const seconds = ((performance.now() - began) / 1_000).toFixed(1);
+    const state = violations.length === 0 ? "ok" : "FAILED";
+    console.log(`seed ${seed}: ${state}, ${takeovers} terms acted, ${kinds.join(", ")} in ${seconds} s`);
+    for (const violation of violations) console.log(`  violated: ${violation}`);
+    if (violations.length > 0) failed.push(seed);
+  }
+  clearTimeout(timer);
+  console.log(`${done} faults: ${failed.length === 0 ? "no violation" : `FAILED seeds ${failed.join(", ")}`}`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+if (values.cluster) process.exitCode = await runAllClusters();
+else if (values.gateway) process.exitCode = await runAllLoops();
 else if (values.list) printFaults(first);
 else process.exitCode = (canMount() ? null : await againInNamespace(process.argv.slice(1))) ?? (await runAll());

@@ -166,6 +166,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "gateway/metrics": ["model", "plan", "apply", "turn", "platform", ...below("gateway", "revision", "loop", "hooks")],
   "gateway/service": [
     "model",
+    "etcd",
     ...MANIFEST,
     "source",
     "source/git",

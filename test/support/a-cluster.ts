@@ -40,12 +40,12 @@ export interface ClusterRig extends EtcdRig {
   readonly nodes?: readonly string[];
   readonly fleetPolicy?: readonly string[];
   readonly leaseSeconds?: number;
-  /** What stands before the command of a gateway. */
-  readonly endpointsOf?: (gateway: string, endpoints: readonly string[]) => readonly string[];
+  /** How that gateway reaches them. */
+  readonly endpointsOf?: (gateway: string, endpoints: readonly string[]) => Promise<readonly string[]>;
 }
 
 export async function aCluster(rig: ClusterRig = {}): Promise<ACluster> {
-  const { nodes = ["n1"], leaseSeconds = 5, endpointsOf = (_: string, all: readonly string[]) => all } = rig;
+  const { nodes = ["n1"], leaseSeconds = 5, endpointsOf = async (_: string, all: readonly string[]) => all } = rig;
   await using opened = new AsyncDisposableStack();
   const fleet = opened.use(await aLiveFleet(...nodes));
   const etcd = opened.use(await anEtcd(rig));
@@ -131,7 +131,7 @@ export async function aCluster(rig: ClusterRig = {}): Promise<ACluster> {
     },
   };
   for (const name of ["a", "b", "c"]) {
-    const endpoints = endpointsOf(name, etcd.endpoints);
+    const endpoints = await endpointsOf(name, etcd.endpoints);
     const text = [
       "kind: Gateway",
       `data: data-${name}`,

@@ -29,7 +29,17 @@ export function renderGatewayStatus(
     ...(notes.length === 0 ? [] : ["", ...notes]),
     "",
     paint("dim", `odorobo gateway ${safeLine(gateway.version)}, since ${gateway.since}`),
+    ...leadLine(gateway.leader).map((line) => paint("dim", line)),
   ].join("\n");
+}
+
+/** Nothing of a gateway that is alone, or of an older one. */
+function leadLine(leader: GatewayFleetList["gateway"]["leader"] | undefined): readonly string[] {
+  if (leader === undefined || leader.mode === "alone") return [];
+  if (leader.leads) return [`it leads its cluster, since ${leader.since}, in term ${leader.term}`];
+  if (leader.leader === null) return ["nobody leads its cluster just now: nothing new is begun"];
+  const where = leader.url === null ? "" : `, at ${safeLine(leader.url)}`;
+  return [`it stands by: ${safeLine(leader.leader)} leads${where}, since ${leader.since}`];
 }
 
 /** So many lines of what is wrong with a revision: the first mistakes with their places, not all of hundreds. */

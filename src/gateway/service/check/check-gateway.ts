@@ -6,6 +6,7 @@
 import type { Clock } from "../../../platform/clock.ts";
 import type { GatewayCheck, GatewayFinding } from "../../../report/gateway/gateway-check.ts";
 import type { FleetConfig, GatewayConfig } from "../gateway-config.ts";
+import { checkCluster } from "./check-cluster.ts";
 import { checkMachine } from "./check-machine.ts";
 import { checkForge, checkHook, checkNotify } from "./check-outlets.ts";
 import { checkRepository } from "./check-repository.ts";
@@ -13,7 +14,9 @@ import { checkRepository } from "./check-repository.ts";
 /** Rejects only with the signal's reason. */
 export async function checkGateway(config: GatewayConfig, clock: Clock, signal: AbortSignal): Promise<GatewayCheck> {
   const [machine, ...fleets] = await Promise.all([
-    checkMachine(config, clock, signal),
+    checkMachine(config, clock, signal).then(async (findings) =>
+      config.cluster ? [...findings, ...(await checkCluster(config.cluster))] : findings,
+    ),
     ...config.fleets.map((fleet) => checkFleet(fleet, config, clock, signal)),
   ]);
   const findings = [...machine.map((finding) => ({ fleet: null, ...finding })), ...fleets.flat()];
