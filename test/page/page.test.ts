@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { requires } from "../support/requirements.ts";
 import { aPageWorld, type PageWorld } from "./a-page-world.ts";
 import { answers } from "./stories/answers.ts";
+import { bigFleets } from "./stories/big.ts";
 import { connections } from "./stories/connection.ts";
 import { consoles } from "./stories/console.ts";
 import { looks } from "./stories/looks.ts";
@@ -31,6 +32,7 @@ describe.runIf(requires("the page in a browser", "chromium", "git"))("the page",
   }, 180_000);
   afterAll(() => opened?.[Symbol.asyncDispose]());
 
+  bigFleets(world);
   looks(world, () => runs);
   answers(world, () => runs);
   if (requires("a console in a browser", "qemu-system-x86_64", "qemu-img")) consoles(world);

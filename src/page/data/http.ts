@@ -61,7 +61,9 @@ export async function get<Document>(path: string): Promise<Document> {
   const timer = setTimeout(() => patience.abort(TOO_LONG), PATIENCE_MS);
   try {
     const response = await send(path, { signal: patience.signal });
-    const document = (await response.json()) as Document;
+    // A log is text, and nothing else.
+    const isText = response.headers.get("content-type")?.startsWith("text/plain") ?? false;
+    const document = (await (isText ? response.text() : response.json())) as Document;
     // Other documents say a time as well, and may have been made for whoever asked before.
     if (path === "/v1/me") hearNow((document as { readonly now?: unknown }).now);
     return document;

@@ -1,11 +1,10 @@
 /** The end of its serial line's log, as text: whatever a guest writes, nothing of it is markup. */
 import { useEffect, useRef } from "preact/hooks";
-import type { VmLog } from "../../report/vm-log.ts";
 import { never } from "../data/concerns.ts";
 import { refresh, useResource } from "../data/resource.ts";
 import { Empty, Loading, Trouble } from "../parts/message.tsx";
 import { vmHref } from "../route.ts";
-import { readableLine } from "./readable-line.ts";
+import { readableText } from "./readable-text.ts";
 
 /** As much as a person scrolls through; a line of a guest that writes none may be as long. */
 const TAIL_BYTES = 64 * 1024;
@@ -13,7 +12,7 @@ const EVERY_MS = 3_000;
 
 export function LogTab({ path, vm }: { readonly path: string; readonly vm: string }) {
   const log = `${path}/log?tail=${TAIL_BYTES}`;
-  const { document: read, refused } = useResource<VmLog>(log, never);
+  const { document: read, refused } = useResource<string>(log, never);
   const box = useRef<HTMLPreElement>(null);
   const isAtEnd = useRef(true);
   useEffect(() => {
@@ -22,13 +21,13 @@ export function LogTab({ path, vm }: { readonly path: string; readonly vm: strin
     }, EVERY_MS);
     return () => clearInterval(timer);
   }, [log]);
-  const text = read === null ? "" : read.lines.map(readableLine).join("\n");
+  const text = readableText(read ?? "");
   useEffect(() => {
     const element = box.current;
     if (element !== null && isAtEnd.current) element.scrollTop = element.scrollHeight;
   }, [text]);
   if (read === null) return refused === null ? <Loading what="its log" /> : <Trouble refused={refused} />;
-  if (read.lines.length === 0)
+  if (read === "")
     return (
       <Empty title={`${vm} has written nothing yet`}>
         What it writes to its serial line stands here.{" "}

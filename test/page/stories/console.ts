@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { aSystemAgent } from "../../support/system-agent.ts";
 import { until } from "../../support/until.ts";
 import type { PageWorld } from "../a-page-world.ts";
-import { expectNoFaults, PATIENCE_MS } from "./see-again.ts";
+import { expectNoFaults, goes, PATIENCE_MS, sees } from "./see-again.ts";
 
 /** The tiny guest says again what is typed; a `q` would power it off. */
 const TYPED = "hello<i>guest</i>";
@@ -52,6 +52,10 @@ export function consoles(world: () => PageWorld): void {
     expect(await agent.serial("guest-1")).not.toContain("nobody-types-this");
     await omar.page.keyboard.press("Control+Shift+Escape");
     expect(await omar.page.evaluate("document.activeElement.textContent"), "there is a way out").toBe("Console");
+    await olga.page.keyboard.press("Control+Shift+Escape");
+    await goes(olga.page, "#/fleets/shop/vms/guest-1/log");
+    await sees(olga.page, /COUNTER \d/);
+    expect(await olga.page.locator(".log i").count(), "what a guest writes is text").toBe(0);
     expectNoFaults(omar);
     expectNoFaults(olga);
     await fleet.remove("vms/guest-1.yaml");
