@@ -37,16 +37,24 @@ export class ClusterReign implements Reign {
       const term = await Promise.race([this.#began.promise, stopped.promise]);
       signal.removeEventListener("abort", stop);
       if (term === null || term.lost.aborted) continue;
-      const turn = Promise.withResolvers<void>();
-      this.#turns.add(turn);
-      return {
-        lost: term.lost,
-        term: { epoch: this.#epoch, number: term.number },
-        [Symbol.dispose]: () => {
-          this.#turns.delete(turn);
-          turn.resolve();
-        },
-      };
+      return this.#open(term);
     }
+  }
+
+  now(): Turn | null {
+    return this.#term === null || this.#term.lost.aborted ? null : this.#open(this.#term);
+  }
+
+  #open(term: Term): Turn {
+    const turn = Promise.withResolvers<void>();
+    this.#turns.add(turn);
+    return {
+      lost: term.lost,
+      term: { epoch: this.#epoch, number: term.number },
+      [Symbol.dispose]: () => {
+        this.#turns.delete(turn);
+        turn.resolve();
+      },
+    };
   }
 }

@@ -102,15 +102,6 @@ export class Cluster implements AsyncDisposable {
     return this.#leadership.leaseAgeMs;
   }
 
-  /** In which the fleets are turned here; null: they are not. */
-  get term(): Term | null {
-    return this.reign.term;
-  }
-
-  get epoch(): number {
-    return this.#settings.epoch;
-  }
-
   begin(): void {
     const { signal } = this.#stop;
     const rule = async (term: Term) => {
@@ -141,7 +132,8 @@ export class Cluster implements AsyncDisposable {
 
   /** Where somebody leads. */
   async carryOn(run: string, by: string): Promise<void> {
-    if (this.reign.term !== null) await this.#parts.carryOn(run, by);
+    const { term } = this.reign;
+    if (term !== null && !term.lost.aborted) await this.#parts.carryOn(run, by);
     else await giveOrder(this.etcd, run, { kind: "resume", by });
   }
 

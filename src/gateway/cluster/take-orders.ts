@@ -88,6 +88,8 @@ export class OrderTaker {
       await this.#parts.carryOn(kept.run, by);
       return await this.#answer(term, kept, null);
     } catch (error) {
+      // It is left to the next, whose it is.
+      if (isOdoroboError(error, "NOT_LEADER")) return false;
       return await this.#answer(term, kept, error);
     }
   }

@@ -4,6 +4,8 @@ import type { OrderTerm } from "../../wire/order-term.ts";
 export interface Reign {
   /** Resolves when it may. What has begun then is over before `Turn` is disposed of. Rejects with the signal's reason. */
   begins(signal: AbortSignal): Promise<Turn>;
+  /** As `begins`, without waiting; null: it may not just now. */
+  now(): Turn | null;
 }
 
 export interface Turn extends Disposable {
@@ -15,7 +17,7 @@ export interface Turn extends Disposable {
 
 const NEVER = new AbortController().signal;
 
+const always = (): Turn => ({ lost: NEVER, term: null, [Symbol.dispose]: () => {} });
+
 /** Without a cluster. */
-export const ALONE: Reign = {
-  begins: async () => ({ lost: NEVER, term: null, [Symbol.dispose]: () => {} }),
-};
+export const ALONE: Reign = { begins: async () => always(), now: always };

@@ -13,6 +13,7 @@ import { type Cluster, openCluster } from "../cluster/cluster.ts";
 import { etcdNames } from "../cluster/etcd-fleet-names.ts";
 import { hookHandler } from "../hooks/hook-door.ts";
 import type { LoopWatcher } from "../loop/parts.ts";
+import { ALONE } from "../loop/reign.ts";
 import { GatewayMetrics } from "../metrics/gateway-metrics.ts";
 import { CarriedOn } from "./carry-on.ts";
 import { GatewayEvents } from "./event-log.ts";
@@ -69,9 +70,9 @@ export async function startGateway(config: GatewayConfig, parts: GatewayParts): 
           }),
         );
   const runs: RunStore = cluster?.runs ?? parts.runs;
-  const termOf = (fleet: string) =>
-    cluster === null || cluster.term === null ? null : { fleet, epoch: cluster.epoch, number: cluster.term.number };
-  const carried: CarriedOn = opened.use(new CarriedOn({ runs, clock, log, hardSignal, termOf }));
+  const carried: CarriedOn = opened.use(
+    new CarriedOn({ runs, clock, log, hardSignal, reign: cluster?.reign ?? ALONE }),
+  );
   const names = cluster === null ? await openFleetNames(dataFolder) : keptNames(etcdNames(cluster.etcd));
   if (cluster !== null) metrics.follow(cluster);
   const { publicUrl } = config;

@@ -11,6 +11,7 @@ import { packageVersion } from "../../platform/package-version.ts";
 import type { RunStore } from "../../run/run-store.ts";
 import type { AgentAccess } from "../../turn/connect-agents.ts";
 import type { LoopWatcher } from "../loop/parts.ts";
+import { ALONE } from "../loop/reign.ts";
 import { GatewayMetrics } from "../metrics/gateway-metrics.ts";
 import { CarriedOn } from "./carry-on.ts";
 import { GatewayEvents } from "./event-log.ts";
@@ -62,7 +63,7 @@ export async function openWatchDoor(options: WatchDoorOptions, glance: GlancerOp
   const agents = opened.use(new AgentLines(access));
   const metrics = new GatewayMetrics({ version, clock });
   const counted = opened.use(metrics.watcher(name));
-  const carried = opened.use(new CarriedOn({ runs, clock, log, hardSignal }));
+  const carried = opened.use(new CarriedOn({ runs, clock, log, hardSignal, reign: ALONE }));
   const door = opened.use(
     await openGatewayDoor({
       config: {
