@@ -28,6 +28,7 @@ import { readBootId, readCapacity, readOrMakeNodeId } from "./inventory/inventor
 import type { Lifecycle } from "./lifecycle/lifecycle.ts";
 import { createLifecycle } from "./lifecycle/service.ts";
 import { AgentMetrics } from "./metrics/agent-metrics.ts";
+import { openNetworks } from "./network/network-keeper.ts";
 import { hostNetwork } from "./network/tap.ts";
 import { claimRunFolder } from "./store/run-folder.ts";
 import type { Supervisor } from "./supervisor/supervisor.ts";
@@ -87,7 +88,10 @@ export async function startAgent(config: AgentConfig, parts: AgentParts = {}): P
       capacity,
       hypervisors: config.hypervisors.map((kind) => HYPERVISORS[kind](config, clock)),
       supervisor,
-      network: hostNetwork({ owner: chosen?.guestUser ?? null }),
+      network: await openNetworks({
+        taps: hostNetwork({ owner: chosen?.guestUser ?? null }),
+        ...{ owner: id, dataFolder: config.dataFolder, runFolder: config.runFolder, supervisor, logger: log },
+      }),
       dataFolder: config.dataFolder,
       runFolder: config.runFolder,
       clock,

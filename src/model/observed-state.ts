@@ -48,6 +48,10 @@ export interface NodeReport {
   readonly whereabouts?: readonly Whereabouts[];
   /** What it has fetched, or is fetching, sorted by digest; left out where there is none, and by agents that fetch nothing. */
   readonly images?: readonly CachedImage[];
+  /** Networks that its agent makes, or only rules of; left out where there is none. Sorted by bridge. */
+  readonly networks?: readonly NetworkReport[];
+  /** What it would need for networks that odorobo makes and has not, for people; left out where there is nothing, and by agents of before. */
+  readonly lacks?: readonly string[];
   /** Who keeps the guests' processes: `systemd`, `spawn`. For people. */
   readonly supervisor?: string;
 }
@@ -88,6 +92,18 @@ export interface Whereabouts {
   readonly ids?: Readonly<Record<NodeName, string>>;
   /** The ids of VMs' homes as they had been, where `ids` has a newer one and nobody has seen the VM since. Left out where there is none. */
   readonly missingSince?: Readonly<Record<VmName, string>>;
+}
+
+export interface NetworkReport {
+  readonly name: string;
+  readonly bridge: string;
+  /** NICs on it here. */
+  readonly guests: number;
+  readonly mtu?: number;
+  /** The bridge's own, with prefix lengths. */
+  readonly addresses?: readonly string[];
+  /** For people: why it does not stand; null: it does. */
+  readonly problem: string | null;
 }
 
 export interface UnreadableVm {

@@ -78,7 +78,13 @@ export class FakeLifecycle implements Lifecycle {
     return questions.map((question) => {
       if (question === null) return null;
       const name =
-        question.kind === "bridge" ? question.name : question.kind === "fetch" ? question.image : question.path;
+        question.kind === "network"
+          ? question.bridge
+          : question.kind === "bridge"
+            ? question.name
+            : question.kind === "fetch"
+              ? question.image
+              : question.path;
       return this.there.has(name) ? { found: true } : { found: false, problem: `${name} is not there` };
     });
   }

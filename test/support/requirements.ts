@@ -41,6 +41,8 @@ const REQUIREMENTS = {
   ld: onPath("binutils", "ld"),
   git: onPath("git", "git"),
   ip: onPath("iproute2", "ip"),
+  nft: onPath("nftables", "nft"),
+  dnsmasq: onPath("dnsmasq-base", "dnsmasq"),
   openssl: onPath("openssl", "openssl"),
   "ssh-keygen": onPath("openssh-client", "ssh-keygen"),
   gpg: onPath("gnupg", "gpg"),

@@ -12,13 +12,14 @@
  *   (restart-policy.ts). Nothing else is started without being asked for, and nothing that an operator ended (ADR 0013).
  */
 import { OdoroboError } from "../../model/errors.ts";
-import type { VmName } from "../../model/names.ts";
+import { type VmName, vmName } from "../../model/names.ts";
 import { mapWithLimit } from "../../platform/limit.ts";
 import { findGuests } from "../supervisor/find-guests.ts";
 import { countersOf, rawCall } from "./acts/call-hypervisor.ts";
 import { lookFromFar } from "./acts/look-ahead.ts";
 import { NodeImages } from "./acts/node-images.ts";
 import { lookAtGuest } from "./guest/look-at-guest.ts";
+import { placedNics, settleNetworks } from "./guest/placed-nics.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { type LifecycleOptions, makeParts } from "./make-parts.ts";
 import { Moves } from "./migration/moves.ts";
@@ -55,6 +56,13 @@ export async function createLifecycle(options: LifecycleOptions): Promise<Lifecy
   const found = await findGuests(options.supervisor, options.runFolder);
   for (const name of found.keys()) if (!slots.has(name)) slots.set(name, new Slot(name, null));
   await ofAll((slot) => slot.enqueue(() => meetGuest(parts, slot, moves, found.get(slot.name))));
+  parts.network.begin?.({
+    placed: () => placedNics(parts, slots.values()),
+    tell: (vms, message) => {
+      for (const vm of vms) parts.events.emit({ kind: "drift", vm: vmName(vm), message });
+    },
+  });
+  await settleNetworks(parts);
   for (const slot of slots.values()) carryOn(parts, slot, moves);
   moves.carryOn(slots.values());
   await ofAll(ask);

@@ -6,10 +6,13 @@ import { execFile } from "node:child_process";
 import { access, readFile, readlink } from "node:fs/promises";
 import { basename } from "node:path";
 import { promisify } from "node:util";
+import type { LookAnswer, NetworkQuestion } from "../../model/boot/boot-needs.ts";
 import { isErrno, OdoroboError } from "../../model/errors.ts";
+import type { NetworkReport } from "../../model/observed-state.ts";
 import type { Nic } from "../../model/vm-spec.ts";
 import { tapName } from "../launch-command.ts";
 import { type Neighbour, parseNeighbours } from "./neighbours.ts";
+import type { PlacedNic } from "./wanted/wanted-network.ts";
 
 export interface HostNetwork {
   /** Makes the taps of these NICs and puts them on their bridges. Doing it again is harmless. Other NICs need nothing. */
@@ -24,6 +27,27 @@ export interface HostNetwork {
   hasBridge?(name: string, signal: AbortSignal): Promise<boolean>;
   /** Whom the node has heard from. Left out: nobody knows. */
   neighbours?(signal: AbortSignal): Promise<readonly Neighbour[]>;
+  // Of who makes networks, too: left out by who only makes taps.
+  /** From now on networks are kept for these guests. */
+  begin?(keeping: Keeping): void;
+  /** What is around these NICs of a running guest is other than it was. Rejects with what keeps it from being made. */
+  update?(vm: string, nics: readonly Nic[], signal: AbortSignal): Promise<void>;
+  /** Looks whether all stands as it should, and puts it right. */
+  settle?(signal: AbortSignal): Promise<void>;
+  /** Networks that stand, or should. */
+  report?(): readonly NetworkReport[];
+  /** What the node would need for networks and has not, for people. */
+  lacks?(): readonly string[];
+  /** Whether it could be made here. */
+  lookFor?(question: NetworkQuestion, signal: AbortSignal): Promise<LookAnswer | null>;
+}
+
+/** What the lifecycle knows, and wants to hear. */
+export interface Keeping {
+  /** NICs of guests that run, or are being started. */
+  readonly placed: () => readonly PlacedNic[];
+  /** Something that stood was not as it should be, and is again. */
+  readonly tell: (vms: readonly string[], message: string) => void;
 }
 
 /** `owner`: the user that may open the taps, so that no hypervisor needs to be privileged; null: root alone. */

@@ -5,10 +5,11 @@
  *   [boot-needs.ts] → reconcile/look-ahead.ts (plan), agent/lifecycle/acts/look-ahead.ts (boot, reboot)
  */
 
+import { canonicalJson } from "../digest.ts";
 import { filePath } from "../identity/disk-url.ts";
 import { namedPaths } from "../named-paths.ts";
 import { type RemoteImage, remoteKey } from "../remote-image.ts";
-import type { ImageFormat, VmSpec } from "../vm-spec.ts";
+import type { ImageFormat, MadeNetwork, VmSpec } from "../vm-spec.ts";
 
 export type LookQuestion =
   /** A file that can be read: kernel, initramfs, firmware. */
@@ -20,8 +21,18 @@ export type LookQuestion =
   /** An image that the node has in its cache, or can fetch. */
   | { readonly kind: "fetch"; readonly image: string; readonly remote: RemoteImage }
   | { readonly kind: "bridge"; readonly name: string }
+  | NetworkQuestion
   /** Something that is there: a device, a folder; a socket, if `socket`. */
   | { readonly kind: "node"; readonly path: string; readonly socket: boolean };
+
+/** A network that its agent would have to make, or keep rules of. */
+export interface NetworkQuestion {
+  readonly kind: "network";
+  readonly network: string;
+  readonly bridge: string;
+  /** Null: the bridge is the node's own. */
+  readonly made: MadeNetwork | null;
+}
 
 export type LookAnswer =
   | { readonly found: true; readonly sizeMiB?: number; readonly image?: ImageAnswer }
@@ -55,17 +66,19 @@ export interface Need {
 export const fetchKey = (remote: RemoteImage): string => `fetch ${remoteKey(remote)}`;
 
 export const questionKey = (question: LookQuestion): string =>
-  question.kind === "bridge"
-    ? `bridge ${question.name}`
-    : question.kind === "fetch"
-      ? fetchKey(question.remote)
-      : question.kind === "image"
-        ? `image ${question.format} ${question.path}`
-        : question.kind === "disk"
-          ? `disk ${question.readonly ? "r" : "rw"} ${question.path}`
-          : question.kind === "node"
-            ? `${question.socket ? "socket" : "node"} ${question.path}`
-            : `file ${question.path}`;
+  question.kind === "network"
+    ? `network ${question.bridge} ${canonicalJson(question.made)}`
+    : question.kind === "bridge"
+      ? `bridge ${question.name}`
+      : question.kind === "fetch"
+        ? fetchKey(question.remote)
+        : question.kind === "image"
+          ? `image ${question.format} ${question.path}`
+          : question.kind === "disk"
+            ? `disk ${question.readonly ? "r" : "rw"} ${question.path}`
+            : question.kind === "node"
+              ? `${question.socket ? "socket" : "node"} ${question.path}`
+              : `file ${question.path}`;
 
 /** Of a hypervisor that opens what it is given. Names that are no paths (`builtin:tiny`, a firmware's name) are the hypervisor's to find. */
 export function bootNeeds({ hypervisor, boot, disks, nics, passthrough }: VmSpec): Need[] {
@@ -91,13 +104,22 @@ export function bootNeeds({ hypervisor, boot, disks, nics, passthrough }: VmSpec
     const source = origin.kind === "external" ? filePath(origin.url) : null;
     if (source !== null) needs.push({ question: { kind: "disk", path: source, readonly }, what: `disk ${name}`, path });
   }
-  for (const { name, attachment } of nics)
-    if (attachment.kind === "bridge")
+  for (const { name, network, attachment, made = null, rules } of nics) {
+    if (attachment.kind !== "bridge") continue;
+    const { bridge } = attachment;
+    if (made !== null || rules !== undefined)
+      needs.push({
+        question: { kind: "network", network, bridge, made },
+        what: `network ${network}`,
+        path: `nics.${name}`,
+      });
+    if (made === null)
       needs.push({
         question: { kind: "bridge", name: attachment.bridge },
         what: `the bridge of NIC ${name}`,
         path: `nics.${name}`,
       });
+  }
   if (hypervisor === "cloud-hypervisor")
     for (const { key, what, path, kind, readonly } of namedPaths(passthrough)) {
       const question: LookQuestion =

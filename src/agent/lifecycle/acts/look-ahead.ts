@@ -33,6 +33,8 @@ export async function lookFor(parts: Parts, question: LookQuestion, signal: Abor
         return await lookForDisk(parts, question);
       case "node":
         return await lookForNode(parts, question);
+      case "network":
+        return (await parts.network.lookFor?.(question, signal)) ?? null;
       case "bridge": {
         const isThere = (await parts.network.hasBridge?.(question.name, signal)) ?? null;
         if (isThere === null || isThere) return isThere && FOUND;
@@ -42,7 +44,7 @@ export async function lookFor(parts: Parts, question: LookQuestion, signal: Abor
   } catch (error) {
     signal.throwIfAborted();
     if (isOdoroboError(error)) return missing(error.message);
-    if (question.kind === "bridge" || question.kind === "fetch") return null;
+    if (question.kind === "bridge" || question.kind === "network" || question.kind === "fetch") return null;
     return missing(describe(question.path, error));
   }
 }
@@ -53,7 +55,8 @@ export async function lookFromFar(
   question: LookQuestion,
   signal: AbortSignal,
 ): Promise<LookAnswer | null> {
-  if (question.kind === "bridge" || question.kind === "fetch") return await lookFor(parts, question, signal);
+  if (question.kind === "bridge" || question.kind === "network" || question.kind === "fetch")
+    return await lookFor(parts, question, signal);
   const shared = parts.looks.look(questionKey(question), () => lookFor(parts, question, parts.stopping));
   return await untilAborted(
     shared.catch(() => null),
@@ -126,7 +129,8 @@ export async function checkHostHas(parts: Parts, name: VmName, spec: VmSpec, run
     // A guest that is off loses nothing, and hears the reason from its hypervisor.
     const isNamedInSection =
       runs && path?.startsWith("passthrough.") === true && !(question.kind === "node" && question.socket);
-    if (question.kind !== "bridge" && !isNamedInSection) continue;
+    const isOfNetworks = question.kind === "bridge" || question.kind === "network";
+    if (!isOfNetworks && !isNamedInSection) continue;
     const answer = await lookFor(parts, question, parts.stopping);
     if (answer === null || answer.found) continue;
     if (question.kind === "file" && (await hooksMayBringIt(parts))) continue;
@@ -134,7 +138,9 @@ export async function checkHostHas(parts: Parts, name: VmName, spec: VmSpec, run
       hint:
         question.kind === "bridge"
           ? `make it on the node (ip link add ${question.name} type bridge), or correct the manifest of the Network`
-          : "put it there, or correct the cloudHypervisor section of its manifest",
+          : question.kind === "network"
+            ? "what a node needs for it: docs/networks.md"
+            : "put it there, or correct the cloudHypervisor section of its manifest",
     });
   }
 }

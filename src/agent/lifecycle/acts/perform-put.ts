@@ -10,6 +10,7 @@ import { freshRecord } from "../../store/fresh-record.ts";
 import type { StoredVm, VmRecord } from "../../store/vm-record.ts";
 import { checkSources } from "../guest/check-sources.ts";
 import { claimDisks } from "../guest/claim-disks.ts";
+import { updateNetworks } from "../guest/host-side.ts";
 import { noteLive, updateGuest } from "../guest/update-guest.ts";
 import { checkDisks, checkProbe, ownDisksOf, textsOf } from "../operations/check-spec.ts";
 import { runBeforeHooks, withAfterHooks } from "../operations/hook-points.ts";
@@ -64,6 +65,7 @@ export function putAct(
           ? { ...vm, ...(await prepareDisks(parts, hypervisor, vm, { grow: slot.guest === null, signal })) }
           : vm;
         if (touchesGuest) await checkNewDisks(parts, slot, vm, hypervisor);
+        if (slot.guest !== null && vm.guest !== null) await updateNetworks(parts, vm, vm.guest.bootedSpec, signal);
         const outcome = noteOwed(
           parts,
           vm,

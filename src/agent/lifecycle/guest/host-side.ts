@@ -3,7 +3,7 @@
  * and the taps are gone when it is. Stand-ins need none of it.
  */
 import { rm } from "node:fs/promises";
-import { sameValue } from "../../../model/fields.ts";
+import { isSameHardware, sameValue } from "../../../model/fields.ts";
 import type { LiveConfig } from "../../../model/observed-state.ts";
 import type { Nic, VmSpec } from "../../../model/vm-spec.ts";
 import type { Hypervisor, LaunchInput } from "../../hypervisor/hypervisor.ts";
@@ -39,8 +39,16 @@ export async function prepareNewTaps(parts: Parts, vm: VmRecord, booted: VmSpec,
 /** Taps that somebody took off their bridges: to have them back is part of what the spec asks for. */
 export async function replugTaps(parts: Parts, vm: VmRecord, booted: VmSpec, signal: AbortSignal): Promise<void> {
   if (!isReal(parts, booted)) return;
-  const same = booted.nics.filter((nic) => vm.spec.nics.some((other) => sameValue(other, nic)));
+  const same = booted.nics.filter((nic) => vm.spec.nics.some((other) => isSameHardware(nic, other)));
   await parts.network.replugTaps(vm.name, same, signal);
+}
+
+/** Rules and networks around NICs that the guest has, where `vm.spec` says something else of them than it did. */
+export async function updateNetworks(parts: Parts, vm: VmRecord, booted: VmSpec, signal: AbortSignal): Promise<void> {
+  if (!isReal(parts, booted)) return;
+  const nics = vm.spec.nics.filter((nic) => booted.nics.some((other) => isSameHardware(other, nic)));
+  if (nics.some(({ made, rules }) => made !== undefined || rules !== undefined))
+    await parts.network.update?.(vm.name, nics, signal);
 }
 
 /** What the hypervisor cannot see: a NIC whose tap was taken away, or is on another bridge. */

@@ -37,8 +37,15 @@ export function nodeReport(
     ...(history.length === 0 ? {} : { history }),
     ...(whereabouts.length === 0 ? {} : { whereabouts }),
     ...(images.length === 0 ? {} : { images }),
+    ...networking(parts),
     supervisor: parts.supervisor.kind,
   };
+}
+
+function networking({ network }: Parts): Pick<NodeReport, "networks" | "lacks"> {
+  const networks = network.report?.() ?? [];
+  const lacks = network.lacks?.() ?? [];
+  return { ...(networks.length === 0 ? {} : { networks }), ...(lacks.length === 0 ? {} : { lacks }) };
 }
 
 /**

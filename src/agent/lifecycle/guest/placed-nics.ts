@@ -1,0 +1,27 @@
+/** Which NICs are on this node, as the records say, and that what is around them stands. */
+import { isSameHardware } from "../../../model/fields.ts";
+import type { PlacedNic } from "../../network/wanted/wanted-network.ts";
+import type { Parts } from "../parts/parts.ts";
+import type { Slot } from "../parts/slot.ts";
+
+/** Of guests that run or are being started: as they were booted, in the surroundings that the spec last applied speaks of. */
+export function placedNics(parts: Parts, slots: Iterable<Slot>): readonly PlacedNic[] {
+  return [...slots].flatMap(({ stored }) => {
+    if (stored?.state !== "present" || stored.guest === null) return [];
+    const { name, spec, appliedAt, guest } = stored;
+    if (parts.hypervisors.get(guest.bootedSpec.hypervisor)?.disks !== "real") return [];
+    return guest.bootedSpec.nics.map((nic) => {
+      const told = spec.nics.find((each) => each.name === nic.name);
+      return { vm: name, nic: told !== undefined && isSameHardware(nic, told) ? told : nic, appliedAt };
+    });
+  });
+}
+
+/** What cannot be looked at now is looked at again. */
+export async function settleNetworks(parts: Parts): Promise<void> {
+  try {
+    await parts.network.settle?.(parts.stopping);
+  } catch (error) {
+    if (!parts.stopping.aborted) parts.logger.error({ err: error }, "could not look after the networks of guests");
+  }
+}
