@@ -246,7 +246,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "agent/store": ["model", "platform", "wire", "agent", "agent/supervisor", "agent/storage"],
   "agent/storage": ["model", "platform", "agent"],
   "agent/images": ["model", "platform", "agent", "agent/storage"],
-  "agent/network": ["model", "platform", "agent"],
+  "agent/network": ["model", "platform", "agent", "agent/supervisor"],
   commands: [
     "model",
     "import",
