@@ -15,7 +15,7 @@ import type { LookAnswer, NetworkQuestion } from "../../model/boot/boot-needs.ts
 import { isOdoroboError, OdoroboError } from "../../model/errors.ts";
 import { sameValue } from "../../model/fields.ts";
 import { instant } from "../../model/names.ts";
-import type { NetworkReport } from "../../model/observed-state.ts";
+import type { GuestAddress, NetworkReport } from "../../model/observed-state.ts";
 import type { Nic } from "../../model/vm-spec.ts";
 import type { Logger } from "../../platform/logger.ts";
 import { tapName } from "../launch-command.ts";
@@ -28,7 +28,7 @@ import { NameServers } from "./standing/name-servers.ts";
 import { type Links, listTable, readLinks, readStanding } from "./standing/read-standing.ts";
 import { type Run, runProgram } from "./standing/run.ts";
 import type { HostNetwork, Keeping } from "./tap.ts";
-import { leaseAddresses } from "./wanted/leases.ts";
+import { addressesOf, leaseAddresses } from "./wanted/leases.ts";
 import type { NodeFacts, PlacedNic, WantedNetwork } from "./wanted/wanted-network.ts";
 import { wantedNetworks } from "./wanted/wanted-networks.ts";
 
@@ -67,6 +67,7 @@ export class NetworkKeeper implements HostNetwork {
   readonly #applied = new Map<string, { readonly body: string; readonly listing: string }>();
   /** Networks that stood whole when they were looked at last. */
   readonly #whole = new Set<string>();
+  #leases: NodeFacts["leases"] = {};
   #problems: ReadonlyMap<string, OdoroboError> = new Map();
   #wanted: readonly WantedNetwork[] = [];
   #turn: Promise<unknown> = Promise.resolve();
@@ -136,6 +137,18 @@ export class NetworkKeeper implements HostNetwork {
     const mine = this.#turn.then(() => this.#settle(signal));
     this.#turn = mine.catch(() => {});
     return mine;
+  }
+
+  /** Addresses that NICs were given and have not declared, and those that they give themselves by its rules. */
+  leasesOf(nics: readonly Nic[]): readonly GuestAddress[] {
+    return nics.flatMap((nic) => {
+      if (nic.attachment.kind !== "bridge" || nic.made?.dhcp !== true) return [];
+      const declared = nic.address?.split("/")[0];
+      const { ipv4, ipv6 } = addressesOf(nic, nic.attachment.bridge, this.#leases);
+      return [ipv4, ipv6].flatMap((address) =>
+        address === null || address === declared ? [] : [{ address, source: "lease", nic: nic.name } as const],
+      );
+    });
   }
 
   /** Sorted by bridge. */
@@ -217,6 +230,7 @@ export class NetworkKeeper implements HostNetwork {
     }
     const links = await readLinks(this.#run, signal);
     const { leases, exhausted } = leaseAddresses(notes.leases, placed);
+    this.#leases = leases;
     const wanted = wantedNetworks(placed, await this.#facts(links, leases));
     await this.#notes.write({ begun: [...notes.begun, ...wanted.map(({ bridge }) => bridge)], leases });
     const standing = await readStanding(this.#run, links, wanted, signal);

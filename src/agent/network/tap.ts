@@ -8,7 +8,7 @@ import { basename } from "node:path";
 import { promisify } from "node:util";
 import type { LookAnswer, NetworkQuestion } from "../../model/boot/boot-needs.ts";
 import { isErrno, OdoroboError } from "../../model/errors.ts";
-import type { NetworkReport } from "../../model/observed-state.ts";
+import type { GuestAddress, NetworkReport } from "../../model/observed-state.ts";
 import type { Nic } from "../../model/vm-spec.ts";
 import { tapName } from "../launch-command.ts";
 import { type Neighbour, parseNeighbours } from "./neighbours.ts";
@@ -34,6 +34,8 @@ export interface HostNetwork {
   update?(vm: string, nics: readonly Nic[], signal: AbortSignal): Promise<void>;
   /** Looks whether all stands as it should, and puts it right. */
   settle?(signal: AbortSignal): Promise<void>;
+  /** Addresses that its own servers gave these NICs. */
+  leasesOf?(nics: readonly Nic[]): readonly GuestAddress[];
   /** Networks that stand, or should. */
   report?(): readonly NetworkReport[];
   /** What the node would need for networks and has not, for people. */

@@ -10,6 +10,7 @@ import { freshRecord } from "../../store/fresh-record.ts";
 import type { StoredVm, VmRecord } from "../../store/vm-record.ts";
 import { checkSources } from "../guest/check-sources.ts";
 import { claimDisks } from "../guest/claim-disks.ts";
+import { claimHostPorts } from "../guest/claim-host-ports.ts";
 import { updateNetworks } from "../guest/host-side.ts";
 import { noteLive, updateGuest } from "../guest/update-guest.ts";
 import { checkDisks, checkProbe, ownDisksOf, textsOf } from "../operations/check-spec.ts";
@@ -65,13 +66,16 @@ export function putAct(
           ? { ...vm, ...(await prepareDisks(parts, hypervisor, vm, { grow: slot.guest === null, signal })) }
           : vm;
         if (touchesGuest) await checkNewDisks(parts, slot, vm, hypervisor);
-        if (slot.guest !== null && vm.guest !== null) await updateNetworks(parts, vm, vm.guest.bootedSpec, signal);
+        const opened = slot.guest !== null && vm.guest !== null ? await openAround(parts, slot, vm, signal) : {};
         const outcome = noteOwed(
           parts,
           vm,
           touchesGuest
-            ? await updateGuest(parts, slot, made, vm.spec, signal)
-            : { stored: await noteLive(parts, slot, made, defer ? asBooted(vm) : vm.spec), error: null },
+            ? await updateGuest(parts, slot, { ...made, ...opened }, vm.spec, signal)
+            : {
+                stored: await noteLive(parts, slot, { ...made, ...opened }, defer ? asBooted(vm) : vm.spec),
+                error: null,
+              },
         );
         return asked.kind === "create" ? await withAfterHooks(parts, slot, "create", asked, outcome) : outcome;
       } catch (error) {
@@ -83,6 +87,18 @@ export function putAct(
       }
     },
   };
+}
+
+/** What its node does around the NICs that the guest has: rules, networks, ports. */
+async function openAround(
+  parts: Parts,
+  slot: Slot,
+  vm: VmRecord,
+  signal: AbortSignal,
+): Promise<Pick<VmRecord, "hostPorts">> {
+  const { spec, ...chosen } = await claimHostPorts(parts, slot, vm);
+  if (vm.guest !== null) await updateNetworks(parts, { ...vm, spec }, vm.guest.bootedSpec, signal);
+  return chosen;
 }
 
 /** Those that the running guest is about to be given. Rejects with IMAGE_MISSING, UNSUPPORTED or DISK_IN_USE. */

@@ -58,8 +58,15 @@ export async function refresh(parts: Parts, slot: Slot): Promise<void> {
   noteSeen(slot, seen.devices);
   slot.changeRules = seen.changeRules;
   slot.movable = seen.movable;
-  slot.heard = guest.hypervisor.disks === "real" ? parts.neighbours.of(vm.spec.nics, parts.stopping) : [];
+  slot.heard = guest.hypervisor.disks === "real" ? heardOf(parts, vm) : [];
   await noteChanges(parts, slot, vm, seen.status);
+}
+
+/** What the agent's own servers gave it, then what the node has heard besides. */
+function heardOf({ network, neighbours, stopping }: Parts, { spec: { nics } }: VmRecord): Slot["heard"] {
+  const leases = network.leasesOf?.(nics) ?? [];
+  const heard = neighbours.of(nics, stopping).filter(({ address }) => !leases.some((each) => each.address === address));
+  return [...leases, ...heard];
 }
 
 interface Seen {

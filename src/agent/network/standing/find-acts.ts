@@ -8,7 +8,7 @@
 import { digestOfText } from "../../../model/digest.ts";
 import { overlap, parseSubnet } from "../../../model/identity/subnet.ts";
 import type { OwnBridge, Port, Table, Uplink, WantedNetwork } from "../wanted/wanted-network.ts";
-import { FORWARDING, isOurName, type Link, type Standing } from "./read-standing.ts";
+import { FORWARDING, isOurName, type Link, loopbackSetting, type Standing } from "./read-standing.ts";
 import type { Command } from "./run.ts";
 
 export interface Act {
@@ -105,7 +105,7 @@ const ip = (because: string, ...args: string[]): Act => ({ command: { program: "
 
 function bridgeActs(
   bridge: string,
-  { mac, mtu, alias, addresses, forwards }: OwnBridge,
+  { mac, mtu, alias, addresses, carriesLoopback, forwards }: OwnBridge,
   standing: Standing,
 ): readonly Act[] {
   const link = standing.links.get(bridge);
@@ -133,6 +133,11 @@ function bridgeActs(
       );
   for (const address of link?.addresses ?? [])
     if (!addresses.includes(address)) acts.push(ip(because(address), "addr", "del", address, "dev", bridge));
+  if (carriesLoopback && !(link !== undefined && standing.loopback.has(bridge)))
+    acts.push({
+      command: { program: "write", path: loopbackSetting(bridge), text: "1" },
+      because: "its rules were others",
+    });
   for (const family of forwards)
     if (!standing.forwards[family]) acts.push(...forwardingActs(family, [...standing.links.keys()]));
   return acts;

@@ -29,6 +29,8 @@ export interface Standing {
   readonly tables: ReadonlyMap<string, string | null>;
   /** Subnets that it has a way to, and by which link. */
   readonly routes: readonly { readonly to: string; readonly dev: string }[];
+  /** Bridges that carry loopback addresses. */
+  readonly loopback: ReadonlySet<string>;
   readonly forwards: Readonly<Record<"ipv4" | "ipv6", boolean>>;
 }
 
@@ -60,6 +62,8 @@ export async function readLinks(run: Run, signal: AbortSignal): Promise<Links> {
   return new Map(links.map((each) => [each.ifname, toLink(each)]));
 }
 
+export const loopbackSetting = (bridge: string): string => `/proc/sys/net/ipv4/conf/${bridge}/route_localnet`;
+
 /** `wanted`: whose rules and ways between nodes are looked at. */
 export async function readStanding(
   run: Run,
@@ -77,9 +81,13 @@ export async function readStanding(
     const name = own?.uplink?.kind === "vxlan" ? own.uplink.name : null;
     if (name !== null && links.get(name)?.kind === "vxlan") floods.set(name, await readFloods(run, name, signal));
   }
+  const loopback = new Set<string>();
+  for (const { bridge, own } of wanted)
+    if (own?.carriesLoopback && (await isOn(loopbackSetting(bridge)))) loopback.add(bridge);
   return {
     links,
     floods,
+    loopback,
     tables: await readTables(run, wanted, signal),
     routes: routes.flatMap(({ dst, dev }) => (dev === undefined || dst === "default" ? [] : [{ to: dst, dev }])),
     forwards: { ipv4: await isOn(FORWARDING.ipv4), ipv6: await isOn(FORWARDING.ipv6) },

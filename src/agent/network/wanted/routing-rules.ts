@@ -1,8 +1,11 @@
 /** What the node does with packets between a network of its guests and the rest, in nftables' own words. Pure. */
 
-export interface Forward {
+export interface GuestForward {
   readonly protocol: "tcp" | "udp";
+  /** Of the node: `0.0.0.0` is all of them. */
+  readonly host: string;
   readonly hostPort: number;
+  /** The guest's. */
   readonly address: string;
   readonly guestPort: number;
 }
@@ -12,7 +15,7 @@ export interface Routing {
   readonly subnets: readonly string[];
   /** Leaves under the node's own address, and nobody comes in who was not asked or forwarded. */
   readonly translates: boolean;
-  readonly forwards: readonly Forward[];
+  readonly forwards: readonly GuestForward[];
 }
 
 export function routingRules({ bridge, subnets, translates, forwards }: Routing): string {
@@ -20,10 +23,8 @@ export function routingRules({ bridge, subnets, translates, forwards }: Routing)
   const family = (subnet: string) => (subnet.includes(":") ? "ip6" : "ip");
   const chain = (name: string, rules: readonly string[]) =>
     [` chain ${name} {`, ...rules.map((rule) => `  ${rule}`), " }"].join("\n");
-  const dnat = forwards.map(
-    ({ protocol, hostPort, address, guestPort }) =>
-      `fib daddr type local ${protocol} dport ${hostPort} dnat ip to ${address}:${guestPort}`,
-  );
+  const dnat = ({ protocol, host, hostPort, address, guestPort }: GuestForward) =>
+    `${host === ANY ? "fib daddr type local" : `ip daddr ${host}`} ${protocol} dport ${hostPort} dnat ip to ${address}:${guestPort}`;
   return [
     ...(translates
       ? [
@@ -34,17 +35,30 @@ export function routingRules({ bridge, subnets, translates, forwards }: Routing)
               (subnet) =>
                 `oifname != ${br} ${family(subnet)} saddr ${subnet} ${family(subnet)} daddr != ${subnet} masquerade`,
             ),
-            // To a neighbour by the node's port: it must answer the node.
-            ...(forwards.length === 0 ? [] : [`oifname ${br} iifname ${br} ct status dnat masquerade`]),
+            // To a neighbour by the node's port, and from the node's own loopback: it must answer the node.
+            ...(forwards.length === 0
+              ? []
+              : [
+                  `oifname ${br} iifname ${br} ct status dnat masquerade`,
+                  `oifname ${br} ip saddr 127.0.0.0/8 masquerade`,
+                ]),
           ]),
         ]
       : []),
     ...(forwards.length === 0
       ? []
       : [
-          chain("arrive", ["type nat hook prerouting priority dstnat; policy accept;", ...dnat]),
-          // From the node itself; its loopback has no way out of the node.
-          chain("here", ["type nat hook output priority -100; policy accept;", "ip daddr 127.0.0.0/8 return", ...dnat]),
+          // The bridge may carry loopback addresses for this: no guest does.
+          chain("loopback", [
+            "type filter hook prerouting priority raw; policy accept;",
+            `iifname ${br} ip daddr 127.0.0.0/8 drop`,
+            `iifname ${br} ip saddr 127.0.0.0/8 drop`,
+          ]),
+          chain("arrive", [
+            "type nat hook prerouting priority dstnat; policy accept;",
+            ...forwards.filter(({ host }) => !isLoopback(host)).map(dnat),
+          ]),
+          chain("here", ["type nat hook output priority -100; policy accept;", ...forwards.map(dnat)]),
         ]),
     chain("pass", [
       "type filter hook forward priority filter; policy accept;",
@@ -62,3 +76,7 @@ export function routingRules({ bridge, subnets, translates, forwards }: Routing)
     ]),
   ].join("\n");
 }
+
+const ANY = "0.0.0.0";
+
+const isLoopback = (host: string): boolean => host.startsWith("127.");

@@ -49,6 +49,8 @@ export interface OwnBridge {
   /** With prefix lengths. */
   readonly addresses: readonly string[];
   readonly uplink: Uplink | null;
+  /** Ports of the node's own loopback lead to its guests. */
+  readonly carriesLoopback: boolean;
   /** It is a router between the bridge and the rest: of these families. */
   readonly forwards: readonly ("ipv4" | "ipv6")[];
 }

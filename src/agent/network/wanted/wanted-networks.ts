@@ -11,7 +11,7 @@ import type { MadeNetwork, Nic } from "../../../model/vm-spec.ts";
 import { tapName } from "../../launch-command.ts";
 import { bridgeRules } from "./bridge-rules.ts";
 import { addressesOf, byBridge } from "./leases.ts";
-import { routingRules } from "./routing-rules.ts";
+import { type GuestForward, routingRules } from "./routing-rules.ts";
 import { serverConfig } from "./server-config.ts";
 import type { NodeFacts, OwnBridge, PlacedNic, Table, Uplink, WantedNetwork } from "./wanted-network.ts";
 
@@ -39,7 +39,8 @@ export function wantedNetworks(placed: readonly PlacedNic[], facts: NodeFacts): 
 
 function wantedNetwork(bridge: string, there: readonly PlacedNic[], newest: Nic, facts: NodeFacts): WantedNetwork {
   const { made = null, network, config = {} } = newest;
-  const own = made === null ? null : ownBridge(bridge, network, made, facts);
+  const forwards = made?.type === "nat" ? there.flatMap((each) => forwardsOf(each, bridge, facts)) : [];
+  const own = made === null ? null : ownBridge(bridge, network, made, facts, forwards.length > 0);
   const problem = typeof own === "string" ? own : null;
   const whole = own === null || typeof own === "string" ? null : own;
   const addresses = ({ nic }: PlacedNic) => addressesOf(nic, bridge, facts.leases);
@@ -53,7 +54,10 @@ function wantedNetwork(bridge: string, there: readonly PlacedNic[], newest: Nic,
       mac: `fe${nic.mac.slice(2)}`,
       isolated: nic.rules?.isolated === true,
     })),
-    tables: [...bridgeTable(bridge, there, newest, whole, facts), ...routingTable(bridge, made, whole, facts)],
+    tables: [
+      ...bridgeTable(bridge, there, newest, whole, facts),
+      ...routingTable(bridge, made, whole, facts, forwards),
+    ],
     dnsmasq:
       whole === null || made?.dhcp !== true
         ? null
@@ -64,8 +68,23 @@ function wantedNetwork(bridge: string, there: readonly PlacedNic[], newest: Nic,
   };
 }
 
+/** Those that have a port of the node. */
+function forwardsOf({ nic }: PlacedNic, bridge: string, { leases }: NodeFacts): readonly GuestForward[] {
+  const { ipv4 } = addressesOf(nic, bridge, leases);
+  if (ipv4 === null) return [];
+  return (nic.forwards ?? []).flatMap(({ hostPort, ...forward }) =>
+    hostPort === null ? [] : [{ ...forward, hostPort, address: ipv4 }],
+  );
+}
+
 /** In words: why it cannot be made here. */
-function ownBridge(bridge: string, network: string, made: MadeNetwork, facts: NodeFacts): OwnBridge | string {
+function ownBridge(
+  bridge: string,
+  network: string,
+  made: MadeNetwork,
+  facts: NodeFacts,
+  carriesLoopback: boolean,
+): OwnBridge | string {
   const uplink = uplinkOf(bridge, made, facts);
   if (typeof uplink === "string") return uplink;
   const most = mostOf(uplink, facts);
@@ -84,6 +103,7 @@ function ownBridge(bridge: string, network: string, made: MadeNetwork, facts: No
     mtu: made.mtu ?? Math.min(most, uplink === null ? ETHERNET_MTU : most),
     addresses,
     uplink,
+    carriesLoopback,
     forwards: [
       ...(routes && subnet !== null && made.gateway !== undefined ? (["ipv4"] as const) : []),
       ...(routes && subnet6 !== null ? (["ipv6"] as const) : []),
@@ -144,12 +164,13 @@ function routingTable(
   made: MadeNetwork | null,
   own: OwnBridge | null,
   { owner }: NodeFacts,
+  forwards: readonly GuestForward[],
 ): readonly Table[] {
   if (made === null || own === null || own.forwards.length === 0) return [];
   const subnets = [
     ...(own.forwards.includes("ipv4") && made.subnet !== undefined ? [made.subnet] : []),
     ...(made.subnet6 === undefined ? [] : [made.subnet6]),
   ];
-  const body = routingRules({ bridge, subnets, translates: made.type !== "routed", forwards: [] });
+  const body = routingRules({ bridge, subnets, translates: made.type !== "routed", forwards });
   return [{ family: "inet", name: tableName(bridge, owner), body }];
 }
