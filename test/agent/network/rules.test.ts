@@ -53,6 +53,9 @@ describe.runIf(CAN)("guests of a network", () => {
     await world.inGuest("a", ...python("send", "eth0", "52:54:00:00:00:01", "10.20.0.51", "10.20.0.52"));
     expect(((await heard.next()).value as string).split(" ").length).toBeGreaterThan(20);
     await set("a", 1, { antiSpoofing: true });
+    // Everybody believed what it said of its neighbour's address.
+    await world.host("ip", "neigh", "flush", "all");
+    for (const vm of ["b", "c"]) await world.inGuest(vm, "ip", "neigh", "flush", "all");
   });
 
   test("are talked to by whom they allow, and answered by everybody", async () => {
