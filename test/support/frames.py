@@ -3,9 +3,10 @@
 frames.py send IF MAC IP VICTIM_IP   sends each kind once, the name of the kind in it, then the last one
 frames.py hear IF                    says "ready", then the kinds that arrived until the last one came
 frames.py serve PORT                 answers on TCP and UDP, says "ready"
+frames.py talk HOST PORT             counts to who sends it back, on one connection, and says each number that came back
 frames.py try tcp|udp HOST PORT      whether it is answered: exit 0 or 1
 """
-import socket, struct, sys, threading
+import socket, struct, sys, threading, time
 
 
 def mac(text):
@@ -125,6 +126,25 @@ def main():
             one, whom = tcp.accept()
             one.sendall(whom[0].encode() + b"\n")
             one.close()
+    if act == "talk":
+        while True:
+            try:
+                one = socket.create_connection((sys.argv[2], int(sys.argv[3])), timeout=2)
+                break
+            except OSError:
+                time.sleep(0.2)
+        one.settimeout(120)
+        for number in range(1000000):
+            word = b"%d\n" % number
+            one.sendall(word)
+            back = b""
+            while len(back) < len(word):
+                more = one.recv(100)
+                if not more:
+                    sys.exit("it hung up")
+                back += more
+            print(back.decode().strip(), flush=True)
+            time.sleep(0.05)
     if act == "try":
         protocol, host, port = sys.argv[2], sys.argv[3], int(sys.argv[4])
         try:

@@ -6,13 +6,14 @@
  *
  * (disk sizes in sectors of 512 bytes), brings new CPUs online, reads a cloud-init seed aloud, and answers the power button
  * and, as an SSH server begins, whoever comes to port 22 of its first NIC by a user network.
+ * With `network` it asks for an address on its first NIC, says LEASED, and sends back what it is told on port 7.
  * With `writes` it fills its first disk to the end, and says FILLED when it has; with `idle` it does nothing once it is up.
  */
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import type { BootSource } from "../../src/model/vm-spec.ts";
 
-const MODULES = ["virtio_pci", "virtio_blk", "virtio_net", "isofs", "button", "evdev"];
+const MODULES = ["virtio_pci", "virtio_blk", "virtio_net", "isofs", "button", "evdev", "af_packet"];
 
 const INIT = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -26,13 +27,18 @@ for disk in /sys/block/vd*; do
   for file in /mnt/*; do echo "SEED \${file##*/}: $(cat $file)"; done
   umount /mnt
 done
-if [ -e /sys/class/net/eth0 ]; then
+if [ -e /sys/class/net/eth0 ] && ! grep -q odorobo.network /proc/cmdline; then
   ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up
   (while echo SSH-2.0-busybox | nc -l -p 22; do :; done) &
 fi
 echo LINUX-UP
 if grep -q odorobo.writes /proc/cmdline; then
   (dd if=/dev/zero of=/dev/vda bs=64k conv=fsync 2>/dev/null; echo FILLED) &
+fi
+if grep -q odorobo.network /proc/cmdline; then
+  ip link set lo up
+  udhcpc -i eth0 -O mtu -q -f -s /etc/lease >/dev/null 2>&1
+  nc -ll -p 7 -e cat &
 fi
 grep -q odorobo.idle /proc/cmdline && while :; do sleep 3600; done
 last=
@@ -47,13 +53,24 @@ while :; do
 done
 `;
 
+const LEASE = `#!/bin/busybox sh
+[ "$1" = deconfig ] && ip link set eth0 up
+[ "$1" = bound ] || exit 0
+ip addr add $ip/$mask dev eth0
+ip link set eth0 mtu $mtu
+echo "LEASED $ip mtu $mtu" > /dev/console
+`;
+
 const POWER_BUTTON = `#!/bin/busybox sh
 echo LINUX-POWERS-OFF > /dev/console
 poweroff -f
 `;
 
 /** Makes the initramfs in this folder and says how to boot it. */
-export async function linuxBoot(folder: string, { writes = false, idle = false } = {}): Promise<BootSource> {
+export async function linuxBoot(
+  folder: string,
+  { writes = false, idle = false, network = false } = {},
+): Promise<BootSource> {
   const version = await kernelVersion();
   const initramfs = join(folder, "initramfs.cpio");
   await mkdir(folder, { recursive: true });
@@ -61,7 +78,7 @@ export async function linuxBoot(folder: string, { writes = false, idle = false }
   // What a TCG guest needs not to spend a second on: clock calibration, mitigations, crypto self tests.
   const cmdline =
     "console=ttyS0 quiet tsc=reliable no_timer_check mitigations=off random.trust_cpu=on cryptomgr.notests";
-  const more = (writes ? " odorobo.writes" : "") + (idle ? " odorobo.idle" : "");
+  const more = (writes ? " odorobo.writes" : "") + (idle ? " odorobo.idle" : "") + (network ? " odorobo.network" : "");
   return { kind: "kernel", kernel: `/boot/vmlinuz-${version}`, initramfs, cmdline: cmdline + more };
 }
 
@@ -81,6 +98,7 @@ async function buildInitramfs(version: string): Promise<Buffer> {
     program("bin/busybox", await readFile(await findBusybox())),
     program("init", Buffer.from(INIT)),
     program("etc/acpi/PWRF/00000080", Buffer.from(POWER_BUTTON)),
+    program("etc/lease", Buffer.from(LEASE)),
     ...modules.map(({ name, data }) => program(`lib/${name}`, data)),
     program("modules", Buffer.from(modules.map(({ name }) => `/lib/${name}\n`).join(""))),
   ];

@@ -1,9 +1,9 @@
 /** Which NICs are on this node, as the records say, and that what is around them stands. */
 import { isSameHardware } from "../../../model/fields.ts";
 import type { PlacedNic } from "../../network/wanted/wanted-network.ts";
+import { withChosenPorts } from "../parts/chosen-ports.ts";
 import type { Parts } from "../parts/parts.ts";
 import type { Slot } from "../parts/slot.ts";
-import { withChosenPorts } from "./chosen-ports.ts";
 
 /** Of guests that run or are being started: as they were booted, in the surroundings that the spec last applied speaks of. */
 export function placedNics(parts: Parts, slots: Iterable<Slot>): readonly PlacedNic[] {

@@ -2,7 +2,7 @@
 import type { GuestAddress, OpenForward, VmReport } from "../../../model/observed-state.ts";
 import type { Forward } from "../../../model/vm-spec.ts";
 import type { VmRecord } from "../../store/vm-record.ts";
-import { withChosenPorts } from "../guest/chosen-ports.ts";
+import { withChosenPorts } from "../parts/chosen-ports.ts";
 import type { Slot } from "../parts/slot.ts";
 
 /** Declared addresses are told of a guest that is off, too: it will have them. What was heard is told of one that runs. */
