@@ -12,6 +12,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { LookAnswer } from "../../src/model/boot/boot-needs.ts";
+import { isErrno } from "../../src/model/errors.ts";
 import type { NetworkReport } from "../../src/model/observed-state.ts";
 import type { MadeNetwork, Nic } from "../../src/model/vm-spec.ts";
 import type { Told } from "./network-script.ts";
@@ -92,7 +93,7 @@ export async function aNetworkWorld(): Promise<NetworkWorld> {
     for (const child of started) child.kill("SIGKILL");
     for (const which of namespaces) {
       const pids = (await ip("netns", "pids", name(which))).split("\n").filter(Boolean);
-      for (const pid of pids) process.kill(Number(pid), "SIGKILL");
+      for (const pid of pids) endIfThere(Number(pid));
       await ip("netns", "del", name(which));
     }
     await folder[Symbol.asyncDispose]();
@@ -158,4 +159,13 @@ export async function aNetworkWorld(): Promise<NetworkWorld> {
     [Symbol.asyncDispose]: end,
   };
   return world;
+}
+
+/** SIGKILL, if it has not ended by itself meanwhile. */
+export function endIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!isErrno(error, "ESRCH")) throw error;
+  }
 }

@@ -2,7 +2,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { aNatNic, aNetworkWorld, BRIDGE, NAT, type NetworkWorld } from "../../support/a-network-world.ts";
+import { aNatNic, aNetworkWorld, BRIDGE, endIfThere, NAT, type NetworkWorld } from "../../support/a-network-world.ts";
 import { requires } from "../../support/requirements.ts";
 
 const CAN = requires("networks that agents make", "ip", "nft", "dnsmasq", "busybox", "network-admin");
@@ -72,7 +72,7 @@ describe.runIf(CAN)("a network of type nat", () => {
     await world.host("ip", "addr", "flush", "dev", BRIDGE);
     await world.host("ip", "link", "set", "dev", BRIDGE, "mtu", "1400");
     await expectRestored(/had an MTU of 1400/);
-    for (const pid of await dnsmasqs(world)) process.kill(pid, "SIGKILL");
+    for (const pid of await dnsmasqs(world)) endIfThere(pid);
     await expectRestored(/its server was gone/);
     expect(await world.inGuest("b", "busybox", "nslookup", "a.home.internal", "10.20.0.1")).toContain("10.20.0.51");
     // Guests keep what they have: the lease is in the configuration.

@@ -10,6 +10,7 @@ import { nodeName, vmName } from "../../../src/model/names.ts";
 import type { Nic, VmSpec } from "../../../src/model/vm-spec.ts";
 import { type AgentClient, connectAgent } from "../../../src/wire/client.ts";
 import { makeTicket, moveGuest } from "../../../src/wire/move-guest.ts";
+import { endIfThere } from "../../support/a-network-world.ts";
 import { aSpec, NEVER } from "../../support/an-agent.ts";
 import { linuxBoot } from "../../support/linux-guest.ts";
 import { requires } from "../../support/requirements.ts";
@@ -57,7 +58,7 @@ async function aSpanningWorld() {
     await ip("netns", "add", name(which));
     opened.defer(async () => {
       const { stdout } = await ip("netns", "pids", name(which));
-      for (const pid of stdout.split("\n").filter(Boolean)) process.kill(Number(pid), "SIGKILL");
+      for (const pid of stdout.split("\n").filter(Boolean)) endIfThere(Number(pid));
       await ip("netns", "del", name(which));
     });
     await ip("-n", name(which), "link", "set", "lo", "up");
