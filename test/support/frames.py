@@ -88,6 +88,23 @@ def kinds(own, ip, victim):
     yield "last", ether(0x0800, udp4(ip, "255.255.255.255", t("last")))
 
 
+def reaches(protocol, host, port):
+    try:
+        if protocol == "tcp":
+            with socket.create_connection((host, port), timeout=1) as one:
+                print(one.recv(100).decode().strip())
+        else:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            with socket.socket(family, socket.SOCK_DGRAM) as one:
+                one.settimeout(1)
+                one.connect((host, port))
+                one.send(b"x")
+                one.recv(100)
+        return True
+    except OSError:
+        return False
+
+
 def main():
     act = sys.argv[1]
     if act == "send":
@@ -145,21 +162,13 @@ def main():
                 back += more
             print(back.decode().strip(), flush=True)
             time.sleep(0.05)
-    if act == "try":
-        protocol, host, port = sys.argv[2], sys.argv[3], int(sys.argv[4])
-        try:
-            if protocol == "tcp":
-                with socket.create_connection((host, port), timeout=1) as one:
-                    print(one.recv(100).decode().strip())
-            else:
-                family = socket.AF_INET6 if ":" in host else socket.AF_INET
-                with socket.socket(family, socket.SOCK_DGRAM) as one:
-                    one.settimeout(1)
-                    one.connect((host, port))
-                    one.send(b"x")
-                    one.recv(100)
-        except OSError:
-            sys.exit(1)
+    # `try`: once, briefly: for what is to be refused. `reach`: for what is to be answered, on a machine that may be busy.
+    if act in ("try", "reach"):
+        deadline = time.monotonic() + (30 if act == "reach" else 0)
+        while not reaches(sys.argv[2], sys.argv[3], int(sys.argv[4])):
+            if time.monotonic() > deadline:
+                sys.exit(1)
+            time.sleep(0.2)
 
 
 main()
