@@ -88,6 +88,26 @@ describe("a session", () => {
     expect((await me(revoked)).status).toBe(401);
   });
 
+  test("what is open ends with it, also of somebody who asks nothing more; and when the role is another, which leaves the session", async () => {
+    await served.letIn({ ann: "apply", bob: "apply", olga: "operate" });
+    const [revoked, other] = [await served.signIn("bob"), await served.signIn("olga")];
+    const open = async (cookie: string) => {
+      const { body } = await fetch(`${served.url}/v1/events`, { headers: { cookie } });
+      const reader = body!.getReader();
+      await reader.read();
+      return async () => {
+        while (!(await reader.read()).done);
+      };
+    };
+    const ended = [await open(revoked), await open(other)];
+    await served.letIn({ ann: "apply", olga: "observe" });
+    // Their pages are left alone: nothing is asked with these cookies.
+    await Promise.all(ended.map((each) => each()));
+    expect((await me(other)).json).toMatchObject({ name: "olga", role: "observe" });
+    expect((await me(revoked)).status).toBe(401);
+    await served.letIn({ ann: "apply", bob: "apply", olga: "observe" });
+  }, 60_000);
+
   test("a token that is shown beside it counts alone, right or wrong", async () => {
     const cookie = await served.signIn("ann");
     const both = (authorization: string) => served.ask("/v1/me", cookie, { headers: { authorization } });

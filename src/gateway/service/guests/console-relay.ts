@@ -14,6 +14,7 @@ import type { Logger } from "../../../platform/logger.ts";
 import { CONSOLE_CLOSE, type ConsoleMessage, parseConsoleRequest } from "../../../wire/console-protocol.ts";
 import type { ConsoleConnection, ConsoleEnd } from "../../../wire/open-console.ts";
 import type { ServedFleet } from "../http/call.ts";
+import { ANOTHER_ROLE } from "../page/sessions.ts";
 import { findGuest } from "./find-guest.ts";
 
 /** A file that a person pastes. */
@@ -152,7 +153,7 @@ async function relay(ws: WebSocket, line: ConsoleConnection, options: RelayOptio
     else line.request(request);
   });
   const closed = new Promise<void>((resolve) => ws.once("close", () => resolve()));
-  const onOver = () => ws.close(CONSOLE_CLOSE.refused, "the session is over: sign in again");
+  const onOver = () => ws.close(CONSOLE_CLOSE.refused, whyOver(sessionOver));
   sessionOver?.addEventListener("abort", onOver, { once: true });
   if (sessionOver?.aborted) onOver();
   try {
@@ -204,6 +205,9 @@ function closeCode({ because }: ConsoleEnd): number {
   if (because === "refused") return CONSOLE_CLOSE.refused;
   return CONSOLE_CLOSE.agentStopping;
 }
+
+const whyOver = (over: AbortSignal | undefined): string =>
+  over?.reason === ANOTHER_ROLE ? `${ANOTHER_ROLE.message}: open it again` : "the session is over: sign in again";
 
 function askedIn(url: string) {
   const [, fleet = "", vm = "", query = ""] = PATH.exec(url) ?? [];
