@@ -27,10 +27,12 @@ const kept = new WeakMap<FleetSight, Kept>();
 
 export async function vmsBody(
   sight: FleetSight,
-  since: string | null,
+  asked: string | null,
   { fleet, now, mayZip }: { readonly fleet: string; readonly now: GatewayVms["now"]; readonly mayZip: boolean },
 ): Promise<{ readonly body: Buffer<ArrayBuffer>; readonly encoding: "gzip" | null }> {
   const { tag } = sight;
+  // Words that are no tags are many, and would each have all rows made once more.
+  const since = asked !== null && sight.knows(asked) ? asked : null;
   let mine = kept.get(sight);
   if (mine?.tag !== tag) {
     mine = { tag, bySince: new Map() };

@@ -115,6 +115,11 @@ export class FleetSight implements Disposable {
     return this.#tagOf(this.#version);
   }
 
+  /** It was given here before, and what is another since can be told. */
+  knows(tag: string): boolean {
+    return this.#versionOf(tag) !== null;
+  }
+
   /** `since`: a tag that was given before; one that is not known any more is as none. */
   vms(since: string | null): VmRows {
     const { tag } = this;
