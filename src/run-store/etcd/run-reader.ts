@@ -92,9 +92,11 @@ export class RunReader {
 
   async #upTo(id: string, head: Head, modified: number): Promise<ReadRun> {
     const known = this.#known.get(id);
-    if (known !== undefined && known.modified === modified) return known;
+    if (known !== undefined && known.modified >= modified) return known;
     const fold = known?.fold ?? new JournalFold();
     const { events, next } = await this.eventsFrom(id, known?.read ?? 0);
+    // Somebody else has read on meanwhile, into the same fold: nothing goes into it twice, or after what came later.
+    if (this.#known.get(id) !== known) return await this.#upTo(id, head, modified);
     for (const event of events) fold.add(event);
     if (fold.state === null)
       throw new OdoroboError("RUN_UNREADABLE", `the journal of ${id} in etcd does not begin as one does`);
