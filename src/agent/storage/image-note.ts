@@ -31,7 +31,7 @@ export interface ImageNote {
 }
 
 /** Deeper than any chain that somebody made on purpose; Cloud Hypervisor stops at ten, too. */
-const DEEPEST = 10;
+export const DEEPEST = 10;
 
 /** First and last in one piece: headers, tables and superblocks stand there. */
 const EDGE_BYTES = 1024 * 1024;

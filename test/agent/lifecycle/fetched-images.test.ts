@@ -1,7 +1,7 @@
 /** Disks over images that the agent fetches: whoever asks, they are made over whole ones, and stay over them; nobody prunes what a disk stands on. */
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
@@ -150,6 +150,22 @@ describe.runIf(requires("disks made from images", "qemu-img"))("with qemu-img", 
     await expect(world.images().prune(prune())).rejects.toMatchObject({
       code: expect.stringMatching(/STORAGE_FAILED/),
     });
+  });
+
+  test("what a disk stands on is not pruned where the data folder is a link, or was moved", async () => {
+    await using world = await aWorld();
+    const { agent, first } = world;
+    // As where /var/lib/odorobo leads to a larger disk: what is made from now on names its image with links followed.
+    await rename(agent.dataFolder, `${agent.dataFolder}-large`);
+    await symlink(`${agent.dataFolder}-large`, agent.dataFolder);
+    await agent.put("web", { spec: world.pinned() });
+    const file = join(`sha256-${sha256(first)}.raw`, "image.raw");
+    expect(await world.backingOf("web")).toEqual([join(`${agent.dataFolder}-large`, "images", file), "raw"]);
+    const why = { kept: [{ digest: `sha256:${sha256(first)}`, why: "disks stand on it: web/root" }], removed: [] };
+    expect(await world.images().prune(prune())).toMatchObject(why);
+    await rm(agent.dataFolder);
+    await rename(`${agent.dataFolder}-large`, agent.dataFolder);
+    expect(await world.images().prune(prune())).toMatchObject(why);
   });
 
   test("a VM whose image cannot be had is not made, and leaves nothing; asked again it is", async () => {

@@ -1,11 +1,12 @@
 /** The images of this node's cache, as people and plans ask for them: fetched, listed, pruned. Never while a disk stands on one. */
 import { readdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { isErrno, isOdoroboError, OdoroboError, toErrorBody } from "../../../model/errors.ts";
 import type { ImageFetch, ImageFetchRequest, NodeImage, Pruned, PruneRequest } from "../../../model/image-fetch.ts";
 import { byName, vmName } from "../../../model/names.ts";
+import { isCacheKey } from "../../images/cache-folder.ts";
 import { digestOfKey } from "../../images/image-cache.ts";
-import { chainBelow } from "../../storage/image-note.ts";
+import { backingOf, DEEPEST } from "../../storage/image-note.ts";
 import { untilAborted } from "../parts/deadline.ts";
 import type { Parts } from "../parts/parts.ts";
 
@@ -100,7 +101,7 @@ export class NodeImages {
           virtualBytes: image.virtualBytes,
           fetchedAt: image.fetchedAt,
         },
-        users: users.get(image.path) ?? [],
+        users: users.get(image.key) ?? [],
       }),
     );
     const coming = imageCache.pulling().map(
@@ -139,7 +140,7 @@ export class NodeImages {
     return { removed, kept };
   }
 
-  /** By the path of an image: the disks that read from it. All files of the disk folders count, whoever's they are and whether a record names them. */
+  /** By the key of an image: the disks that read from it. All files of the disk folders count, whoever's they are and whether a record names them. */
   async #users(): Promise<ReadonlyMap<string, readonly string[]>> {
     const users = new Map<string, string[]>();
     const root = dirname(dirname(this.#parts.store.paths(vmName("x")).diskFolder));
@@ -147,18 +148,38 @@ export class NodeImages {
       const disks = join(root, vm, "disks");
       for (const file of await namesIn(disks)) {
         if (!/\.qcow2(\.|$)/.test(file)) continue;
-        const below = await chainBelow(join(disks, file)).catch((error: unknown) => {
-          if (isErrno(error, "ENOENT")) return [];
+        const keys = await keysBelow(join(disks, file)).catch((error: unknown) => {
           throw new OdoroboError("STORAGE_FAILED", `it cannot be seen what ${join(disks, file)} stands on`, {
             cause: error,
             hint: "nothing is removed: it may stand on any of them",
           });
         });
-        for (const path of below)
-          users.set(path, [...(users.get(path) ?? []), `${vm}/${file.replace(/\.qcow2$/, "")}`]);
+        for (const key of keys) users.set(key, [...(users.get(key) ?? []), `${vm}/${file.replace(/\.qcow2$/, "")}`]);
       }
     }
     return users;
+  }
+}
+
+/**
+ * The images of a cache that a disk reads from. Known by their keys and not by their paths: a disk names its image with all links followed, or as it was
+ * called before the data folder was moved, and it is the same image then. What is gone ends the chain; what was seen of it counts.
+ */
+async function keysBelow(disk: string): Promise<ReadonlySet<string>> {
+  const keys = new Set<string>();
+  let last = disk;
+  try {
+    for (let depth = 0; ; depth++) {
+      const next = await backingOf(last);
+      if (next === null) return keys;
+      if (depth === DEEPEST) throw new Error(`more than ${DEEPEST} images`);
+      const key = basename(dirname(next));
+      if (isCacheKey(key)) keys.add(key);
+      last = next;
+    }
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) return keys;
+    throw error;
   }
 }
 
