@@ -47,7 +47,7 @@ async function byProgram(
 ): Promise<void> {
   const program = PROGRAMS[compression];
   const child = spawn(program, ["-d", "-c"], { stdio: ["pipe", "pipe", "pipe"] });
-  const ended = once(child, "close") as Promise<[number | null]>;
+  const ended = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
   let said = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     said = (said + text).slice(-1000);
@@ -68,12 +68,17 @@ async function byProgram(
     const feeding = together(pipeline(Readable.from(packed, { objectMode: false }), child.stdin, { signal: all }));
     const taking = together(pipeline(child.stdout, sink, { signal: all }));
     const results = await Promise.allSettled([feeding, taking]);
-    const [code] = await ended;
+    const [code, by] = await ended;
     signal.throwIfAborted();
     // What the program did not like closes its input: its own words say more than the pipe's.
     if (code !== 0 && code !== null) throw damaged(compression, said.trim().split("\n").at(-1) ?? "");
     const failed = results.find((result) => result.status === "rejected");
     if (failed !== undefined) throw abort.signal.aborted ? abort.signal.reason : failed.reason;
+    // By nobody of us: where there was no memory, say. Both pipes end as they do when all is well.
+    if (code === null)
+      throw new OdoroboError("IMAGE_FETCH_FAILED", `${program} was killed before all was unpacked (${by})`, {
+        hint: "is there memory for it on this node? the kernel's log says who was killed for want of it",
+      });
   } catch (error) {
     if (isErrno(error, "ENOENT"))
       throw new OdoroboError(

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ImageCache, type ImageCacheOptions } from "../../../src/agent/images/image-cache.ts";
 import { instant } from "../../../src/model/names.ts";
 import type { Compression, ImageSource, RemoteImage } from "../../../src/model/remote-image.ts";
@@ -26,6 +26,7 @@ beforeEach(async () => {
   folder = await aTempFolder();
 });
 afterEach(async () => {
+  vi.unstubAllEnvs();
   for (const each of servers.splice(0)) await each[Symbol.asyncDispose]();
   await folder[Symbol.asyncDispose]();
 });
@@ -322,6 +323,23 @@ describe.runIf(requires("images that are fetched and unpacked", "qemu-img", "xz"
     expect(["IMAGE_REFUSED", "UNSUPPORTED"]).toContain((error as { code: string }).code);
     expect(await cache.list()).toEqual([]);
     expect(await leftovers()).toEqual([]);
+  });
+
+  test("what a program had not unpacked when it was killed is missed, though all was fetched and its checksum is right", async () => {
+    const programs = join(folder.path, "bin");
+    await mkdir(programs);
+    // As the kernel does where memory is short: all was read, half was written.
+    await writeFile(join(programs, "xz"), "#!/bin/sh\ncat >/dev/null\nhead -c 65536 /dev/zero\nkill -9 $$\n", { mode: 0o755 });
+    vi.stubEnv("PATH", `${programs}:${process.env.PATH}`);
+    const bytes = randomBytes(10_000);
+    const server = await serving({ "/a": bytes });
+    const cache = await openCache();
+    const remote = remoteOf([server.url("/a")], sha(bytes), { compression: "xz" });
+    await expect(cache.need("a", remote, null, never)).rejects.toMatchObject({
+      code: "IMAGE_FETCH_FAILED",
+      message: expect.stringContaining("SIGKILL"),
+    });
+    expect(await cache.list()).toEqual([]);
   });
 
   async function overSecret(): Promise<Buffer> {
