@@ -83,6 +83,22 @@ test("words and cloud-init's own text are two parts, of which the text counts fo
   );
 });
 
+test("parts with letters outside ASCII are packed, as a parser of mail would change them", () => {
+  const raw = `#!/bin/sh\necho "Grüße — 日本 😀" > /etc/motd\n`;
+  const { text } = userDataOf(`files: [{ path: /etc/issue, content: "Grüße — 😀" }]\nuserData: ${JSON.stringify(raw)}`);
+  expect(text).toMatch(/^[\x20-\x7e\n]*$/);
+  const unpacked = [...(text ?? "").matchAll(/Transfer-Encoding: base64\n\n([A-Za-z0-9+/=\n]+)\n--/g)].map(
+    ([, packed = ""]) => Buffer.from(packed, "base64").toString("utf8"),
+  );
+  expect(unpacked[0]).toBe(raw);
+  expect(parse(unpacked[1] ?? "")).toMatchObject({ write_files: [{ content: "Grüße — 😀" }] });
+});
+
+test("what YAML of cloud-init's kind cannot have in a text is written by its number", () => {
+  const { text } = userDataOf('files: [{ path: /a, content: "a\\x7f\\x9b\\e[0m" }]');
+  expect(text).toContain('"a\\u007f\\u009b\\u001b[0m"');
+});
+
 test("metadata and vendor data go to the agent as texts", () => {
   const desired = readWell({
     "v.yaml": vm("metaData: { role: web }\nvendorData: |\n  #cloud-config\n  locale: C\nsshKeys: []"),

@@ -100,6 +100,10 @@ test("OpenSSH is told to believe nothing but what is known of this guest", () =>
   expect(options).toContain('UserKnownHostsFile="/home/a b/known"');
   expect(options).toContain("GlobalKnownHostsFile=/dev/null");
   expect(options).toContain("ProxyJump=root@n1");
+  const jumpTo = (jump: string, jumpUser: string | null) =>
+    sshOptions({ ...target, jumpUser, way: { ...way, jump }, trust: "console" });
+  expect(jumpTo("fd00::1", null)).toContain("ProxyJump=[fd00::1]");
+  expect(jumpTo("fd00::1", "root")).toContain("ProxyJump=root@[fd00::1]");
   expect(sshOptions({ ...target, trust: "first-use" })).toContain("StrictHostKeyChecking=accept-new");
 });
 

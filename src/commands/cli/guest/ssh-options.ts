@@ -27,10 +27,15 @@ export function sshOptions(target: SshTarget): string[] {
     ...option("HashKnownHosts", "no"),
     // Its own keys, and no other name's: certificates and DNS say nothing of guests.
     ...option("StrictHostKeyChecking", trust === "first-use" ? "accept-new" : "yes"),
-    ...(way.jump === null ? [] : option("ProxyJump", jumpUser === null ? way.jump : `${jumpUser}@${way.jump}`)),
+    ...(way.jump === null
+      ? []
+      : option("ProxyJump", `${jumpUser === null ? "" : `${jumpUser}@`}${bracketed(way.jump)}`)),
     ...(identity === null ? [] : ["-i", identity]),
   ];
 }
+
+/** What stands behind the last colon would be a port. */
+const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : host);
 
 /** OpenSSH splits this one at blanks. */
 const quoted = (path: string): string => (/\s/.test(path) ? `"${path}"` : path);

@@ -28,9 +28,13 @@ const WORDS = ["user", "password", "hostname", "timezone", "packages", "files", 
 export const hasWords = (cloudInit: object | null | undefined): boolean =>
   cloudInit != null && WORDS.some((word) => (cloudInit as CloudInitWords)[word] != null);
 
+/** What JSON leaves as it is and PyYAML reads nowhere, not in quotes either. */
+const NOT_IN_YAML = /[\x7f-\x9f\ufffe\uffff]/g;
+const escaped = (letter: string): string => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`;
+
 /** `raw`: what the manifest says in cloud-init's own words; null: nothing. */
 export function composeUserData(words: CloudInitWords, raw: string | null): string {
-  const own = `#cloud-config\n${JSON.stringify(toCloudConfig(words), null, 1)}\n`;
+  const own = `#cloud-config\n${JSON.stringify(toCloudConfig(words), null, 1).replace(NOT_IN_YAML, escaped)}\n`;
   return raw === null ? own : inParts(raw, own);
 }
 
@@ -89,11 +93,24 @@ const MERGE = "list(append)+dict(no_replace,recurse_list)+str()";
 function inParts(raw: string, own: string): string {
   const boundary = `odorobo-${digestOfText(raw + own).slice(0, 24)}`;
   const part = (kind: string, text: string, more = "") =>
-    `--${boundary}\nContent-Type: ${kind}; charset="utf-8"\n${more}\n${text}${text.endsWith("\n") ? "" : "\n"}`;
+    `--${boundary}\nContent-Type: ${kind}; charset="utf-8"\n${more}${bodyOf(text)}`;
   return [
     `Content-Type: multipart/mixed; boundary="${boundary}"\nMIME-Version: 1.0\n\n`,
     part(kindOf(raw) ?? "text/plain", raw),
     part("text/cloud-config", own, `Merge-Type: ${MERGE}\n`),
     `--${boundary}--\n`,
   ].join("");
+}
+
+/**
+ * Python's parser of mail, which takes the parts apart, makes of a letter outside ASCII another one, or `\\u2014` in its place, unless it is packed:
+ * a `#cloud-config` with such a letter is no YAML any more, and all of it is dropped (seen in Python 3.11).
+ */
+function bodyOf(text: string): string {
+  if (/^[\0-\x7f]*$/.test(text)) return `\n${text}${text.endsWith("\n") ? "" : "\n"}`;
+  const lines =
+    Buffer.from(text, "utf8")
+      .toString("base64")
+      .match(/.{1,76}/g) ?? [];
+  return `Content-Transfer-Encoding: base64\n\n${lines.join("\n")}\n`;
 }
