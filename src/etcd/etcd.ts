@@ -147,7 +147,7 @@ export class Etcd {
           const { version, dbSize, leader, header } = status;
           return {
             ...{ endpoint, version, bytes: Number(dbSize), hasLeader: leader !== "0", cluster: header.cluster_id },
-            ...{ alarms: alarms.map(({ alarm }) => alarm), error: null },
+            ...{ alarms: [...new Set(alarms.map(({ alarm }) => alarm))], error: null },
           };
         } catch (error) {
           const said = error instanceof Error ? error.message : String(error);
@@ -266,6 +266,7 @@ export interface MemberStatus {
   readonly bytes: number;
   readonly hasLeader: boolean;
   readonly cluster: string | null;
+  /** Of the whole cluster, each once: a member tells those of all. */
   readonly alarms: readonly string[];
   readonly error: string | null;
 }

@@ -6,6 +6,9 @@ export interface ARelay extends AsyncDisposable {
   readonly address: string;
   cut(): void;
   mend(): void;
+  /** Nothing more is taken from either side, and nothing is lost. */
+  hold(): void;
+  release(): void;
 }
 
 export async function aRelay(target: string): Promise<ARelay> {
@@ -44,6 +47,12 @@ export async function aRelay(target: string): Promise<ARelay> {
       isCut = false;
       // What was lost on the way cannot be sent again: those connections are of no use.
       end();
+    },
+    hold() {
+      for (const socket of sockets) socket.pause();
+    },
+    release() {
+      for (const socket of sockets) socket.resume();
     },
     async [Symbol.asyncDispose]() {
       end();

@@ -6,6 +6,8 @@ import { mkdir, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { Etcd, type EtcdOptions } from "../../src/etcd/etcd.ts";
+import type { EtcdTls } from "../../src/etcd/member.ts";
+import type { Certificates } from "./certificates.ts";
 import { aTempFolder } from "./temp-folder.ts";
 import { until } from "./until.ts";
 
@@ -30,30 +32,40 @@ export interface AnEtcd extends AsyncDisposable {
   connect(over?: Partial<EtcdOptions>): Etcd;
   /** What this member calls its leader is itself. */
   leader(): Promise<EtcdMember>;
+  /** A member's data are gone; another of its name takes its place, as docs/high-availability.md says. */
+  replace(number: number): Promise<void>;
   /** `etcdctl`, at one member. */
   ctl(member: number, ...argv: string[]): Promise<string>;
 }
 
 export interface EtcdRig {
   readonly count?: number;
+  /** Nobody is answered without a certificate of that authority. */
+  readonly certificates?: Certificates;
   /** For all members, or for one of them. */
   readonly flags?: (member: number) => readonly string[];
   /** In a network namespace of its own each, say: what stands before `etcd`, and the address it has there. */
   readonly place?: (member: number) => { readonly before: readonly string[]; readonly address: string };
 }
 
-export async function anEtcd({ count = 3, flags = () => [], place }: EtcdRig = {}): Promise<AnEtcd> {
+export async function anEtcd({ count = 3, flags = () => [], place, certificates }: EtcdRig = {}): Promise<AnEtcd> {
   const folder = await aTempFolder({ inMemory: true });
   const ports = await freePorts(count * 2);
   const addressOf = (number: number) => place?.(number).address ?? "127.0.0.1";
   const peerOf = (number: number) => `http://${addressOf(number)}:${ports[number * 2]}`;
-  const clientOf = (number: number) => `http://${addressOf(number)}:${ports[number * 2 + 1]}`;
+  const scheme = certificates === undefined ? "http" : "https";
+  const clientOf = (number: number) => `${scheme}://${addressOf(number)}:${ports[number * 2 + 1]}`;
   const numbers = [...Array(count).keys()];
   const cluster = numbers.map((number) => `m${number}=${peerOf(number)}`).join();
   const clients: Etcd[] = [];
+  const dataOf = (number: number) => join(folder.path, `m${number}`);
+  const secure = certificates === undefined ? null : toFlags(certificates);
+  const tls = certificates === undefined ? null : readTls(certificates);
+  const etcdctl = (endpoint: string, ...argv: readonly string[]) =>
+    runEtcdctl(endpoint, ...(secure?.etcdctl ?? []), ...argv);
   const members = numbers.map((number) => {
     const argv = [
-      ...["--name", `m${number}`, "--data-dir", join(folder.path, `m${number}`)],
+      ...["--name", `m${number}`, "--data-dir", dataOf(number)],
       ...["--listen-client-urls", clientOf(number), "--advertise-client-urls", clientOf(number)],
       ...["--listen-peer-urls", peerOf(number), "--initial-advertise-peer-urls", peerOf(number)],
       ...[
@@ -66,6 +78,7 @@ export async function anEtcd({ count = 3, flags = () => [], place }: EtcdRig = {
         "--log-level",
         "warn",
       ],
+      ...(secure?.member ?? []),
       ...flags(number),
     ];
     return new Process(
@@ -90,7 +103,7 @@ export async function anEtcd({ count = 3, flags = () => [], place }: EtcdRig = {
       );
     },
     connect(over = {}) {
-      const etcd = new Etcd({ endpoints: rig.endpoints, tls: null, prefix: "/test/", ...over });
+      const etcd = new Etcd({ endpoints: rig.endpoints, tls, prefix: "/test/", ...over });
       clients.push(etcd);
       return etcd;
     },
@@ -106,6 +119,27 @@ export async function anEtcd({ count = 3, flags = () => [], place }: EtcdRig = {
         return found !== undefined;
       });
       return found!;
+    },
+    async replace(number) {
+      const other = members.find((member, at) => at !== number && member.isUp)!.endpoint;
+      const name = `m${number}`;
+      await members[number]!.kill();
+      await rm(dataOf(number), { recursive: true });
+      const lines = (await etcdctl(other, "member", "list")).split("\n");
+      const [id = ""] = lines.find((line) => line.includes(`, ${name}, `))!.split(",");
+      // For some seconds after it has lost one, etcd takes nobody in: "unhealthy cluster".
+      const insist = (...argv: readonly string[]) =>
+        until(`etcdctl ${argv.join(" ")}`, () =>
+          etcdctl(other, ...argv).then(
+            () => true,
+            () => false,
+          ),
+        );
+      await insist("member", "remove", id);
+      await insist("member", "add", name, `--peer-urls=${peerOf(number)}`);
+      members[number]!.joins();
+      await members[number]!.start();
+      await rig.ready();
     },
     ctl: (number, ...argv) => etcdctl(members[number]!.endpoint, ...argv),
     async [Symbol.asyncDispose]() {
@@ -127,7 +161,7 @@ export async function anEtcd({ count = 3, flags = () => [], place }: EtcdRig = {
 
 class Process implements EtcdMember {
   readonly endpoint: string;
-  readonly #argv: readonly string[];
+  #argv: readonly string[];
   readonly #log: string;
   #child: ChildProcess | null = null;
   constructor(endpoint: string, argv: readonly string[], log: string) {
@@ -149,6 +183,10 @@ class Process implements EtcdMember {
     this.#child = child;
     await once(child, "spawn");
   }
+  /** A cluster that is there, when it is begun next. */
+  joins(): void {
+    this.#argv = [...this.#argv, "--initial-cluster-state", "existing"];
+  }
   async kill(): Promise<void> {
     const child = this.#child;
     if (child === null || !this.isUp) return;
@@ -167,9 +205,23 @@ class Process implements EtcdMember {
   }
 }
 
+const toFlags = ({ caFile, server, client }: Certificates) => ({
+  member: [
+    ...["--client-cert-auth", "--trusted-ca-file", caFile],
+    ...["--cert-file", server.certFile, "--key-file", server.keyFile],
+  ],
+  etcdctl: ["--cacert", caFile, "--cert", client.certFile, "--key", client.keyFile],
+});
+
+const readTls = ({ caFile, client }: Certificates): EtcdTls => ({
+  ca: readFileSync(caFile),
+  cert: readFileSync(client.certFile),
+  key: readFileSync(client.keyFile),
+});
+
 const ETCDCTL = "etcdctl";
 
-async function etcdctl(endpoint: string, ...argv: string[]): Promise<string> {
+async function runEtcdctl(endpoint: string, ...argv: string[]): Promise<string> {
   const child = spawn(ETCDCTL, ["--endpoints", endpoint, ...argv], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ETCDCTL_API: "3" },
