@@ -10,6 +10,7 @@
  *     POWER-BUTTON        when the ACPI power button was pressed (polled at the tick)
  *     BYE                 just before it powers itself off
  *
+ * Lines end as those of a Linux guest's terminal do (CR LF): a console that gets a bare line feed stays in its column.
  * What is typed on COM1 is echoed; `q` powers it off from within, as an operating system would.
  *
  * It is a PVH kernel: an ELF file whose note names a 32-bit entry point, with protected mode on and paging off. QEMU
@@ -225,11 +226,11 @@ put_decimal:
         jnz     6b
         ret
 
-text_start:   .asciz "TINY-START\n"
+text_start:   .asciz "TINY-START\r\n"
 text_counter: .asciz "COUNTER "
-text_newline: .asciz "\n"
-text_button:  .asciz "POWER-BUTTON\n"
-text_bye:     .asciz "BYE\n"
+text_newline: .asciz "\r\n"
+text_button:  .asciz "POWER-BUTTON\r\n"
+text_bye:     .asciz "BYE\r\n"
 
         .align  8
 gdt:    .quad   0, 0x00cf9b000000ffff, 0x00cf93000000ffff      /* flat code, flat data */

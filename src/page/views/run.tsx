@@ -39,7 +39,7 @@ export function RunView({ run }: { readonly run: string }) {
   const status =
     followed.isFollowed && followed.state !== null ? statusOf(followed.state, true) : (document?.status ?? null);
   useEffect(() => {
-    if (status !== null) announce(`The run is ${signOfStatus(status).word}`);
+    if (status !== null) announce(`The run: ${signOfStatus(status).word}`);
   }, [status]);
   const states = useMemo(
     () =>

@@ -16,9 +16,12 @@ export function SpecTable({ vm: { desired, live } }: { readonly vm: GatewayVm })
   const rows = rowsOf(desired?.spec ?? null, live?.report.spec ?? null, live?.report.live ?? null);
   if (rows.length === 0) return null;
   return (
-    <section class="table-box" aria-label="Specification" tabIndex={0}>
+    <section class="table-box spec" aria-label="Specification" tabIndex={0}>
       <table>
-        <caption>What it should be, and what it is</caption>
+        <caption>
+          What it should be, and what it is
+          <span class="hint narrow-only"> · what is the same is said once</span>
+        </caption>
         <thead>
           <tr>
             <th scope="col">Field</th>
@@ -33,9 +36,9 @@ export function SpecTable({ vm: { desired, live } }: { readonly vm: GatewayVm })
               <th scope="row">
                 <code>{path}</code>
               </th>
-              <Cell text={should} differs={false} />
-              <Cell text={applied} differs={should !== null && applied !== null && applied !== should} />
-              <Cell text={runs} differs={runs !== null && applied !== null && runs !== applied} />
+              <Cell column="In the manifests" text={should} before={null} />
+              <Cell column="Applied" text={applied} before={should} />
+              <Cell column="Runs" text={runs} before={applied} />
             </tr>
           ))}
         </tbody>
@@ -44,12 +47,23 @@ export function SpecTable({ vm: { desired, live } }: { readonly vm: GatewayVm })
   );
 }
 
-const Cell = ({ text, differs }: { readonly text: string | null; readonly differs: boolean }) => (
-  <td class={differs ? "differs" : ""}>
-    {text ?? <span class="hint">–</span>}
-    {differs ? <span class="unseen"> (differs)</span> : null}
-  </td>
-);
+interface CellProps {
+  readonly column: string;
+  readonly text: string | null;
+  /** In the column before, null where that is empty: another text differs, the same is not said again on a narrow screen. */
+  readonly before: string | null;
+}
+
+function Cell({ column, text, before }: CellProps) {
+  const differs = before !== null && text !== null && text !== before;
+  const isNew = text !== null && text !== before;
+  return (
+    <td data-column={column} class={`${differs ? "differs" : ""} ${isNew ? "" : "adds-nothing"}`.trim()}>
+      {text ?? <span class="hint">–</span>}
+      {differs ? <span class="unseen"> (differs)</span> : null}
+    </td>
+  );
+}
 
 type Spec = Partial<VmSpec & LiveConfig>;
 

@@ -25,7 +25,7 @@ async function endOf({ running: { serial } }: TestGuest): Promise<SerialEnd> {
   return end;
 }
 
-const countsIn = (text: string): number[] => [...text.matchAll(/COUNTER (\d+)\n/g)].map((match) => Number(match[1]));
+const countsIn = (text: string): number[] => [...text.matchAll(/COUNTER (\d+)\r?\n/g)].map((match) => Number(match[1]));
 
 /** As an agent of before started it. */
 const withSocket = (folder: string, name: string) => ({

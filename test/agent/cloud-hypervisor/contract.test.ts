@@ -773,14 +773,14 @@ describe.each(SUBJECTS)("stories: $name", (subject) => {
     await succeeds(vmm.put("vm.create", aVmConfig(vmm.folder)));
     await succeeds(vmm.put("vm.boot"));
     const first = await vmm.serial();
-    await first.says(/COUNTER \d+\n/);
+    await first.says(/COUNTER \d+\r?\n/);
     const second = await vmm.serial();
     await until("the first was sent away", () => first.isClosed);
-    await second.says(/COUNTER \d+\n/);
+    await second.says(/COUNTER \d+\r?\n/);
     await succeeds(vmm.put("vm.reboot"));
     await until("the second was sent away", () => second.isClosed);
     const third = await vmm.serial();
-    await third.says(/COUNTER \d+\n/);
+    await third.says(/COUNTER \d+\r?\n/);
     await succeeds(vmm.put("vm.shutdown"));
     await expect(stat(join(vmm.folder, "serial.sock"))).rejects.toThrow("ENOENT");
   });

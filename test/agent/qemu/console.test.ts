@@ -23,7 +23,7 @@ function unread(path: string): Promise<Socket | null> {
 
 /** All that the tiny guest says until it has counted to `last`. */
 const counted = (last: number): string =>
-  `TINY-START\n${Array.from({ length: last + 1 }, (_, count) => `COUNTER ${count}\n`).join("")}`;
+  `TINY-START\r\n${Array.from({ length: last + 1 }, (_, count) => `COUNTER ${count}\r\n`).join("")}`;
 
 describe.runIf(requires("consoles of real QEMU guests", "qemu-system-x86_64"))(
   "a QEMU guest's console",
@@ -44,7 +44,7 @@ describe.runIf(requires("consoles of real QEMU guests", "qemu-system-x86_64"))(
       }
       await counts((await guest.counter()) + 3);
       const log = await guest.log();
-      const last = Number(/COUNTER (\d+)\n[^\n]*$/.exec(log)?.[1]);
+      const last = Number(/COUNTER (\d+)\r\n[^\n]*$/.exec(log)?.[1]);
       expect(log.slice(0, counted(last).length)).toBe(counted(last));
     });
 
@@ -98,7 +98,7 @@ describe.runIf(requires("consoles of real QEMU guests", "qemu-system-x86_64"))(
         tell() {},
       };
       await console.add(viewer, () => true);
-      await until("it is seen", () => /COUNTER 12\n/.test(seen), PATIENCE_MS);
+      await until("it is seen", () => /COUNTER 12\r\n/.test(seen), PATIENCE_MS);
       expect(console.write(Buffer.from("q"))).not.toBe("off");
       await until("it says good-bye", () => /BYE/.test(seen), PATIENCE_MS);
       await guest.running.quit(patience());

@@ -59,6 +59,7 @@ export function looks(world: () => PageWorld, runs: () => { readonly waiting: st
       await show(person.page, view);
       const width = await person.page.evaluate("document.documentElement.scrollWidth");
       expect(width, view.name).toBeLessThanOrEqual(360);
+      expect(await person.page.evaluate(CUT_WORDS), view.name).toEqual([]);
       await picture(person.page, `${view.name}-narrow`);
     }
     expect(await accessibilityFindings(person.page)).toEqual([]);
@@ -85,6 +86,12 @@ export function looks(world: () => PageWorld, runs: () => { readonly waiting: st
     }
   });
 }
+
+/** Titles of columns that do not fit into their place, and cells of tables in which a word has to be broken. */
+const CUT_WORDS = `[
+  ...[...document.querySelectorAll(".grid-head .cell")].filter((each) => each.scrollWidth > each.clientWidth),
+  ...[...document.querySelectorAll("td")].filter((each) => each.offsetParent !== null && each.clientWidth < 200),
+].map((each) => each.textContent)`;
 
 async function show(page: Page, { hash, shows }: View): Promise<void> {
   await goes(page, hash);
