@@ -23,6 +23,7 @@ test("with nothing said, the agent listens on loopback and drives what it can", 
     accessFile: null,
     allowedRoots: [],
     metricsPerVm: false,
+    images: { allowPrivate: false, bytesPerSecond: null },
     cloudHypervisor: { executable: "cloud-hypervisor", seccomp: "true", landlock: false },
     qemu: { executable: "qemu-system-x86_64", accelerator: "auto", cacheFile: "/run/odorobo/accelerator.json" },
   });

@@ -550,9 +550,10 @@ describe("keys that reach nobody are a warning", () => {
       "somebody else's format",
       '{\n  "ignition": {} }',
       "warning 10:14 no-effect: these keys reach nobody: the user data is none that cloud-init knows",
+      "warning 11:15 no-effect: cloud-init does not know what this is, and does nothing with it",
     ],
-  ])("%s", (_, text, warning) => {
-    expect(said(text)).toEqual([warning]);
+  ])("%s", (_, text, ...warnings) => {
+    expect(said(text)).toEqual(warnings);
   });
 
   test.each([

@@ -206,7 +206,7 @@ const VMS = [
   ["a link to a folder that is read anyway", { "fleet/a/x.yaml": aVm("a") }, { "fleet/vms": "a" }, ["a", "base"]],
   [
     "a text behind a linked folder",
-    { "fleet/a/x.txt": "# a", "fleet/v.yaml": aVm("v", "size: 1GiB\ncloudInit: { userData: ./l/x.txt }") },
+    { "fleet/a/x.txt": "#!/bin/sh\n", "fleet/v.yaml": aVm("v", "size: 1GiB\ncloudInit: { userData: ./l/x.txt }") },
     { "fleet/l": "a" },
     ["base", "v"],
   ],

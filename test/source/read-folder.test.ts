@@ -47,7 +47,7 @@ test("files that manifests refer to come along, from below the folder only", asy
     ].join("---\n"),
     "fleet/vms/d.yaml": vm("d", "../../secret.txt"),
     "fleet/data/a.txt": "#cloud-config a",
-    "fleet/vms/b c.txt": "b",
+    "fleet/vms/b c.txt": "#cloud-config b",
     "fleet/vms/n.cfg": "n",
     "fleet/data/unused.txt": "u",
   });

@@ -329,7 +329,9 @@ describe.runIf(requires("images that are fetched and unpacked", "qemu-img", "xz"
     const programs = join(folder.path, "bin");
     await mkdir(programs);
     // As the kernel does where memory is short: all was read, half was written.
-    await writeFile(join(programs, "xz"), "#!/bin/sh\ncat >/dev/null\nhead -c 65536 /dev/zero\nkill -9 $$\n", { mode: 0o755 });
+    await writeFile(join(programs, "xz"), "#!/bin/sh\ncat >/dev/null\nhead -c 65536 /dev/zero\nkill -9 $$\n", {
+      mode: 0o755,
+    });
     vi.stubEnv("PATH", `${programs}:${process.env.PATH}`);
     const bytes = randomBytes(10_000);
     const server = await serving({ "/a": bytes });

@@ -78,7 +78,7 @@ async function checkCanLive(parts: Parts, slot: Slot, spec: VmSpec, isCold: bool
     const answer = await lookFor(parts, question, parts.stopping);
     if (answer === null || answer.found) continue;
     throw new OdoroboError(
-      question.kind === "bridge" ? "UNSUPPORTED" : "IMAGE_MISSING",
+      question.kind === "bridge" || question.kind === "network" ? "UNSUPPORTED" : "IMAGE_MISSING",
       `${slot.name} needs ${what}, and ${answer.problem} on ${parts.node.name}`,
       { hint: "a guest that moves finds everything at the same place on both nodes: put it there first" },
     );
