@@ -121,7 +121,7 @@ export class Etcd {
       try {
         stream.send({ ID: lease });
         for await (const { header, TTL } of stream.answers) {
-          this.#see(header);
+          this.#seeCluster(header);
           return Number(TTL);
         }
         throw unreachable(`${member.endpoint} did not answer`, null);
@@ -178,7 +178,8 @@ export class Etcd {
   #ask<Name extends keyof Calls>(name: Name, request: Calls[Name][0]): Promise<Calls[Name][1]> {
     return this.#inTurn(async (member) => {
       const answer = await member.ask(name, request, this.#callMs);
-      this.#see(answer.header);
+      if (name.startsWith("KV/")) this.#see(answer.header);
+      else this.#seeCluster(answer.header);
       return answer;
     });
   }
@@ -213,15 +214,22 @@ export class Etcd {
   }
 
   /** A backup that was restored under us tells less than we know: nothing of what we go by is there any more. */
-  #see({ cluster_id: cluster, revision: text }: Header): void {
+  #see(header: Header): void {
+    this.#seeCluster(header);
+    const { cluster_id: cluster, revision: text } = header;
     const revision = Number(text);
     const before = this.#seen;
-    if (before !== null && before.cluster !== cluster) this.#setBack = setBack("is another cluster than before");
-    // A member that is asked for a lease or a status may be a little behind.
-    else if (before !== null && revision < before.revision - BEHIND_AT_MOST)
+    if (before !== null && revision < before.revision - BEHIND_AT_MOST)
       this.#setBack = setBack(`was at revision ${before.revision} and is at ${revision}`);
     if (this.#setBack !== null) throw this.#setBack;
     if (before === null || revision > before.revision) this.#seen = { cluster, revision };
+  }
+
+  /** Of a lease any member may answer, and one that was away is behind by as much as happened meanwhile: its revision says nothing. */
+  #seeCluster({ cluster_id: cluster }: Header): void {
+    if (this.#seen !== null && this.#seen.cluster !== cluster)
+      this.#setBack = setBack("is another cluster than before");
+    if (this.#setBack !== null) throw this.#setBack;
   }
 
   #full(key: string): Buffer {
@@ -252,6 +260,7 @@ export class Etcd {
   }
 }
 
+/** Answers overtake one another. */
 const BEHIND_AT_MOST = 1_000;
 
 const setBack = (how: string): OdoroboError =>

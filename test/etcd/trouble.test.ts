@@ -193,9 +193,9 @@ describe.runIf(requires("gateways over a real etcd", "etcd", "etcdctl"))(
       const parts = { clock: systemClock, log: silentLogger, url: null, carryOn: async () => {} };
       await using cluster = await openCluster(settings, { ...parts, told: (each) => news.push(each) });
       cluster.begin();
-      await until("it leads", () => cluster.leads && cluster.term !== null, 60_000);
-      const { etcd, term } = cluster;
-      await writeInTerm(etcd, term!, { key: "x", modified: 0, value: Buffer.from("1") });
+      await until("it leads", () => cluster.leads && cluster.reign.term !== null, 60_000);
+      const { etcd, reign } = cluster;
+      await writeInTerm(etcd, reign.term!, { key: "x", modified: 0, value: Buffer.from("1") });
       await expect(
         openCluster({ ...settings, tls: { ...tls, keyFile: "/nowhere" } }, { ...parts, told() {} }),
       ).rejects.toMatchObject({ code: "AGENT_CONFIG" });
